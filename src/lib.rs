@@ -1,0 +1,32 @@
+//! vireo: a virtualization engine for one KVM host that speaks the oVirt REST API.
+//!
+//! The map, from the client to the hypervisor:
+//!
+//! ```text
+//! api      HTTP: routes, requests, replies, faults, links      -> wire, engine
+//! wire     API documents: version 4 structs, version 3 and JSON -> model, xml
+//! engine   the verbs: locks, journal, jobs, inventory, ports    -> domain, model
+//! domain   model -> libvirt documents and back; pure            -> model, xml
+//! model    what things are and which moves are allowed; pure
+//! xml      a tree for any document; the only place that parses or escapes
+//! libvirt, store, host, sim   what the engine's ports ask for
+//! daemon   wires all of them; nothing imports it
+//! ```
+//!
+//! A request walks down this list and its answer walks back up. Only `libvirt/`
+//! names the `virt` crate, only `store/` names SQLite, only `api/` knows HTTP.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod domain;
+pub mod engine;
+pub mod error;
+pub mod host;
+pub mod libvirt;
+pub mod model;
+pub mod sim;
+pub mod store;
+pub mod wire;
+pub mod xml;

@@ -1,1 +1,27 @@
+//! What things are and which moves are allowed. Pure: no I/O, no libvirt, no HTTP.
+//!
+//! The types derive serde because the store and the journal keep whole specifications as
+//! documents (a VM's present and next-run configuration are the same type); the API's own
+//! documents are `wire::types`.
 
+pub mod cpu_set;
+pub mod disk;
+pub mod guest;
+pub mod ids;
+pub mod place;
+pub mod vm;
+pub mod vm_state;
+
+pub use cpu_set::CpuSet;
+pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
+pub use guest::{Accelerator, CpuChoice, HostFacts};
+pub use ids::*;
+pub use place::{
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
+};
+pub use vm::{Vm, VmSpec};
+pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
+
+pub const KIB: u64 = 1024;
+pub const MIB: u64 = 1024 * KIB;
+pub const GIB: u64 = 1024 * MIB;

@@ -1,0 +1,259 @@
+//! What the engine needs of the world. `libvirt/`, `store/`, `host/` and `sim/` provide it.
+//!
+//! Ports are blocking: the engine calls them through its lane (`engine::lane`), never on an
+//! async thread. The hypervisor speaks documents, so that an adapter stays dumb and the
+//! journal can keep what was sent.
+
+use crate::error::Result;
+use crate::model::{DiskFormat, HostFacts, PauseReason, Power, VmId};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Which of a domain's two documents a change is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Live,
+    Config,
+    Both,
+}
+
+/// A domain as libvirt lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DomainSeen {
+    pub id: VmId,
+    pub name: String,
+    pub power: Power,
+    pub persistent: bool,
+}
+
+/// How a shutdown or reboot reaches the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Agent,
+    Acpi,
+}
+
+/// What the agent in a guest is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentCall {
+    Freeze,
+    Thaw,
+}
+
+/// Whether a domain's monitor answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Free,
+    /// A job has held the monitor for so long.
+    Occupied(Duration),
+    Broken,
+}
+
+/// Something that happened at the hypervisor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HypervisorEvent {
+    /// Defined, started, paused, stopped, undefined...: look again.
+    Domain(VmId),
+    /// The domain stopped or its definition went; with libvirt's detail.
+    Stopped {
+        id: VmId,
+        detail: StopDetail,
+    },
+    Rebooted(VmId),
+    DeviceAdded {
+        id: VmId,
+        alias: String,
+    },
+    DeviceRemoved {
+        id: VmId,
+        alias: String,
+    },
+    /// The guest refused an unplug.
+    DeviceRemovalFailed {
+        id: VmId,
+        alias: String,
+    },
+    /// QEMU met an error on a disk; `paused` when it stopped the guest for it.
+    DiskError {
+        id: VmId,
+        alias: String,
+        reason: PauseReason,
+        paused: bool,
+    },
+    /// The guest agent came or went.
+    Agent {
+        id: VmId,
+        connected: bool,
+    },
+    BalloonChanged {
+        id: VmId,
+        bytes: u64,
+    },
+    /// The connection is gone; the adapter reconnects by itself.
+    Disconnected,
+    /// A connection is there (again): everything must be looked at anew.
+    Connected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopDetail {
+    /// The guest powered itself off.
+    Shutdown,
+    Destroyed,
+    Crashed,
+    Saved,
+    Failed,
+    Other,
+}
+
+/// Counters of one running domain, as far as it answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DomainSample {
+    /// Total, user and system time of the domain in nanoseconds.
+    pub cpu_time: Option<u64>,
+    pub cpu_user: Option<u64>,
+    pub cpu_system: Option<u64>,
+    /// Time that the vCPUs ran, in nanoseconds.
+    pub vcpu_time: Option<u64>,
+    pub vcpus: u32,
+    /// Bytes.
+    pub balloon_current: Option<u64>,
+    pub balloon_maximum: Option<u64>,
+    pub balloon_available: Option<u64>,
+    pub balloon_unused: Option<u64>,
+    pub balloon_usable: Option<u64>,
+    pub balloon_disk_caches: Option<u64>,
+    pub rss: Option<u64>,
+    /// By target device: `vda`.
+    pub blocks: BTreeMap<String, BlockSample>,
+    pub interfaces: BTreeMap<String, InterfaceSample>,
+}
+
+/// Bytes, requests and nanoseconds since the device was plugged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockSample {
+    pub read_bytes: u64,
+    pub read_requests: u64,
+    pub read_time: u64,
+    pub write_bytes: u64,
+    pub write_requests: u64,
+    pub write_time: u64,
+    pub flush_requests: u64,
+    pub flush_time: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceSample {
+    pub rx_bytes: u64,
+    pub rx_errors: u64,
+    pub tx_bytes: u64,
+    pub tx_errors: u64,
+}
+
+/// Live values that a graphics console is reached by are read from the live document.
+pub trait Hypervisor: Send + Sync + 'static {
+    /// Where events go from now on; called once, before anything else.
+    fn subscribe(&self, events: UnboundedSender<HypervisorEvent>);
+    /// A short text: `libvirt 9.0.0, QEMU 7.2.22`; fails with `Unavailable` when libvirt is away.
+    fn version(&self) -> Result<String>;
+    /// The host's facts; probes when no valid `cached` ones are given.
+    fn facts(&self) -> Result<HostFacts>;
+    /// The host's uuid as libvirt knows it.
+    fn host_uuid(&self) -> Result<String>;
+
+    fn domains(&self) -> Result<Vec<DomainSeen>>;
+    fn domain(&self, id: VmId) -> Result<Option<DomainSeen>>;
+    /// The live document of a running domain (or else the persistent one), or the persistent one.
+    /// Never carries secrets.
+    fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>>;
+
+    /// Defines or redefines, validated against libvirt's schema.
+    fn define(&self, document: &str) -> Result<()>;
+    /// Removes the definition with its managed save and NVRAM; fine when it is gone already.
+    fn undefine(&self, id: VmId) -> Result<()>;
+
+    /// Starts the persistent definition, or restores the managed save.
+    fn start(&self, id: VmId, paused: bool) -> Result<()>;
+    /// Starts a domain with a document of this run only.
+    fn start_with(&self, document: &str, paused: bool) -> Result<()>;
+    fn shutdown(&self, id: VmId, ask: Ask) -> Result<()>;
+    fn reboot(&self, id: VmId, ask: Ask) -> Result<()>;
+    /// Resets the machine as its reset button would.
+    fn reset(&self, id: VmId) -> Result<()>;
+    /// Fine when the domain is off already.
+    fn destroy(&self, id: VmId) -> Result<()>;
+    fn pause(&self, id: VmId) -> Result<()>;
+    fn resume(&self, id: VmId) -> Result<()>;
+    fn save(&self, id: VmId) -> Result<()>;
+    /// Fine when there is none.
+    fn drop_save(&self, id: VmId) -> Result<()>;
+
+    /// Fine when a device of that alias is there already.
+    fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()>;
+    /// Asks for the device to go. With `Live` the guest must let go first: the event tells.
+    /// Fine when no such device is there.
+    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()>;
+    fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()>;
+    fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
+    /// The guest's present memory (balloon), in bytes.
+    fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()>;
+    fn set_vcpus(&self, id: VmId, count: u32) -> Result<()>;
+    fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()>;
+    fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()>;
+    fn agent(&self, id: VmId, call: AgentCall) -> Result<()>;
+
+    fn control(&self, id: VmId) -> Result<Control>;
+    /// Counters of the running domains that answer. Uses a connection of its own.
+    fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>>;
+
+    /// Makes sure that a directory pool of that name stands on the folder and runs.
+    fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()>;
+    /// Looks at the pool's folder anew.
+    fn refresh_pool(&self, name: &str) -> Result<()>;
+    /// Capacity and free bytes of a pool.
+    fn pool_space(&self, name: &str) -> Result<(u64, u64)>;
+    /// The named libvirt network exists and is active.
+    fn network_active(&self, name: &str) -> Result<bool>;
+
+    /// Gives up the connections that calls hang on; new calls get fresh ones.
+    fn rotate(&self);
+}
+
+/// Image files on the host.
+pub trait Images: Send + Sync + 'static {
+    /// Makes the file; fine when it exists with that size. Leaves nothing behind when it fails.
+    fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()>;
+    /// Grows an image that no guest uses.
+    fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()>;
+    /// Fine when the file is gone already.
+    fn remove(&self, file: &Path) -> Result<()>;
+    /// Overwrites the file's storage with zeros before it is removed.
+    fn wipe(&self, file: &Path) -> Result<()>;
+    /// Bytes that the file takes on its storage; `None` when it is missing.
+    fn actual_size(&self, file: &Path) -> Result<Option<u64>>;
+    /// The image's virtual size in bytes, read as that format.
+    fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64>;
+    /// Total and free bytes where the folder lies.
+    fn space(&self, folder: &Path) -> Result<(u64, u64)>;
+    /// Names and sizes of the folder's files with one of these suffixes.
+    fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>>;
+}
+
+/// How hard a commit must hit the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk before the call returns: an intent.
+    Synced,
+    /// Soon: a done record, which a replay repeats.
+    Lazy,
+}
+
+/// The rows that the engine promised, kept over restarts.
+pub trait Store: Send + Sync + 'static {
+    /// Everything, as the changes that make it from nothing.
+    fn load(&self) -> Result<Vec<crate::engine::world::Change>>;
+    /// All of the changes or none.
+    fn commit(&self, changes: &[crate::engine::world::Change], durability: Durability) -> Result<()>;
+}

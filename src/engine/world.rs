@@ -1,0 +1,183 @@
+//! Everything the engine has promised, in memory: the fold of all changes the store keeps.
+//!
+//! A mutation is a batch of `Change`s: the store commits it, then the world applies it, so
+//! what is read is what a restart would read.
+
+use crate::model::*;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One row written or dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Setting { name: String, value: String },
+    DataCenter(DataCenter),
+    Cluster(Cluster),
+    Host(Host),
+    StorageDomain(StorageDomain),
+    Network(Network),
+    VnicProfile(VnicProfile),
+    DiskProfile(DiskProfile),
+    CpuProfile(CpuProfile),
+    User(User),
+    Vm(Box<Vm>),
+    DropVm(VmId),
+    Disk(Disk),
+    DropDisk(DiskId),
+    Attachment(Attachment),
+    DropAttachment { vm: VmId, disk: DiskId },
+    Intent(Intent),
+    DropIntent(IntentId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    /// Without the profile: `admin`.
+    pub name: String,
+    pub profile: String,
+    /// An Argon2 hash in PHC form.
+    pub password: String,
+}
+
+/// What an operation set out to do, written before it acts and dropped when it is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub id: IntentId,
+    pub begun: Timestamp,
+    pub operation: Operation,
+}
+
+/// Every journaled operation, with what its end and its undo need.
+/// The rows it promised are committed together with the intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    CreateVm {
+        vm: VmId,
+    },
+    UpdateVm {
+        before: Box<Vm>,
+    },
+    RemoveVm {
+        vm: VmId,
+        disks: Vec<DiskId>,
+    },
+    AddDisk {
+        disk: DiskId,
+        vm: Option<VmId>,
+    },
+    RemoveDisk {
+        disk: DiskId,
+    },
+    AttachDisk {
+        vm: VmId,
+        disk: DiskId,
+    },
+    DetachDisk {
+        vm: VmId,
+        disk: DiskId,
+    },
+    /// `active` as it is to become.
+    PlugDisk {
+        vm: VmId,
+        disk: DiskId,
+        active: bool,
+    },
+    UpdateDisk {
+        before: Box<Disk>,
+        attachments: Vec<Attachment>,
+    },
+    ResizeDisk {
+        disk: DiskId,
+        from: u64,
+    },
+}
+
+#[derive(Debug, Default)]
+pub struct World {
+    pub settings: BTreeMap<String, String>,
+    pub data_centers: BTreeMap<DataCenterId, DataCenter>,
+    pub clusters: BTreeMap<ClusterId, Cluster>,
+    pub hosts: BTreeMap<HostId, Host>,
+    pub storage_domains: BTreeMap<StorageDomainId, StorageDomain>,
+    pub networks: BTreeMap<NetworkId, Network>,
+    pub vnic_profiles: BTreeMap<VnicProfileId, VnicProfile>,
+    pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
+    pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
+    pub users: BTreeMap<UserId, User>,
+    pub vms: BTreeMap<VmId, Vm>,
+    pub disks: BTreeMap<DiskId, Disk>,
+    pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
+    pub intents: BTreeMap<IntentId, Intent>,
+}
+
+impl World {
+    pub fn apply(&mut self, change: &Change) {
+        match change.clone() {
+            Change::Setting { name, value } => drop(self.settings.insert(name, value)),
+            Change::DataCenter(it) => drop(self.data_centers.insert(it.id, it)),
+            Change::Cluster(it) => drop(self.clusters.insert(it.id, it)),
+            Change::Host(it) => drop(self.hosts.insert(it.id, it)),
+            Change::StorageDomain(it) => drop(self.storage_domains.insert(it.id, it)),
+            Change::Network(it) => drop(self.networks.insert(it.id, it)),
+            Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
+            Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
+            Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
+            Change::User(it) => drop(self.users.insert(it.id, it)),
+            Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
+            Change::DropVm(id) => {
+                self.vms.remove(&id);
+                self.attachments.retain(|(vm, _), _| *vm != id);
+            }
+            Change::Disk(it) => drop(self.disks.insert(it.id, it)),
+            Change::DropDisk(id) => {
+                self.disks.remove(&id);
+                self.attachments.retain(|(_, disk), _| *disk != id);
+            }
+            Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
+            Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
+            Change::Intent(it) => drop(self.intents.insert(it.id, it)),
+            Change::DropIntent(id) => drop(self.intents.remove(&id)),
+        }
+    }
+
+    /// The disks of a VM with how they hang on it, in the order of their targets.
+    pub fn disks_of(&self, vm: VmId) -> Vec<(&Attachment, &Disk)> {
+        let range = (vm, DiskId(uuid::Uuid::nil()))..=(vm, DiskId(uuid::Uuid::max()));
+        let mut found: Vec<_> =
+            self.attachments.range(range).filter_map(|(_, a)| Some((a, self.disks.get(&a.disk)?))).collect();
+        found.sort_by(|(a, _), (b, _)| (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target)));
+        found
+    }
+
+    /// The attachments of a disk.
+    pub fn attachments_of(&self, disk: DiskId) -> impl Iterator<Item = &Attachment> {
+        self.attachments.values().filter(move |attachment| attachment.disk == disk)
+    }
+
+    pub fn vm_named(&self, name: &str) -> Option<&Vm> {
+        self.vms.values().find(|vm| vm.spec.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropping_a_vm_drops_its_attachments() {
+        let (vm, disk) = (VmId::random(), DiskId::random());
+        let mut world = World::default();
+        world.apply(&Change::Attachment(Attachment {
+            vm,
+            disk,
+            active: true,
+            read_only: false,
+            target: "vda".into(),
+        }));
+        world.apply(&Change::DropVm(vm));
+        assert!(world.attachments.is_empty());
+    }
+}

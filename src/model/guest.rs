@@ -1,0 +1,70 @@
+//! What the host offers to guests; found once per libvirt and QEMU version.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    Kvm,
+    Tcg,
+}
+
+impl Accelerator {
+    /// The `type` of libvirt's `<domain>`.
+    pub fn domain_type(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "qemu",
+        }
+    }
+}
+
+/// How a VM gets its CPU when it asks for nothing in particular.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuChoice {
+    HostPassthrough {
+        /// Features that QEMU cannot start with on this host.
+        disable: Vec<String>,
+    },
+    HostModel,
+    Named(String),
+}
+
+/// Facts of the host that domain documents depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// What a VM gets unless it says otherwise.
+    pub accelerator: Accelerator,
+    /// libvirt offers kvm at all.
+    pub kvm: bool,
+    pub cpu_kvm: CpuChoice,
+    pub cpu_tcg: CpuChoice,
+    /// Named CPU models that libvirt accepts, per accelerator.
+    pub models_kvm: BTreeSet<String>,
+    pub models_tcg: BTreeSet<String>,
+    /// Machine types QEMU knows: `q35`, `pc-q35-7.2`, ...
+    pub machines: BTreeSet<String>,
+    /// Ids of the host's CPUs.
+    pub cpus: BTreeSet<u32>,
+    /// Bytes.
+    pub memory: u64,
+    pub spice: bool,
+}
+
+impl HostFacts {
+    pub fn cpu(&self, accelerator: Accelerator) -> &CpuChoice {
+        match accelerator {
+            Accelerator::Kvm => &self.cpu_kvm,
+            Accelerator::Tcg => &self.cpu_tcg,
+        }
+    }
+
+    pub fn models(&self, accelerator: Accelerator) -> &BTreeSet<String> {
+        match accelerator {
+            Accelerator::Kvm => &self.models_kvm,
+            Accelerator::Tcg => &self.models_tcg,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One type per kind of id, so that a disk's id cannot stand where a VM's is meant.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::from_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A VM's id is the uuid of its libvirt domain.
+    VmId,
+    /// A disk's id; the device in libvirt carries it in its alias.
+    DiskId,
+    /// The image file's name without its suffix.
+    ImageId,
+    TemplateId,
+    ClusterId,
+    DataCenterId,
+    HostId,
+    StorageDomainId,
+    DiskProfileId,
+    CpuProfileId,
+    NetworkId,
+    VnicProfileId,
+    UserId,
+    IntentId,
+}
+
+/// The template that every VM can be made of: `Blank`.
+pub const BLANK: TemplateId = TemplateId(Uuid::nil());
+
+impl DiskId {
+    /// The alias of the disk's device: libvirt keeps user aliases that begin with `ua-`.
+    pub fn alias(self) -> String {
+        format!("ua-{self}")
+    }
+
+    pub fn from_alias(alias: &str) -> Option<Self> {
+        alias.strip_prefix("ua-")?.parse().ok()
+    }
+
+    /// The serial number that the guest reads: the first 20 characters, as virtio-blk takes no more.
+    pub fn serial(self) -> String {
+        self.to_string()[..20].to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_found_again_by_its_alias() {
+        let disk = DiskId::random();
+        assert_eq!(DiskId::from_alias(&disk.alias()), Some(disk));
+        assert_eq!(DiskId::from_alias("ua-cdrom"), None);
+        assert_eq!(disk.serial().len(), 20);
+    }
+}

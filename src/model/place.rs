@@ -1,0 +1,77 @@
+//! Where VMs live: data center, cluster, host, storage, networks and their profiles.
+
+use super::ids::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataCenter {
+    pub id: DataCenterId,
+    pub name: String,
+    pub description: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    pub id: ClusterId,
+    pub name: String,
+    pub description: String,
+    pub data_center: DataCenterId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: HostId,
+    pub name: String,
+    pub cluster: ClusterId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StorageKind {
+    /// Disk images.
+    Data,
+    /// ISO files.
+    Iso,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageDomain {
+    pub id: StorageDomainId,
+    pub name: String,
+    pub description: String,
+    pub kind: StorageKind,
+    /// The folder of the files on the host.
+    pub folder: String,
+    pub data_center: DataCenterId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    pub id: NetworkId,
+    pub name: String,
+    pub description: String,
+    pub data_center: DataCenterId,
+    /// `network:NAME` or `bridge:NAME` on the host.
+    pub binding: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VnicProfile {
+    pub id: VnicProfileId,
+    pub name: String,
+    pub network: NetworkId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskProfile {
+    pub id: DiskProfileId,
+    pub name: String,
+    pub storage_domain: StorageDomainId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuProfile {
+    pub id: CpuProfileId,
+    pub name: String,
+    pub cluster: ClusterId,
+}

@@ -1,0 +1,489 @@
+//! A virtual machine as the API promises it.
+
+use super::cpu_set::CpuSet;
+use super::guest::Accelerator;
+use super::ids::*;
+use super::{GIB, MIB};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A VM: what never changes, and its present and next configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vm {
+    pub id: VmId,
+    pub cluster: ClusterId,
+    pub template: TemplateId,
+    pub created: Timestamp,
+    pub spec: VmSpec,
+    /// What the VM becomes when it is next down.
+    pub next_run: Option<VmSpec>,
+    /// The present run took overrides from its start action.
+    pub run_once: bool,
+    pub started: Option<Timestamp>,
+    pub stopped: Option<Timestamp>,
+    /// The machine type that the VM was pinned to at creation, such as `pc-q35-7.2`.
+    pub machine: Option<String>,
+}
+
+/// A VM's configuration: what a client sets and reads back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VmSpec {
+    pub name: String,
+    pub description: String,
+    pub comment: String,
+    pub kind: VmKind,
+    /// Bytes, whole MiB.
+    pub memory: u64,
+    /// Bytes that the balloon never takes; at most `memory`.
+    pub guaranteed_memory: u64,
+    pub ballooning: bool,
+    pub topology: Topology,
+    pub cpu_mode: Option<CpuMode>,
+    pub cpu_pins: Vec<CpuPin>,
+    pub cpu_shares: u32,
+    pub cpu_profile: Option<CpuProfileId>,
+    pub os: Os,
+    pub boot_menu: bool,
+    /// `None` is a headless VM.
+    pub display: Option<Display>,
+    pub serial_console: bool,
+    pub rng: Option<Rng>,
+    pub io_threads: u32,
+    /// `custom_emulated_machine`.
+    pub machine: Option<String>,
+    /// `custom_cpu_model`.
+    pub cpu_model: Option<String>,
+    pub custom_properties: Vec<(String, String)>,
+    pub delete_protected: bool,
+    pub high_availability: HighAvailability,
+    /// An IANA name; `None` is UTC.
+    pub time_zone: Option<String>,
+    pub serial_number: Option<SerialNumber>,
+    pub stateless: bool,
+    pub start_paused: bool,
+    pub soundcard: bool,
+    pub virtio_scsi: bool,
+    pub usb: bool,
+    pub origin: String,
+    pub affinity: Affinity,
+    pub sso: bool,
+    pub tunnel_migration: bool,
+    /// Milliseconds; -1 is the default of the cluster.
+    pub migration_downtime: i32,
+    pub numa_tune_mode: NumaTune,
+    /// File name in an ISO domain of the permanent CD-ROM drive.
+    pub cdrom: Option<String>,
+}
+
+impl Default for VmSpec {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            comment: String::new(),
+            kind: VmKind::Desktop,
+            memory: GIB,
+            guaranteed_memory: GIB,
+            ballooning: true,
+            topology: Topology { sockets: 1, cores: 1, threads: 1 },
+            cpu_mode: None,
+            cpu_pins: Vec::new(),
+            cpu_shares: 0,
+            cpu_profile: None,
+            os: Os::default(),
+            boot_menu: false,
+            display: Some(Display::default()),
+            serial_console: true,
+            rng: None,
+            io_threads: 0,
+            machine: None,
+            cpu_model: None,
+            custom_properties: Vec::new(),
+            delete_protected: false,
+            high_availability: HighAvailability::default(),
+            time_zone: None,
+            serial_number: None,
+            stateless: false,
+            start_paused: false,
+            soundcard: false,
+            virtio_scsi: true,
+            usb: false,
+            origin: "ovirt".into(),
+            affinity: Affinity::Migratable,
+            sso: true,
+            tunnel_migration: false,
+            migration_downtime: -1,
+            numa_tune_mode: NumaTune::Interleave,
+            cdrom: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VmKind {
+    Desktop,
+    Server,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    pub sockets: u32,
+    pub cores: u32,
+    pub threads: u32,
+}
+
+impl Topology {
+    pub const MAX_SOCKETS: u32 = 16;
+    pub const MAX_CORES: u32 = 16;
+    pub const MAX_THREADS: u32 = 8;
+    pub const MAX_TOTAL: u32 = 240;
+
+    pub fn vcpus(self) -> u32 {
+        self.sockets * self.cores * self.threads
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuMode {
+    Custom,
+    HostModel,
+    HostPassthrough,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuPin {
+    pub vcpu: u32,
+    pub cpus: CpuSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Os {
+    /// Name of an operating system of `/operatingsystems`.
+    pub kind: String,
+    pub boot: Vec<BootDevice>,
+    /// As the client gave it: a path below a boot folder, or `iso://NAME`.
+    pub kernel: Option<String>,
+    pub initrd: Option<String>,
+    pub cmdline: Option<String>,
+}
+
+impl Default for Os {
+    fn default() -> Self {
+        Self { kind: "other".into(), boot: vec![BootDevice::Hd], kernel: None, initrd: None, cmdline: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BootDevice {
+    Hd,
+    Cdrom,
+    Network,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Display {
+    pub protocol: Protocol,
+    pub monitors: u32,
+    pub single_qxl_pci: bool,
+    pub allow_override: bool,
+    pub smartcard: bool,
+    pub keyboard_layout: Option<String>,
+    pub file_transfer: bool,
+    pub copy_paste: bool,
+    pub disconnect_action: DisconnectAction,
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Self {
+            protocol: Protocol::Vnc,
+            monitors: 1,
+            single_qxl_pci: false,
+            allow_override: false,
+            smartcard: false,
+            keyboard_layout: None,
+            file_transfer: true,
+            copy_paste: true,
+            disconnect_action: DisconnectAction::LockScreen,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    Vnc,
+    Spice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DisconnectAction {
+    None,
+    LockScreen,
+    Logout,
+    Reboot,
+    Shutdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rng {
+    pub source: RngSource,
+    /// At most so many bytes in a period of milliseconds.
+    pub rate: Option<(u32, u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RngSource {
+    /// The host's `/dev/urandom`.
+    Random,
+    /// The host's `/dev/hwrng`.
+    Hwrng,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HighAvailability {
+    pub enabled: bool,
+    /// 0 to 100.
+    pub priority: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SerialNumber {
+    /// The host's uuid.
+    Host,
+    /// The VM's own id.
+    Vm,
+    Custom(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Affinity {
+    Migratable,
+    UserMigratable,
+    Pinned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumaTune {
+    Strict,
+    Interleave,
+    Preferred,
+}
+
+/// Custom properties that vireo knows: name and the pattern their value follows.
+pub const CUSTOM_PROPERTIES: &[(&str, &str)] = &[
+    ("accelerator", "^(kvm|tcg)$"),
+    ("sap_agent", "^(true|false)$"),
+    ("viodiskcache", "^(none|writeback|writethrough)$"),
+];
+
+impl VmSpec {
+    pub fn custom_property(&self, name: &str) -> Option<&str> {
+        self.custom_properties.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The accelerator that this VM insists on.
+    pub fn accelerator(&self) -> Option<Accelerator> {
+        match self.custom_property("accelerator") {
+            Some("kvm") => Some(Accelerator::Kvm),
+            Some("tcg") => Some(Accelerator::Tcg),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the configuration by itself, in the client's words.
+    pub fn check(&self) -> Result<(), String> {
+        check_name(&self.name)?;
+        self.check_memory()?;
+        self.check_cpu()?;
+        for (label, text, max) in [
+            ("description", Some(&self.description), 4000),
+            ("comment", Some(&self.comment), 4000),
+            ("kernel path", self.os.kernel.as_ref(), 1000),
+            ("initrd path", self.os.initrd.as_ref(), 1000),
+            ("kernel command line", self.os.cmdline.as_ref(), 2000),
+        ] {
+            check_text(label, text.map_or("", String::as_str), max)?;
+        }
+        if self.os.kernel.is_none() && (self.os.initrd.is_some() || self.os.cmdline.is_some()) {
+            return Err("An initrd or a kernel command line needs a kernel.".into());
+        }
+        if self.high_availability.priority > 100 {
+            return Err("The priority of high availability is a number from 0 to 100.".into());
+        }
+        if self.high_availability.enabled && self.stateless {
+            return Err("A highly available VM cannot be stateless.".into());
+        }
+        if self.io_threads > 127 {
+            return Err("The number of I/O threads must be between 0 and 127.".into());
+        }
+        if let Some(display) = &self.display {
+            if !matches!(display.monitors, 1 | 2 | 4) {
+                return Err("The number of monitors must be 1, 2 or 4.".into());
+            }
+            if let Some(layout) = &display.keyboard_layout {
+                let known = (2..=10).contains(&layout.len())
+                    && layout.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+                if !known {
+                    return Err(format!("'{layout}' is not a keyboard layout."));
+                }
+            }
+        }
+        if let Some(zone) = &self.time_zone {
+            let plain = zone.len() <= 64
+                && !zone.contains("..")
+                && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
+            if !plain || jiff::tz::TimeZone::get(zone).is_err() {
+                return Err(format!("'{zone}' is not a time zone."));
+            }
+        }
+        if let Some(SerialNumber::Custom(value)) = &self.serial_number {
+            let plain = (1..=255).contains(&value.len())
+                && value.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b',');
+            if !plain {
+                return Err("A custom serial number has 1 to 255 printable characters and no comma.".into());
+            }
+        }
+        for (label, text) in [("emulated machine", &self.machine), ("CPU model", &self.cpu_model)] {
+            if let Some(text) = text {
+                let plain = (1..=64).contains(&text.len())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+                if !plain {
+                    return Err(format!("'{text}' is not a custom {label}."));
+                }
+            }
+        }
+        self.check_custom_properties()
+    }
+
+    fn check_memory(&self) -> Result<(), String> {
+        if self.memory < MIB || self.memory > 4096 * GIB {
+            return Err("The memory size must be between 1 MiB and 4 TiB.".into());
+        }
+        if self.guaranteed_memory > self.memory {
+            return Err("The guaranteed memory must not exceed the memory size.".into());
+        }
+        Ok(())
+    }
+
+    fn check_cpu(&self) -> Result<(), String> {
+        let Topology { sockets, cores, threads } = self.topology;
+        for (label, count, max) in [
+            ("sockets", sockets, Topology::MAX_SOCKETS),
+            ("cores per socket", cores, Topology::MAX_CORES),
+            ("threads per core", threads, Topology::MAX_THREADS),
+        ] {
+            if !(1..=max).contains(&count) {
+                return Err(format!("The number of {label} must be between 1 and {max}."));
+            }
+        }
+        if self.topology.vcpus() > Topology::MAX_TOTAL {
+            return Err(format!("The maximum number of {} virtual CPUs is exceeded.", Topology::MAX_TOTAL));
+        }
+        for (index, pin) in self.cpu_pins.iter().enumerate() {
+            if pin.vcpu >= self.topology.vcpus() {
+                return Err(format!("The virtual CPU {} to pin does not exist.", pin.vcpu));
+            }
+            if self.cpu_pins[..index].iter().any(|other| other.vcpu == pin.vcpu) {
+                return Err(format!("The virtual CPU {} is pinned twice.", pin.vcpu));
+            }
+        }
+        if self.cpu_shares > 262_144 || self.cpu_shares == 1 {
+            return Err("CPU shares are 0 (the default) or between 2 and 262144.".into());
+        }
+        Ok(())
+    }
+
+    fn check_custom_properties(&self) -> Result<(), String> {
+        for (index, (name, value)) in self.custom_properties.iter().enumerate() {
+            let Some((_, pattern)) = CUSTOM_PROPERTIES.iter().find(|(known, _)| known == name) else {
+                return Err(format!("The custom property '{name}' is not known."));
+            };
+            let choices = pattern.trim_start_matches("^(").trim_end_matches(")$");
+            if !choices.split('|').any(|choice| choice == value) {
+                return Err(format!("The custom property '{name}' must match {pattern}."));
+            }
+            if self.custom_properties[..index].iter().any(|(other, _)| other == name) {
+                return Err(format!("The custom property '{name}' is given twice."));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A VM's name: at most 255 letters, digits, `_`, `-` and `.`.
+pub fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("The VM name may not be empty.".into());
+    }
+    if name.chars().count() > 255 {
+        return Err("The VM name is too long: at most 255 characters are allowed.".into());
+    }
+    // A name of dots only would be a folder's name where libvirt makes files of it.
+    let plain =
+        name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) && !name.chars().all(|c| c == '.');
+    if plain { Ok(()) } else { Err("The VM name may only have letters, digits, '_', '-' or '.'.".into()) }
+}
+
+/// A free text: bounded, without control characters.
+pub fn check_text(label: &str, text: &str, max: usize) -> Result<(), String> {
+    if text.chars().count() > max {
+        return Err(format!("The {label} is too long: at most {max} characters are allowed."));
+    }
+    match text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        true => Err(format!("The {label} has characters that are not allowed.")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> VmSpec {
+        VmSpec { name: name.into(), ..VmSpec::default() }
+    }
+
+    #[test]
+    fn names() {
+        for good in ["a", "web-01.example_x", "Münch", &"x".repeat(255)] {
+            assert_eq!(named(good).check(), Ok(()), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "..", "a\u{0}", "<x>", "-\n", &"x".repeat(256)] {
+            assert!(named(bad).check().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let wrong: &[fn(&mut VmSpec)] = &[
+            |s| s.memory = 0,
+            |s| s.guaranteed_memory = s.memory + MIB,
+            |s| s.topology.sockets = 17,
+            |s| s.topology.threads = 0,
+            |s| s.cpu_pins = vec![CpuPin { vcpu: 1, cpus: "0".parse().unwrap() }],
+            |s| s.os.initrd = Some("/x".into()),
+            |s| s.time_zone = Some("../../etc/passwd".into()),
+            |s| s.custom_properties = vec![("qemu_cmdline".into(), "x".into())],
+            |s| s.custom_properties = vec![("accelerator".into(), "xen".into())],
+            |s| s.serial_number = Some(SerialNumber::Custom("a,b".into())),
+            |s| s.machine = Some("q35,accel=x".into()),
+            |s| s.display.as_mut().unwrap().keyboard_layout = Some("de,x".into()),
+        ];
+        for change in wrong {
+            let mut spec = named("a");
+            change(&mut spec);
+            assert!(spec.check().is_err(), "{spec:?}");
+        }
+    }
+}

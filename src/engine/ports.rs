@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::model::{DiskFormat, HostFacts, PauseReason, Power, VmId};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -158,7 +158,7 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn subscribe(&self, events: UnboundedSender<HypervisorEvent>);
     /// A short text: `libvirt 9.0.0, QEMU 7.2.22`; fails with `Unavailable` when libvirt is away.
     fn version(&self) -> Result<String>;
-    /// The host's facts; probes when no valid `cached` ones are given.
+    /// The host's facts; probed once per version of libvirt and QEMU, then kept.
     fn facts(&self) -> Result<HostFacts>;
     /// The host's uuid as libvirt knows it.
     fn host_uuid(&self) -> Result<String>;
@@ -173,6 +173,9 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn define(&self, document: &str) -> Result<()>;
     /// Removes the definition with its managed save and NVRAM; fine when it is gone already.
     fn undefine(&self, id: VmId) -> Result<()>;
+
+    /// Renames an inactive domain that has no managed save.
+    fn rename(&self, id: VmId, name: &str) -> Result<()>;
 
     /// Starts the persistent definition, or restores the managed save.
     fn start(&self, id: VmId, paused: bool) -> Result<()>;
@@ -235,6 +238,8 @@ pub trait Images: Send + Sync + 'static {
     fn actual_size(&self, file: &Path) -> Result<Option<u64>>;
     /// The image's virtual size in bytes, read as that format.
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64>;
+    /// The regular file of that name below the folder; nothing outside is ever reached.
+    fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf>;
     /// Total and free bytes where the folder lies.
     fn space(&self, folder: &Path) -> Result<(u64, u64)>;
     /// Names and sizes of the folder's files with one of these suffixes.

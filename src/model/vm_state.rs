@@ -210,7 +210,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         }
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::Resize, S::Up | S::Down | S::Paused | S::Suspended) => Verdict::Go,
+        (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ReorderMacs, S::Down) => Verdict::Go,
         _ => wrong_state(),
     }

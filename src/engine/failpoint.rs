@@ -1,0 +1,58 @@
+//! Places where a crash test stops the daemon as a power cut would.
+//!
+//! A build with feature `failpoints` aborts at the point that `VIREO_FAILPOINT` names;
+//! any other build compiles these calls to nothing.
+
+/// Every failpoint, in the order in which an operation passes them.
+pub const ALL: &[&str] = &[
+    "create_vm.intended",
+    "create_vm.defined",
+    "update_vm.intended",
+    "update_vm.defined",
+    "update_vm.live",
+    "remove_vm.intended",
+    "remove_vm.undefined",
+    "remove_vm.image_removed",
+    "add_disk.intended",
+    "add_disk.created",
+    "add_disk.defined",
+    "add_disk.plugged",
+    "attach_disk.intended",
+    "attach_disk.defined",
+    "attach_disk.plugged",
+    "plug_disk.intended",
+    "plug_disk.plugged",
+    "plug_disk.defined",
+    "unplug_disk.intended",
+    "unplug_disk.asked",
+    "unplug_disk.gone",
+    "detach_disk.intended",
+    "detach_disk.defined",
+    "remove_disk.intended",
+    "remove_disk.defined",
+    "remove_disk.wiped",
+    "remove_disk.removed",
+    "update_disk.intended",
+    "update_disk.defined",
+    "resize_disk.intended",
+    "resize_disk.resized",
+    "start.called",
+    "stop.called",
+    "suspend.called",
+    "undo.begun",
+];
+
+/// Aborts when this is the point that `VIREO_FAILPOINT` names.
+#[cfg(feature = "failpoints")]
+pub fn hit(name: &'static str) {
+    debug_assert!(ALL.contains(&name), "the failpoint {name} is not listed");
+    static WANTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    if WANTED.get_or_init(|| std::env::var("VIREO_FAILPOINT").ok()).as_deref() == Some(name) {
+        eprintln!("failpoint {name}: aborting");
+        std::process::abort();
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn hit(_name: &'static str) {}

@@ -1,0 +1,104 @@
+//! Locks are named operations: who comes second hears what is running.
+//!
+//! An operation takes all it needs at once or nothing, so that none waits holding another.
+//! Disk operations share their VM and own their disk; what changes the VM itself owns it.
+
+use crate::error::{Error, Result};
+use crate::model::{DiskId, VmId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Entity {
+    Vm(VmId),
+    Disk(DiskId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Shared,
+    Exclusive,
+}
+
+#[derive(Default)]
+struct Held {
+    /// The operations that hold the entity; more than one only when all of them share it.
+    by: Vec<&'static str>,
+    exclusive: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct Locks {
+    held: Arc<Mutex<HashMap<Entity, Held>>>,
+}
+
+/// Releases on drop; moves into the task that does the work.
+pub struct Guard {
+    locks: Locks,
+    entities: Vec<Entity>,
+    operation: &'static str,
+}
+
+impl Locks {
+    /// All of the entities or none.
+    pub fn hold(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
+        let mut held = self.held.lock().expect("no panic while held");
+        for (entity, mode) in wanted {
+            if let Some(holder) = held.get(entity)
+                && (holder.exclusive || *mode == Mode::Exclusive)
+            {
+                return Err(Error::busy(holder.by.last().copied().unwrap_or("another operation")));
+            }
+        }
+        for (entity, mode) in wanted {
+            let holder = held.entry(*entity).or_default();
+            holder.by.push(operation);
+            holder.exclusive = *mode == Mode::Exclusive;
+        }
+        Ok(Guard { locks: self.clone(), entities: wanted.iter().map(|(entity, _)| *entity).collect(), operation })
+    }
+
+    pub fn is_held(&self, entity: Entity) -> bool {
+        self.held.lock().expect("no panic while held").contains_key(&entity)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut held = self.locks.held.lock().expect("no panic while held");
+        for entity in &self.entities {
+            if let Some(holder) = held.get_mut(entity) {
+                if let Some(at) = holder.by.iter().position(|by| *by == self.operation) {
+                    holder.by.swap_remove(at);
+                }
+                if holder.by.is_empty() {
+                    held.remove(entity);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn all_or_none_and_named() {
+        let locks = Locks::default();
+        let (a, b) = (Entity::Vm(VmId::random()), Entity::Disk(DiskId::random()));
+        let first = locks.hold("start", &[(a, Mode::Exclusive)]).unwrap();
+        let second = locks.hold("attach", &[(b, Mode::Exclusive), (a, Mode::Shared)]).err().unwrap();
+        assert_eq!(second.kind, Kind::Busy);
+        assert!(second.said.contains("start"), "{}", second.said);
+        assert!(!locks.is_held(b));
+        drop(first);
+        let shared = locks.hold("attach", &[(a, Mode::Shared)]).unwrap();
+        let also = locks.hold("attach", &[(a, Mode::Shared)]).unwrap();
+        drop(shared);
+        assert!(locks.hold("stop", &[(a, Mode::Exclusive)]).is_err());
+        drop(also);
+        assert!(locks.hold("stop", &[(a, Mode::Exclusive)]).is_ok());
+    }
+}

@@ -1,5 +1,172 @@
 //! The verbs: what clients may do, with locks, journal, undo and reconcile. Async; knows no HTTP,
 //! no SQL and no `virt`.
+//!
+//! A change walks one way: hold the locks, check, *promise* (one synced transaction with the rows
+//! and the intent), act on the hypervisor step by step, *settle* (drop the intent). Every step is
+//! "make it so" and may be asked twice, so a crash is answered by asking again (`reconcile`), and
+//! a failure by `undo`.
 
+pub mod accounts;
+mod documents;
+mod events;
+pub mod failpoint;
+mod first_world;
+pub mod inventory;
+pub mod jobs;
+mod journal;
+mod lane;
+mod locks;
+mod places;
 pub mod ports;
+mod reconcile;
+pub mod stats;
+mod vm_disks;
+mod vm_power;
+mod vms;
 pub mod world;
+
+mod disks;
+
+pub use disks::{DiskChange, NewDisk};
+pub use places::{Space, StorageFile};
+pub use vm_disks::NewAttachment;
+pub use vm_power::{RunOnce, StartOptions, Ticket};
+pub use vms::{NewVm, VmView};
+
+use crate::error::{Error, Result};
+use crate::model::*;
+use inventory::Inventory;
+use jobs::Jobs;
+use lane::Lane;
+use locks::Locks;
+use ports::{Hypervisor, HypervisorEvent, Images, Store};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use world::World;
+
+/// What the daemon's configuration says to the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of database, images and ISO files.
+    pub state: PathBuf,
+    /// The host's name in the API.
+    pub host_name: String,
+    /// Folders below which kernels and initrds may lie.
+    pub boot_dirs: Vec<PathBuf>,
+    /// Where users keep domain templates of their own.
+    pub templates: Option<PathBuf>,
+    /// How long a guest may take to let a device go.
+    pub hotunplug_timeout: Duration,
+    pub stats_interval: Duration,
+    /// `network:NAME` or `bridge:NAME`.
+    pub management: String,
+    /// Address on which graphics consoles listen.
+    pub graphics_listen: String,
+    /// Password of the first administrator at the first start.
+    pub admin_password: Option<String>,
+}
+
+/// The engine of one host.
+pub struct Engine {
+    pub settings: Settings,
+    world: RwLock<World>,
+    /// Serializes promises: what a promise checked still holds when it is written.
+    gate: tokio::sync::Mutex<()>,
+    store: Arc<dyn Store>,
+    images: Arc<dyn Images>,
+    lane: Lane,
+    locks: Locks,
+    pub jobs: Jobs,
+    pub inventory: Inventory,
+    stats: stats::Stats,
+    accounts: accounts::Verifier,
+    /// The host's facts and uuid, as soon as libvirt told them.
+    facts: RwLock<Option<Arc<(HostFacts, String)>>>,
+    connected: AtomicBool,
+    /// Counts changes of what no VM's own stamp covers.
+    generation: AtomicU64,
+    /// Every hypervisor event, for those who wait for one.
+    happened: broadcast::Sender<HypervisorEvent>,
+    definitions: documents::DefinitionLocks,
+    pools_changed: tokio::sync::Notify,
+    /// The password of graphics consoles that have no ticket; nobody is told.
+    console_lock: String,
+}
+
+impl Engine {
+    /// Loads what was promised, seeds the first world, and begins to follow the hypervisor.
+    pub async fn open(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        hypervisor: Arc<dyn Hypervisor>,
+        images: Arc<dyn Images>,
+    ) -> Result<Arc<Self>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut world = World::default();
+        let rows = lane::blocking({
+            let store = store.clone();
+            move || store.load()
+        })
+        .await?;
+        for row in &rows {
+            world.apply(row);
+        }
+        let engine = Arc::new(Self {
+            settings,
+            world: RwLock::new(world),
+            gate: tokio::sync::Mutex::new(()),
+            store,
+            images,
+            lane: Lane::new(hypervisor.clone()),
+            locks: Locks::default(),
+            jobs: Jobs::default(),
+            inventory: Inventory::default(),
+            stats: stats::Stats::default(),
+            accounts: accounts::Verifier::default(),
+            facts: RwLock::new(None),
+            connected: AtomicBool::new(false),
+            generation: AtomicU64::new(1),
+            happened: broadcast::channel(1024).0,
+            definitions: documents::DefinitionLocks::default(),
+            pools_changed: tokio::sync::Notify::new(),
+            console_lock: vm_power::generated_ticket(),
+        });
+        engine.seed().await?;
+        hypervisor.subscribe(sender);
+        tokio::spawn(engine.clone().follow(receiver));
+        tokio::spawn(engine.clone().sample_for_ever());
+        tokio::spawn(engine.clone().resync_for_ever());
+        tokio::spawn(engine.clone().refresh_pools_for_ever());
+        Ok(engine)
+    }
+
+    pub fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().expect("no panic while held")
+    }
+
+    /// libvirt is there and everything has been looked at since it came.
+    pub fn connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever something other than a VM changed.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What the host offers; `Unavailable` until libvirt told it.
+    pub fn facts(&self) -> Result<Arc<(HostFacts, String)>> {
+        let facts = self.facts.read().expect("no panic while held").clone();
+        facts.ok_or_else(|| Error::unavailable("the host's facts are not known yet"))
+    }
+
+    fn require_connection(&self) -> Result<()> {
+        match self.connected() {
+            true => Ok(()),
+            false => Err(Error::unavailable("no connection to libvirt")),
+        }
+    }
+}

@@ -46,6 +46,9 @@ pub struct User {
 pub struct Intent {
     pub id: IntentId,
     pub begun: Timestamp,
+    /// The operation failed and so did its first undo: what is left is to undo it.
+    #[serde(default)]
+    pub undoing: bool,
     pub operation: Operation,
 }
 
@@ -70,6 +73,7 @@ pub enum Operation {
     },
     RemoveDisk {
         disk: DiskId,
+        vms: Vec<VmId>,
     },
     AttachDisk {
         vm: VmId,

@@ -1,0 +1,579 @@
+//! Image disks by themselves: create, update, resize, remove; attached or floating.
+
+use super::jobs::Started;
+use super::locks::{Entity, Guard, Mode};
+use super::ports::Scope;
+use super::vm_disks::NewAttachment;
+use super::world::{Change, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Result};
+use crate::model::vm::check_text;
+use crate::model::vm_state::may;
+use crate::model::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What a client gives for a new disk.
+#[derive(Clone, Debug)]
+pub struct NewDisk {
+    pub alias: Option<String>,
+    pub description: String,
+    pub storage_domain: Option<StorageDomainId>,
+    pub format: DiskFormat,
+    pub sparse: Option<bool>,
+    pub size: u64,
+    pub interface: DiskInterface,
+    pub bootable: bool,
+    pub shareable: bool,
+    pub wipe_after_delete: bool,
+    pub propagate_errors: bool,
+    pub profile: Option<DiskProfileId>,
+}
+
+/// What a client changes of a disk; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct DiskChange {
+    pub alias: Option<String>,
+    pub description: Option<String>,
+    pub size: Option<u64>,
+    pub bootable: Option<bool>,
+    pub shareable: Option<bool>,
+    pub wipe_after_delete: Option<bool>,
+    pub propagate_errors: Option<bool>,
+    pub interface: Option<DiskInterface>,
+    pub profile: Option<DiskProfileId>,
+    /// Of the attachment through which the change came.
+    pub read_only: Option<bool>,
+}
+
+/// QEMU's images reach further; no host's storage does.
+const MAX_SIZE: u64 = 1 << 53;
+const SECTOR: u64 = 512;
+
+impl Engine {
+    pub fn disk(&self, id: DiskId) -> Result<Disk> {
+        self.world().disks.get(&id).cloned().ok_or_else(|| Error::not_found(id))
+    }
+
+    /// Bytes that the disk's image takes on its storage.
+    pub fn actual_size(&self, disk: &Disk) -> u64 {
+        let file = self.image_file(&self.world(), disk);
+        file.and_then(|file| self.images.actual_size(&file)).ok().flatten().unwrap_or(0)
+    }
+
+    /// Promises the disk, locked, and makes it; the value is there before the image is.
+    pub async fn add_disk(
+        self: &Arc<Self>,
+        new: NewDisk,
+        onto: Option<NewAttachment>,
+    ) -> Result<Started<DiskId>> {
+        check_new(&new)?;
+        let id = DiskId::random();
+        let vm = onto.as_ref().map(|onto| onto.vm);
+        let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
+        if let Some(vm) = vm {
+            self.own_vm(vm)?;
+            wanted.push((Entity::Vm(vm), Mode::Shared));
+        }
+        let guard = self.locks.hold("add disk", &wanted)?;
+        if let Some(vm) = vm {
+            self.may(vm, Move::ChangeDisks)?;
+            self.require_connection()?;
+        }
+        let mut active = false;
+        let intent = self
+            .promise(|world| {
+                let disk = self.plan_disk(world, id, &new, vm)?;
+                let mut changes = vec![Change::Disk(disk.clone())];
+                if let Some(onto) = &onto {
+                    let attachment = self.plan_attachment(world, onto, &disk)?;
+                    active = attachment.active;
+                    changes.push(Change::Attachment(attachment));
+                }
+                Ok((Operation::AddDisk { disk: id, vm }, changes))
+            })
+            .await?;
+        failpoint::hit("add_disk.intended");
+        if let Some(vm) = vm {
+            self.inventory.touch(vm);
+        }
+        let engine = self.clone();
+        Ok(self.jobs.start(id, async move {
+            let _guard: Guard = guard;
+            let made = engine.finish_add_disk(id, vm, active).await;
+            let end = match made {
+                Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            };
+            if let Some(vm) = vm {
+                engine.inventory.touch(vm);
+            }
+            end
+        }))
+    }
+
+    fn plan_disk(&self, world: &World, id: DiskId, new: &NewDisk, vm: Option<VmId>) -> Result<Disk> {
+        let storage_domain = match new.storage_domain {
+            Some(domain) => domain,
+            None => vm
+                .and_then(|vm| world.disks_of(vm).first().map(|(_, disk)| disk.storage_domain))
+                .ok_or_else(|| {
+                    Error::invalid("Cannot add Virtual Machine Disk. Storage Domain hasn't been specified.")
+                })?,
+        };
+        let domain = world
+            .storage_domains
+            .get(&storage_domain)
+            .ok_or_else(|| Error::not_found(format!("StorageDomain: {storage_domain}")))?;
+        if domain.kind != StorageKind::Data {
+            return Err(Error::invalid(
+                "Cannot add Virtual Machine Disk. The storage domain is not a data domain.",
+            ));
+        }
+        if let Some(profile) = new.profile
+            && world
+                .disk_profiles
+                .get(&profile)
+                .is_none_or(|profile| profile.storage_domain != storage_domain)
+        {
+            return Err(Error::invalid(
+                "Cannot add Virtual Machine Disk. The disk profile is not one of the storage domain.",
+            ));
+        }
+        if new.sparse == Some(false) {
+            let (_, free) = self.images.space(domain.folder.as_ref())?;
+            if new.size > free {
+                return Err(Error::conflict(format!(
+                    "Cannot add Virtual Machine Disk. Low disk space on Storage Domain {}.",
+                    domain.name
+                )));
+            }
+        }
+        let alias = match (&new.alias, vm.and_then(|vm| world.vms.get(&vm))) {
+            (Some(alias), _) => alias.clone(),
+            (None, Some(vm)) => default_alias(world, vm),
+            (None, None) => format!("Disk-{}", &id.to_string()[..8]),
+        };
+        Ok(Disk {
+            id,
+            alias,
+            description: new.description.clone(),
+            storage_domain,
+            image: ImageId::random(),
+            format: new.format,
+            sparse: new.sparse.unwrap_or(true),
+            size: new.size,
+            interface: new.interface,
+            bootable: new.bootable,
+            shareable: new.shareable,
+            wipe_after_delete: new.wipe_after_delete,
+            propagate_errors: new.propagate_errors,
+            profile: new.profile.or_else(|| {
+                world
+                    .disk_profiles
+                    .values()
+                    .find(|profile| profile.storage_domain == storage_domain)
+                    .map(|profile| profile.id)
+            }),
+            status: DiskStatus::Locked,
+            created: Timestamp::now(),
+        })
+    }
+
+    /// Image, definition, device: each may be asked again.
+    pub(super) async fn finish_add_disk(&self, id: DiskId, vm: Option<VmId>, active: bool) -> Result<()> {
+        self.create_image(id).await?;
+        failpoint::hit("add_disk.created");
+        if let Some(vm) = vm.filter(|_| active) {
+            if self.runs(vm) {
+                self.plug(vm, id).await?;
+                failpoint::hit("add_disk.plugged");
+            }
+            self.sync_definition(vm).await?;
+            failpoint::hit("add_disk.defined");
+        }
+        self.refresh_pools();
+        Ok(())
+    }
+
+    pub(super) async fn undo_add_disk(&self, id: DiskId, vm: Option<VmId>) -> Result<()> {
+        if let Some(vm) = vm {
+            if self.runs(vm) {
+                self.unplug(vm, id).await?;
+            }
+            self.note(vec![Change::DropAttachment { vm, disk: id }]).await?;
+            self.sync_definition(vm).await?;
+        }
+        self.remove_image(id).await
+    }
+
+    async fn create_image(&self, id: DiskId) -> Result<()> {
+        let disk = self.disk(id)?;
+        let file = self.image_file(&self.world(), &disk)?;
+        let images = self.images.clone();
+        super::lane::blocking(move || images.create(&file, disk.format, disk.size, disk.sparse)).await
+    }
+
+    /// Wipes the image where asked, and removes it.
+    pub(super) async fn remove_image(&self, id: DiskId) -> Result<()> {
+        let Ok(disk) = self.disk(id) else { return Ok(()) };
+        let file = self.image_file(&self.world(), &disk)?;
+        let images = self.images.clone();
+        super::lane::blocking(move || {
+            if disk.wipe_after_delete && images.actual_size(&file)?.is_some() {
+                images.wipe(&file)?;
+                failpoint::hit("remove_disk.wiped");
+            }
+            images.remove(&file)
+        })
+        .await
+    }
+
+    /// The row of a disk whose operation ended well.
+    pub(super) fn unlocked(&self, id: DiskId) -> Vec<Change> {
+        let disk = self.disk(id).ok();
+        disk.map(|disk| Change::Disk(Disk { status: DiskStatus::Ok, ..disk })).into_iter().collect()
+    }
+
+    pub(super) fn mark_illegal(&self, ids: &[DiskId]) -> Vec<Change> {
+        let disks = ids.iter().filter_map(|id| self.disk(*id).ok());
+        disks.map(|disk| Change::Disk(Disk { status: DiskStatus::Illegal, ..disk })).collect()
+    }
+
+    /// Holds a disk with all VMs that it hangs on.
+    fn hold_disk(&self, operation: &'static str, id: DiskId) -> Result<(Guard, Disk, Vec<Attachment>)> {
+        let attachments: Vec<Attachment> = self.world().attachments_of(id).cloned().collect();
+        let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
+        wanted.extend(attachments.iter().map(|attachment| (Entity::Vm(attachment.vm), Mode::Shared)));
+        self.disk(id)?;
+        let guard = self.locks.hold(operation, &wanted)?;
+        Ok((guard, self.disk(id)?, attachments))
+    }
+
+    /// Removes the disk and its image from every VM.
+    pub async fn remove_disk(self: &Arc<Self>, id: DiskId) -> Result<()> {
+        let (_guard, disk, attachments) = self.hold_disk("remove disk", id)?;
+        if attachments
+            .iter()
+            .any(|attachment| attachment.active && self.status(attachment.vm) != VmStatus::Down)
+        {
+            return Err(Error::conflict(
+                "Cannot remove Virtual Machine Disk. At least one of the VMs is not down.",
+            ));
+        }
+        if !attachments.is_empty() {
+            self.require_connection()?;
+        }
+        let vms: Vec<VmId> = attachments.iter().map(|attachment| attachment.vm).collect();
+        let intent = self
+            .promise(|_| {
+                let mut changes: Vec<Change> = attachments
+                    .iter()
+                    .map(|attachment| Change::DropAttachment { vm: attachment.vm, disk: id })
+                    .collect();
+                changes.push(Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }));
+                Ok((Operation::RemoveDisk { disk: id, vms: vms.clone() }, changes))
+            })
+            .await?;
+        failpoint::hit("remove_disk.intended");
+        let removed = self.finish_remove_disk(id, &vms).await;
+        for vm in vms {
+            self.inventory.touch(vm);
+        }
+        match removed {
+            Ok(()) => self.settle(intent, vec![Change::DropDisk(id)]).await,
+            Err(failure) => {
+                self.settle(intent, self.mark_illegal(&[id])).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    pub(super) async fn finish_remove_disk(&self, id: DiskId, vms: &[VmId]) -> Result<()> {
+        for vm in vms {
+            self.sync_definition(*vm).await?;
+        }
+        failpoint::hit("remove_disk.defined");
+        self.remove_image(id).await?;
+        failpoint::hit("remove_disk.removed");
+        self.refresh_pools();
+        Ok(())
+    }
+
+    /// Changes a disk: its texts and size at any time, the rest while no running VM has it plugged.
+    pub async fn update_disk(
+        self: &Arc<Self>,
+        id: DiskId,
+        through: Option<VmId>,
+        change: DiskChange,
+    ) -> Result<()> {
+        let (_guard, before, attachments) = self.hold_disk("update disk", id)?;
+        if before.status == DiskStatus::Locked {
+            return Err(Error::conflict(
+                "Cannot edit Virtual Machine Disk. The following disks are locked: ".to_owned()
+                    + &before.alias
+                    + ".",
+            ));
+        }
+        let mut after = before.clone();
+        change.apply(&mut after);
+        let mut hangs = attachments.clone();
+        if let (Some(read_only), Some(vm)) = (change.read_only, through) {
+            hangs.iter_mut().filter(|attachment| attachment.vm == vm).for_each(|it| it.read_only = read_only);
+        }
+        after.size = before.size;
+        check_disk(&after)?;
+        let device_changes = (after.bootable, after.interface, after.propagate_errors, after.shareable)
+            != (before.bootable, before.interface, before.propagate_errors, before.shareable)
+            || hangs != attachments;
+        if device_changes {
+            self.check_device_change(&before, &after, &attachments)?;
+        }
+        if let Some(size) = change.size {
+            self.check_growth(&before, size, &attachments)?;
+        }
+        if device_changes && !attachments.is_empty() {
+            self.require_connection()?;
+        }
+        if after != before || hangs != attachments {
+            self.rewrite_disk(before.clone(), after, attachments.clone(), hangs, device_changes).await?;
+        }
+        if let Some(size) = change.size.filter(|size| *size != before.size) {
+            self.resize(id, before.size, size, &attachments).await?;
+        }
+        Ok(())
+    }
+
+    fn check_device_change(&self, before: &Disk, after: &Disk, attachments: &[Attachment]) -> Result<()> {
+        if attachments
+            .iter()
+            .any(|attachment| attachment.active && self.status(attachment.vm) != VmStatus::Down)
+        {
+            return Err(Error::conflict(
+                "Cannot edit Virtual Machine Disk. At least one of the VMs is not down.",
+            ));
+        }
+        if before.shareable && !after.shareable && attachments.len() > 1 {
+            return Err(Error::conflict(
+                "Cannot edit Virtual Machine Disk. The disk is attached to more than one VM.",
+            ));
+        }
+        if after.interface == DiskInterface::Ide && attachments.iter().any(|attachment| attachment.read_only)
+        {
+            return Err(Error::invalid("IDE disks can't be read-only."));
+        }
+        let world = self.world();
+        for attachment in attachments.iter().filter(|_| after.bootable && !before.bootable) {
+            check_boot_disk(&world, attachment.vm, before.id)?;
+        }
+        Ok(())
+    }
+
+    async fn rewrite_disk(
+        &self,
+        before: Disk,
+        after: Disk,
+        attachments: Vec<Attachment>,
+        mut hangs: Vec<Attachment>,
+        devices: bool,
+    ) -> Result<()> {
+        let intent = self
+            .promise(|world| {
+                if after.interface != before.interface {
+                    for attachment in &mut hangs {
+                        attachment.target =
+                            self.free_target(world, attachment.vm, after.interface, Some(after.id))?;
+                    }
+                }
+                let mut changes: Vec<Change> = hangs.iter().cloned().map(Change::Attachment).collect();
+                changes.push(Change::Disk(after.clone()));
+                let operation = Operation::UpdateDisk {
+                    before: Box::new(before.clone()),
+                    attachments: attachments.clone(),
+                };
+                Ok((operation, changes))
+            })
+            .await?;
+        failpoint::hit("update_disk.intended");
+        let acted = async {
+            for attachment in hangs.iter().filter(|_| devices) {
+                self.sync_definition(attachment.vm).await?;
+            }
+            failpoint::hit("update_disk.defined");
+            Ok(())
+        };
+        if let Err(failure) = acted.await {
+            return Err(self.fail(intent, failure).await);
+        }
+        for attachment in &attachments {
+            self.inventory.touch(attachment.vm);
+        }
+        self.settle(intent, vec![]).await
+    }
+
+    fn check_growth(&self, disk: &Disk, size: u64, attachments: &[Attachment]) -> Result<()> {
+        if size < disk.size {
+            return Err(Error::invalid(
+                "Cannot edit Virtual Machine Disk. New disk size must be larger than current disk size.",
+            ));
+        }
+        if size == disk.size {
+            return Ok(());
+        }
+        check_size(size)?;
+        for attachment in attachments.iter().filter(|attachment| attachment.active) {
+            if attachment.read_only {
+                return Err(Error::conflict(
+                    "Cannot edit Virtual Machine Disk. A read-only disk cannot be extended.",
+                ));
+            }
+            if let Verdict::Refused(why) = may(self.status(attachment.vm), Move::Resize) {
+                return Err(Error::conflict(why));
+            }
+        }
+        Ok(())
+    }
+
+    async fn resize(&self, id: DiskId, from: u64, to: u64, attachments: &[Attachment]) -> Result<()> {
+        let intent = self
+            .promise(|world| {
+                let disk = world.disks.get(&id).ok_or_else(|| Error::not_found(id))?;
+                let grown = Disk { size: to, status: DiskStatus::Locked, ..disk.clone() };
+                Ok((Operation::ResizeDisk { disk: id, from }, vec![Change::Disk(grown)]))
+            })
+            .await?;
+        failpoint::hit("resize_disk.intended");
+        let resized = self.finish_resize(id, attachments).await;
+        failpoint::hit("resize_disk.resized");
+        for attachment in attachments {
+            self.inventory.touch(attachment.vm);
+        }
+        match resized {
+            Ok(()) => self.settle(intent, self.unlocked(id)).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// Grows the image: through every running VM that has it plugged, else as a file.
+    pub(super) async fn finish_resize(&self, id: DiskId, attachments: &[Attachment]) -> Result<()> {
+        let disk = self.disk(id)?;
+        let mut online = false;
+        for attachment in attachments.iter().filter(|attachment| attachment.active) {
+            if self.runs(attachment.vm) {
+                let (vm, target) = (attachment.vm, attachment.target.clone());
+                self.lane.call(move |hv| hv.resize_block(vm, &target, disk.size)).await?;
+                online = true;
+            }
+        }
+        if !online {
+            let file = self.image_file(&self.world(), &disk)?;
+            let images = self.images.clone();
+            super::lane::blocking(move || images.resize(&file, disk.format, disk.size)).await?;
+        }
+        self.refresh_pools();
+        Ok(())
+    }
+
+    pub(super) async fn true_size(&self, id: DiskId) -> Result<u64> {
+        let disk = self.disk(id)?;
+        let file = self.image_file(&self.world(), &disk)?;
+        let images = self.images.clone();
+        super::lane::blocking(move || images.virtual_size(&file, disk.format)).await
+    }
+
+    /// A QEMU has the VM's devices now.
+    pub(super) fn runs(&self, vm: VmId) -> bool {
+        !matches!(self.inventory.power(vm), None | Some(Power::Off | Power::Saved))
+    }
+
+    /// Plugs the device of the disk into the running VM.
+    pub(super) async fn plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        let device = self.live_disk(vm, disk)?.to_string();
+        self.lane.call(move |hv| hv.attach(vm, &device, &disk.alias(), Scope::Live)).await?;
+        self.look_at(vm).await
+    }
+}
+
+impl DiskChange {
+    fn apply(&self, disk: &mut Disk) {
+        macro_rules! set {
+            ($($field:ident),+) => {$(
+                if let Some(value) = &self.$field {
+                    disk.$field = value.clone();
+                }
+            )+};
+        }
+        set!(alias, description, bootable, shareable, wipe_after_delete, propagate_errors, interface);
+        if self.profile.is_some() {
+            disk.profile = self.profile;
+        }
+    }
+}
+
+fn check_size(size: u64) -> Result<()> {
+    match size > 0 && size <= MAX_SIZE && size.is_multiple_of(SECTOR) {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "The disk size must be a positive multiple of {SECTOR} bytes and at most {MAX_SIZE}."
+        ))),
+    }
+}
+
+fn check_new(new: &NewDisk) -> Result<()> {
+    check_size(new.size)?;
+    if new.format == DiskFormat::Cow && new.sparse == Some(false) {
+        return Err(Error::invalid(
+            "Cannot add Virtual Machine Disk. Disk configuration (COW Preallocated) is incompatible with the storage domain type.",
+        ));
+    }
+    if let Some(alias) = &new.alias {
+        check_alias(alias)?;
+    }
+    check_text("description", &new.description, 4000).map_err(Error::invalid)?;
+    if new.shareable && new.format == DiskFormat::Cow {
+        return Err(Error::conflict(
+            "Cannot add Virtual Machine Disk. The volume format of the disk is not supported for a shareable disk.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_alias(alias: &str) -> Result<()> {
+    if alias.trim().is_empty() {
+        return Err(Error::invalid("The disk alias may not be empty."));
+    }
+    check_text("disk alias", alias, 255).map_err(Error::invalid)
+}
+
+fn check_disk(disk: &Disk) -> Result<()> {
+    check_alias(&disk.alias)?;
+    check_text("description", &disk.description, 4000).map_err(Error::invalid)?;
+    if disk.shareable && disk.format == DiskFormat::Cow {
+        return Err(Error::conflict(
+            "Cannot edit Virtual Machine Disk. The volume format of the disk is not supported for a shareable disk.",
+        ));
+    }
+    Ok(())
+}
+
+/// A VM boots from one disk.
+pub(super) fn check_boot_disk(world: &World, vm: VmId, but: DiskId) -> Result<()> {
+    let boots = world.disks_of(vm).into_iter().find(|(_, disk)| disk.bootable && disk.id != but);
+    match boots {
+        None => Ok(()),
+        Some((_, disk)) => Err(Error::conflict(format!(
+            "Cannot add Virtual Machine Disk. Disk {} in VM {} is already marked as boot.",
+            disk.alias,
+            world.vms.get(&vm).map_or("", |vm| vm.spec.name.as_str())
+        ))),
+    }
+}
+
+/// `<vm>_Disk<N>`, the first N that no disk of the VM has.
+fn default_alias(world: &World, vm: &Vm) -> String {
+    let taken: Vec<&str> = world.disks_of(vm.id).iter().map(|(_, disk)| disk.alias.as_str()).collect();
+    (1..)
+        .map(|n| format!("{}_Disk{n}", vm.spec.name))
+        .find(|alias| !taken.contains(&alias.as_str()))
+        .unwrap_or_default()
+}

@@ -1,0 +1,198 @@
+//! From rows to the document that libvirt gets: one convergent step that every change shares.
+
+use super::Engine;
+use crate::domain::{self, DiskDevice, Plan};
+use crate::error::{Error, Result};
+use crate::model::*;
+use crate::xml::{self, Element};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// One definition of a VM at a time: each run reads the rows anew, so the last one is right.
+#[derive(Default)]
+pub(super) struct DefinitionLocks {
+    locks: Mutex<HashMap<VmId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl DefinitionLocks {
+    fn of(&self, vm: VmId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().expect("no panic while held");
+        locks.retain(|id, lock| *id == vm || Arc::strong_count(lock) > 1);
+        locks.entry(vm).or_default().clone()
+    }
+}
+
+impl Engine {
+    /// Makes libvirt's persistent definition of the VM what the rows say, and tells whether it
+    /// had to change. What libvirt assigned and what vireo does not know survive.
+    pub(super) async fn sync_definition(&self, id: VmId) -> Result<bool> {
+        self.require_connection()?;
+        let lock = self.definitions.of(id);
+        let _one_at_a_time = lock.lock().await;
+        let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(false) };
+        let seen = self.lane.call(move |hv| Ok((hv.domain(id)?, hv.document(id, true)?))).await?;
+        let (seen, present) = seen;
+        let present = present.map(|text| parse(&text)).transpose()?;
+        let down = seen.as_ref().is_none_or(|seen| seen.power == Power::Off);
+        let mut spec = vm.spec.clone();
+        if let (Some(seen), Some(_)) = (&seen, &present)
+            && seen.name != spec.name
+        {
+            match down {
+                // libvirt refuses a definition whose name differs from the one it knows.
+                true => {
+                    let name = spec.name.clone();
+                    self.lane.call(move |hv| hv.rename(id, &name)).await?;
+                }
+                false => spec.name.clone_from(&seen.name),
+            }
+        }
+        let present = match (present, down) {
+            (Some(mut present), true) => {
+                present.ensure("name").set_content(&spec.name);
+                Some(present)
+            }
+            (present, _) => present,
+        };
+        let before = present.as_ref().map(Element::to_string);
+        let document = self.document(&vm, &spec, present)?;
+        if before == Some(without_secrets(&document)) {
+            return Ok(false);
+        }
+        let document = document.to_string();
+        self.lane.call(move |hv| hv.define(&document)).await?;
+        self.look_at(id).await?;
+        Ok(true)
+    }
+
+    /// The VM's document with that configuration: built from its template, or edited when there is one.
+    pub(super) fn document(&self, vm: &Vm, spec: &VmSpec, present: Option<Element>) -> Result<Element> {
+        let facts = self.facts()?;
+        let world = self.world();
+        let disks: Vec<(Disk, Attachment, PathBuf)> = world
+            .disks_of(vm.id)
+            .into_iter()
+            .filter(|(attachment, _)| attachment.active)
+            .map(|(attachment, disk)| Ok((disk.clone(), attachment.clone(), self.image_file(&world, disk)?)))
+            .collect::<Result<_>>()?;
+        drop(world);
+        let devices: Vec<DiskDevice<'_>> =
+            disks.iter().map(|(disk, attachment, file)| DiskDevice { disk, attachment, file }).collect();
+        let boot = self.boot_files(spec)?;
+        let plan = Plan {
+            vm,
+            spec,
+            host: &facts.0,
+            host_uuid: &facts.1,
+            disks: &devices,
+            kernel: boot.kernel.as_deref(),
+            initrd: boot.initrd.as_deref(),
+            cdrom: boot.cdrom.as_deref(),
+            listen: &self.settings.graphics_listen,
+            lock: &self.console_lock,
+        };
+        let document = match present {
+            Some(present) => domain::edit(present, &plan),
+            None => {
+                let name = domain::template::choose(spec.machine.as_deref())?;
+                let template = domain::template::load(name, self.settings.templates.as_deref())
+                    .map_err(|why| Error::host("The domain template cannot be read.").because(why))?;
+                domain::build(&template, &plan)
+            }
+        };
+        Ok(document?)
+    }
+
+    /// The device of one disk as it is plugged into the running VM: without a place in the boot
+    /// order, which belongs to the next start.
+    pub(super) fn live_disk(&self, vm: VmId, disk: DiskId) -> Result<Element> {
+        let world = self.world();
+        let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?.clone();
+        let mut plugged = world.attachments.get(&(vm, disk)).ok_or_else(|| Error::not_found(disk))?.clone();
+        plugged.active = true;
+        let disk = world.disks.get(&disk).ok_or_else(|| Error::not_found(disk))?.clone();
+        let file = self.image_file(&world, &disk)?;
+        drop(world);
+        let facts = self.facts()?;
+        let device = DiskDevice { disk: &disk, attachment: &plugged, file: &file };
+        let plan = Plan {
+            vm: &row,
+            spec: &row.spec,
+            host: &facts.0,
+            host_uuid: &facts.1,
+            disks: std::slice::from_ref(&device),
+            kernel: None,
+            initrd: None,
+            cdrom: None,
+            listen: &self.settings.graphics_listen,
+            lock: &self.console_lock,
+        };
+        let mut element = domain::disk_device(&plan, &device)?;
+        element.remove("boot");
+        Ok(element)
+    }
+
+    /// Where a disk's image lies.
+    pub(super) fn image_file(&self, world: &super::world::World, disk: &Disk) -> Result<PathBuf> {
+        let domain = world
+            .storage_domains
+            .get(&disk.storage_domain)
+            .ok_or_else(|| Error::not_found(format!("StorageDomain: {}", disk.storage_domain)))?;
+        Ok(Path::new(&domain.folder).join(disk.file_name()))
+    }
+
+    /// The host's files that the configuration names, each below a folder that is open to it.
+    pub(super) fn boot_files(&self, spec: &VmSpec) -> Result<BootFiles> {
+        let iso_folders: Vec<PathBuf> = self
+            .world()
+            .storage_domains
+            .values()
+            .filter(|domain| domain.kind == StorageKind::Iso)
+            .map(|domain| PathBuf::from(&domain.folder))
+            .collect();
+        let find = |folders: &[PathBuf], name: &str, label: &str| {
+            folders
+                .iter()
+                .find_map(|folder| self.images.beneath(folder, name).ok())
+                .ok_or_else(|| Error::invalid(format!("The {label} '{name}' is no file that a VM may use.")))
+        };
+        let boot = |named: &Option<String>, label: &str| -> Result<Option<PathBuf>> {
+            let Some(named) = named else { return Ok(None) };
+            match named.strip_prefix("iso://") {
+                Some(name) => find(&iso_folders, name, label).map(Some),
+                None => find(&self.settings.boot_dirs, named, label).map(Some),
+            }
+        };
+        let cdrom = match &spec.cdrom {
+            Some(name) => Some(find(&iso_folders, name, "CD image")?),
+            None => None,
+        };
+        Ok(BootFiles {
+            kernel: boot(&spec.os.kernel, "kernel")?,
+            initrd: boot(&spec.os.initrd, "initrd")?,
+            cdrom,
+        })
+    }
+}
+
+/// The document as libvirt shows it to those who may not read secrets.
+fn without_secrets(document: &Element) -> String {
+    let mut shown = document.clone();
+    if let Some(graphics) = shown.first_mut("devices").and_then(|devices| devices.first_mut("graphics")) {
+        graphics.unset("passwd");
+        graphics.unset("passwdValidTo");
+    }
+    shown.to_string()
+}
+
+#[derive(Debug, Default)]
+pub(super) struct BootFiles {
+    pub kernel: Option<PathBuf>,
+    pub initrd: Option<PathBuf>,
+    pub cdrom: Option<PathBuf>,
+}
+
+pub(super) fn parse(document: &str) -> Result<Element> {
+    xml::parse(document.as_bytes()).map_err(|why| Error::bug(format!("libvirt's document: {why}")))
+}

@@ -1,0 +1,258 @@
+//! Following the hypervisor: every event means "look again"; a bounded resync heals what events missed.
+
+use super::inventory::{Phase, Seen};
+use super::ports::{Control, DomainSeen, HypervisorEvent, StopDetail};
+use super::world::Change;
+use super::{Engine, documents};
+use crate::domain;
+use crate::error::{Kind, Result};
+use crate::model::*;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+const RESYNC: Duration = Duration::from_secs(10);
+const WATCH: Duration = Duration::from_secs(2);
+/// A monitor that has been busy for so long counts as not responding.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    pub(super) async fn follow(self: Arc<Self>, mut events: UnboundedReceiver<HypervisorEvent>) {
+        while let Some(event) = events.recv().await {
+            self.note_event(&event).await;
+            let _ = self.happened.send(event);
+        }
+    }
+
+    async fn note_event(self: &Arc<Self>, event: &HypervisorEvent) {
+        match event {
+            HypervisorEvent::Connected => {
+                let engine = self.clone();
+                tokio::spawn(async move { engine.connect_until_done().await });
+            }
+            HypervisorEvent::Disconnected => {
+                self.connected.store(false, Ordering::Release);
+                self.generation.fetch_add(1, Ordering::AcqRel);
+                tracing::warn!("the connection to libvirt is lost");
+            }
+            HypervisorEvent::Domain(id) => self.look_again(*id),
+            HypervisorEvent::Stopped { id, detail } => {
+                self.inventory.set_stop(*id, *detail);
+                self.look_again(*id);
+                let (engine, id, detail) = (self.clone(), *id, *detail);
+                tokio::spawn(async move { engine.after_stop(id, detail).await });
+            }
+            HypervisorEvent::Rebooted(id) => self.inventory.end_phase(*id, Phase::Rebooting),
+            HypervisorEvent::DeviceAdded { id, .. } | HypervisorEvent::BalloonChanged { id, .. } => {
+                self.look_again(*id)
+            }
+            HypervisorEvent::DeviceRemoved { id, alias } => {
+                self.look_again(*id);
+                if let Some(disk) = DiskId::from_alias(alias) {
+                    let (engine, id) = (self.clone(), *id);
+                    tokio::spawn(async move { engine.follow_removal(id, disk).await });
+                }
+            }
+            HypervisorEvent::DeviceRemovalFailed { .. } => {}
+            HypervisorEvent::DiskError { id, reason, paused, .. } => {
+                if *paused {
+                    self.inventory.set_disk_error(*id, *reason);
+                }
+                self.look_again(*id);
+            }
+            HypervisorEvent::Agent { id, connected } => self.inventory.set_agent(*id, *connected),
+        }
+    }
+
+    /// Looks at a domain in a task of its own, so that one slow look holds no event up.
+    fn look_again(self: &Arc<Self>, id: VmId) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            if let Err(why) = engine.look_at(id).await {
+                tracing::debug!(vm = %id, "a look at the domain failed: {why}");
+            }
+        });
+    }
+
+    /// Reads the domain as libvirt has it now into the inventory.
+    pub(super) async fn look_at(&self, id: VmId) -> Result<()> {
+        let look = self.inventory.look();
+        let own = self.world().vms.contains_key(&id);
+        let (domain, document) = self
+            .lane
+            .call(move |hv| match hv.domain(id)? {
+                Some(domain) => Ok((Some(domain), hv.document(id, false)?)),
+                None => Ok((None, None)),
+            })
+            .await?;
+        let seen = match (domain, document) {
+            (Some(domain), Some(document)) => Some(observed(domain, &document, own)?),
+            _ => None,
+        };
+        let gone = seen.is_none();
+        self.inventory.saw(id, look, seen);
+        if gone && !own {
+            self.inventory.forget(id);
+        }
+        Ok(())
+    }
+
+    /// A guest let a disk go without anybody waiting for it: the rows follow.
+    async fn follow_removal(self: &Arc<Self>, vm: VmId, disk: DiskId) {
+        use super::locks::{Entity, Mode};
+        let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        // Whoever holds the disk is the one that waits for this event.
+        let Ok(_guard) = self.locks.hold("unplugged by the guest", &wanted) else { return };
+        let active = self.world().attachments.get(&(vm, disk)).is_some_and(|attachment| attachment.active);
+        if !active || !self.runs(vm) {
+            return;
+        }
+        let followed = async {
+            self.note(self.idle(vm, disk)).await?;
+            self.sync_definition(vm).await
+        };
+        if let Err(why) = followed.await {
+            tracing::warn!(%vm, %disk, "following an unplugged disk failed: {why}");
+        }
+        self.inventory.touch(vm);
+    }
+
+    /// A VM went down: its next configuration takes its place, and a highly available one comes back.
+    async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
+        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
+        let stopped = Vm { run_once: false, stopped: Some(Timestamp::now()), ..vm.clone() };
+        let kept = self.record(|world| {
+            let present = world.vms.get(&id);
+            Ok(present
+                .map(|vm| {
+                    Change::Vm(Box::new(Vm { run_once: false, stopped: stopped.stopped, ..vm.clone() }))
+                })
+                .into_iter()
+                .collect())
+        });
+        if let Err(why) = kept.await {
+            tracing::warn!(vm = %id, "the end of a run could not be kept: {why}");
+        }
+        self.inventory.touch(id);
+        if vm.next_run.is_some() && detail != StopDetail::Saved {
+            use super::locks::{Entity, Mode};
+            // Held by whoever starts it again: the start adopts the configuration itself.
+            if let Ok(_guard) = self.locks.hold("adopt next run", &[(Entity::Vm(id), Mode::Exclusive)])
+                && let Err(why) = self.adopt_next_run(id).await
+            {
+                tracing::warn!(vm = %id, "the configuration for the next run could not be taken over: {why}");
+            }
+        }
+        let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
+        if died && vm.spec.high_availability.enabled {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match self.start_vm(id, super::StartOptions::default()).await {
+                Ok(()) => tracing::info!(vm = %id, "a highly available VM that died runs again"),
+                Err(why) => {
+                    tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}")
+                }
+            }
+        }
+    }
+
+    /// Tries until everything has been looked at, or the connection is lost again.
+    async fn connect_until_done(self: Arc<Self>) {
+        let mut pause = Duration::from_millis(200);
+        loop {
+            match self.connect().await {
+                Ok(()) => return,
+                Err(why) if why.kind == Kind::Unavailable => return,
+                Err(why) => tracing::error!("looking at the hypervisor failed: {why}"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(30));
+        }
+    }
+
+    /// A connection is there: facts, pools, every domain, then what was left undone.
+    async fn connect(self: &Arc<Self>) -> Result<()> {
+        let (facts, uuid, version) =
+            self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
+        *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
+        self.ensure_pools().await?;
+        self.resync(true).await?;
+        let guards = self.hold_open_intents();
+        self.connected.store(true, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        tracing::info!("connected to {version}");
+        self.reconcile(guards).await;
+        Ok(())
+    }
+
+    pub(super) async fn resync_for_ever(self: Arc<Self>) {
+        let mut since = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(WATCH).await;
+            self.inventory.expire_phases();
+            if !self.connected() {
+                continue;
+            }
+            self.watch_monitors().await;
+            if since.elapsed() >= RESYNC {
+                since = tokio::time::Instant::now();
+                if let Err(why) = self.resync(false).await {
+                    tracing::debug!("a resync failed: {why}");
+                }
+            }
+        }
+    }
+
+    async fn watch_monitors(&self) {
+        for id in self.inventory.running() {
+            let control = self.lane.call(move |hv| hv.control(id)).await;
+            let hung = matches!(control, Ok(Control::Occupied(since)) if since >= PATIENCE);
+            // A save or a start holds the monitor for good reasons.
+            let at_work = matches!(
+                self.inventory.status(id).0,
+                VmStatus::SavingState | VmStatus::RestoringState | VmStatus::WaitForLaunch
+            );
+            self.inventory.set_not_responding(id, hung && !at_work);
+        }
+    }
+
+    /// Compares the list of domains with the inventory and looks at what differs; at everything when `all`.
+    async fn resync(self: &Arc<Self>, all: bool) -> Result<()> {
+        let domains = self.lane.call(|hv| hv.domains()).await?;
+        let present: BTreeMap<VmId, DomainSeen> =
+            domains.into_iter().map(|domain| (domain.id, domain)).collect();
+        let known: BTreeSet<VmId> = self.inventory.ids().into_iter().collect();
+        let differ: Vec<VmId> = present
+            .values()
+            .filter(|domain| all || self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != **domain))
+            .map(|domain| domain.id)
+            .chain(known.into_iter().filter(|id| !present.contains_key(id)))
+            .collect();
+        let mut looks = tokio::task::JoinSet::new();
+        for id in differ {
+            let engine = self.clone();
+            looks.spawn(async move { (id, engine.look_at(id).await) });
+        }
+        while let Some(looked) = looks.join_next().await {
+            if let Ok((id, Err(why))) = looked {
+                if why.kind == Kind::Unavailable {
+                    return Err(why);
+                }
+                // One odd domain must not hide the others.
+                tracing::warn!(vm = %id, "a domain could not be read: {why}");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn observed(domain: DomainSeen, document: &str, own: bool) -> Result<Seen> {
+    let document = documents::parse(document)?;
+    Ok(Seen {
+        observed: Arc::new(domain::observe(&document)),
+        foreign: (!own).then(|| Arc::new(domain::observe_spec(&document))),
+        domain,
+    })
+}

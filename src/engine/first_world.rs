@@ -1,0 +1,116 @@
+//! The world after the first start, so that clients find what they name: seeded once, idempotent.
+
+use super::Engine;
+use super::accounts;
+use super::world::{Change, User, World};
+use crate::error::Result;
+use crate::model::*;
+use uuid::{Uuid, uuid};
+
+pub const ADMIN: UserId = UserId(uuid!("fdfc627c-d875-11e0-90f0-83df133b58cc"));
+const DATA_CENTER: DataCenterId = DataCenterId(uuid!("00000002-0002-0002-0002-000000000255"));
+const CLUSTER: ClusterId = ClusterId(uuid!("99408929-82cf-4dc7-a532-9d998063fa95"));
+const NETWORK: NetworkId = NetworkId(uuid!("00000000-0000-0000-0000-000000000009"));
+const DATA: StorageDomainId = StorageDomainId(uuid!("fabe0451-701f-4235-8f7e-e20e458819ed"));
+const DISK_PROFILE: DiskProfileId = DiskProfileId(uuid!("23fb2e0d-3062-4819-8165-3be88f2f587e"));
+
+/// Where the seeded password of the first administrator is to be told.
+pub const ADMIN_PASSWORD_FILE: &str = "admin-password";
+
+impl Engine {
+    pub(super) async fn seed(&self) -> Result<()> {
+        let admin = match self.world().users.contains_key(&ADMIN) {
+            true => None,
+            false => Some(self.settings.admin_password.clone().unwrap_or_else(accounts::generated_password)),
+        };
+        let hash = match admin.clone() {
+            Some(password) => {
+                // The file comes first: a crash between the two must not lose the password.
+                if self.settings.admin_password.is_none() {
+                    accounts::write_secret(&self.settings.state.join(ADMIN_PASSWORD_FILE), &password)?;
+                }
+                Some(accounts::hash(password).await?)
+            }
+            None => None,
+        };
+        self.record(|world| Ok(self.missing(world, hash))).await
+    }
+
+    fn missing(&self, world: &World, admin: Option<String>) -> Vec<Change> {
+        let folder = |name: &str| self.settings.state.join(name).to_string_lossy().into_owned();
+        let mut changes = Vec::new();
+        if world.data_centers.is_empty() {
+            changes.push(Change::DataCenter(DataCenter {
+                id: DATA_CENTER,
+                name: "Default".into(),
+                description: "The default data center".into(),
+            }));
+        }
+        if world.clusters.is_empty() {
+            changes.push(Change::Cluster(Cluster {
+                id: CLUSTER,
+                name: "Default".into(),
+                description: "The default cluster".into(),
+                data_center: DATA_CENTER,
+            }));
+            changes.push(Change::CpuProfile(CpuProfile {
+                id: CpuProfileId::random(),
+                name: "Default".into(),
+                cluster: CLUSTER,
+            }));
+        }
+        if world.hosts.is_empty() {
+            changes.push(Change::Host(Host {
+                id: HostId::random(),
+                name: self.settings.host_name.clone(),
+                cluster: CLUSTER,
+            }));
+        }
+        if world.networks.is_empty() {
+            changes.push(Change::Network(Network {
+                id: NETWORK,
+                name: "ovirtmgmt".into(),
+                description: "Management network".into(),
+                data_center: DATA_CENTER,
+                binding: self.settings.management.clone(),
+            }));
+            changes.push(Change::VnicProfile(VnicProfile {
+                id: VnicProfileId::random(),
+                name: "ovirtmgmt".into(),
+                network: NETWORK,
+            }));
+        }
+        if world.storage_domains.is_empty() {
+            changes.push(Change::StorageDomain(StorageDomain {
+                id: DATA,
+                name: "data".into(),
+                description: "Disk images".into(),
+                kind: StorageKind::Data,
+                folder: folder("images"),
+                data_center: DATA_CENTER,
+            }));
+            changes.push(Change::DiskProfile(DiskProfile {
+                id: DISK_PROFILE,
+                name: "data".into(),
+                storage_domain: DATA,
+            }));
+            changes.push(Change::StorageDomain(StorageDomain {
+                id: StorageDomainId(Uuid::new_v4()),
+                name: "iso".into(),
+                description: "ISO files".into(),
+                kind: StorageKind::Iso,
+                folder: folder("isos"),
+                data_center: DATA_CENTER,
+            }));
+        }
+        if let Some(password) = admin {
+            changes.push(Change::User(User {
+                id: ADMIN,
+                name: "admin".into(),
+                profile: "internal".into(),
+                password,
+            }));
+        }
+        changes
+    }
+}

@@ -1,0 +1,234 @@
+//! What the hypervisor has, kept in memory: filled by one pass, kept true by events, healed by a
+//! bounded resync. Reads never wait for QEMU.
+
+use super::ports::{DomainSeen, StopDetail};
+use crate::domain::Observed;
+use crate::model::{PauseReason, Power, VmId, VmSpec, VmStatus};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+/// A domain as it was last seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub domain: DomainSeen,
+    /// The live document of a running domain, else the persistent one.
+    pub observed: Arc<Observed>,
+    /// A foreign domain's configuration, read from its document.
+    pub foreign: Option<Arc<VmSpec>>,
+}
+
+/// What the engine knows to be under way beside what libvirt says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Launching,
+    Restoring,
+    Saving,
+    PoweringDown,
+    Rebooting,
+    Removing,
+}
+
+/// A guest that ignored the request for so long is up again.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A reset shows its event within that time.
+const REBOOT_PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Default)]
+struct Entry {
+    seen: Option<Seen>,
+    phase: Option<(Phase, Instant)>,
+    /// Why the last disk error paused the guest.
+    disk_error: Option<PauseReason>,
+    not_responding: bool,
+    agent: bool,
+    last_stop: Option<StopDetail>,
+    /// The look at libvirt that `seen` comes from; an older one never overwrites it.
+    looked: u64,
+    /// Grows with every change that a reader could see.
+    stamp: u64,
+}
+
+#[derive(Default)]
+pub struct Inventory {
+    entries: RwLock<HashMap<VmId, Entry>>,
+    looks: AtomicU64,
+    stamps: AtomicU64,
+}
+
+impl Inventory {
+    /// A ticket for a look at libvirt: take it before looking.
+    pub(super) fn look(&self) -> u64 {
+        self.looks.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn change<T>(&self, id: VmId, change: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut entries = self.entries.write().expect("no panic while held");
+        let entry = entries.entry(id).or_default();
+        let result = change(entry);
+        entry.stamp = self.stamps.fetch_add(1, Ordering::AcqRel) + 1;
+        result
+    }
+
+    fn read<T>(&self, id: VmId, read: impl FnOnce(&Entry) -> T) -> Option<T> {
+        self.entries.read().expect("no panic while held").get(&id).map(read)
+    }
+
+    /// Keeps what a look saw, unless a later look was faster.
+    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) {
+        self.change(id, |entry| {
+            if entry.looked > look {
+                return;
+            }
+            entry.looked = look;
+            let power = seen.as_ref().map(|seen| seen.domain.power);
+            if !matches!(power, Some(Power::Paused(_))) {
+                entry.disk_error = None;
+            }
+            if matches!(power, None | Some(Power::Off | Power::Saved)) {
+                entry.not_responding = false;
+                entry.agent = false;
+                if matches!(entry.phase, Some((Phase::PoweringDown | Phase::Rebooting, _))) {
+                    entry.phase = None;
+                }
+            }
+            entry.seen = seen;
+        });
+    }
+
+    /// Forgets a VM that is no more.
+    pub(super) fn forget(&self, id: VmId) {
+        self.entries.write().expect("no panic while held").remove(&id);
+        self.stamps.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn touch(&self, id: VmId) {
+        self.change(id, |_| ());
+    }
+
+    pub(super) fn set_phase(&self, id: VmId, phase: Option<Phase>) {
+        self.change(id, |entry| entry.phase = phase.map(|phase| (phase, Instant::now())));
+    }
+
+    pub(super) fn end_phase(&self, id: VmId, which: Phase) {
+        self.change(id, |entry| {
+            if matches!(entry.phase, Some((phase, _)) if phase == which) {
+                entry.phase = None;
+            }
+        });
+    }
+
+    pub(super) fn set_disk_error(&self, id: VmId, reason: PauseReason) {
+        self.change(id, |entry| entry.disk_error = Some(reason));
+    }
+
+    pub(super) fn set_agent(&self, id: VmId, connected: bool) {
+        self.change(id, |entry| entry.agent = connected);
+    }
+
+    pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
+        self.change(id, |entry| entry.last_stop = Some(detail));
+    }
+
+    pub(super) fn set_not_responding(&self, id: VmId, hung: bool) {
+        if self.read(id, |entry| entry.not_responding) != Some(hung) {
+            self.change(id, |entry| entry.not_responding = hung);
+        }
+    }
+
+    /// How the last run ended.
+    pub fn last_stop(&self, id: VmId) -> Option<StopDetail> {
+        self.read(id, |entry| entry.last_stop).flatten()
+    }
+
+    pub fn agent(&self, id: VmId) -> bool {
+        self.read(id, |entry| entry.agent).unwrap_or(false)
+    }
+
+    pub fn seen(&self, id: VmId) -> Option<Seen> {
+        self.read(id, |entry| entry.seen.clone()).flatten()
+    }
+
+    pub fn power(&self, id: VmId) -> Option<Power> {
+        self.read(id, |entry| entry.seen.as_ref().map(|seen| seen.domain.power)).flatten()
+    }
+
+    /// Grows with every change of the VM that a reader could see; with the VM's state.
+    pub fn stamp(&self, id: VmId) -> u64 {
+        self.read(id, |entry| entry.stamp).unwrap_or(0)
+    }
+
+    /// Ids of every domain that libvirt has.
+    pub fn ids(&self) -> Vec<VmId> {
+        let entries = self.entries.read().expect("no panic while held");
+        entries.iter().filter(|(_, entry)| entry.seen.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// Ids of the domains with a QEMU behind them.
+    pub fn running(&self) -> Vec<VmId> {
+        let entries = self.entries.read().expect("no panic while held");
+        let runs = |entry: &Entry| matches!(&entry.seen, Some(seen) if !matches!(seen.domain.power, Power::Off | Power::Saved));
+        entries.iter().filter(|(_, entry)| runs(entry)).map(|(id, _)| *id).collect()
+    }
+
+    /// A domain of that name that is not one of the given VM's.
+    pub fn named(&self, name: &str) -> Option<VmId> {
+        let entries = self.entries.read().expect("no panic while held");
+        let is = |entry: &Entry| matches!(&entry.seen, Some(seen) if seen.domain.name == name);
+        entries.iter().find(|(_, entry)| is(entry)).map(|(id, _)| *id)
+    }
+
+    /// The VM's state as the API tells it, with the detail of a pause.
+    pub fn status(&self, id: VmId) -> (VmStatus, PauseReason) {
+        self.read(id, status).unwrap_or((VmStatus::Down, PauseReason::None))
+    }
+
+    /// Drops phases whose patience ran out, so that stamps tell the change to readers.
+    pub(super) fn expire_phases(&self) {
+        let overdue: Vec<VmId> = {
+            let entries = self.entries.read().expect("no panic while held");
+            entries.iter().filter(|(_, entry)| expired(entry)).map(|(id, _)| *id).collect()
+        };
+        for id in overdue {
+            self.change(id, |entry| entry.phase = None);
+        }
+    }
+}
+
+fn expired(entry: &Entry) -> bool {
+    match entry.phase {
+        Some((Phase::PoweringDown, since)) => since.elapsed() > PATIENCE,
+        Some((Phase::Rebooting, since)) => since.elapsed() > REBOOT_PATIENCE,
+        _ => false,
+    }
+}
+
+/// The one place where phases and power become a state.
+fn status(entry: &Entry) -> (VmStatus, PauseReason) {
+    let phase = entry.phase.map(|(phase, _)| phase);
+    let power = entry.seen.as_ref().map_or(Power::Off, |seen| seen.domain.power);
+    let status = match (phase, power) {
+        (Some(Phase::Removing), _) => VmStatus::ImageLocked,
+        (Some(Phase::Saving), Power::Running | Power::Paused(_)) => VmStatus::SavingState,
+        (Some(Phase::Launching), Power::Off | Power::Running) => VmStatus::WaitForLaunch,
+        (Some(Phase::Restoring), Power::Saved | Power::Running | Power::Paused(_)) => {
+            VmStatus::RestoringState
+        }
+        (_, Power::Off) => VmStatus::Down,
+        (_, Power::Saved) => VmStatus::Suspended,
+        (_, Power::Crashed) => VmStatus::Paused,
+        (_, Power::Paused(_)) => VmStatus::Paused,
+        (_, Power::ShuttingDown) => VmStatus::PoweringDown,
+        (_, Power::Running) if entry.not_responding => VmStatus::NotResponding,
+        (Some(Phase::PoweringDown), Power::Running) => VmStatus::PoweringDown,
+        (Some(Phase::Rebooting), Power::Running) => VmStatus::RebootInProgress,
+        (_, Power::Running) => VmStatus::Up,
+    };
+    let reason = match power {
+        Power::Crashed => PauseReason::Eother,
+        Power::Paused(reason) => entry.disk_error.unwrap_or(reason),
+        _ => PauseReason::None,
+    };
+    (status, reason)
+}

@@ -1,0 +1,88 @@
+//! Promise, act, settle: the only way by which rows change.
+
+use super::Engine;
+use super::ports::Durability;
+use super::world::{Change, Intent, Operation, World};
+use crate::error::{Error, Result};
+use crate::model::IntentId;
+use jiff::Timestamp;
+use std::sync::atomic::Ordering;
+
+impl Engine {
+    /// Checks and promises in one step: nobody else promises meanwhile, and the rows are on the
+    /// disk with their intent before the engine acts on them.
+    pub(super) async fn promise(
+        &self,
+        plan: impl FnOnce(&World) -> Result<(Operation, Vec<Change>)>,
+    ) -> Result<IntentId> {
+        let _gate = self.gate.lock().await;
+        let (operation, mut changes) = plan(&self.world())?;
+        let intent = Intent { id: IntentId::random(), begun: Timestamp::now(), undoing: false, operation };
+        let id = intent.id;
+        changes.push(Change::Intent(intent));
+        self.write(changes, Durability::Synced).await?;
+        Ok(id)
+    }
+
+    /// Rows that change without an intent, because one transaction is all there is to it.
+    pub(super) async fn record(&self, plan: impl FnOnce(&World) -> Result<Vec<Change>>) -> Result<()> {
+        let _gate = self.gate.lock().await;
+        let changes = plan(&self.world())?;
+        match changes.is_empty() {
+            true => Ok(()),
+            false => self.write(changes, Durability::Synced).await,
+        }
+    }
+
+    /// The intent is done. Lazy: a replay of a finished intent changes nothing.
+    pub(super) async fn settle(&self, intent: IntentId, mut changes: Vec<Change>) -> Result<()> {
+        changes.push(Change::DropIntent(intent));
+        self.note(changes).await
+    }
+
+    /// The operation failed. A complete undo settles the intent; after one that failed too, the
+    /// intent stays open, and the next reconcile undoes it.
+    pub(super) async fn give_up(
+        &self,
+        intent: IntentId,
+        failure: Error,
+        undone: Result<Vec<Change>>,
+    ) -> Error {
+        let closed = match undone {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(second) => {
+                let open = self.world().intents.get(&intent).cloned();
+                let open = open.map(|it| Change::Intent(Intent { undoing: true, ..it }));
+                self.note(open.into_iter().collect()).await.and(Err(second))
+            }
+        };
+        both(failure, closed)
+    }
+
+    /// Rows that a crash may lose, since they are found again by looking at the world.
+    pub(super) async fn note(&self, changes: Vec<Change>) -> Result<()> {
+        let _gate = self.gate.lock().await;
+        self.write(changes, Durability::Lazy).await
+    }
+
+    async fn write(&self, changes: Vec<Change>, durability: Durability) -> Result<()> {
+        let store = self.store.clone();
+        let changes =
+            super::lane::blocking(move || store.commit(&changes, durability).map(|()| changes)).await?;
+        let mut world = self.world.write().expect("no panic while held");
+        for change in &changes {
+            world.apply(change);
+        }
+        drop(world);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+}
+
+/// An operation failed and so did its undo: one error that keeps both.
+fn both(failure: Error, undo: Result<()>) -> Error {
+    match undo {
+        Ok(()) => failure,
+        Err(second) => failure.because(format!("and undoing it failed: {second}")),
+    }
+}

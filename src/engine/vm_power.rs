@@ -1,0 +1,355 @@
+//! Power: start, stop, shutdown, reboot, suspend; tickets and the guest's file systems.
+
+use super::inventory::Phase;
+use super::jobs::Started;
+use super::locks::{Entity, Guard, Mode};
+use super::ports::{AgentCall, Ask, Scope};
+use super::world::Change;
+use super::{Engine, documents, failpoint};
+use crate::domain;
+use crate::error::{Error, Kind, Result};
+use crate::model::vm::{BootDevice, Protocol};
+use crate::model::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Overrides of one run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOnce {
+    pub stateless: Option<bool>,
+    pub boot: Option<Vec<BootDevice>>,
+    pub kernel: Option<String>,
+    pub initrd: Option<String>,
+    pub cmdline: Option<String>,
+    pub display: Option<Protocol>,
+    /// File in an ISO domain; empty is no medium.
+    pub cdrom: Option<String>,
+    pub boot_menu: Option<bool>,
+    pub custom_properties: Option<Vec<(String, String)>>,
+    pub cpu_model: Option<String>,
+    pub machine: Option<String>,
+    pub cpu_shares: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StartOptions {
+    pub pause: bool,
+    pub once: Option<RunOnce>,
+}
+
+/// A password for the graphics console, for a while.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub value: String,
+    /// Seconds.
+    pub expiry: u64,
+}
+
+const DEFAULT_EXPIRY: u64 = 7200;
+const MAX_EXPIRY: u64 = 10 * 365 * 24 * 3600;
+/// VNC's own limit.
+const VNC_TICKET: usize = 8;
+
+impl RunOnce {
+    fn over(&self, spec: &VmSpec) -> Result<VmSpec> {
+        let mut run = spec.clone();
+        if let Some(boot) = &self.boot {
+            run.os.boot.clone_from(boot);
+        }
+        for (asked, field) in [
+            (&self.kernel, &mut run.os.kernel),
+            (&self.initrd, &mut run.os.initrd),
+            (&self.cmdline, &mut run.os.cmdline),
+            (&self.cdrom, &mut run.cdrom),
+            (&self.cpu_model, &mut run.cpu_model),
+            (&self.machine, &mut run.machine),
+        ] {
+            if let Some(text) = asked {
+                *field = Some(text.clone()).filter(|text| !text.is_empty());
+            }
+        }
+        if let Some(protocol) = self.display {
+            run.display.get_or_insert_default().protocol = protocol;
+        }
+        run.stateless = self.stateless.unwrap_or(run.stateless);
+        run.boot_menu = self.boot_menu.unwrap_or(run.boot_menu);
+        run.cpu_shares = self.cpu_shares.unwrap_or(run.cpu_shares);
+        if let Some(properties) = &self.custom_properties {
+            run.custom_properties.clone_from(properties);
+        }
+        run.check().map_err(Error::invalid)?;
+        if run.stateless {
+            return Err(Error::unsupported(
+                "Cannot run VM. A stateless run needs snapshots, which are not served yet.",
+            ));
+        }
+        Ok(run)
+    }
+}
+
+impl Engine {
+    fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
+        self.vm(id)?;
+        self.locks.hold(operation, &[(Entity::Vm(id), Mode::Exclusive)])
+    }
+
+    /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
+    pub async fn start_vm(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
+        let _guard = self.hold_vm("start", id)?;
+        self.require_connection()?;
+        let wanted = if options.once.is_some() { Move::RunOnce } else { Move::Start };
+        self.may(id, wanted)?;
+        match self.status(id) {
+            VmStatus::Paused => {
+                self.lane.call(move |hv| hv.resume(id)).await?;
+                return self.look_at(id).await;
+            }
+            VmStatus::Suspended => self.launch(id, Phase::Restoring, options.pause, None).await?,
+            _ => self.start_from_down(id, options).await?,
+        }
+        failpoint::hit("start.called");
+        Ok(())
+    }
+
+    async fn start_from_down(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
+        if !self.world().vms.contains_key(&id) {
+            return self.launch(id, Phase::Launching, options.pause, None).await;
+        }
+        self.adopt_next_run(id).await?;
+        let vm = self.own_vm(id)?;
+        let spec = match &options.once {
+            Some(once) => once.over(&vm.spec)?,
+            None => vm.spec.clone(),
+        };
+        self.check_startable(id, &spec)?;
+        let seen = self.inventory.seen(id);
+        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) {
+            self.sync_definition(id).await?;
+        }
+        let document = match options.once {
+            Some(_) => {
+                let present = self.lane.call(move |hv| hv.document(id, true)).await?;
+                let present = present.map(|text| documents::parse(&text)).transpose()?;
+                Some(self.document(&vm, &spec, present)?.to_string())
+            }
+            None => {
+                // A kernel or CD that has gone since it was configured is said in the client's words.
+                self.boot_files(&spec)?;
+                None
+            }
+        };
+        let once = document.is_some();
+        let pause = options.pause || spec.start_paused;
+        self.launch(id, Phase::Launching, pause, document).await?;
+        let row = Vm { run_once: once, started: Some(Timestamp::now()), stopped: None, ..vm };
+        self.note(vec![Change::Vm(Box::new(row))]).await
+    }
+
+    async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
+        self.inventory.set_phase(id, Some(phase));
+        let started = self
+            .lane
+            .slow(move |hv| match &document {
+                Some(document) => hv.start_with(document, pause),
+                None => hv.start(id, pause),
+            })
+            .await;
+        self.inventory.set_phase(id, None);
+        let looked = self.look_at(id).await;
+        started.and(looked)
+    }
+
+    fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
+        if spec.stateless {
+            return Err(Error::unsupported(
+                "Cannot run VM. A stateless run needs snapshots, which are not served yet.",
+            ));
+        }
+        let world = self.world();
+        let disks: Vec<_> =
+            world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
+        if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Locked) {
+            return Err(Error::conflict(format!(
+                "Cannot run VM. The disk {} is locked. Please try again in a few minutes.",
+                disk.alias
+            )));
+        }
+        if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Illegal) {
+            return Err(Error::conflict(format!("Cannot run VM. The disk {} is illegal.", disk.alias)));
+        }
+        if spec.os.boot == [BootDevice::Hd] && disks.is_empty() && spec.os.kernel.is_none() {
+            return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
+        }
+        if spec.os.boot == [BootDevice::Network] && spec.os.kernel.is_none() && self.nic_count(id) == 0 {
+            return Err(Error::conflict(
+                "Cannot run VM. The VM boots from the network and has no network interface.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn nic_count(&self, id: VmId) -> usize {
+        self.inventory.seen(id).map_or(0, |seen| seen.observed.taps.len())
+    }
+
+    /// Cuts the power. A suspended VM loses its saved memory.
+    pub async fn stop_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
+        let _guard = self.hold_vm("stop", id)?;
+        if self.may(id, Move::Stop)? {
+            return Ok(());
+        }
+        self.require_connection()?;
+        match self.status(id) {
+            VmStatus::Suspended => self.lane.call(move |hv| hv.drop_save(id)).await?,
+            _ => self.lane.slow(move |hv| hv.destroy(id)).await?,
+        }
+        failpoint::hit("stop.called");
+        self.look_at(id).await
+    }
+
+    /// Asks the guest to power off: by its agent when there is one, else by the power button.
+    pub async fn shutdown_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
+        let guard = self.hold_vm("shutdown", id)?;
+        if self.may(id, Move::Shutdown)? {
+            return Ok(());
+        }
+        if self.status(id) == VmStatus::Suspended {
+            drop(guard);
+            return self.stop_vm(id).await;
+        }
+        self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask)).await
+    }
+
+    pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
+        let _guard = self.hold_vm("reboot", id)?;
+        self.may(id, Move::Reboot)?;
+        self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask)).await
+    }
+
+    async fn ask_guest(
+        &self,
+        id: VmId,
+        phase: Phase,
+        call: impl Fn(&dyn super::ports::Hypervisor, Ask) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        self.require_connection()?;
+        let agent = self.inventory.agent(id);
+        self.inventory.set_phase(id, Some(phase));
+        let asked = self
+            .lane
+            .call(move |hv| match agent {
+                // An agent that hangs must not keep the guest up: the button is the second way.
+                true => call(hv, Ask::Agent).or_else(|_| call(hv, Ask::Acpi)),
+                false => call(hv, Ask::Acpi),
+            })
+            .await;
+        if asked.is_err() {
+            self.inventory.set_phase(id, None);
+        }
+        asked
+    }
+
+    /// Saves the guest's memory to disk and powers it off; goes on after its answer.
+    pub fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
+        let guard = self.hold_vm("suspend", id)?;
+        self.may(id, Move::Suspend)?;
+        if self.own_vm(id).is_ok_and(|vm| vm.spec.stateless) {
+            return Err(Error::conflict("Cannot hibernate VM. The VM is stateless."));
+        }
+        self.require_connection()?;
+        self.inventory.set_phase(id, Some(Phase::Saving));
+        let engine = self.clone();
+        Ok(self.jobs.start((), async move {
+            let _guard = guard;
+            let saved = engine.lane.slow(move |hv| hv.save(id)).await;
+            failpoint::hit("suspend.called");
+            let looked = engine.look_at(id).await;
+            engine.inventory.end_phase(id, Phase::Saving);
+            saved.and(looked)
+        }))
+    }
+
+    /// Sets the password of the graphics console for a while.
+    pub async fn ticket(&self, id: VmId, value: Option<String>, expiry: Option<u64>) -> Result<Ticket> {
+        let view = self.vm(id)?;
+        self.own_vm(id)?;
+        let _guard = self.locks.hold("ticket", &[(Entity::Vm(id), Mode::Shared)])?;
+        self.may(id, Move::Ticket)?;
+        let observed = view.seen.as_ref().map(|seen| &seen.observed);
+        let Some(graphics) = observed.and_then(|observed| observed.graphics.first()) else {
+            return Err(Error::conflict("The VM has no graphics console."));
+        };
+        let value = match value.filter(|value| !value.is_empty()) {
+            Some(value) => value,
+            None => generated_ticket(),
+        };
+        if !value.chars().all(|c| c.is_ascii_graphic()) || value.len() > 255 {
+            return Err(Error::invalid("A ticket has 1 to 255 printable ASCII characters without spaces."));
+        }
+        if graphics.protocol == Protocol::Vnc && value.len() > VNC_TICKET {
+            return Err(Error::invalid(format!(
+                "The ticket of a VNC console has at most {VNC_TICKET} characters."
+            )));
+        }
+        let expiry = expiry.unwrap_or(DEFAULT_EXPIRY);
+        if !(1..=MAX_EXPIRY).contains(&expiry) {
+            return Err(Error::invalid("The expiry of a ticket must be a positive number of seconds."));
+        }
+        let until = Timestamp::now() + Duration::from_secs(expiry);
+        let until = until.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let live = self.lane.call(move |hv| hv.document(id, false)).await?;
+        let live = documents::parse(&live.ok_or_else(|| Error::not_found(id))?)?;
+        let device = domain::graphics_update(&live, &value, &until)
+            .ok_or_else(|| Error::conflict("The VM has no graphics console."))?
+            .to_string();
+        self.lane.call(move |hv| hv.update_device(id, &device, Scope::Live)).await.map_err(
+            |mut failed| {
+                // libvirt may quote the device, and with it the ticket.
+                failed.why = None;
+                failed
+            },
+        )?;
+        Ok(Ticket { value, expiry })
+    }
+
+    /// Freezes or thaws the guest's file systems through its agent.
+    pub async fn freeze_or_thaw(&self, id: VmId, call: AgentCall) -> Result<()> {
+        self.vm(id)?;
+        let _guard = self.locks.hold("freeze", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        self.may(id, Move::Freeze)?;
+        self.lane.call(move |hv| hv.agent(id, call)).await
+    }
+
+    /// Single sign-on needs a credential that version 3 keeps for users of a directory.
+    pub fn logon(&self, id: VmId) -> Result<()> {
+        self.vm(id)?;
+        self.may(id, Move::Logon)?;
+        Err(Error::conflict("Cannot log on to VM. The user's session has no password to log on with."))
+    }
+
+    pub fn detach_from_pool(&self, id: VmId) -> Result<()> {
+        self.vm(id)?;
+        Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
+    }
+
+    /// Gives the NICs' MAC addresses in the order of the NICs' names; a VM without NICs is in order.
+    pub fn reorder_mac_addresses(&self, id: VmId) -> Result<()> {
+        self.own_vm(id)?;
+        self.may(id, Move::ReorderMacs)?;
+        match self.nic_count(id) {
+            0 | 1 => Ok(()),
+            _ => Err(Error::new(
+                Kind::Unsupported,
+                "Reordering the addresses of several NICs is not served yet.",
+            )),
+        }
+    }
+}
+
+pub(super) fn generated_ticket() -> String {
+    use rand::RngExt;
+    const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = rand::rng();
+    (0..VNC_TICKET).map(|_| LETTERS[random.random_range(0..LETTERS.len())] as char).collect()
+}

@@ -1,0 +1,444 @@
+//! Virtual machines: create, read, update, remove.
+
+use super::inventory::{Phase, Seen};
+use super::locks::{Entity, Mode};
+use super::world::{Change, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Kind, Result};
+use crate::model::vm_state::may;
+use crate::model::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What a client gives for a new VM.
+#[derive(Clone, Debug)]
+pub struct NewVm {
+    pub cluster: ClusterId,
+    pub template: TemplateId,
+    pub spec: VmSpec,
+}
+
+/// A VM as readers see it: vireo's own, or a foreign domain in the same shape.
+#[derive(Clone, Debug)]
+pub struct VmView {
+    pub vm: Vm,
+    /// Made by somebody else: read-only but for power.
+    pub foreign: bool,
+    pub status: VmStatus,
+    pub pause: PauseReason,
+    pub seen: Option<Seen>,
+    pub host: Option<HostId>,
+}
+
+impl Engine {
+    /// The VM's state as the API tells it.
+    pub fn status(&self, id: VmId) -> VmStatus {
+        if !self.connected() && self.inventory.seen(id).is_none() {
+            return VmStatus::Unknown;
+        }
+        self.inventory.status(id).0
+    }
+
+    /// Ids of all VMs, foreign ones included.
+    pub fn vm_ids(&self) -> Vec<VmId> {
+        let mut ids: Vec<VmId> = self.world().vms.keys().copied().collect();
+        let own = ids.len();
+        let foreign: Vec<VmId> =
+            self.inventory.ids().into_iter().filter(|id| ids[..own].binary_search(id).is_err()).collect();
+        ids.extend(foreign);
+        ids
+    }
+
+    pub fn vm(&self, id: VmId) -> Result<VmView> {
+        let own = self.world().vms.get(&id).cloned();
+        let seen = self.inventory.seen(id);
+        let (vm, foreign) = match (own, &seen) {
+            (Some(vm), _) => (vm, false),
+            (None, Some(seen)) => (self.foreign(seen), true),
+            (None, None) => return Err(Error::not_found(id)),
+        };
+        let (_, pause) = self.inventory.status(id);
+        let status = self.status(id);
+        let host = self.world().hosts.keys().next().copied().filter(|_| status.runs());
+        Ok(VmView { vm, foreign, status, pause, seen, host })
+    }
+
+    fn foreign(&self, seen: &Seen) -> Vm {
+        let spec = match &seen.foreign {
+            Some(spec) => VmSpec::clone(spec),
+            None => VmSpec { name: seen.domain.name.clone(), ..VmSpec::default() },
+        };
+        Vm {
+            id: seen.domain.id,
+            cluster: self.world().clusters.keys().next().copied().unwrap_or(ClusterId(uuid::Uuid::nil())),
+            template: BLANK,
+            created: Timestamp::UNIX_EPOCH,
+            spec: VmSpec { origin: "external".into(), ..spec },
+            next_run: None,
+            run_once: false,
+            started: None,
+            stopped: None,
+            machine: None,
+        }
+    }
+
+    /// One of vireo's own VMs; a foreign domain is refused with the reason.
+    pub(super) fn own_vm(&self, id: VmId) -> Result<Vm> {
+        if let Some(vm) = self.world().vms.get(&id) {
+            return Ok(vm.clone());
+        }
+        match self.inventory.seen(id) {
+            Some(_) => Err(Error::conflict(
+                "The VM is not managed by this engine: it can only be started and stopped.",
+            )),
+            None => Err(Error::not_found(id)),
+        }
+    }
+
+    /// The table's verdict as a result: true when there is nothing to do.
+    pub(super) fn may(&self, id: VmId, wanted: Move) -> Result<bool> {
+        match may(self.status(id), wanted) {
+            Verdict::Go => Ok(false),
+            Verdict::Already => Ok(true),
+            Verdict::Refused(why) => Err(Error::conflict(why)),
+        }
+    }
+
+    fn check_name_free(&self, world: &World, id: VmId, name: &str) -> Result<()> {
+        let taken = world.vms.values().any(|vm| {
+            vm.id != id
+                && (vm.spec.name == name || vm.next_run.as_ref().is_some_and(|next| next.name == name))
+        });
+        let foreign =
+            self.inventory.named(name).is_some_and(|other| other != id && !world.vms.contains_key(&other));
+        match taken || foreign {
+            true => Err(Error::new(
+                Kind::Exists,
+                "Cannot use the VM name: it is already in use, please choose a unique name and try again.",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    pub async fn create_vm(self: &Arc<Self>, new: NewVm) -> Result<VmId> {
+        new.spec.check().map_err(Error::invalid)?;
+        self.require_connection()?;
+        let vm = Vm {
+            id: VmId::random(),
+            cluster: new.cluster,
+            template: new.template,
+            created: Timestamp::now(),
+            spec: new.spec,
+            next_run: None,
+            run_once: false,
+            started: None,
+            stopped: None,
+            machine: None,
+        };
+        let id = vm.id;
+        let _guard = self.locks.hold("create VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        // Whatever a document of this VM would be refused for is refused before anything is promised.
+        self.document(&vm, &vm.spec, None)?;
+        let intent = self
+            .promise(|world| {
+                self.check_name_free(world, id, &vm.spec.name)?;
+                if !world.clusters.contains_key(&vm.cluster) {
+                    return Err(Error::not_found(format!("Cluster: {}", vm.cluster)));
+                }
+                Ok((Operation::CreateVm { vm: id }, vec![Change::Vm(Box::new(vm.clone()))]))
+            })
+            .await?;
+        failpoint::hit("create_vm.intended");
+        if let Err(failure) = self.sync_definition(id).await {
+            return Err(self.fail(intent, failure).await);
+        }
+        failpoint::hit("create_vm.defined");
+        // libvirt resolved `q35` to a version: the VM keeps it when its document is ever built anew.
+        let machine = self.inventory.seen(id).and_then(|seen| seen.observed.machine.clone());
+        self.settle(intent, vec![Change::Vm(Box::new(Vm { machine, ..vm }))]).await?;
+        Ok(id)
+    }
+
+    /// Changes the configuration: at once, as far as the VM's state lets it, or for its next run.
+    pub async fn update_vm(
+        self: &Arc<Self>,
+        id: VmId,
+        next_run: bool,
+        change: impl FnOnce(&mut VmSpec) -> Result<()>,
+    ) -> Result<()> {
+        let before = self.own_vm(id)?;
+        let _guard = self.locks.hold("update VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let status = self.status(id);
+        let deferred = next_run && status != VmStatus::Down;
+        let mut spec = match (&before.next_run, deferred) {
+            (Some(next), true) => next.clone(),
+            _ => before.spec.clone(),
+        };
+        let old = spec.clone();
+        change(&mut spec)?;
+        spec.check().map_err(Error::invalid)?;
+        if spec == old {
+            return Ok(());
+        }
+        let mut after = before.clone();
+        if deferred {
+            // The rest is refused at its start if it cannot be; what cannot ever be, now.
+            self.document(&before, &spec, None)?;
+            after.next_run = Some(spec);
+            return self
+                .record(|world| {
+                    let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
+                    self.check_name_free(world, id, name)?;
+                    Ok(vec![Change::Vm(Box::new(after.clone()))])
+                })
+                .await;
+        }
+        if status != VmStatus::Down
+            && let Some(what) = down_only(&old, &spec)
+        {
+            return Err(Error::invalid(format!(
+                "Cannot update VM. There was an attempt to change VM values while the VM is not down: {what}. \
+                 Shut the VM down, or change its next run."
+            )));
+        }
+        self.require_connection()?;
+        self.document(&before, &spec, None)?;
+        self.check_live(id, &old, &spec)?;
+        after.spec = spec.clone();
+        if let Some(next) = &mut after.next_run {
+            carry_over(&old, &spec, next);
+        }
+        let intent = self
+            .promise(|world| {
+                self.check_name_free(world, id, &spec.name)?;
+                Ok((
+                    Operation::UpdateVm { before: Box::new(before.clone()) },
+                    vec![Change::Vm(Box::new(after.clone()))],
+                ))
+            })
+            .await?;
+        failpoint::hit("update_vm.intended");
+        let acted = async {
+            self.sync_definition(id).await?;
+            failpoint::hit("update_vm.defined");
+            if status != VmStatus::Down {
+                self.update_live(id, &old, &spec).await?;
+            }
+            failpoint::hit("update_vm.live");
+            Ok(())
+        };
+        if let Err(failure) = acted.await {
+            return Err(self.fail(intent, failure).await);
+        }
+        self.inventory.touch(id);
+        self.settle(intent, vec![]).await
+    }
+
+    /// Refuses what the running VM cannot become before anything is promised.
+    fn check_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
+        let Some(seen) = self.inventory.seen(id) else { return Ok(()) };
+        if matches!(seen.domain.power, Power::Off) {
+            return Ok(());
+        }
+        if new.memory != old.memory && new.memory > seen.observed.memory {
+            return Err(Error::conflict(format!(
+                "Cannot update VM. The running VM takes at most {} MiB of memory; more needs its next run.",
+                seen.observed.memory / MIB
+            )));
+        }
+        if new.memory != old.memory && !old.ballooning {
+            return Err(Error::conflict(
+                "Cannot update VM. The memory of a running VM changes by its balloon, which is off.",
+            ));
+        }
+        if new.topology.vcpus() > seen.observed.max_vcpus {
+            return Err(Error::conflict(format!(
+                "Cannot update VM. The running VM takes at most {} virtual CPUs.",
+                seen.observed.max_vcpus
+            )));
+        }
+        Ok(())
+    }
+
+    /// Brings what libvirt can change in a running VM to the new configuration.
+    async fn update_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
+        if new.memory != old.memory {
+            let bytes = new.memory;
+            self.lane.call(move |hv| hv.set_memory(id, bytes, super::ports::Scope::Live)).await?;
+        }
+        if new.topology.vcpus() != old.topology.vcpus() {
+            let count = new.topology.vcpus();
+            self.lane.call(move |hv| hv.set_vcpus(id, count)).await?;
+        }
+        if new.cpu_pins != old.cpu_pins {
+            let cpus = self.facts()?.0.cpus.clone();
+            let pins = new.cpu_pins.clone();
+            let freed: Vec<u32> = old
+                .cpu_pins
+                .iter()
+                .map(|pin| pin.vcpu)
+                .filter(|vcpu| pins.iter().all(|pin| pin.vcpu != *vcpu))
+                .collect();
+            let last = cpus.last().copied().unwrap_or(0);
+            self.lane
+                .call(move |hv| {
+                    for pin in &pins {
+                        let map: Vec<bool> = (0..=last).map(|cpu| pin.cpus.0.contains(&cpu)).collect();
+                        hv.pin_vcpu(id, pin.vcpu, &map)?;
+                    }
+                    let all: Vec<bool> = (0..=last).map(|cpu| cpus.contains(&cpu)).collect();
+                    freed.iter().try_for_each(|vcpu| hv.pin_vcpu(id, *vcpu, &all))
+                })
+                .await?;
+        }
+        self.look_at(id).await
+    }
+
+    /// Removes the VM, and its disks but for those that others share, or keeps them floating.
+    pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+        let vm = self.own_vm(id)?;
+        let disks: Vec<DiskId> = self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect();
+        let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
+        wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+        let _guard = self.locks.hold("remove VM", &wanted)?;
+        if vm.spec.delete_protected {
+            return Err(Error::conflict(
+                "Cannot remove VM. Delete protection is enabled. In order to delete, disable Delete protection first.",
+            ));
+        }
+        self.may(id, Move::Remove)?;
+        self.require_connection()?;
+        let mut doomed = Vec::new();
+        let intent = self
+            .promise(|world| {
+                if !keep_disks {
+                    doomed = disks
+                        .iter()
+                        .copied()
+                        .filter(|disk| world.attachments_of(*disk).count() == 1)
+                        .collect();
+                }
+                let locked = doomed
+                    .iter()
+                    .filter_map(|disk| world.disks.get(disk))
+                    .map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }));
+                Ok((Operation::RemoveVm { vm: id, disks: doomed.clone() }, locked.collect()))
+            })
+            .await?;
+        failpoint::hit("remove_vm.intended");
+        self.inventory.set_phase(id, Some(Phase::Removing));
+        let removed = self.finish_remove_vm(id, &doomed).await;
+        self.inventory.end_phase(id, Phase::Removing);
+        match removed {
+            Ok(changes) => {
+                self.settle(intent, changes).await?;
+                self.inventory.forget(id);
+                self.refresh_pools();
+                Ok(())
+            }
+            Err(failure) => {
+                // What is gone is gone: the rest stays, marked, and can be removed again.
+                let illegal = self.mark_illegal(&doomed);
+                self.settle(intent, illegal).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Undefines, wipes and removes; every step may be asked again. Gives the rows to drop.
+    pub(super) async fn finish_remove_vm(&self, id: VmId, doomed: &[DiskId]) -> Result<Vec<Change>> {
+        self.lane.call(move |hv| hv.undefine(id)).await?;
+        failpoint::hit("remove_vm.undefined");
+        let mut changes = vec![Change::DropVm(id)];
+        for disk in doomed {
+            self.remove_image(*disk).await?;
+            failpoint::hit("remove_vm.image_removed");
+            changes.push(Change::DropDisk(*disk));
+        }
+        Ok(changes)
+    }
+
+    /// Puts the configuration for the next run in the place of the present one.
+    pub(super) async fn adopt_next_run(&self, id: VmId) -> Result<()> {
+        let before = self.own_vm(id)?;
+        let Some(next) = before.next_run.clone() else { return Ok(()) };
+        let after = Vm { spec: next, next_run: None, ..before.clone() };
+        let intent = self
+            .promise(|_| {
+                Ok((
+                    Operation::UpdateVm { before: Box::new(before.clone()) },
+                    vec![Change::Vm(Box::new(after))],
+                ))
+            })
+            .await?;
+        match self.sync_definition(id).await {
+            Ok(_) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+}
+
+/// The first difference that a VM takes only while it is down.
+fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
+    let rules: [(&'static str, bool); 20] = [
+        ("cores", old.topology.cores != new.topology.cores),
+        ("threads", old.topology.threads != new.topology.threads),
+        ("sockets", new.topology.sockets < old.topology.sockets),
+        ("guaranteed memory", old.guaranteed_memory != new.guaranteed_memory && old.memory == new.memory),
+        ("ballooning", old.ballooning != new.ballooning),
+        ("cpu mode", old.cpu_mode != new.cpu_mode),
+        ("custom CPU model", old.cpu_model != new.cpu_model),
+        ("custom emulated machine", old.machine != new.machine),
+        ("CPU shares", old.cpu_shares != new.cpu_shares),
+        (
+            "boot",
+            (&old.os.boot, &old.os.kernel, &old.os.initrd, &old.os.cmdline)
+                != (&new.os.boot, &new.os.kernel, &new.os.initrd, &new.os.cmdline),
+        ),
+        ("boot menu", old.boot_menu != new.boot_menu),
+        ("display", old.display != new.display),
+        ("console", old.serial_console != new.serial_console),
+        ("random number generator", old.rng != new.rng),
+        ("I/O threads", old.io_threads != new.io_threads),
+        ("custom properties", old.custom_properties != new.custom_properties),
+        ("time zone", old.time_zone != new.time_zone),
+        ("serial number", old.serial_number != new.serial_number),
+        ("stateless", old.stateless != new.stateless),
+        (
+            "devices",
+            (old.soundcard, old.virtio_scsi, old.usb, old.start_paused)
+                != (new.soundcard, new.virtio_scsi, new.usb, new.start_paused),
+        ),
+    ];
+    rules.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+}
+
+/// What a change of the present run says about fields that the next run had not changed itself.
+fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
+    macro_rules! carry {
+        ($($field:ident),+) => {$(
+            if next.$field == old.$field {
+                next.$field = new.$field.clone();
+            }
+        )+};
+    }
+    carry!(name, description, comment, kind, memory, guaranteed_memory, topology, cpu_pins, delete_protected);
+    carry!(high_availability, affinity, migration_downtime, numa_tune_mode, tunnel_migration, sso);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_changes_at_any_time_and_a_core_only_when_down() {
+        let old = VmSpec::default();
+        let mut new = old.clone();
+        new.name = "x".into();
+        new.topology.sockets = 2;
+        new.memory /= 2;
+        assert_eq!(down_only(&old, &new), None);
+        new.topology.cores = 2;
+        assert_eq!(down_only(&old, &new), Some("cores"));
+    }
+}

@@ -19,13 +19,13 @@ import tty
 import uuid
 
 READY = re.compile(rb"GUEST-READY [^\n]*\n")
-PROBE_EVERY = 1.0
+FIRST_PROBE = 1.5
+NEXT_PROBE = 5
 
 
 class Console:
-    def __init__(self, path, timeout=120, echo=None):
+    def __init__(self, path, timeout=120):
         self.deadline = time.monotonic() + timeout
-        self.echo = echo
         self.seen = b""
         if stat.S_ISSOCK(os.stat(path).st_mode):
             self.socket = socket.socket(socket.AF_UNIX)
@@ -48,20 +48,25 @@ class Console:
             if not data:
                 raise EOFError("the console was closed")
             self.seen += data.replace(b"\r", b"")
-            if self.echo:
-                self.echo.write(data.replace(b"\r", b"").decode(errors="replace"))
-                self.echo.flush()
 
-    def boot(self):
+    def boot(self, show=lambda line: None):
         """Waits until the guest answers. Its READY line may have passed unseen, so this asks, too."""
-        probe = "probe-" + uuid.uuid4().hex[:8]
+        probe = uuid.uuid4().hex[:8]
         answer = re.compile(rb"^>%s \d+\n" % probe.encode(), re.M)
-        next_probe = time.monotonic() + PROBE_EVERY
+        next_probe = time.monotonic() + FIRST_PROBE
+        shown = 0
         while not READY.search(self.seen) and not answer.search(self.seen):
-            self.read(PROBE_EVERY)
+            self.read(1)
             if time.monotonic() > next_probe:
                 self.send(f"{probe} true")
-                next_probe = time.monotonic() + 5 * PROBE_EVERY
+                next_probe = time.monotonic() + NEXT_PROBE
+            for line in self.seen[shown:].splitlines(keepends=True):
+                if not line.endswith(b"\n"):
+                    break
+                shown += len(line)
+                # A kernel echoes what the guest does not read yet; the end suffices to know it.
+                if probe[-4:].encode() not in line:
+                    show(line.decode(errors="replace"))
 
     def run(self, command):
         """Runs a command; returns its output and its code."""
@@ -69,7 +74,7 @@ class Console:
         answer = re.compile(rb"<%b\n(.*?)>%b (\d+)\n" % (name.encode(), name.encode()), re.S)
         self.send(f"{name} {command}")
         while not (match := answer.search(self.seen)):
-            self.read(PROBE_EVERY)
+            self.read(1)
         return match[1].decode(errors="replace"), int(match[2])
 
 
@@ -84,7 +89,7 @@ def main():
         parser.error("give a command or --boot")
     try:
         if asked.boot:
-            Console(asked.path, asked.timeout, sys.stdout).boot()
+            Console(asked.path, asked.timeout).boot(show=sys.stdout.write)
             return 0
         output, code = Console(asked.path, asked.timeout).run(asked.command)
         sys.stdout.write(output)

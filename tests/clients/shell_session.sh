@@ -1,0 +1,66 @@
+#!/bin/bash
+# A session of the unmodified ovirt-shell: connects, lists, shows, adds, changes and
+# removes a VM with a disk. The shell always ends with code 0, so its words are checked.
+# usage: shell_session.sh SDK-FOLDER URL USER PASSWORD CA-FILE
+set -euo pipefail
+[ $# = 5 ] || { echo "usage: $0 SDK-FOLDER URL USER PASSWORD CA-FILE" >&2; exit 2; }
+sdk=$1 url=$2 user=$3 password=$4 ca=$5
+name=shell-$$-$RANDOM
+
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+
+# The shell takes a password from this file only.
+(umask 077 && cat >"$home/.ovirtshellrc" <<TEXT
+[cli]
+autopage = False
+[ovirt-shell]
+url = $url
+username = $user
+password = $password
+ca_file = $ca
+TEXT
+)
+
+cat >"$home/commands" <<TEXT
+list clusters
+list hosts
+list storagedomains
+show cluster Default
+add vm --name $name --cluster-name Default --template-name Blank --memory 268435456 --description fresh
+show vm $name
+list vms --query "name=$name"
+add disk --parent-vm-name $name --name $name-disk --provisioned_size 67108864 --interface virtio --format cow --expect 201-created
+list disks --parent-vm-name $name
+update vm $name --description changed
+show vm $name
+remove vm $name
+list vms
+TEXT
+
+said=$(HOME=$home TERM=dumb timeout 300 "$sdk/bin/ovirt-shell" -c -f "$home/commands" </dev/null 2>&1) ||
+  { echo "$said"; echo "FAILED: the shell ended with an error" >&2; exit 1; }
+
+failed=0
+wanted() {
+  grep -qE -- "$1" <<<"$said" || { echo "FAILED: the shell did not say: $1" >&2; failed=1; }
+}
+# It prints fields as "name      : value".
+wanted '^name +: Default'
+wanted '^name +: data'
+wanted "^name +: $name\$"
+wanted '^memory +: 268435456'
+wanted "^name +: $name-disk"
+wanted '^description *: fresh'
+wanted '^description *: changed'
+if grep -nE '(=+ )?ERROR( =+)?|Traceback|unknown (option|error)' <<<"$said" >&2; then
+  echo "FAILED: the shell reported an error" >&2
+  failed=1
+fi
+if [ "$(grep -cE "^name +: $name\$" <<<"$said")" -lt 4 ]; then
+  echo "FAILED: the VM was seen too seldom" >&2
+  failed=1
+fi
+
+[ $failed = 0 ] || { echo "$said"; exit 1; }
+echo passed

@@ -13,6 +13,8 @@ pub enum Kind {
     Exists,
     /// The request itself is wrong, whatever the state of the world.
     Invalid,
+    /// A value that cannot be what the request wants it to be.
+    Value,
     /// A mandatory part of the request is missing.
     Incomplete,
     /// An attempt to change what never changes.

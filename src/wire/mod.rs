@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows HTTP, the engine, or what a document's values mean.
 
+pub mod convert;
 mod de;
 mod json;
 mod mandatory;

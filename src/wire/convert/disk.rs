@@ -1,0 +1,153 @@
+//! Disks.
+
+use super::{API, Named, id_of, named, reference};
+use crate::error::{Error, Kind, Result};
+use crate::model::*;
+use crate::wire::types::{self, Ref};
+
+/// Which path a disk is shown under.
+#[derive(Clone, Copy, Debug)]
+pub enum DiskPlace<'a> {
+    Floating,
+    /// On a VM, by that attachment.
+    On(&'a Attachment),
+}
+
+/// What a document says of a disk, in the model's values; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct DiskRequest {
+    pub id: Option<DiskId>,
+    pub alias: Option<String>,
+    pub description: Option<String>,
+    /// Bytes.
+    pub size: Option<u64>,
+    pub format: Option<DiskFormat>,
+    pub interface: Option<DiskInterface>,
+    pub sparse: Option<bool>,
+    pub bootable: Option<bool>,
+    pub shareable: Option<bool>,
+    pub wipe_after_delete: Option<bool>,
+    pub propagate_errors: Option<bool>,
+    pub active: Option<bool>,
+    pub read_only: Option<bool>,
+    pub profile: Option<DiskProfileId>,
+    /// The first of the storage domains: an id or a name.
+    pub storage_domain: Option<Ref>,
+}
+
+impl TryFrom<&types::Disk> for DiskRequest {
+    type Error = Error;
+
+    fn try_from(document: &types::Disk) -> Result<Self> {
+        let domains = document.storage_domains.as_ref().and_then(|domains| domains.storage_domain.first());
+        Ok(Self {
+            id: document.id.as_deref().filter(|id| !id.is_empty()).map(|id| super::parse_id(id, "Disk")).transpose()?,
+            alias: document.alias.clone().or_else(|| document.name.clone()),
+            description: document.description.clone(),
+            size: document.provisioned_size,
+            format: name(&document.format)?,
+            interface: interface(&document.interface)?,
+            sparse: document.sparse,
+            bootable: document.bootable,
+            shareable: document.shareable,
+            wipe_after_delete: document.wipe_after_delete,
+            propagate_errors: document.propagate_errors,
+            active: document.active,
+            read_only: document.read_only,
+            profile: document.disk_profile.as_ref().map(|profile| id_of(profile, "DiskProfile")).transpose()?.flatten(),
+            storage_domain: domains.or(document.storage_domain.as_ref()).cloned(),
+        })
+    }
+}
+
+fn name<T: Named>(text: &Option<String>) -> Result<Option<T>> {
+    text.as_deref().filter(|text| !text.is_empty()).map(named).transpose()
+}
+
+/// The interfaces of other architectures exist; x86 cannot have them.
+fn interface(text: &Option<String>) -> Result<Option<DiskInterface>> {
+    match text.as_deref() {
+        Some(other) if other.to_lowercase().starts_with("spapr") => Err(Error::new(
+            Kind::Value,
+            format!("The interface {other} needs another architecture than X86_64."),
+        )),
+        _ => name(text),
+    }
+}
+
+/// The disk as a document; links and actions are the caller's.
+pub fn disk(disk: &Disk, place: DiskPlace<'_>, actual_size: u64, attached_to: &[VmId]) -> types::Disk {
+    let id = disk.id;
+    let (href, vm, active, read_only) = match place {
+        DiskPlace::Floating => (format!("{API}/disks/{id}"), None, None, None),
+        DiskPlace::On(attachment) => (
+            format!("{API}/vms/{}/disks/{id}", attachment.vm),
+            Some(reference("vms", attachment.vm)),
+            Some(attachment.active),
+            Some(attachment.read_only),
+        ),
+    };
+    types::Disk {
+        href: Some(href),
+        id: Some(id.to_string()),
+        name: Some(disk.alias.clone()),
+        description: (!disk.description.is_empty()).then(|| disk.description.clone()),
+        vms: (!attached_to.is_empty()).then(|| attached_to.iter().map(Ref::bare).collect()),
+        vm,
+        alias: Some(disk.alias.clone()),
+        image_id: Some(disk.image.to_string()),
+        storage_domains: Some([Ref::bare(disk.storage_domain)].into_iter().collect()),
+        provisioned_size: Some(disk.size),
+        actual_size: Some(actual_size),
+        status: Some(disk.status.name().into()),
+        interface: Some(disk.interface.name().into()),
+        format: Some(disk.format.name().into()),
+        sparse: Some(disk.sparse),
+        bootable: Some(disk.bootable),
+        shareable: Some(disk.shareable),
+        wipe_after_delete: Some(disk.wipe_after_delete),
+        propagate_errors: Some(disk.propagate_errors),
+        active,
+        read_only,
+        disk_profile: disk.profile.map(|profile| reference("diskprofiles", profile)),
+        storage_type: Some("image".into()),
+        ..types::Disk::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Format, Version, read};
+
+    fn request(body: &str) -> Result<DiskRequest> {
+        DiskRequest::try_from(&read::<types::Disk>(body.as_bytes(), Format::Xml, Version::V3)?)
+    }
+
+    #[test]
+    fn the_documented_example() {
+        let asked = request(
+            "<disk><storage_domains><storage_domain id='fabe0451-701f-4235-8f7e-e20e458819ed'/></storage_domains>\
+             <provisioned_size>8589934592</provisioned_size><type>system</type><interface>virtio</interface>\
+             <format>COW</format><bootable>true</bootable></disk>",
+        )
+        .unwrap();
+        assert_eq!(asked.size, Some(8 * GIB));
+        assert_eq!((asked.format, asked.interface), (Some(DiskFormat::Cow), Some(DiskInterface::Virtio)));
+        assert_eq!(asked.storage_domain.unwrap().id.unwrap(), "fabe0451-701f-4235-8f7e-e20e458819ed");
+    }
+
+    #[test]
+    fn an_old_size_beside_a_new_one_loses() {
+        let asked = request("<disk><size>1024</size><provisioned_size>2048</provisioned_size></disk>").unwrap();
+        assert_eq!(asked.size, Some(2048));
+        assert_eq!(request("<disk><size>1024</size></disk>").unwrap().size, Some(1024));
+    }
+
+    #[test]
+    fn refusals() {
+        for bad in ["<disk id='x'/>", "<disk><format>vmdk</format></disk>", "<disk><interface>spapr_vscsi</interface></disk>"] {
+            assert!(request(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Between the API's documents and the model: what a request says becomes values that are known
+//! to be of their kind, and what is becomes a document.
+
+mod disk;
+mod names;
+mod vm;
+
+pub use disk::{DiskPlace, DiskRequest, disk};
+pub use names::{Named, named};
+pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
+
+use crate::error::{Error, Result};
+use crate::wire::types::Ref;
+use std::str::FromStr;
+
+/// The path of every resource begins with it, whatever prefix the request came in on.
+pub const API: &str = "/ovirt-engine/api";
+
+/// A reference to an item of a top-level collection.
+pub fn reference(collection: &str, id: impl std::fmt::Display) -> Ref {
+    Ref::at(format!("{API}/{collection}/{id}"), id)
+}
+
+/// The id in a reference; what is no GUID names nothing.
+pub fn id_of<T: FromStr>(reference: &Ref, noun: &str) -> Result<Option<T>> {
+    match reference.id.as_deref() {
+        None => Ok(None),
+        Some(text) => parse_id(text, noun).map(Some),
+    }
+}
+
+/// An id as a client wrote it.
+pub fn parse_id<T: FromStr>(text: &str, noun: &str) -> Result<T> {
+    let id = (text.len() == 36).then(|| text.parse().ok()).flatten();
+    id.ok_or_else(|| Error::not_found(format!("{noun}: id={text}")))
+}

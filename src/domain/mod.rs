@@ -1,1 +1,169 @@
+//! Model to libvirt documents and back. Pure: whatever it needs to know is in the [`Plan`].
+//!
+//! A domain's document is a template (`domain-templates/`) or the domain's present document,
+//! over which the [`PARTS`] run, one after the other; each writes one topic and touches nothing
+//! else, so what libvirt assigned and what vireo does not know survives an edit.
 
+mod balloon;
+mod boot;
+mod cdrom;
+mod channel;
+mod check;
+mod clock;
+mod console;
+mod controller;
+mod cpu;
+mod device;
+mod disk;
+mod foreign;
+mod graphics;
+mod identity;
+mod machine;
+mod memory;
+mod observe;
+mod os;
+mod rng;
+mod sound;
+mod target;
+pub mod template;
+mod tune;
+mod video;
+
+#[cfg(test)]
+mod goldens;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod samples;
+
+pub use cdrom::{ALIAS as CDROM_ALIAS, device as cdrom_device};
+pub use check::check;
+pub use disk::device as disk_device;
+pub use foreign::observe_spec;
+pub use graphics::ticket as graphics_update;
+pub use machine::Chipset;
+pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
+pub use target::target;
+
+use crate::error::Error;
+use crate::model::{Accelerator, Attachment, Disk, HostFacts, Vm, VmSpec};
+use crate::xml::{Element, Node};
+use std::path::Path;
+
+/// Everything a domain document is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    pub vm: &'a Vm,
+    /// The present, next-run or run-once configuration.
+    pub spec: &'a VmSpec,
+    pub host: &'a HostFacts,
+    pub host_uuid: &'a str,
+    /// The active ones only.
+    pub disks: &'a [DiskDevice<'a>],
+    /// Files of the host, resolved from what the client named.
+    pub kernel: Option<&'a Path>,
+    pub initrd: Option<&'a Path>,
+    /// The medium of the permanent drive.
+    pub cdrom: Option<&'a Path>,
+    /// The address that graphics consoles listen on.
+    pub listen: &'a str,
+    /// At most 8 random characters that nobody is told: consoles are locked with it until a ticket is set.
+    pub lock: &'a str,
+}
+
+/// A disk, how it hangs on the VM, and its image file.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskDevice<'a> {
+    pub disk: &'a Disk,
+    pub attachment: &'a Attachment,
+    pub file: &'a Path,
+}
+
+/// Why there is no such document, in the client's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl From<Invalid> for Error {
+    fn from(Invalid(reason): Invalid) -> Self {
+        Error::invalid(reason)
+    }
+}
+
+/// Writes one topic of the plan into a domain's document.
+pub type Part = fn(&Plan, &mut Element) -> Result<(), Invalid>;
+
+/// What vireo writes, in this order: `boot` numbers the devices that are there by then.
+pub const PARTS: &[Part] = &[
+    identity::apply,
+    memory::apply,
+    cpu::apply,
+    tune::apply,
+    os::apply,
+    clock::apply,
+    controller::apply,
+    disk::apply,
+    cdrom::apply,
+    console::apply,
+    channel::apply,
+    graphics::apply,
+    video::apply,
+    sound::apply,
+    balloon::apply,
+    rng::apply,
+    boot::apply,
+];
+
+/// libvirt's own order of a domain's elements, for readers of the document.
+const ORDER: &[&str] = &[
+    "name",
+    "uuid",
+    "description",
+    "metadata",
+    "memory",
+    "currentMemory",
+    "vcpu",
+    "iothreads",
+    "cputune",
+    "sysinfo",
+    "os",
+    "features",
+    "cpu",
+    "clock",
+];
+
+/// A new document from a domain template.
+pub fn build(template: &Element, plan: &Plan) -> Result<Element, Invalid> {
+    let mut domain = apply(template.clone(), plan)?;
+    domain.children.sort_by_key(|node| match node {
+        Node::Element(child) => ORDER.iter().position(|name| *name == child.name).unwrap_or(ORDER.len()),
+        Node::Text(_) => ORDER.len(),
+    });
+    Ok(domain)
+}
+
+/// The same over the domain's present persistent document. Refused where the plan is for another
+/// [`Chipset`]: no address of the old machine fits the new one, so that document is built anew.
+pub fn edit(document: Element, plan: &Plan) -> Result<Element, Invalid> {
+    match fits(&document, plan) {
+        true => apply(document, plan),
+        false => Err(Invalid("The emulated machine of an existing VM cannot be changed in place.".into())),
+    }
+}
+
+/// Whether the plan can be written over the document, or else needs a new one.
+pub fn fits(document: &Element, plan: &Plan) -> bool {
+    document.value("os/type/@machine").and_then(|machine| Chipset::of(&machine)) == Some(plan.chipset())
+}
+
+fn apply(mut domain: Element, plan: &Plan) -> Result<Element, Invalid> {
+    check(plan)?;
+    PARTS.iter().try_for_each(|part| part(plan, &mut domain))?;
+    Ok(domain)
+}
+
+impl Plan<'_> {
+    pub fn accelerator(&self) -> Accelerator {
+        self.spec.accelerator().unwrap_or(self.host.accelerator)
+    }
+}

@@ -7,7 +7,7 @@ mod path;
 mod read;
 pub mod write;
 
-pub use read::{Malformed, check, parse};
+pub use read::{Malformed, check, line_of, parse, parse_lines};
 
 /// One element: a name, its attributes in order, its children in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

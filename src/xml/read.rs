@@ -20,7 +20,48 @@ fn malformed<T>(why: impl ToString) -> Result<T, Malformed> {
 pub fn parse(bytes: &[u8]) -> Result<Element, Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed("the document is not UTF-8".into()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    tree(&mut Reader::from_str(text))
+}
+
+/// Parses a file that somebody wrote: what is wrong comes with its line.
+pub fn parse_lines(text: &str) -> Result<Element, (usize, Malformed)> {
     let mut reader = Reader::from_str(text);
+    tree(&mut reader).map_err(|why| (line(text, reader.buffer_position()), why))
+}
+
+/// The line of the first element under a path of names, the root's name first.
+pub fn line_of(text: &str, path: &str) -> Option<usize> {
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<String> = Vec::new();
+    loop {
+        let before = reader.buffer_position();
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                open.push(start.name().as_ref().to_owned());
+                if open.join("/") == path {
+                    return Some(line(text, before));
+                }
+            }
+            Event::Empty(start) => {
+                open.push(start.name().as_ref().to_owned());
+                if open.join("/") == path {
+                    return Some(line(text, before));
+                }
+                open.pop();
+            }
+            Event::End(_) => drop(open.pop()),
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
+fn line(text: &str, offset: u64) -> usize {
+    let before = text.bytes().take(offset as usize);
+    1 + before.filter(|byte| *byte == b'\n').count()
+}
+
+fn tree(reader: &mut Reader<&[u8]>) -> Result<Element, Malformed> {
     reader.config_mut().check_end_names = true;
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;

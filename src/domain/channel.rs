@@ -1,0 +1,19 @@
+//! What a SPICE client and the guest talk over. The guest agent's channel is the template's.
+
+use super::device::put;
+use super::{Invalid, Plan};
+use crate::model::vm::Protocol;
+use crate::xml::Element;
+
+const SPICE: &str = "com.redhat.spice.0";
+
+pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
+    let spice = plan.spec.display.as_ref().is_some_and(|display| display.protocol == Protocol::Spice);
+    let channel = Element::new("channel")
+        .with("type", "spicevmc")
+        .child(Element::new("target").with("type", "virtio").with("name", SPICE));
+    let is =
+        |device: &Element| device.name == "channel" && device.value("target/@name").as_deref() == Some(SPICE);
+    put(domain, is, &[], spice.then_some(channel));
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Image disks.
+
+use super::device::{alias, devices, put};
+use super::os::utf8;
+use super::target::{bus, index};
+use super::{DiskDevice, Invalid, Plan};
+use crate::model::{DiskFormat, DiskId, DiskInterface};
+use crate::xml::Element;
+
+/// What the device says itself: what of it is absent is meant to be.
+const WRITES: &[&str] = &[
+    "driver",
+    "source",
+    "backingStore",
+    "target",
+    "serial",
+    "readonly",
+    "shareable",
+    "transient",
+    "boot",
+    "alias",
+];
+
+pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
+    let planned: Vec<String> = plan.disks.iter().map(|device| device.disk.id.alias()).collect();
+    domain.ensure("devices").retain(|device| {
+        let ours = device.name == "disk" && alias(device).and_then(DiskId::from_alias).is_some();
+        !ours || planned.iter().any(|planned| alias(device) == Some(planned))
+    });
+    for (planned, disk) in planned.iter().zip(plan.disks) {
+        let device = device(plan, disk)?;
+        let is = |old: &Element| old.name == "disk" && alias(old) == Some(planned);
+        let old_bus = devices(domain).find(|old| is(old)).and_then(|old| old.value("target/@bus"));
+        // An address belongs to a bus.
+        let moved = old_bus != device.value("target/@bus");
+        let writes: Vec<&str> = WRITES.iter().copied().chain(moved.then_some("address")).collect();
+        put(domain, is, &writes, Some(device));
+    }
+    Ok(())
+}
+
+/// A disk's device: what a domain's document holds and what is plugged into a running VM.
+pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
+    let DiskDevice { disk, attachment, file } = *device;
+    let target = attachment.target.as_str();
+    let Some(index) = index(disk.interface, target) else {
+        return Err(Invalid(format!("The target '{target}' does not fit the disk's interface.")));
+    };
+    if disk.interface == DiskInterface::Ide && attachment.read_only {
+        return Err(Invalid("An IDE disk cannot be read-only.".into()));
+    }
+    if disk.interface == DiskInterface::VirtioScsi && !plan.spec.virtio_scsi {
+        return Err(Invalid("VirtIO-SCSI is not enabled for the VM.".into()));
+    }
+    if disk.shareable && disk.format != DiskFormat::Raw {
+        return Err(Invalid("A shareable disk must have the format raw.".into()));
+    }
+    let mut element = Element::new("disk")
+        .with("type", "file")
+        .with("device", "disk")
+        .child(driver(plan, device, index))
+        .child(Element::new("source").with("file", utf8(file)?))
+        .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())))
+        .child(Element::new("serial").text(disk.id.serial()))
+        .child(Element::new("alias").with("name", disk.id.alias()));
+    if attachment.read_only {
+        element.push(Element::new("readonly"));
+    }
+    if disk.shareable {
+        element.push(Element::new("shareable"));
+    }
+    if disk.interface == DiskInterface::VirtioScsi {
+        element.push(scsi_address(index));
+    }
+    Ok(element)
+}
+
+/// A place on the one virtio-scsi controller: left alone, libvirt adds another controller, of
+/// another kind, for every fifteen disks.
+pub fn scsi_address(unit: usize) -> Element {
+    Element::new("address")
+        .with("type", "drive")
+        .with("controller", 0)
+        .with("bus", 0)
+        .with("target", 0)
+        .with("unit", unit)
+}
+
+fn driver(plan: &Plan, device: &DiskDevice, index: usize) -> Element {
+    let disk = device.disk;
+    let cache = match plan.spec.custom_property("viodiskcache") {
+        Some(cache) if !disk.shareable => cache,
+        _ => "none",
+    };
+    // Linux's own asynchronous I/O blocks where a file must grow.
+    let native = cache == "none" && disk.format == DiskFormat::Raw && !disk.sparse;
+    let policy = if disk.propagate_errors { "report" } else { "stop" };
+    let mut driver = Element::new("driver")
+        .with("name", "qemu")
+        .with("type", disk.format.driver())
+        .with("cache", cache)
+        .with("error_policy", policy)
+        .with("rerror_policy", policy)
+        .with("io", if native { "native" } else { "threads" });
+    if disk.sparse {
+        driver.set("discard", "unmap");
+    }
+    if disk.interface == DiskInterface::Virtio && plan.spec.io_threads > 0 {
+        driver.set("iothread", index as u32 % plan.spec.io_threads + 1);
+    }
+    driver
+}

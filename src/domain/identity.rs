@@ -1,0 +1,44 @@
+//! Who the VM is: to libvirt, to whoever finds the document, and to its guest.
+
+use super::{Invalid, Plan};
+use crate::model::VmId;
+use crate::model::vm::SerialNumber;
+use crate::xml::Element;
+
+/// The namespace of vireo's element in a domain's metadata.
+const NAMESPACE: &str = "urn:vireo:1";
+
+pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
+    domain.replace(Element::new("name").text(&plan.spec.name));
+    domain.replace(Element::new("uuid").text(plan.vm.id));
+    domain.remove("description");
+    if !plan.spec.description.is_empty() {
+        domain.push(Element::new("description").text(&plan.spec.description));
+    }
+    let metadata = domain.ensure("metadata");
+    metadata.retain(|element| !is_ours(element));
+    metadata.push(Element::new("vireo:vm").with("xmlns:vireo", NAMESPACE).with("id", plan.vm.id));
+
+    let id = plan.vm.id.to_string();
+    let serial = match &plan.spec.serial_number {
+        None | Some(SerialNumber::Host) => plan.host_uuid,
+        Some(SerialNumber::Vm) => &id,
+        Some(SerialNumber::Custom(text)) => text,
+    };
+    let entry = |name: &str, text: &str| Element::new("entry").with("name", name).text(text);
+    let system = Element::new("system")
+        .child(entry("manufacturer", "vireo"))
+        .child(entry("serial", serial))
+        .child(entry("uuid", &id));
+    domain.replace(Element::new("sysinfo").with("type", "smbios").child(system));
+    Ok(())
+}
+
+fn is_ours(element: &Element) -> bool {
+    element.name == "vireo:vm" || element.attributes.iter().any(|(_, value)| value == NAMESPACE)
+}
+
+/// The VM that the domain was made for, if vireo made it.
+pub fn id(domain: &Element) -> Option<VmId> {
+    domain.first("metadata")?.elements().find(|element| is_ours(element))?.get("id")?.parse().ok()
+}

@@ -1,0 +1,168 @@
+//! VMs to build documents of: the smallest, the fullest, and whatever a test makes of them.
+
+use super::*;
+use crate::model::vm::*;
+use crate::model::*;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// The values that a [`Plan`] borrows.
+#[derive(Clone)]
+pub struct Sample {
+    pub vm: Vm,
+    pub host: HostFacts,
+    pub disks: Vec<(Disk, Attachment)>,
+    pub kernel: Option<PathBuf>,
+    pub initrd: Option<PathBuf>,
+    pub cdrom: Option<PathBuf>,
+}
+
+fn id(kind: u8, number: u16) -> Uuid {
+    Uuid::from_fields(number.into(), kind.into(), 0x4000, b"\x80\0\0\0\0\0\0\0")
+}
+
+fn set<const N: usize>(names: [&str; N]) -> std::collections::BTreeSet<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+impl Sample {
+    /// What a client gets that says nothing but a name.
+    pub fn smallest() -> Self {
+        let spec = VmSpec { name: "smallest".into(), ..VmSpec::default() };
+        Self {
+            vm: Vm {
+                id: VmId(id(1, 1)),
+                cluster: ClusterId(id(2, 1)),
+                template: BLANK,
+                created: Timestamp::UNIX_EPOCH,
+                spec,
+                next_run: None,
+                run_once: false,
+                started: None,
+                stopped: None,
+                machine: None,
+            },
+            host: HostFacts {
+                accelerator: Accelerator::Tcg,
+                kvm: true,
+                cpu_kvm: CpuChoice::HostPassthrough { disable: vec!["arch-capabilities".into()] },
+                cpu_tcg: CpuChoice::Named("qemu64".into()),
+                models_kvm: set(["EPYC", "kvm64"]),
+                models_tcg: set(["qemu64", "Nehalem"]),
+                machines: set(["q35", "pc", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"]),
+                cpus: [0, 1].into(),
+                memory: 8 * GIB,
+                spice: true,
+            },
+            disks: Vec::new(),
+            kernel: None,
+            initrd: None,
+            cdrom: None,
+        }
+    }
+
+    /// Everything that a VM can have at once.
+    pub fn fullest() -> Self {
+        let mut full = Self::smallest();
+        full.vm.spec = VmSpec {
+            name: "fullest".into(),
+            description: "All <there> is & more".into(),
+            memory: 256 * MIB,
+            guaranteed_memory: 128 * MIB,
+            topology: Topology { sockets: 2, cores: 2, threads: 1 },
+            cpu_pins: vec![
+                CpuPin { vcpu: 0, cpus: "0".parse().unwrap() },
+                CpuPin { vcpu: 3, cpus: "0-1".parse().unwrap() },
+            ],
+            cpu_shares: 512,
+            os: Os {
+                kind: "windows_2019x64".into(),
+                boot: vec![BootDevice::Cdrom, BootDevice::Hd, BootDevice::Network],
+                ..Os::default()
+            },
+            boot_menu: true,
+            display: Some(Display { keyboard_layout: Some("de".into()), ..Display::default() }),
+            rng: Some(Rng { source: RngSource::Random, rate: Some((1024, 1000)) }),
+            io_threads: 2,
+            time_zone: Some("Europe/Berlin".into()),
+            serial_number: Some(SerialNumber::Custom("SN-1 <2>".into())),
+            soundcard: true,
+            usb: true,
+            ..full.vm.spec
+        };
+        full.cdrom = Some("/images/install.iso".into());
+        full.disk(DiskInterface::Virtio, |_, _| {});
+        full.disk(DiskInterface::Virtio, |disk, _| {
+            (disk.format, disk.sparse, disk.bootable) = (DiskFormat::Raw, false, true);
+        });
+        full.disk(DiskInterface::VirtioScsi, |disk, attachment| {
+            (disk.format, disk.shareable, disk.propagate_errors) = (DiskFormat::Raw, true, true);
+            attachment.read_only = true;
+        });
+        full.disk(DiskInterface::Ide, |disk, _| disk.format = DiskFormat::Raw);
+        full
+    }
+
+    /// Hangs one more disk on the VM.
+    pub fn disk(&mut self, interface: DiskInterface, change: impl Fn(&mut Disk, &mut Attachment)) {
+        let number = self.disks.len() as u16 + 1;
+        let used: Vec<&str> = self.disks.iter().map(|(_, attachment)| attachment.target.as_str()).collect();
+        let chipset = self.with_plan(|plan| plan.chipset());
+        let mut attachment = Attachment {
+            vm: self.vm.id,
+            disk: DiskId(id(3, number)),
+            active: true,
+            read_only: false,
+            target: target(interface, chipset, &used).unwrap(),
+        };
+        let mut disk = Disk {
+            id: attachment.disk,
+            alias: "disk".into(),
+            description: String::new(),
+            storage_domain: StorageDomainId(id(4, 1)),
+            image: ImageId(id(5, number)),
+            format: DiskFormat::Cow,
+            sparse: true,
+            size: MIB,
+            interface,
+            bootable: false,
+            shareable: false,
+            wipe_after_delete: false,
+            propagate_errors: false,
+            profile: None,
+            status: DiskStatus::Ok,
+            created: Timestamp::UNIX_EPOCH,
+        };
+        change(&mut disk, &mut attachment);
+        self.disks.push((disk, attachment));
+    }
+
+    pub fn with_plan<T>(&self, then: impl FnOnce(&Plan) -> T) -> T {
+        let files: Vec<PathBuf> =
+            self.disks.iter().map(|(disk, _)| PathBuf::from("/images").join(disk.file_name())).collect();
+        let disks: Vec<DiskDevice> = (self.disks.iter().zip(&files))
+            .map(|((disk, attachment), file)| DiskDevice { disk, attachment, file })
+            .collect();
+        then(&Plan {
+            vm: &self.vm,
+            spec: &self.vm.spec,
+            host: &self.host,
+            host_uuid: "5e5a1d3c-0000-4000-8000-00000000000a",
+            disks: &disks,
+            kernel: self.kernel.as_deref(),
+            initrd: self.initrd.as_deref(),
+            cdrom: self.cdrom.as_deref(),
+            listen: "127.0.0.1",
+            lock: "no1knows",
+        })
+    }
+
+    pub fn build(&self) -> Result<Element, Invalid> {
+        self.with_plan(|plan| build(&template::load(template::choose(plan.machine())?, None).unwrap(), plan))
+    }
+
+    pub fn edit(&self, document: Element) -> Result<Element, Invalid> {
+        self.with_plan(|plan| edit(document, plan))
+    }
+}

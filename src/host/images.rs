@@ -1,6 +1,7 @@
 //! Image files. A raw image is a plain file and needs no tool; qcow2 images are made and grown
 //! by qemu-img, always with their format named.
 
+use super::files::sync_folder;
 use super::{command, qcow2};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
@@ -239,11 +240,6 @@ fn part_of(file: &Path) -> PathBuf {
 fn allocate(image: &File, size: u64) -> io::Result<()> {
     let size = i64::try_from(size).map_err(|_| ErrorKind::FileTooLarge)?;
     Ok(posix_fallocate(image, 0, size)?)
-}
-
-/// Makes a change of the folder's names last.
-fn sync_folder(file: &Path) -> io::Result<()> {
-    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 /// Overwrites what the file holds. Holes hold nothing: they stay.

@@ -1,1 +1,63 @@
+//! The command line.
 
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A virtualization engine for one KVM host that speaks the oVirt REST API.
+#[derive(Debug, PartialEq, Eq, Parser)]
+#[command(name = "vireo", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the API until told to stop.
+    Serve {
+        /// The configuration file [default: /etc/vireo/vireo.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Use a simulated hypervisor: nothing is kept and no guest runs.
+        #[arg(long)]
+        sim: bool,
+    },
+    /// Read the configuration, say what is wrong with it, and end.
+    CheckConfig {
+        /// The configuration file [default: /etc/vireo/vireo.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Read the domain templates, say what is wrong with them, and end.
+    CheckTemplates {
+        /// The folder of the templates; the installed ones when absent.
+        dir: Option<PathBuf>,
+    },
+    /// List the names of the failpoints of this build.
+    Failpoints,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_fixed_names() {
+        Cli::command().debug_assert();
+        let read = |line: &str| Cli::try_parse_from(line.split(' ')).map(|cli| cli.command);
+        assert_eq!(
+            read("vireo serve --config /x --sim").unwrap(),
+            Command::Serve { config: Some("/x".into()), sim: true }
+        );
+        assert_eq!(read("vireo serve").unwrap(), Command::Serve { config: None, sim: false });
+        assert_eq!(read("vireo check-config").unwrap(), Command::CheckConfig { config: None });
+        assert_eq!(
+            read("vireo check-templates d").unwrap(),
+            Command::CheckTemplates { dir: Some("d".into()) }
+        );
+        assert_eq!(read("vireo failpoints").unwrap(), Command::Failpoints);
+        assert_eq!(read("vireo --version").unwrap_err().kind(), clap::error::ErrorKind::DisplayVersion);
+        assert!(read("vireo").is_err() && read("vireo serve --nope").is_err());
+    }
+}

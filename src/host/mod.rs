@@ -1,1 +1,15 @@
+//! This machine: image files, paths that clients name, certificates, facts, the daemon's lock.
 
+mod beneath;
+mod command;
+pub mod facts;
+mod files;
+mod images;
+mod lock;
+pub mod pki;
+mod qcow2;
+
+pub use beneath::{beneath, beneath_any};
+pub use files::{private_folder, write_private};
+pub use images::QemuImg;
+pub use lock::StateLock;

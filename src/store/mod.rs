@@ -1,1 +1,165 @@
+//! The engine's rows in SQLite. The only folder that names it.
+//!
+//! One file in WAL mode, one connection. A commit is one transaction; whether it is on the
+//! disk when the call returns is up to its `Durability`.
 
+mod nouns;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use crate::engine::ports::{Durability, Store};
+use crate::engine::world::{Change, Intent};
+use crate::error::{Error, Result};
+use crate::model::{Attachment, Disk, Vm};
+use nouns::Setting;
+use rows::{Fault, all, delete, put};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The schema's history: each file brings the one before it a version further.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql")];
+
+/// The store of a daemon: a database in its state folder.
+pub struct Sqlite {
+    connection: Mutex<Connection>,
+}
+
+impl Sqlite {
+    /// Opens the database, makes it when it is absent, and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self> {
+        private_file(path).map_err(|why| {
+            Error::host(format!("The state of the engine cannot be opened: {}: {why}", path.display()))
+        })?;
+        let connection = prepare(path).map_err(|why| said("opened", why))?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// A panic elsewhere rolled its transaction back: the connection is as good as before.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Sqlite {
+    fn load(&self) -> Result<Vec<Change>> {
+        load(&mut self.connection()).map_err(|why| said("read", why))
+    }
+
+    fn commit(&self, changes: &[Change], durability: Durability) -> Result<()> {
+        commit(&mut self.connection(), changes, durability).map_err(|why| said("written", why))
+    }
+}
+
+/// Makes the file before SQLite does, so that it is never open to others; SQLite gives its
+/// companions the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let existed = path.exists();
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    match path.parent() {
+        Some(folder) if !existed => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn prepare(path: &Path) -> Result<Connection, Fault> {
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version as usize > MIGRATIONS.len() {
+        return Err(Fault::Newer(version));
+    }
+    // A migration may rebuild tables that others refer to.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    for (target, migration) in (1..).zip(MIGRATIONS).skip(version as usize) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", target)?;
+        transaction.commit()?;
+    }
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Everything in an order in which each row follows those that it refers to.
+fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
+    let db = connection.transaction()?;
+    let mut found = Vec::new();
+    found.extend(all(&db)?.into_iter().map(|Setting { name, value }| Change::Setting { name, value }));
+    found.extend(all(&db)?.into_iter().map(Change::DataCenter));
+    found.extend(all(&db)?.into_iter().map(Change::Cluster));
+    found.extend(all(&db)?.into_iter().map(Change::Host));
+    found.extend(all(&db)?.into_iter().map(Change::StorageDomain));
+    found.extend(all(&db)?.into_iter().map(Change::Network));
+    found.extend(all(&db)?.into_iter().map(Change::VnicProfile));
+    found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
+    found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
+    found.extend(all(&db)?.into_iter().map(Change::User));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
+    found.extend(all(&db)?.into_iter().map(Change::Disk));
+    found.extend(all(&db)?.into_iter().map(Change::Attachment));
+    found.extend(all(&db)?.into_iter().map(Change::Intent));
+    Ok(found)
+}
+
+fn commit(connection: &mut Connection, changes: &[Change], durability: Durability) -> Result<(), Fault> {
+    let synchronous = match durability {
+        Durability::Synced => "FULL",
+        Durability::Lazy => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    let db = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in changes {
+        match change {
+            Change::Setting { name, value } => {
+                put(&db, &Setting { name: name.clone(), value: value.clone() })
+            }
+            Change::DataCenter(it) => put(&db, it),
+            Change::Cluster(it) => put(&db, it),
+            Change::Host(it) => put(&db, it),
+            Change::StorageDomain(it) => put(&db, it),
+            Change::Network(it) => put(&db, it),
+            Change::VnicProfile(it) => put(&db, it),
+            Change::DiskProfile(it) => put(&db, it),
+            Change::CpuProfile(it) => put(&db, it),
+            Change::User(it) => put(&db, it),
+            Change::Vm(it) => put(&db, &**it),
+            Change::DropVm(id) => delete::<Vm>(&db, &[id.to_string()]),
+            Change::Disk(it) => put(&db, it),
+            Change::DropDisk(id) => delete::<Disk>(&db, &[id.to_string()]),
+            Change::Attachment(it) => put(&db, it),
+            Change::DropAttachment { vm, disk } => {
+                delete::<Attachment>(&db, &[vm.to_string(), disk.to_string()])
+            }
+            Change::Intent(it) => put(&db, it),
+            Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
+        }?;
+    }
+    db.commit()?;
+    Ok(())
+}
+
+/// What the host did is said; a row that does not fit is a defect.
+fn said(verb: &str, fault: Fault) -> Error {
+    let cause = match &fault {
+        Fault::Newer(_) => "a newer version of vireo has written it",
+        Fault::Misfit { .. } if verb == "read" => "it is damaged",
+        Fault::Misfit { .. } => return Error::bug(fault),
+        Fault::Sqlite(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "the disk is full",
+            Some(ErrorCode::ReadOnly) => "it is read-only",
+            Some(ErrorCode::SystemIoFailure) => "input/output error",
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "its file cannot be opened",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process holds it",
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "it is damaged",
+            _ => return Error::bug(fault),
+        },
+    };
+    Error::host(format!("The state of the engine cannot be {verb}: {cause}.")).because(fault)
+}

@@ -1,0 +1,84 @@
+//! Runs a program of the host: without a shell, bounded in memory, processor and real time.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// What no work on an image's metadata ever needs, and a hostile image must not get.
+const MAX_MEMORY: &str = "--as=1073741824";
+const MAX_CPU_SECONDS: &str = "--cpu=10";
+const MAX_MESSAGE: u64 = 64 * 1024;
+
+/// Runs the program to its end. The error is what it wrote to its standard error, in English.
+pub fn run<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+    deadline: Duration,
+) -> Result<(), String> {
+    // prlimit(1) becomes the program, so that the limits hold from its first instruction.
+    let mut child = Command::new("prlimit")
+        .args([MAX_MEMORY, MAX_CPU_SECONDS, "--"])
+        .arg(program)
+        .args(args)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|why| format!("prlimit: {why}"))?;
+    let (done, message) = mpsc::channel();
+    if let Some(stderr) = child.stderr.take() {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let read = stderr.take(MAX_MESSAGE).read_to_end(&mut text);
+            // The receiver is gone when the deadline passed.
+            let _ = done.send(read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()));
+        });
+    }
+    // The program's standard error ends when it does.
+    let message = message.recv_timeout(deadline);
+    if message.is_err() {
+        // Fails only when it ended by itself.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|why| why.to_string())?;
+    match message {
+        Ok(Ok(_)) if status.success() => Ok(()),
+        Ok(Ok(text)) => Err(format!("{} ended with {status}: {text}", program.display())),
+        Ok(Err(why)) => Err(why.to_string()),
+        Err(_) => Err(format!("{} did not end within {} s", program.display(), deadline.as_secs_f32())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn sh(script: &str, deadline: Duration) -> Result<(), String> {
+        run(Path::new("/bin/sh"), ["-c", script], deadline)
+    }
+
+    #[test]
+    fn ends_tell() {
+        let long = Duration::from_secs(20);
+        assert_eq!(sh("exit 0", long), Ok(()));
+        assert!(sh("echo no >&2; exit 3", long).unwrap_err().ends_with("3: no"));
+        assert!(sh("kill -9 $$", long).unwrap_err().contains("signal: 9"));
+        assert!(run(Path::new("/nonexistent/x"), ["y"], long).unwrap_err().contains("/nonexistent/x"));
+    }
+
+    #[test]
+    fn bounds_hold() {
+        assert_eq!(
+            sh("test $(ulimit -v) = 1048576 && test $(ulimit -t) = 10", Duration::from_secs(20)),
+            Ok(())
+        );
+        let start = Instant::now();
+        assert!(sh("exec sleep 30", Duration::from_millis(100)).unwrap_err().contains("did not end"));
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+}

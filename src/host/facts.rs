@@ -1,0 +1,231 @@
+//! What this machine is and how busy it is.
+
+use crate::error::{Error, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+/// What does not change while the daemon runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostInfo {
+    pub name: String,
+    /// `Debian GNU/Linux`.
+    pub os: String,
+    /// `12`.
+    pub os_version: String,
+    pub kernel: String,
+    pub cpu_model: String,
+    pub cpu_mhz: u64,
+    pub sockets: u32,
+    /// In each socket.
+    pub cores: u32,
+    /// In each core.
+    pub threads: u32,
+    /// Bytes.
+    pub memory: u64,
+    /// Seconds since 1970.
+    pub boot_time: u64,
+}
+
+/// How busy the machine is: bytes, and percent of all of its processors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostSample {
+    pub memory_total: u64,
+    /// What neither is free nor serves as a cache.
+    pub memory_used: u64,
+    /// All but the used.
+    pub memory_free: u64,
+    pub memory_shared: u64,
+    pub memory_buffers: u64,
+    pub memory_cached: u64,
+    pub swap_total: u64,
+    pub swap_free: u64,
+    pub swap_used: u64,
+    pub swap_cached: u64,
+    pub cpu_user: f64,
+    pub cpu_system: f64,
+    pub cpu_idle: f64,
+    /// The mean number of processes that wanted to run in the last five minutes, as percent of the processors.
+    pub load_5m: f64,
+}
+
+impl HostInfo {
+    /// Looks at this machine; what it does not tell is empty or zero.
+    pub fn read() -> Self {
+        let cpu = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_frequency());
+        let system = System::new_with_specifics(cpu).ok();
+        let first = system.as_ref().and_then(|system| system.cpus().first());
+        let (sockets, cores, threads) = topology(Path::new("/sys/devices/system/cpu"));
+        Self {
+            name: System::host_name().unwrap_or_default(),
+            os: System::name().unwrap_or_default(),
+            os_version: System::os_version().unwrap_or_default(),
+            kernel: System::kernel_version().unwrap_or_default(),
+            cpu_model: first.map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default(),
+            cpu_mhz: first.map(|cpu| cpu.frequency()).unwrap_or_default(),
+            sockets,
+            cores,
+            threads,
+            memory: fs::read_to_string("/proc/meminfo").map_or(0, |text| meminfo(&text, "MemTotal")),
+            boot_time: System::boot_time().unwrap_or_default(),
+        }
+    }
+}
+
+/// Sockets, cores per socket and threads per core of the CPUs that are there.
+fn topology(folder: &Path) -> (u32, u32, u32) {
+    let (mut sockets, mut cores, mut cpus) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let read = |file: &str| fs::read_to_string(entry.path().join("topology").join(file));
+        if let (Ok(socket), Ok(core)) = (read("physical_package_id"), read("core_id")) {
+            cores.insert((socket.clone(), core));
+            sockets.insert(socket);
+            cpus += 1;
+        }
+    }
+    let (sockets, cores) = ((sockets.len() as u32).max(1), (cores.len() as u32).max(1));
+    (sockets, cores.div_ceil(sockets), u32::max(cpus, 1).div_ceil(cores))
+}
+
+/// Samples of the host. Keeps the sample before: shares of time are those since then, at first
+/// those since the boot.
+#[derive(Default)]
+pub struct Meter {
+    before: Mutex<CpuTimes>,
+}
+
+impl Meter {
+    pub fn sample(&self) -> Result<HostSample> {
+        let read = |file: &str| {
+            fs::read_to_string(file).map_err(|why| {
+                Error::host("The host does not tell how busy it is.").because(format!("{file}: {why}"))
+            })
+        };
+        let (memory, stat, load) = (read("/proc/meminfo")?, read("/proc/stat")?, read("/proc/loadavg")?);
+        let mut sample = memory_sample(&memory);
+        let now = CpuTimes::of(&stat);
+        let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
+        (sample.cpu_user, sample.cpu_system, sample.cpu_idle) = now.shares_since(before);
+        let cpus = stat.lines().filter(|line| line.starts_with("cpu")).count().saturating_sub(1).max(1);
+        let five_minutes: f64 = load.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or_default();
+        sample.load_5m = five_minutes * 100.0 / cpus as f64;
+        Ok(sample)
+    }
+}
+
+fn memory_sample(text: &str) -> HostSample {
+    let [total, free, shared, buffers, cached] =
+        ["MemTotal", "MemFree", "Shmem", "Buffers", "Cached"].map(|key| meminfo(text, key));
+    let [swap_total, swap_free, swap_cached] =
+        ["SwapTotal", "SwapFree", "SwapCached"].map(|key| meminfo(text, key));
+    let used = total.saturating_sub(free + buffers + cached);
+    HostSample {
+        memory_total: total,
+        memory_used: used,
+        memory_free: total - used,
+        memory_shared: shared,
+        memory_buffers: buffers,
+        memory_cached: cached,
+        swap_total,
+        swap_free,
+        swap_used: swap_total.saturating_sub(swap_free),
+        swap_cached,
+        ..HostSample::default()
+    }
+}
+
+/// A value of `/proc/meminfo` in bytes.
+fn meminfo(text: &str, key: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() * 1024
+}
+
+/// Ticks since the boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct CpuTimes {
+    user: u64,
+    system: u64,
+    idle: u64,
+}
+
+impl CpuTimes {
+    /// From the first line of `/proc/stat`: user nice system idle iowait irq softirq steal.
+    fn of(stat: &str) -> Self {
+        let ticks: Vec<u64> = stat
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(1)
+            .map(|field| field.parse().unwrap_or_default())
+            .collect();
+        let sum = |fields: &[usize]| fields.iter().filter_map(|field| ticks.get(*field)).sum();
+        Self { user: sum(&[0, 1]), system: sum(&[2, 5, 6, 7]), idle: sum(&[3, 4]) }
+    }
+
+    /// Percent of user, system and idle time. Between two looks within a tick nothing was done.
+    fn shares_since(self, before: Self) -> (f64, f64, f64) {
+        let [user, system, idle] =
+            [(self.user, before.user), (self.system, before.system), (self.idle, before.idle)]
+                .map(|(now, before)| now.saturating_sub(before) as f64);
+        match user + system + idle {
+            0.0 => (0.0, 0.0, 100.0),
+            all => (user * 100.0 / all, system * 100.0 / all, idle * 100.0 / all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_tells() {
+        let info = HostInfo::read();
+        assert!(!info.name.is_empty() && !info.kernel.is_empty() && !info.os.is_empty(), "{info:?}");
+        assert!(!info.cpu_model.is_empty() && info.memory > 1 << 20 && info.boot_time > 0, "{info:?}");
+        assert!(info.sockets * info.cores * info.threads > 0, "{info:?}");
+        let meter = Meter::default();
+        for _ in 0..2 {
+            let sample = meter.sample().unwrap();
+            assert!(sample.memory_used > 0 && sample.memory_used < sample.memory_total);
+            let all = sample.cpu_user + sample.cpu_system + sample.cpu_idle;
+            assert!((99.9..100.1).contains(&all), "{sample:?}");
+        }
+    }
+
+    #[test]
+    fn memory() {
+        let sample = memory_sample(
+            "MemTotal: 1000 kB\nMemFree: 400 kB\nBuffers: 50 kB\nCached: 150 kB\nSwapCached: 1 kB\n\
+             SwapTotal: 10 kB\nSwapFree: 4 kB\nShmem: 7 kB\n",
+        );
+        assert_eq!((sample.memory_used, sample.memory_free), (400 * 1024, 600 * 1024));
+        assert_eq!((sample.swap_used, sample.swap_cached, sample.memory_shared), (6 * 1024, 1024, 7 * 1024));
+        assert_eq!(memory_sample("").memory_used, 0);
+    }
+
+    #[test]
+    fn shares_of_time() {
+        let before = CpuTimes::of("cpu  10 0 10 100 0 0 0 0 0 0\ncpu0 1 1");
+        let now = CpuTimes::of("cpu  20 10 20 150 10 5 3 2 0 0");
+        assert_eq!(now.shares_since(before), (20.0, 20.0, 60.0));
+        assert_eq!(now.shares_since(now), (0.0, 0.0, 100.0));
+        assert_eq!(CpuTimes::of(""), CpuTimes::default());
+    }
+
+    #[test]
+    fn sockets_cores_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        for cpu in 0..16 {
+            let topology = dir.path().join(format!("cpu{cpu}/topology"));
+            fs::create_dir_all(&topology).unwrap();
+            fs::write(topology.join("physical_package_id"), format!("{}\n", cpu / 8)).unwrap();
+            fs::write(topology.join("core_id"), format!("{}\n", cpu % 8 / 2)).unwrap();
+        }
+        assert_eq!(topology(dir.path()), (2, 4, 2));
+        assert_eq!(topology(Path::new("/nonexistent")), (1, 1, 1));
+    }
+}

@@ -1,0 +1,65 @@
+//! Which noun lies in which table, and how its members lie in columns.
+
+use crate::engine::world::{Intent, User};
+use crate::model::*;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A noun whose serialized members are the columns of a table.
+pub trait Noun: Serialize + DeserializeOwned {
+    const TABLE: &'static str;
+    /// The columns of the primary key come first.
+    const COLUMNS: &'static [(&'static str, Column)];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// A text or number of the primary key.
+    Key,
+    /// A text or number, or nothing.
+    Plain,
+    /// True or false.
+    Flag,
+    /// A JSON document, or nothing.
+    Document,
+}
+
+/// A named value of the installation.
+#[derive(Serialize, Deserialize)]
+pub struct Setting {
+    pub name: String,
+    pub value: String,
+}
+
+macro_rules! nouns {
+    ($($noun:ty, $table:ident: $($column:ident $kind:ident),+;)+) => {$(
+        impl Noun for $noun {
+            const TABLE: &'static str = stringify!($table);
+            const COLUMNS: &'static [(&'static str, Column)] =
+                &[$((stringify!($column), Column::$kind)),+];
+        }
+    )+};
+}
+
+nouns! {
+    Setting, settings: name Key, value Plain;
+    DataCenter, data_centers: id Key, name Plain, description Plain;
+    Cluster, clusters: id Key, name Plain, description Plain, data_center Plain;
+    Host, hosts: id Key, name Plain, cluster Plain;
+    StorageDomain, storage_domains:
+        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain;
+    Network, networks: id Key, name Plain, description Plain, data_center Plain, binding Plain;
+    VnicProfile, vnic_profiles: id Key, name Plain, network Plain;
+    DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
+    CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
+    User, users: id Key, name Plain, profile Plain, password Plain;
+    Vm, vms:
+        id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
+        run_once Flag, started Plain, stopped Plain, machine Plain;
+    Disk, disks:
+        id Key, alias Plain, description Plain, storage_domain Plain, image Plain, format Plain,
+        sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
+        wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain;
+    Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
+    Intent, intents: id Key, begun Plain, operation Document;
+}

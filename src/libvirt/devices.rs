@@ -1,0 +1,90 @@
+//! Devices of a domain, each known by its alias.
+//!
+//! Both documents are looked at first, so that a change which was made before (by a call whose
+//! answer was lost) is not made twice, and one that was half made is finished.
+
+use super::domain::{found, lookup, responsive};
+use super::raw;
+use crate::engine::ports::Scope;
+use crate::error::{Error, Result};
+use crate::model::VmId;
+use crate::xml;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::sys::{self, VIR_DOMAIN_AFFECT_CONFIG as CONFIG, VIR_DOMAIN_AFFECT_LIVE as LIVE};
+
+/// libvirt's flags for a scope.
+pub fn flags(scope: Scope) -> u32 {
+    match scope {
+        Scope::Live => LIVE,
+        Scope::Config => CONFIG,
+        Scope::Both => LIVE | CONFIG,
+    }
+}
+
+pub fn attach(connect: &Connect, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
+    let domain = responsive(connect, id)?;
+    match flags(scope) & !holding(&domain, alias)? {
+        0 => Ok(()),
+        missing => Ok(domain.attach_device_flags(device, missing)?),
+    }
+}
+
+pub fn detach(connect: &Connect, id: VmId, alias: &str, scope: Scope) -> Result<()> {
+    let domain = responsive(connect, id)?;
+    match flags(scope) & holding(&domain, alias)? {
+        0 => Ok(()),
+        present => match raw::detach_by_alias(&domain, alias, present) {
+            // The guest was asked before and has not let go yet.
+            Err(why) if why.message().contains("already in the process of unplug") => Ok(()),
+            other => found(other.map_err(Error::from)).map(drop),
+        },
+    }
+}
+
+pub fn update(connect: &Connect, id: VmId, device: &str, scope: Scope) -> Result<()> {
+    Ok(responsive(connect, id)?.update_device_flags(device, flags(scope))?)
+}
+
+pub fn resize_block(connect: &Connect, id: VmId, target: &str, bytes: u64) -> Result<()> {
+    Ok(responsive(connect, id)?.block_resize(target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?)
+}
+
+/// Looks a device's alias up in one document.
+pub fn has_alias(document: &str, alias: &str) -> Result<bool> {
+    let root = xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))?;
+    let devices = root.first("devices").into_iter().flat_map(|devices| devices.elements());
+    Ok(devices.into_iter().any(|device| device.value("alias/@name").as_deref() == Some(alias)))
+}
+
+/// The flags of those of the domain's documents that have a device of that alias.
+fn holding(domain: &Domain, alias: &str) -> Result<u32> {
+    let mut holding = 0;
+    if has_alias(&domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)?, alias)? {
+        holding |= CONFIG;
+    }
+    if domain.is_active()? && has_alias(&domain.xml_desc(0)?, alias)? {
+        holding |= LIVE;
+    }
+    Ok(holding)
+}
+
+/// The guest's memory now, or from its next start on.
+pub fn set_memory(connect: &Connect, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
+    let domain = if scope == Scope::Config { lookup(connect, id)? } else { responsive(connect, id)? };
+    Ok(domain.set_memory_flags(bytes / crate::model::KIB, flags(scope))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_alias;
+
+    #[test]
+    fn aliases_are_looked_up_among_the_devices() {
+        let document = "<domain><devices><disk><target dev='vda'/><alias name='ua-1'/></disk>
+            <interface/></devices><alias name='ua-2'/></domain>";
+        assert!(has_alias(document, "ua-1").unwrap());
+        assert!(!has_alias(document, "ua-2").unwrap());
+        assert!(has_alias("<domain", "ua-1").is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! Definition and power of one domain.
+
+use super::errors::NOT_RESPONDING;
+use super::raw;
+use crate::engine::ports::{AgentCall, Ask, Control};
+use crate::error::{Error, Kind, Result};
+use crate::model::VmId;
+use std::time::Duration;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::sys;
+
+/// A monitor that is held longer than this belongs to a QEMU that hangs.
+const HUNG: Duration = Duration::from_secs(10);
+
+/// `None` for what does not exist.
+pub fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(why) if why.kind == Kind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+pub fn lookup(connect: &Connect, id: VmId) -> Result<Domain> {
+    Ok(connect.lookup_domain_by_uuid(id.0)?)
+}
+
+/// A domain for a call that needs its monitor: refused at once where the call would hang.
+pub fn responsive(connect: &Connect, id: VmId) -> Result<Domain> {
+    let domain = lookup(connect, id)?;
+    // A domain that is off has no monitor, and libvirt says so here.
+    match control(&domain) {
+        Ok(Control::Occupied(since)) if since > HUNG => Err(Error::conflict(NOT_RESPONDING)
+            .because(format_args!("its monitor is occupied for {} s", since.as_secs()))),
+        _ => Ok(domain),
+    }
+}
+
+pub fn control(domain: &Domain) -> Result<Control> {
+    let (state, milliseconds) = raw::control(domain)?;
+    Ok(match state {
+        sys::VIR_DOMAIN_CONTROL_OCCUPIED => Control::Occupied(Duration::from_millis(milliseconds)),
+        sys::VIR_DOMAIN_CONTROL_ERROR => Control::Broken,
+        _ => Control::Free,
+    })
+}
+
+pub fn document(connect: &Connect, id: VmId, persistent: bool) -> Result<Option<String>> {
+    let flags = if persistent { sys::VIR_DOMAIN_XML_INACTIVE } else { 0 };
+    let text = lookup(connect, id).and_then(|domain| Ok(domain.xml_desc(flags)?));
+    found(text)
+}
+
+pub fn define(connect: &Connect, document: &str) -> Result<()> {
+    connect.define_domain_xml_flags(document, sys::VIR_DOMAIN_DEFINE_VALIDATE)?;
+    Ok(())
+}
+
+pub fn undefine(connect: &Connect, id: VmId) -> Result<()> {
+    let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | sys::VIR_DOMAIN_UNDEFINE_NVRAM
+        | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+    let gone = lookup(connect, id).and_then(|domain| Ok(domain.undefine_flags(flags)?));
+    found(gone).map(drop)
+}
+
+pub fn start(connect: &Connect, id: VmId, paused: bool) -> Result<()> {
+    let flags = if paused { sys::VIR_DOMAIN_START_PAUSED } else { 0 };
+    Ok(lookup(connect, id)?.create_with_flags(flags)?)
+}
+
+/// The persistent definition of the same uuid stays what it is.
+pub fn start_with(connect: &Connect, document: &str, paused: bool) -> Result<()> {
+    let flags = if paused { sys::VIR_DOMAIN_START_PAUSED } else { 0 };
+    connect.create_domain_xml(document, flags | sys::VIR_DOMAIN_START_VALIDATE)?;
+    Ok(())
+}
+
+pub fn shutdown(connect: &Connect, id: VmId, ask: Ask) -> Result<()> {
+    let flags = match ask {
+        Ask::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
+        Ask::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+    };
+    Ok(responsive(connect, id)?.shutdown_flags(flags)?)
+}
+
+pub fn reboot(connect: &Connect, id: VmId, ask: Ask) -> Result<()> {
+    let flags = match ask {
+        Ask::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
+        Ask::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
+    };
+    Ok(responsive(connect, id)?.reboot(flags)?)
+}
+
+/// Kills a QEMU that hangs, too; libvirt then waits some ten seconds for it.
+pub fn destroy(connect: &Connect, id: VmId) -> Result<()> {
+    let Some(domain) = found(lookup(connect, id))? else { return Ok(()) };
+    match domain.destroy() {
+        Err(_) if matches!(domain.is_active(), Ok(false)) => Ok(()),
+        // A transient domain ends with its run.
+        other => found(other.map_err(Error::from)).map(drop),
+    }
+}
+
+pub fn drop_save(connect: &Connect, id: VmId) -> Result<()> {
+    let domain = lookup(connect, id)?;
+    if domain.has_managed_save(0)? { Ok(domain.managed_save_remove(0)?) } else { Ok(()) }
+}
+
+pub fn pin_vcpu(connect: &Connect, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
+    Ok(responsive(connect, id)?.pin_vcpu_flags(vcpu, &bitmap(cpus), sys::VIR_DOMAIN_AFFECT_LIVE)?)
+}
+
+/// libvirt's spelling of a set of CPUs: the lowest bit of the first byte is CPU 0.
+fn bitmap(cpus: &[bool]) -> Vec<u8> {
+    cpus.chunks(8)
+        .map(|eight| eight.iter().enumerate().fold(0, |byte, (bit, on)| byte | (u8::from(*on) << bit)))
+        .collect()
+}
+
+pub fn agent(connect: &Connect, id: VmId, call: AgentCall) -> Result<()> {
+    let domain = responsive(connect, id)?;
+    match call {
+        AgentCall::Freeze => raw::freeze(&domain)?,
+        AgentCall::Thaw => raw::thaw(&domain)?,
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bitmap;
+
+    #[test]
+    fn sets_of_cpus_begin_at_the_lowest_bit() {
+        assert_eq!(bitmap(&[true, false, true]), [0b101]);
+        let mut cpus = [false; 10];
+        cpus[9] = true;
+        assert_eq!(bitmap(&cpus), [0, 0b10]);
+        assert!(bitmap(&[]).is_empty());
+    }
+}

@@ -1,0 +1,110 @@
+//! libvirt's events in the engine's terms, and the one thread that waits for them.
+
+use super::raw::Seen;
+use crate::engine::ports::{HypervisorEvent, StopDetail};
+use crate::model::{KIB, PauseReason, VmId};
+use std::sync::OnceLock;
+use std::time::Duration;
+use virt::event::{event_register_default_impl, event_run_default_impl};
+use virt::sys;
+
+/// Starts libvirt's event loop, of which a process has one. Must come before the first connection:
+/// keepalive and events need it.
+pub fn start_loop() -> Result<(), String> {
+    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+    STARTED
+        .get_or_init(|| {
+            virt::error::clear_error_callback();
+            event_register_default_impl().map_err(|why| why.message().to_owned())?;
+            let wait = || loop {
+                if let Err(why) = event_run_default_impl() {
+                    tracing::error!("libvirt's event loop: {}", why.message());
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            };
+            std::thread::Builder::new()
+                .name("libvirt-events".into())
+                .spawn(wait)
+                .map(drop)
+                .map_err(|why| why.to_string())
+        })
+        .clone()
+}
+
+/// What the engine hears of an event; `None` for what does not concern it.
+pub fn translate(id: VmId, seen: Seen) -> Option<HypervisorEvent> {
+    Some(match seen {
+        Seen::Lifecycle { event: sys::VIR_DOMAIN_EVENT_STOPPED, detail } => {
+            HypervisorEvent::Stopped { id, detail: stop_detail(detail) }
+        }
+        Seen::Lifecycle { .. } => HypervisorEvent::Domain(id),
+        Seen::Rebooted => HypervisorEvent::Rebooted(id),
+        Seen::IoError { alias, action, reason } => HypervisorEvent::DiskError {
+            id,
+            alias,
+            reason: pause_reason(&reason),
+            paused: action == sys::VIR_DOMAIN_EVENT_IO_ERROR_PAUSE,
+        },
+        Seen::DeviceAdded(alias) => HypervisorEvent::DeviceAdded { id, alias },
+        Seen::DeviceRemoved(alias) => HypervisorEvent::DeviceRemoved { id, alias },
+        Seen::RemovalFailed(alias) => HypervisorEvent::DeviceRemovalFailed { id, alias },
+        Seen::Agent { state: sys::VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED } => {
+            HypervisorEvent::Agent { id, connected: true }
+        }
+        Seen::Agent { state: sys::VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED } => {
+            HypervisorEvent::Agent { id, connected: false }
+        }
+        Seen::Agent { .. } => return None,
+        Seen::Balloon(kib) => HypervisorEvent::BalloonChanged { id, bytes: kib.saturating_mul(KIB) },
+    })
+}
+
+fn stop_detail(detail: u32) -> StopDetail {
+    match detail {
+        sys::VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN => StopDetail::Shutdown,
+        sys::VIR_DOMAIN_EVENT_STOPPED_DESTROYED => StopDetail::Destroyed,
+        sys::VIR_DOMAIN_EVENT_STOPPED_CRASHED => StopDetail::Crashed,
+        sys::VIR_DOMAIN_EVENT_STOPPED_SAVED => StopDetail::Saved,
+        sys::VIR_DOMAIN_EVENT_STOPPED_FAILED => StopDetail::Failed,
+        _ => StopDetail::Other,
+    }
+}
+
+/// libvirt names the reason of a full storage only; the others come from newer releases.
+fn pause_reason(reason: &str) -> PauseReason {
+    match reason {
+        "enospc" => PauseReason::Enospc,
+        "eperm" => PauseReason::Eperm,
+        "eother" => PauseReason::Eother,
+        _ => PauseReason::Eio,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_and_disk_errors_keep_their_details() {
+        let id = VmId::random();
+        let stopped = |detail| translate(id, Seen::Lifecycle { event: 5, detail });
+        assert_eq!(stopped(1), Some(HypervisorEvent::Stopped { id, detail: StopDetail::Destroyed }));
+        assert_eq!(stopped(4), Some(HypervisorEvent::Stopped { id, detail: StopDetail::Saved }));
+        assert_eq!(stopped(3), Some(HypervisorEvent::Stopped { id, detail: StopDetail::Other }));
+        let defined = translate(id, Seen::Lifecycle { event: 0, detail: 0 });
+        assert_eq!(defined, Some(HypervisorEvent::Domain(id)));
+        let error = Seen::IoError { alias: "ua-1".into(), action: 1, reason: "enospc".into() };
+        assert_eq!(
+            translate(id, error),
+            Some(HypervisorEvent::DiskError {
+                id,
+                alias: "ua-1".into(),
+                reason: PauseReason::Enospc,
+                paused: true
+            })
+        );
+        assert_eq!(translate(id, Seen::Agent { state: 9 }), None);
+        let balloon = translate(id, Seen::Balloon(2));
+        assert_eq!(balloon, Some(HypervisorEvent::BalloonChanged { id, bytes: 2048 }));
+    }
+}

@@ -1,0 +1,134 @@
+//! Which domains there are and how they are.
+
+use super::domain::{self, found};
+use super::facts::PROBE_ID;
+use super::raw::{self, Record, Value};
+use crate::engine::ports::{Control, DomainSeen};
+use crate::error::Result;
+use crate::model::{PauseReason, Power, VmId};
+use std::collections::HashSet;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::sys;
+
+/// All domains in three calls, however many there are.
+pub fn all(connect: &Connect) -> Result<Vec<DomainSeen>> {
+    let records = raw::stats_of_all(connect, sys::VIR_DOMAIN_STATS_STATE, 0)?;
+    let saved = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
+    let transient = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_TRANSIENT)?;
+    let mut seen = Vec::with_capacity(records.len());
+    for record in records.into_iter().filter(|record| record.id != PROBE_ID) {
+        let state = number(&record, "state.state");
+        let reason = number(&record, "state.reason");
+        let power = match power(state, reason, || saved.contains(&record.id)) {
+            Seen::Power(power) => power,
+            Seen::DiskError => disk_pause(connect, record.id),
+        };
+        let persistent = !transient.contains(&record.id);
+        seen.push(DomainSeen { id: record.id, name: record.name, power, persistent });
+    }
+    Ok(seen)
+}
+
+pub fn one(connect: &Connect, id: VmId) -> Result<Option<DomainSeen>> {
+    if id == PROBE_ID {
+        return Ok(None);
+    }
+    let Some(domain) = found(domain::lookup(connect, id))? else { return Ok(None) };
+    // It may go while it is looked at.
+    found(look(connect, id, &domain))
+}
+
+fn look(connect: &Connect, id: VmId, domain: &Domain) -> Result<DomainSeen> {
+    let (state, reason) = raw::state(domain)?;
+    let power = match power(state, reason, || domain.has_managed_save(0).unwrap_or(false)) {
+        Seen::Power(power) => power,
+        Seen::DiskError => disk_pause(connect, id),
+    };
+    Ok(DomainSeen { id, name: domain.name()?, power, persistent: domain.is_persistent()? })
+}
+
+fn ids(connect: &Connect, flags: u32) -> Result<HashSet<VmId>> {
+    let domains = connect.list_all_domains(flags)?;
+    Ok(domains.iter().filter_map(|domain| domain.uuid().ok().map(VmId)).collect())
+}
+
+fn number(record: &Record, name: &str) -> u32 {
+    let value = record.values.iter().find(|(field, _)| field == name);
+    match value {
+        Some((_, Value::Number(number))) => *number as u32,
+        _ => 0,
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Power(Power),
+    /// Paused for an error on a disk, of which only QEMU knows more.
+    DiskError,
+}
+
+fn power(state: u32, reason: u32, saved: impl FnOnce() -> bool) -> Seen {
+    Seen::Power(match (state, reason) {
+        (sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED, _) => Power::Running,
+        (sys::VIR_DOMAIN_PAUSED, sys::VIR_DOMAIN_PAUSED_IOERROR) => return Seen::DiskError,
+        (sys::VIR_DOMAIN_PAUSED, sys::VIR_DOMAIN_PAUSED_SHUTTING_DOWN) => Power::ShuttingDown,
+        (sys::VIR_DOMAIN_PAUSED, sys::VIR_DOMAIN_PAUSED_CRASHED) => Power::Crashed,
+        (sys::VIR_DOMAIN_PAUSED | sys::VIR_DOMAIN_PMSUSPENDED, _) => Power::Paused(PauseReason::None),
+        (sys::VIR_DOMAIN_SHUTDOWN, _) => Power::ShuttingDown,
+        (sys::VIR_DOMAIN_CRASHED, _) => Power::Crashed,
+        _ if saved() => Power::Saved,
+        _ => Power::Off,
+    })
+}
+
+/// Which error a domain is paused for. A monitor that is busy is not waited for.
+fn disk_pause(connect: &Connect, id: VmId) -> Power {
+    let errors = || -> Result<Vec<u32>> {
+        let domain = domain::lookup(connect, id)?;
+        match domain::control(&domain)? {
+            Control::Free => Ok(raw::disk_errors(&domain)?),
+            _ => Ok(Vec::new()),
+        }
+    };
+    Power::Paused(pause_reason(&errors().unwrap_or_default()))
+}
+
+fn pause_reason(errors: &[u32]) -> PauseReason {
+    if errors.contains(&sys::VIR_DOMAIN_DISK_ERROR_NO_SPACE) { PauseReason::Enospc } else { PauseReason::Eio }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_become_power() {
+        let seen = |state, reason| power(state, reason, || false);
+        let paused = Seen::Power(Power::Paused(PauseReason::None));
+        for (state, reason, expected) in [
+            (1, 1, Seen::Power(Power::Running)),
+            (2, 0, Seen::Power(Power::Running)),
+            (3, 1, paused),
+            (3, 5, Seen::DiskError),
+            (3, 8, Seen::Power(Power::ShuttingDown)),
+            (3, 10, Seen::Power(Power::Crashed)),
+            (4, 1, Seen::Power(Power::ShuttingDown)),
+            (5, 2, Seen::Power(Power::Off)),
+            (6, 1, Seen::Power(Power::Crashed)),
+            (0, 0, Seen::Power(Power::Off)),
+        ] {
+            assert_eq!(seen(state, reason), expected, "{state}, {reason}");
+        }
+        assert_eq!(power(5, 5, || true), Seen::Power(Power::Saved));
+        // Only a domain that is off is asked for its saved memory.
+        power(1, 1, || panic!("asked"));
+    }
+
+    #[test]
+    fn a_full_storage_wins_over_other_disk_errors() {
+        assert_eq!(pause_reason(&[1, 2]), PauseReason::Enospc);
+        assert_eq!(pause_reason(&[1]), PauseReason::Eio);
+        assert_eq!(pause_reason(&[]), PauseReason::Eio);
+    }
+}

@@ -1,1 +1,253 @@
+//! The wiring: configuration, store, hypervisor, engine, API; from the first log line to the last.
 
+use crate::api::app::App;
+use crate::api::auth::{Accounts, Verdict};
+use crate::api::server::{Tls, serve};
+use crate::cli::{Cli, Command};
+use crate::config::{AcceleratorChoice, Config};
+use crate::domain::template;
+use crate::engine::ports::{Hypervisor, Images, Store};
+use crate::engine::{Engine, Settings, failpoint};
+use crate::error::{Error, Kind, Result};
+use crate::host::{QemuImg, StateLock, facts::HostInfo, pki, private_folder};
+use crate::libvirt::Libvirt;
+use crate::model::Accelerator;
+use crate::sim;
+use crate::store::Sqlite;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where packages put the templates that users may override.
+const TEMPLATES: &str = "/etc/vireo/domain-templates";
+const EXIT_CONFIGURATION: u8 = 78;
+
+/// Runs a command of the command line.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Serve { config, sim } => match load(config.as_deref()) {
+            Ok(config) => start(config, sim),
+            Err(why) => refuse(EXIT_CONFIGURATION, &why),
+        },
+        Command::CheckConfig { config } => match load(config.as_deref()) {
+            Ok(config) => check(&config),
+            Err(why) => refuse(EXIT_CONFIGURATION, &why),
+        },
+        Command::CheckTemplates { dir } => check_templates(dir.as_deref()),
+        Command::Failpoints => {
+            if !cfg!(feature = "failpoints") {
+                return refuse(1, "this build has no failpoints: build it with --features failpoints");
+            }
+            failpoint::ALL.iter().for_each(|name| println!("{name}"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn load(file: Option<&Path>) -> std::result::Result<Config, String> {
+    // The administrator's password, failpoints and the logger are no sections of the configuration.
+    Config::load(file, std::env::vars())
+}
+
+fn refuse(code: u8, why: &str) -> ExitCode {
+    eprintln!("vireo: {why}");
+    ExitCode::from(code)
+}
+
+/// Says what the configuration comes to on this host.
+fn check(config: &Config) -> ExitCode {
+    println!("listen       {}{}", if config.server.tls { "https://" } else { "http://" }, config.server.listen);
+    println!("state        {}", config.paths.state.display());
+    println!("libvirt      {}", config.libvirt.uri);
+    let libvirt = libvirt(config);
+    let (events, _kept) = tokio::sync::mpsc::unbounded_channel();
+    libvirt.subscribe(events);
+    // The first connection is made in the background.
+    for _ in 0..50 {
+        if libvirt.version().is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    match libvirt.version().and_then(|version| Ok((version, libvirt.facts()?))) {
+        Ok((version, facts)) => {
+            println!("hypervisor   {version}");
+            println!("accelerator  {:?}", facts.accelerator);
+            println!("cpu          {:?}", facts.cpu(facts.accelerator));
+        }
+        Err(why) => println!("hypervisor   not available: {why}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn check_templates(dir: Option<&Path>) -> ExitCode {
+    let dir = dir.unwrap_or(Path::new(TEMPLATES));
+    let mut wrong = 0;
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|suffix| suffix == "xml")).collect();
+    files.sort();
+    for file in &files {
+        for fault in template::check(file) {
+            wrong += 1;
+            eprintln!("{fault}");
+        }
+    }
+    println!("{} templates in {}, {wrong} faults", files.len(), dir.display());
+    ExitCode::from(u8::from(wrong > 0))
+}
+
+fn libvirt(config: &Config) -> Libvirt {
+    let accelerator = match config.guests.accelerator {
+        AcceleratorChoice::Auto => None,
+        AcceleratorChoice::Kvm => Some(Accelerator::Kvm),
+        AcceleratorChoice::Tcg => Some(Accelerator::Tcg),
+    };
+    Libvirt::new(&config.libvirt.uri, accelerator, Some(config.paths.state.join("host-facts.json")))
+}
+
+fn start(config: Config, simulated: bool) -> ExitCode {
+    log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
+    let served = match runtime {
+        Ok(runtime) => {
+            let served = runtime.block_on(daemon(config, simulated));
+            // A call that hangs in libvirt must not keep the process.
+            runtime.shutdown_background();
+            served
+        }
+        Err(why) => Err(Error::bug(why)),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("vireo ends: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// To the journal under systemd, else to standard error. `RUST_LOG` chooses what.
+fn log() {
+    use tracing_subscriber::prelude::*;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let registry = tracing_subscriber::registry().with(filter);
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = under_systemd.then(|| tracing_journald::layer().ok()).flatten();
+    match journal {
+        Some(journal) => registry.with(journal).init(),
+        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init(),
+    }
+}
+
+/// What stands behind the engine's ports.
+struct Ports {
+    store: Arc<dyn Store>,
+    hypervisor: Arc<dyn Hypervisor>,
+    images: Arc<dyn Images>,
+}
+
+impl Ports {
+    fn real(config: &Config) -> Result<Self> {
+        Ok(Self {
+            store: Arc::new(Sqlite::open(&config.paths.state.join("vireo.db"))?),
+            hypervisor: Arc::new(libvirt(config)),
+            images: Arc::new(QemuImg::default()),
+        })
+    }
+
+    fn simulated() -> Self {
+        Self {
+            store: Arc::new(sim::MemoryStore::default()),
+            hypervisor: Arc::new(sim::Simulated::default()),
+            images: Arc::new(sim::SimImages::default()),
+        }
+    }
+}
+
+async fn daemon(config: Config, simulated: bool) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::bug)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::bug)?;
+    prepare_folders(&config)?;
+    let _lock = StateLock::take(&config.paths.state)?;
+    let listener = TcpListener::bind(config.server.listen)
+        .map_err(|why| Error::host(format!("Cannot listen on {}: {why}", config.server.listen)))?;
+    listener.set_nonblocking(true).map_err(Error::bug)?;
+    let address = listener.local_addr().map_err(Error::bug)?;
+    let certificates = certificates(&config)?;
+    let ports = if simulated { Ports::simulated() } else { Ports::real(&config)? };
+    let info = HostInfo::read();
+    let settings = Settings {
+        state: config.paths.state.clone(),
+        host_name: info.name.clone(),
+        boot_dirs: config.boot_dirs(),
+        templates: Some(PathBuf::from(TEMPLATES)),
+        hotunplug_timeout: config.hotunplug_timeout(),
+        stats_interval: config.stats_interval(),
+        management: config.network.management.clone(),
+        graphics_listen: config.guests.listen.to_string(),
+        admin_password: std::env::var("VIREO_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty()),
+    };
+    let engine = Engine::open(settings, ports.store, ports.hypervisor, ports.images).await?;
+    let (tls, ca) = match certificates {
+        Some((tls, ca)) => (Some(tls), ca),
+        None => (None, None),
+    };
+    let app = Arc::new(App::new(engine.clone(), Arc::new(EngineAccounts(engine.clone())), ca, info));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping: guests run on");
+    };
+    serve(listener, tls, app, stop).await.map_err(|why| Error::host(format!("Serving failed: {why}")))?;
+    engine.drain().await;
+    Ok(())
+}
+
+/// The state folder with its rights: images are opened by QEMU's own user, the rest by us alone.
+fn prepare_folders(config: &Config) -> Result<()> {
+    let state = &config.paths.state;
+    let make = |folder: &Path, mode: u32| -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
+    };
+    let made = make(state, 0o711)
+        .and_then(|()| make(&state.join("images"), 0o711))
+        .and_then(|()| make(&state.join("isos"), 0o755))
+        .and_then(|()| make(&state.join("boot"), 0o755))
+        .and_then(|()| private_folder(&state.join("pki")));
+    made.map_err(|why| Error::host(format!("The state folder {} cannot be prepared: {why}", state.display())))
+}
+
+/// The server's certificate and the CA that clients may fetch; none without TLS.
+fn certificates(config: &Config) -> Result<Option<(Tls, Option<String>)>> {
+    if !config.server.tls {
+        return Ok(None);
+    }
+    let read = |file: &Path| {
+        std::fs::read(file).map_err(|why| Error::host(format!("{} cannot be read: {why}", file.display())))
+    };
+    if let (Some(certificate), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) {
+        return Ok(Some((Tls { certificates: read(certificate)?, key: read(key)? }, None)));
+    }
+    let made = pki::Pki::ensure(&config.paths.state.join("pki"), &pki::local_names())?;
+    let ca = String::from_utf8(read(&made.ca)?).map_err(|why| Error::new(Kind::Host, why.to_string()))?;
+    Ok(Some((Tls { certificates: read(&made.chain)?, key: read(&made.key)? }, Some(ca))))
+}
+
+/// The engine's users as the API's accounts.
+struct EngineAccounts(Arc<Engine>);
+
+impl Accounts for EngineAccounts {
+    fn verify(&self, name: String, profile: String, password: String) -> Verdict<'_> {
+        Box::pin(async move { self.0.verify_password(&name, &profile, &password).await })
+    }
+}

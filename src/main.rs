@@ -1,1 +1,9 @@
-fn main() {}
+//! The command: everything it does is in the library.
+
+use clap::Parser;
+use std::process::ExitCode;
+use vireo::cli::Cli;
+
+fn main() -> ExitCode {
+    vireo::daemon::run(Cli::parse())
+}

@@ -94,9 +94,6 @@ impl Engine {
             })
             .await?;
         failpoint::hit("add_disk.intended");
-        if let Some(vm) = vm {
-            self.inventory.touch(vm);
-        }
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard: Guard = guard;
@@ -105,9 +102,6 @@ impl Engine {
                 Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
             };
-            if let Some(vm) = vm {
-                engine.inventory.touch(vm);
-            }
             end
         }))
     }
@@ -277,9 +271,6 @@ impl Engine {
             .await?;
         failpoint::hit("remove_disk.intended");
         let removed = self.finish_remove_disk(id, &vms).await;
-        for vm in vms {
-            self.inventory.touch(vm);
-        }
         match removed {
             Ok(()) => self.settle(intent, vec![Change::DropDisk(id)]).await,
             Err(failure) => {
@@ -405,9 +396,6 @@ impl Engine {
         if let Err(failure) = acted.await {
             return Err(self.fail(intent, failure).await);
         }
-        for attachment in &attachments {
-            self.inventory.touch(attachment.vm);
-        }
         self.settle(intent, vec![]).await
     }
 
@@ -445,9 +433,6 @@ impl Engine {
         failpoint::hit("resize_disk.intended");
         let resized = self.finish_resize(id, attachments).await;
         failpoint::hit("resize_disk.resized");
-        for attachment in attachments {
-            self.inventory.touch(attachment.vm);
-        }
         match resized {
             Ok(()) => self.settle(intent, self.unlocked(id)).await,
             Err(failure) => Err(self.fail(intent, failure).await),

@@ -117,7 +117,6 @@ impl Engine {
         if let Err(why) = followed.await {
             tracing::warn!(%vm, %disk, "following an unplugged disk failed: {why}");
         }
-        self.inventory.touch(vm);
     }
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
@@ -136,7 +135,6 @@ impl Engine {
         if let Err(why) = kept.await {
             tracing::warn!(vm = %id, "the end of a run could not be kept: {why}");
         }
-        self.inventory.touch(id);
         if vm.next_run.is_some() && detail != StopDetail::Saved {
             use super::locks::{Entity, Mode};
             // Held by whoever starts it again: the start adopts the configuration itself.

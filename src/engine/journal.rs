@@ -4,7 +4,7 @@ use super::Engine;
 use super::ports::Durability;
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Result};
-use crate::model::IntentId;
+use crate::model::{Attachment, IntentId};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
 
@@ -74,6 +74,15 @@ impl Engine {
             world.apply(change);
         }
         drop(world);
+        // After the rows: whoever reads the new stamp reads the new rows.
+        for change in &changes {
+            match change {
+                Change::Vm(vm) => self.inventory.touch(vm.id),
+                Change::Attachment(Attachment { vm, .. }) | Change::DropAttachment { vm, .. } => self.inventory.touch(*vm),
+                Change::DropVm(id) => self.inventory.forget(*id),
+                _ => {}
+            }
+        }
         self.generation.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }

@@ -47,7 +47,6 @@ impl Engine {
                 self.undo(&intent.operation).await
             }
         };
-        self.touch(&intent.operation);
         match ended {
             Ok(changes) => self.settle(intent.id, changes).await,
             Err(why) if why.kind == Kind::Unavailable => Err(why),
@@ -66,9 +65,7 @@ impl Engine {
             Operation::CreateVm { vm } => self.sync_definition(*vm).await.map(|_| vec![]),
             Operation::UpdateVm { before } => self.sync_definition(before.id).await.map(|_| vec![]),
             Operation::RemoveVm { vm, disks } => {
-                let changes = self.finish_remove_vm(*vm, disks).await?;
-                self.inventory.forget(*vm);
-                Ok(changes)
+                self.finish_remove_vm(*vm, disks).await
             }
             Operation::AddDisk { disk, vm } => {
                 let active = vm.is_some_and(|vm| self.is_active(vm, *disk));
@@ -110,16 +107,7 @@ impl Engine {
         let operation = self.world().intents.get(&intent).map(|intent| intent.operation.clone());
         let Some(operation) = operation else { return failure };
         let undone = self.undo(&operation).await;
-        self.touch(&operation);
         self.give_up(intent, failure, undone).await
-    }
-
-    fn touch(&self, operation: &Operation) {
-        for (entity, _) in entities(operation) {
-            if let Entity::Vm(id) = entity {
-                self.inventory.touch(id);
-            }
-        }
     }
 
     async fn undo(&self, operation: &Operation) -> Result<Vec<Change>> {

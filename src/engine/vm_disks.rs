@@ -125,7 +125,6 @@ impl Engine {
         if let Err(failure) = acted {
             return Err(self.fail(intent, failure).await);
         }
-        self.inventory.touch(vm);
         self.settle(intent, vec![]).await
     }
 
@@ -170,7 +169,6 @@ impl Engine {
         failpoint::hit("detach_disk.intended");
         let defined = self.sync_definition(vm).await;
         failpoint::hit("detach_disk.defined");
-        self.inventory.touch(vm);
         match defined {
             Ok(_) => self.settle(intent, vec![]).await,
             Err(failure) => {
@@ -217,7 +215,6 @@ impl Engine {
         if let Err(failure) = acted.await {
             return Err(self.fail(intent, failure).await);
         }
-        self.inventory.touch(vm);
         self.settle(intent, vec![]).await
     }
 
@@ -243,7 +240,6 @@ impl Engine {
             .await?;
         failpoint::hit("unplug_disk.intended");
         let defined = self.sync_definition(vm).await;
-        self.inventory.touch(vm);
         self.settle(intent, vec![]).await?;
         defined.map(|_| ())
     }
@@ -266,7 +262,6 @@ impl Engine {
         self.settle(intent, changes).await?;
         gone?;
         self.sync_definition(vm).await?;
-        self.inventory.touch(vm);
         Ok(())
     }
 

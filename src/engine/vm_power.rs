@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Overrides of one run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOnce {
     pub stateless: Option<bool>,
     pub boot: Option<Vec<BootDevice>>,

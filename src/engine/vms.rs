@@ -230,7 +230,6 @@ impl Engine {
         if let Err(failure) = acted.await {
             return Err(self.fail(intent, failure).await);
         }
-        self.inventory.touch(id);
         self.settle(intent, vec![]).await
     }
 
@@ -332,7 +331,6 @@ impl Engine {
         match removed {
             Ok(changes) => {
                 self.settle(intent, changes).await?;
-                self.inventory.forget(id);
                 self.refresh_pools();
                 Ok(())
             }

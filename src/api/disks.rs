@@ -1,0 +1,272 @@
+//! `/disks`, and the disks of a VM.
+
+use super::app::App;
+use super::fault::Fault;
+use super::links;
+use super::lookup;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::search::{self, Searched};
+use super::statistics;
+use crate::engine::jobs::Started;
+use crate::engine::{DiskChange, NewAttachment, NewDisk};
+use crate::error::{Error, Kind};
+use crate::model::*;
+use crate::wire::convert::{self, DiskPlace, DiskRequest};
+use crate::wire::require;
+use crate::wire::types::{self, Action, Link};
+use std::sync::Arc;
+
+const FLOATING: &str = "/disks/{disk}";
+const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
+
+fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
+    let attached: Vec<VmId> = match place {
+        DiskPlace::Floating if request.all_content => {
+            app.engine.world().attachments_of(disk.id).map(|attachment| attachment.vm).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut document = convert::disk(disk, place, app.engine.actual_size(disk), &attached);
+    let href = document.href.clone().unwrap_or_default();
+    let (path, vm) = match place {
+        DiskPlace::Floating => (FLOATING, None),
+        DiskPlace::On(attachment) => (ATTACHED, Some(attachment.vm)),
+    };
+    document.actions = links::actions(path, &href);
+    document.link = links::collections(path, &href);
+    if request.detail.has("statistics") {
+        document.statistics = Some(statistics::of_disk(app, disk.id, vm));
+    }
+    document
+}
+
+/// The disks of a VM, as its sub-collection has them.
+pub fn of_vm(app: &App, vm: VmId, request: &Request) -> types::Disks {
+    let rows: Vec<(Attachment, Disk)> =
+        app.engine.world().disks_of(vm).into_iter().map(|(a, d)| (a.clone(), d.clone())).collect();
+    let disk = rows.iter().map(|(attachment, disk)| document(app, disk, DiskPlace::On(attachment), request));
+    types::Disks { disk: disk.take(request.max.unwrap_or(usize::MAX)).collect(), ..types::Disks::default() }
+}
+
+impl Searched for Disk {
+    const FIELDS: &'static [&'static str] = &[
+        "alias", "name", "id", "description", "status", "bootable", "shareable", "format", "provisioned_size", "vm_names",
+        "number_of_vms", "storage.name", "storage", "disk_type",
+    ];
+
+    fn field(&self, app: &App, name: &str) -> Option<String> {
+        let world = app.engine.world();
+        Some(match name {
+            "alias" | "name" => self.alias.clone(),
+            "id" => self.id.to_string(),
+            "description" => self.description.clone(),
+            "status" => convert::Named::name(self.status).into(),
+            "bootable" => self.bootable.to_string(),
+            "shareable" => self.shareable.to_string(),
+            "format" => convert::Named::name(self.format).into(),
+            "provisioned_size" => self.size.to_string(),
+            "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
+            "number_of_vms" => world.attachments_of(self.id).count().to_string(),
+            "disk_type" => "image".into(),
+            "vm_names" => {
+                let vm = world.attachments_of(self.id).next()?.vm;
+                world.vms.get(&vm)?.spec.name.clone()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// `GET /disks`
+pub async fn list(app: Arc<App>, request: Request) -> Answer {
+    let all: Vec<Disk> = app.engine.world().disks.values().cloned().collect();
+    let found = search::select(&app, &request, all)?;
+    let disk = found.iter().map(|disk| document(&app, disk, DiskPlace::Floating, &request)).collect();
+    Ok(Reply::ok(types::Disks { disk, ..types::Disks::default() }))
+}
+
+/// `GET /disks/{disk}`
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    let disk = app.engine.disk(request.id("disk")?)?;
+    Ok(Reply::ok(document(&app, &disk, DiskPlace::Floating, &request)))
+}
+
+/// `POST /disks`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::Disk = request.document().await?;
+    let new = new_disk(&app, &asked)?;
+    if asked.active.is_some() {
+        return Err(Error::conflict("Cannot add Virtual Machine Disk. A floating disk cannot be active or inactive.").into());
+    }
+    let started = app.engine.add_disk(new, None).await?;
+    made(&app, &request, started, None).await
+}
+
+/// `DELETE /disks/{disk}`
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let id: DiskId = request.id("disk")?;
+    app.engine.disk(id)?;
+    request.optional::<Action>().await?;
+    app.engine.remove_disk(id).await?;
+    Ok(Reply::no_content())
+}
+
+fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
+    if document.lun_storage.is_some() {
+        return Err(Error::unsupported("Cannot add Virtual Machine Disk. Direct LUN disks are not served yet.").into());
+    }
+    let asked = DiskRequest::try_from(document)?;
+    require(
+        "Disk",
+        "add",
+        &[
+            ("provisionedSize|size", asked.size.is_some()),
+            ("format", asked.format.is_some()),
+            ("interface", asked.interface.is_some()),
+        ],
+    )?;
+    let (Some(size), Some(format), Some(interface)) = (asked.size, asked.format, asked.interface) else {
+        return Err(Error::bug("mandatory parts were checked").into());
+    };
+    Ok(NewDisk {
+        alias: asked.alias.filter(|alias| !alias.is_empty()),
+        description: asked.description.unwrap_or_default(),
+        storage_domain: asked.storage_domain.as_ref().map(|domain| lookup::storage_domain(app, domain)).transpose()?,
+        format,
+        sparse: asked.sparse,
+        size,
+        interface,
+        bootable: asked.bootable.unwrap_or(false),
+        shareable: asked.shareable.unwrap_or(false),
+        wipe_after_delete: asked.wipe_after_delete.unwrap_or(false),
+        propagate_errors: asked.propagate_errors.unwrap_or(false),
+        profile: asked.profile,
+    })
+}
+
+/// The answer to a creation: at once with its state, or at its end where the client waits.
+async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option<VmId>) -> Answer {
+    let (id, job) = (started.value, started.job);
+    if request.expect_created {
+        started.finished().await?;
+        let document = shown(app, request, id, on)?;
+        let href = document.href.clone().unwrap_or_default();
+        return Ok(Reply::created(document, href));
+    }
+    let mut document = shown(app, request, id, on)?;
+    let href = document.href.clone().unwrap_or_default();
+    document.creation_status = Some("pending".into());
+    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
+    Ok(Reply::accepted(document))
+}
+
+fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {
+    Ok(match on {
+        None => document(app, &app.engine.disk(id)?, DiskPlace::Floating, request),
+        Some(vm) => {
+            let (attachment, disk) = app.engine.attachment(vm, id)?;
+            document(app, &disk, DiskPlace::On(&attachment), request)
+        }
+    })
+}
+
+/// `GET /vms/{vm}/disks`
+pub async fn list_of_vm(app: Arc<App>, request: Request) -> Answer {
+    let vm: VmId = request.id("vm")?;
+    app.engine.vm(vm)?;
+    Ok(Reply::ok(of_vm(&app, vm, &request)))
+}
+
+/// `GET /vms/{vm}/disks/{disk}`
+pub async fn show_of_vm(app: Arc<App>, request: Request) -> Answer {
+    Ok(Reply::ok(shown(&app, &request, request.id("disk")?, Some(request.id("vm")?))?))
+}
+
+/// `POST /vms/{vm}/disks`: a new disk, or one that exists by its id.
+pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
+    let vm: VmId = request.id("vm")?;
+    app.engine.vm(vm)?;
+    let asked: types::Disk = request.document().await?;
+    let id = asked.id.as_deref().filter(|id| !id.is_empty());
+    let read_only = asked.read_only.unwrap_or(false);
+    if let Some(id) = id {
+        // An id that names nothing is a wrong value of the body, not a wrong address.
+        let gone = || Error::invalid("Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.");
+        let id: DiskId = convert::parse_id(id, "Disk").map_err(|_| gone())?;
+        let onto = NewAttachment { vm, active: Some(asked.active.unwrap_or(false)), read_only };
+        app.engine.attach_disk(id, onto).await?;
+        return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));
+    }
+    let new = new_disk(&app, &asked)?;
+    // Running guests get a new disk only when asked to.
+    let started = app.engine.add_disk(new, Some(NewAttachment { vm, active: asked.active, read_only })).await?;
+    made(&app, &request, started, Some(vm)).await
+}
+
+/// `PUT /vms/{vm}/disks/{disk}`
+pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
+    let (vm, id): (VmId, DiskId) = (request.id("vm")?, request.id("disk")?);
+    app.engine.attachment(vm, id)?;
+    let document: types::Disk = request.document().await?;
+    lookup::same_id(document.id.as_deref(), id)?;
+    let asked = DiskRequest::try_from(&document)?;
+    if let Some(profile) = asked.profile
+        && !app.engine.world().disk_profiles.contains_key(&profile)
+    {
+        return Err(Error::new(Kind::Invalid, "Cannot edit Virtual Machine Disk. The disk profile doesn't exist.").into());
+    }
+    let change = DiskChange {
+        alias: asked.alias,
+        description: asked.description,
+        size: asked.size,
+        bootable: asked.bootable,
+        shareable: asked.shareable,
+        wipe_after_delete: asked.wipe_after_delete,
+        propagate_errors: asked.propagate_errors,
+        interface: asked.interface,
+        profile: asked.profile,
+        read_only: asked.read_only,
+    };
+    app.engine.update_disk(id, Some(vm), change).await?;
+    Ok(Reply::ok(shown(&app, &request, id, Some(vm))?))
+}
+
+/// `DELETE /vms/{vm}/disks/{disk}`: for good, or only off the VM.
+pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
+    let (vm, id): (VmId, DiskId) = (request.id("vm")?, request.id("disk")?);
+    app.engine.attachment(vm, id)?;
+    let asked = request.optional::<Action>().await?.unwrap_or_default();
+    match asked.detach {
+        Some(true) => app.engine.detach_disk(vm, id).await?,
+        _ => app.engine.remove_disk(id).await?,
+    }
+    Ok(Reply::no_content())
+}
+
+/// `POST /vms/{vm}/disks/{disk}/activate`
+pub async fn activate(app: Arc<App>, request: Request) -> Answer {
+    let (vm, id) = (request.id("vm")?, request.id("disk")?);
+    app.engine.attachment(vm, id)?;
+    let action = request.optional::<Action>().await?.unwrap_or_default();
+    app.engine.activate_disk(vm, id).await?;
+    Ok(Reply::complete(acted(vm, id, action)))
+}
+
+/// `POST /vms/{vm}/disks/{disk}/deactivate`
+pub async fn deactivate(app: Arc<App>, request: Request) -> Answer {
+    let (vm, id) = (request.id("vm")?, request.id("disk")?);
+    app.engine.attachment(vm, id)?;
+    let action = request.optional::<Action>().await?.unwrap_or_default();
+    app.engine.deactivate_disk(vm, id).await?;
+    Ok(Reply::complete(acted(vm, id, action)))
+}
+
+fn acted(vm: VmId, id: DiskId, action: Action) -> Action {
+    let disk = types::Disk {
+        id: Some(id.to_string()),
+        href: Some(links::href(ATTACHED, &[&vm, &id])),
+        ..types::Disk::default()
+    };
+    Action { disk: Some(Box::new(disk)), ..action }
+}

@@ -1,0 +1,73 @@
+//! References in bodies: by id or by name.
+
+use super::app::App;
+use crate::error::{Error, Kind, Result};
+use crate::model::*;
+use crate::wire::convert::parse_id;
+use crate::wire::types::Ref;
+use std::fmt::Display;
+
+/// The reference names something.
+pub fn is_named(reference: &Option<Ref>) -> bool {
+    let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    reference.as_ref().is_some_and(|it| filled(&it.id) || filled(&it.name))
+}
+
+/// An id in a body may repeat the path's, and nothing else.
+pub fn same_id(given: Option<&str>, id: impl Display) -> Result<()> {
+    match given {
+        Some(given) if !given.is_empty() && !given.eq_ignore_ascii_case(&id.to_string()) => {
+            Err(Error::new(Kind::Immutable, "Attempt to set immutable field: id"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The thing that a reference means, among all of its kind.
+fn find<'w, T, I: PartialEq + Copy + std::str::FromStr>(
+    reference: &Ref,
+    noun: &str,
+    all: impl Iterator<Item = (I, &'w str, T)>,
+) -> Result<T> {
+    let id = reference.id.as_deref().filter(|id| !id.is_empty());
+    let name = reference.name.as_deref().unwrap_or_default();
+    let wanted: Option<I> = id.map(|id| parse_id(id, noun)).transpose()?;
+    let mut all = all;
+    let found = all.find(|(id, named, _)| match wanted {
+        Some(wanted) => *id == wanted,
+        None => *named == name,
+    });
+    found.map(|(_, _, it)| it).ok_or_else(|| {
+        Error::not_found(match id {
+            Some(id) => format!("{noun}: id={id}"),
+            None => format!("{noun}: name={name}"),
+        })
+    })
+}
+
+pub fn cluster(app: &App, reference: Option<&Ref>) -> Result<ClusterId> {
+    let world = app.engine.world();
+    let reference = reference.cloned().unwrap_or_default();
+    find(&reference, "Cluster", world.clusters.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// There is one template so far.
+pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
+    let reference = reference.cloned().unwrap_or_default();
+    find(&reference, "Template", std::iter::once((BLANK, "Blank", BLANK)))
+}
+
+pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
+    let world = app.engine.world();
+    find(reference, "StorageDomain", world.storage_domains.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// A CPU profile that a VM names must be there.
+pub fn cpu_profile(app: &App, id: Option<CpuProfileId>) -> Result<()> {
+    match id {
+        Some(id) if !app.engine.world().cpu_profiles.contains_key(&id) => {
+            Err(Error::not_found(format!("CpuProfile: id={id}")))
+        }
+        _ => Ok(()),
+    }
+}

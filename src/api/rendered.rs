@@ -1,0 +1,36 @@
+//! Documents kept as bytes until what they show has changed: a list is a copy of bytes.
+
+use super::fault::Fault;
+use crate::model::VmId;
+use crate::wire::{Format, Version};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// What makes one rendering of a VM differ from another.
+pub type Key = (VmId, Format, Version, bool, bool);
+
+/// More renderings than this belong to VMs that are gone.
+const MOST: usize = 65_536;
+
+#[derive(Default)]
+pub struct Rendered {
+    kept: RwLock<HashMap<Key, (u64, Arc<[u8]>)>>,
+}
+
+impl Rendered {
+    /// The rendering of that stamp, made when it is not there. The stamp must have been read before.
+    pub fn get(&self, key: Key, stamp: u64, render: impl FnOnce() -> Result<Vec<u8>, Fault>) -> Result<Arc<[u8]>, Fault> {
+        if let Some((at, bytes)) = self.kept.read().expect("no panic while held").get(&key)
+            && *at == stamp
+        {
+            return Ok(bytes.clone());
+        }
+        let bytes: Arc<[u8]> = render()?.into();
+        let mut kept = self.kept.write().expect("no panic while held");
+        if kept.len() >= MOST {
+            kept.clear();
+        }
+        kept.insert(key, (stamp, bytes.clone()));
+        Ok(bytes)
+    }
+}

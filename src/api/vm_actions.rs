@@ -1,0 +1,199 @@
+//! The actions of a VM, and how far those are that go on after their answer.
+
+use super::app::App;
+use super::fault::Fault;
+use super::links;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use crate::engine::jobs::{JobState, Started};
+use crate::engine::ports::AgentCall;
+use crate::engine::{RunOnce, StartOptions};
+use crate::error::{Error, Kind};
+use crate::model::VmId;
+use crate::wire::convert::{self, named};
+use crate::wire::types::{self, Action, Creation, Link};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longer graces would outlive what clients wait for.
+const LONGEST_GRACE: Duration = Duration::from_secs(600);
+
+/// The VM, and what the request's body says; after the grace that it asks for.
+async fn begin(app: &App, request: &Request) -> Result<(VmId, Action), Fault> {
+    let id: VmId = request.id("vm")?;
+    app.engine.vm(id)?;
+    let action = request.optional::<Action>().await?.unwrap_or_default();
+    if let Some(grace) = action.grace_period.as_ref().and_then(|grace| grace.expiry) {
+        tokio::time::sleep(Duration::from_millis(grace).min(LONGEST_GRACE)).await;
+    }
+    Ok((id, action))
+}
+
+fn done(id: VmId, action: Action) -> Answer {
+    let vm = types::Vm {
+        id: Some(id.to_string()),
+        href: Some(links::href("/vms/{vm}", &[&id])),
+        ..types::Vm::default()
+    };
+    Ok(Reply::complete(Action { vm: Some(Box::new(vm)), ..action }))
+}
+
+/// `POST /vms/{vm}/start`
+pub async fn start(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    if action.use_sysprep == Some(true) && action.use_cloud_init == Some(true) {
+        return Err(Fault::new(
+            axum::http::StatusCode::CONFLICT,
+            "Cannot use sysprep and cloud_init tags simultaneously when running VM.",
+            "[Cannot use sysprep and cloud_init tags simultaneously when running VM.]",
+        ));
+    }
+    let once = action.vm.as_deref().map(run_once).transpose()?.flatten();
+    app.engine.start_vm(id, StartOptions { pause: action.pause.unwrap_or(false), once }).await?;
+    done(id, action)
+}
+
+/// The overrides of a start; `None` when the document has none, as when it only mentions the VM.
+fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
+    let os = vm.os.as_ref();
+    let display = vm.display.as_ref().and_then(|display| display.r#type.as_deref());
+    let cdrom = vm.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first()).and_then(|cdrom| cdrom.file.as_ref());
+    let shares = vm.cpu_shares.map(u32::try_from).transpose();
+    let once = RunOnce {
+        stateless: vm.stateless,
+        boot: os.map(convert::boot_devices).transpose()?.flatten(),
+        kernel: os.and_then(|os| os.kernel.clone()),
+        initrd: os.and_then(|os| os.initrd.clone()),
+        cmdline: os.and_then(|os| os.cmdline.clone()),
+        display: display.map(named).transpose()?,
+        cdrom: cdrom.map(|file| file.id.clone().unwrap_or_default()),
+        boot_menu: vm.bios.as_ref().and_then(|bios| bios.boot_menu.as_ref()).and_then(|menu| menu.enabled),
+        custom_properties: vm.custom_properties.as_ref().map(convert::custom_properties),
+        cpu_model: vm.custom_cpu_model.clone(),
+        machine: vm.custom_emulated_machine.clone(),
+        cpu_shares: shares.map_err(|_| Error::new(Kind::Value, "cpu_shares is negative."))?,
+    };
+    Ok((once != RunOnce::default()).then_some(once))
+}
+
+/// `POST /vms/{vm}/stop`
+pub async fn stop(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.stop_vm(id).await?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/shutdown`
+pub async fn shutdown(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.shutdown_vm(id).await?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/reboot`
+pub async fn reboot(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.reboot_vm(id).await?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/suspend`
+pub async fn suspend(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    let started = app.engine.suspend_vm(id)?;
+    runs_on(started, action, &links::href("/vms/{vm}/suspend", &[&id]), &links::href("/vms/{vm}", &[&id])).await
+}
+
+/// An action that runs on: answered at once, unless its body wants to wait for the end.
+pub async fn runs_on(started: Started<()>, action: Action, href: &str, parent: &str) -> Answer {
+    if action.r#async == Some(false) {
+        started.finished().await?;
+        return Ok(Reply::complete(action));
+    }
+    let job = started.job;
+    Ok(Reply::pending(Action {
+        id: Some(job.to_string()),
+        href: Some(format!("{href}/{job}")),
+        link: vec![Link::new("parent", parent), Link::new("replay", href)],
+        r#async: Some(true),
+        ..action
+    }))
+}
+
+/// `POST /vms/{vm}/ticket`
+pub async fn ticket(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    let asked = action.ticket.clone().unwrap_or_default();
+    let set = app.engine.ticket(id, asked.value, asked.expiry.map(u64::from)).await?;
+    let ticket = types::Ticket { value: Some(set.value), expiry: u32::try_from(set.expiry).ok() };
+    done(id, Action { ticket: Some(ticket), ..action })
+}
+
+/// `POST /vms/{vm}/freezefilesystems`
+pub async fn freeze(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.freeze_or_thaw(id, AgentCall::Freeze).await?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/thawfilesystems`
+pub async fn thaw(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.freeze_or_thaw(id, AgentCall::Thaw).await?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/reordermacaddresses`
+pub async fn reorder_mac_addresses(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.reorder_mac_addresses(id)?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/logon`
+pub async fn logon(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.logon(id)?;
+    done(id, action)
+}
+
+/// `POST /vms/{vm}/detach`
+pub async fn detach(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request).await?;
+    app.engine.detach_from_pool(id)?;
+    done(id, action)
+}
+
+/// `GET .../{action}/{job}`: how far an action is. Jobs that nobody remembers are complete.
+pub async fn progress(app: Arc<App>, request: Request) -> Answer {
+    let (status, fault) = outcome(&app, &request);
+    Ok(Reply::ok(Action {
+        id: Some(request.text("job").to_owned()),
+        href: Some(request.href.clone()),
+        status: Some(status.into()),
+        fault,
+        ..Action::default()
+    }))
+}
+
+/// `GET .../creation_status/{job}`: how far a creation is.
+pub async fn creation(app: Arc<App>, request: Request) -> Answer {
+    let (status, fault) = outcome(&app, &request);
+    Ok(Reply::ok(Creation {
+        id: Some(request.text("job").to_owned()),
+        href: Some(request.href.clone()),
+        status: Some(status.into()),
+        fault,
+        ..Creation::default()
+    }))
+}
+
+fn outcome(app: &App, request: &Request) -> (&'static str, Option<types::Fault>) {
+    // The id may be a list, of which the last is the slowest.
+    let job = request.text("job").rsplit(',').next().and_then(|text| text.parse().ok());
+    match job.map_or(JobState::Complete, |job| app.engine.jobs.state(job)) {
+        JobState::InProgress => ("in_progress", None),
+        JobState::Complete => ("complete", None),
+        JobState::Failed(why) => ("failed", Some(Fault::from(why).document())),
+    }
+}

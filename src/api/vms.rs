@@ -1,0 +1,197 @@
+//! `/vms`
+
+use super::app::App;
+use super::fault::Fault;
+use super::links;
+use super::lookup;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::search::{self, Searched};
+use super::{disks, statistics};
+use crate::engine::{NewVm, VmView};
+use crate::error::Error;
+use crate::model::*;
+use crate::wire::convert::{self, RunState};
+use crate::wire::types::{self, Action};
+use crate::wire::{Head, require, write_item, write_list};
+use std::sync::Arc;
+
+const ITEM: &str = "/vms/{vm}";
+
+/// What every representation of a VM begins with; sub-collections join it by `detail`.
+fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
+    let next = view.vm.next_run.as_ref().filter(|_| request.next_run);
+    let console = view.seen.as_ref().filter(|_| view.status.runs()).and_then(|seen| {
+        let graphics = seen.observed.graphics.first()?;
+        let address = graphics.address.clone().unwrap_or_default();
+        Some((app.console_address(&address), graphics.port, graphics.tls_port))
+    });
+    let state = RunState {
+        status: Some(view.status),
+        pause: Some(view.pause),
+        host: view.host.filter(|_| !request.filter),
+        console,
+        cpu_profile: app.engine.world().cpu_profiles.keys().next().copied(),
+    };
+    let mut document = convert::vm(&view.vm, next.unwrap_or(&view.vm.spec), &state, all_content);
+    if request.filter {
+        // A user's view says nothing of hosts.
+        document.placement_policy = None;
+    }
+    let href = document.href.clone().unwrap_or_default();
+    document.actions = links::actions(ITEM, &href);
+    document.link = links::collections(ITEM, &href);
+    document
+}
+
+fn detailed(app: &App, id: VmId, request: &Request, mut document: types::Vm) -> Result<types::Vm, Fault> {
+    if request.detail.has("disks") {
+        document.disks = Some(disks::of_vm(app, id, request));
+    }
+    if request.detail.has("nics") {
+        document.nics = Some(types::Nics::default());
+    }
+    if request.detail.has("tags") {
+        document.tags = Some(types::Tags::default());
+    }
+    if request.detail.has("statistics") {
+        document.statistics = Some(statistics::of_vm(app, id)?);
+    }
+    Ok(document)
+}
+
+fn has_details(request: &Request) -> bool {
+    ["disks", "nics", "tags", "statistics"].iter().any(|name| request.detail.has(name))
+}
+
+/// A VM, rendered as it stands in a list; kept until something of the VM changes.
+fn rendered(app: &App, id: VmId, request: &Request) -> Result<Arc<[u8]>, Fault> {
+    let render = || -> Result<Vec<u8>, Fault> {
+        let view = app.engine.vm(id)?;
+        let document = document(app, &view, request, request.all_content);
+        Ok(write_item(&detailed(app, id, request, document)?, request.format, request.version))
+    };
+    if has_details(request) || request.next_run {
+        return render().map(Arc::from);
+    }
+    let stamp = app.engine.inventory.stamp(id);
+    let key = (id, request.format, request.version, request.all_content, request.filter);
+    app.rendered.get(key, stamp, render)
+}
+
+impl Searched for VmView {
+    const FIELDS: &'static [&'static str] =
+        &["name", "id", "status", "description", "comment", "cluster", "datacenter", "type", "memory", "os", "host", "template"];
+
+    fn field(&self, app: &App, name: &str) -> Option<String> {
+        let world = app.engine.world();
+        let spec = &self.vm.spec;
+        Some(match name {
+            "name" => spec.name.clone(),
+            "id" => self.vm.id.to_string(),
+            "status" => self.status.name().into(),
+            "description" => spec.description.clone(),
+            "comment" => spec.comment.clone(),
+            "cluster" => world.clusters.get(&self.vm.cluster)?.name.clone(),
+            "datacenter" => world.data_centers.values().next()?.name.clone(),
+            "type" => convert::Named::name(spec.kind).into(),
+            "memory" => (spec.memory / MIB).to_string(),
+            "os" => spec.os.kind.clone(),
+            "host" => self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?,
+            "template" => "Blank".into(),
+            _ => return None,
+        })
+    }
+}
+
+/// `GET /vms`
+pub async fn list(app: Arc<App>, request: Request) -> Answer {
+    let ids = match &request.search {
+        None => {
+            let mut ids = app.engine.vm_ids();
+            ids.truncate(request.max.unwrap_or(usize::MAX));
+            ids
+        }
+        Some(_) => {
+            let views = app.engine.vm_ids().into_iter().filter_map(|id| app.engine.vm(id).ok()).collect();
+            search::select(&app, &request, views)?.into_iter().map(|view: VmView| view.vm.id).collect()
+        }
+    };
+    // A VM that goes away meanwhile is simply not listed.
+    let items: Vec<Arc<[u8]>> = ids.iter().filter_map(|id| rendered(&app, *id, &request).ok()).collect();
+    let head = Head { size: request.detail.has("size").then(|| items.len() as u32), ..Head::default() };
+    let items = items.iter().map(|item| &**item);
+    Ok(Reply::written(write_list("vms", "vm", &head, items, request.format, request.version)))
+}
+
+/// `GET /vms/{vm}`
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    let id = request.id("vm")?;
+    let view = app.engine.vm(id)?;
+    let document = document(&app, &view, &request, request.all_content);
+    Ok(Reply::ok(detailed(&app, id, &request, document)?))
+}
+
+/// `POST /vms`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::Vm = request.document().await?;
+    require(
+        "VM",
+        "add",
+        &[
+            ("name", asked.name.as_deref().is_some_and(|name| !name.is_empty())),
+            ("template.id|name", lookup::is_named(&asked.template)),
+            ("cluster.id|name", lookup::is_named(&asked.cluster)),
+        ],
+    )?;
+    if asked.snapshots.is_some() {
+        return Err(Error::unsupported("Cannot add VM. Creating a VM from a snapshot is not served yet.").into());
+    }
+    let template = lookup::template(&app, asked.template.as_ref())?;
+    let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
+    let mut spec = VmSpec::default();
+    convert::change_vm(&asked, &mut spec)?;
+    lookup::cpu_profile(&app, spec.cpu_profile)?;
+    let id = app.engine.create_vm(NewVm { cluster, template, spec }).await?;
+    let view = app.engine.vm(id)?;
+    let document = document(&app, &view, &request, true);
+    let href = document.href.clone().unwrap_or_default();
+    Ok(Reply::created(document, href))
+}
+
+/// `PUT /vms/{vm}`
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id: VmId = request.id("vm")?;
+    app.engine.vm(id)?;
+    let asked: types::Vm = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    if lookup::is_named(&asked.cluster) {
+        lookup::cluster(&app, asked.cluster.as_ref())?;
+    }
+    let change = {
+        let app = app.clone();
+        move |spec: &mut VmSpec| {
+            convert::change_vm(&asked, spec)?;
+            lookup::cpu_profile(&app, spec.cpu_profile)
+        }
+    };
+    app.engine.update_vm(id, request.next_run, change).await?;
+    let view = app.engine.vm(id)?;
+    Ok(Reply::ok(document(&app, &view, &request, true)))
+}
+
+/// `DELETE /vms/{vm}`
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let id: VmId = request.id("vm")?;
+    app.engine.vm(id)?;
+    let asked = request.optional::<Action>().await?.unwrap_or_default();
+    // Its presence decides, whatever it holds.
+    let keep = asked.vm.as_ref().and_then(|vm| vm.disks.as_ref()).is_some_and(|disks| disks.detach_only.is_some());
+    if request.background {
+        let engine = app.engine.clone();
+        app.engine.jobs.start((), async move { engine.remove_vm(id, keep).await });
+        return Ok(Reply::accepted(Action { status: Some("pending".into()), ..Action::default() }));
+    }
+    app.engine.remove_vm(id, keep).await?;
+    Ok(Reply::no_content())
+}

@@ -7,7 +7,7 @@ mod path;
 mod read;
 pub mod write;
 
-pub use read::{Malformed, parse};
+pub use read::{Malformed, check, parse};
 
 /// One element: a name, its attributes in order, its children in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -104,7 +104,7 @@ fn add_text(text: &str, open: &mut [Element]) -> Result<(), Malformed> {
 }
 
 /// Characters that XML 1.0 has no way to hold.
-fn check(text: &str) -> Result<(), Malformed> {
+pub fn check(text: &str) -> Result<(), Malformed> {
     match text.chars().find(|c| {
         (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{80}'..='\u{9f}'))
             || matches!(c, '\u{fffe}' | '\u{ffff}')

@@ -1,0 +1,127 @@
+//! The tree as JSON: the root element has no name, repeated elements are arrays, and some numbers are strings.
+
+use super::Dialect;
+use super::tree::{Node, Place, Value};
+use crate::xml::check;
+use serde_json::Value as Json;
+use std::fmt::{self, Write};
+
+/// As deep as XML may be.
+const MAX_DEPTH: usize = 64;
+
+/// Reads a document; an object with the root element's name as its only key counts as what it holds.
+pub fn read(body: &[u8], root: &'static str, dialect: &dyn Dialect) -> Result<Node, String> {
+    let json: Json = serde_json::from_slice(body).map_err(|why| why.to_string())?;
+    let name = dialect.root(root);
+    let Json::Object(mut fields) = json else { return Err("The document is not a JSON object.".into()) };
+    if fields.len() == 1
+        && let Some(inner @ Json::Object(_)) = fields.get_mut(name)
+        && let Json::Object(inner) = inner.take()
+    {
+        fields = inner;
+    }
+    let mut out = Vec::with_capacity(1);
+    push(name.into(), Json::Object(fields), 1, &mut out)?;
+    out.pop().ok_or_else(|| "The document is empty.".into())
+}
+
+/// Appends what a key holds: no node for null, one for each item of an array.
+fn push(name: String, json: Json, depth: usize, out: &mut Vec<Node>) -> Result<(), String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("The document is nested deeper than {MAX_DEPTH}."));
+    }
+    match json {
+        Json::Null => {}
+        Json::Bool(value) => out.push(Node::text(name, value.to_string())),
+        Json::Number(number) => out.push(Node::text(name, number.to_string())),
+        Json::String(text) => {
+            check(&text).map_err(|why| format!("{name}: {why}"))?;
+            out.push(Node::text(name, text));
+        }
+        Json::Array(items) => {
+            for item in items {
+                push(name.clone(), item, depth + 1, out)?;
+            }
+        }
+        Json::Object(fields) => {
+            let mut node = Node::new(name);
+            for (key, value) in fields {
+                push(key, value, depth + 1, &mut node.children)?;
+            }
+            out.push(node);
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a node holds, without its name.
+pub fn write(node: &Node, out: &mut String) -> fmt::Result {
+    if let Some(value) = &node.value {
+        return scalar(value, out);
+    }
+    out.push('{');
+    members(node, out)?;
+    out.push('}');
+    Ok(())
+}
+
+fn members(node: &Node, out: &mut String) -> fmt::Result {
+    let mut before: Option<&Node> = None;
+    for child in node.children.iter().filter(|child| child.place != Place::Slot) {
+        match before {
+            Some(before) if child.many && before.many && before.name == child.name => out.push(','),
+            before => {
+                if let Some(before) = before {
+                    out.push_str(if before.many { "]," } else { "," });
+                }
+                write!(out, "\"{}\":", child.name)?;
+                if child.many {
+                    out.push('[');
+                }
+            }
+        }
+        write(child, out)?;
+        before = Some(child);
+    }
+    if before.is_some_and(|child| child.many) {
+        out.push(']');
+    }
+    Ok(())
+}
+
+/// Writes a collection around items that were written before.
+pub fn write_list<'i>(
+    head: &Node,
+    item: &str,
+    items: impl Iterator<Item = &'i [u8]>,
+) -> Result<Vec<u8>, fmt::Error> {
+    let mut items = items.peekable();
+    let mut out = String::from("{");
+    members(head, &mut out)?;
+    if items.peek().is_none() {
+        out.push('}');
+        return Ok(out.into_bytes());
+    }
+    if out.len() > 1 {
+        out.push(',');
+    }
+    write!(out, "\"{item}\":")?;
+    let mut out = out.into_bytes();
+    for (index, item) in items.enumerate() {
+        out.push(if index == 0 { b'[' } else { b',' });
+        out.extend_from_slice(item);
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out)
+}
+
+fn scalar(value: &Value, out: &mut String) -> fmt::Result {
+    match value {
+        Value::Text(text) => write!(out, "{}", Json::from(text.as_str())),
+        Value::Int(number) => write!(out, "\"{number}\""),
+        Value::Bool(value) => write!(out, "\"{value}\""),
+        Value::Long(number) => write!(out, "{number}"),
+        Value::Decimal(number) => write!(out, "{number}"),
+        Value::Date(date) => write!(out, "{}", date.as_millis()),
+    }
+}

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn integers() {
-        let int = |text| integer(text, i32::MIN.into(), i32::MAX.into(), "integer");
+        let int = |text: &str| integer(text, i32::MIN.into(), i32::MAX.into(), "integer");
         assert_eq!(int("-7"), Ok(-7));
         assert_eq!(int("+7"), Ok(7));
         assert_eq!(

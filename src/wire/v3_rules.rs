@@ -44,7 +44,7 @@ pub const RULES: &[(&str, &[Rule])] = &[
             Lower(&["type", "boot/devices/device"]),
         ],
     ),
-    ("Version", &[Attrs(&["major", "minor", "build", "revision", "full_version"])]),
+    ("VersionNumber", &[Attrs(&["major", "minor", "build", "revision", "full_version"])]),
     ("CapabilitiesVersion", &[Attrs(&["major", "minor"])]),
     ("Sso", &[Upper("methods/method/id")]),
     ("RngDevice", &[Upper("source")]),

@@ -26,7 +26,7 @@ resource! {
     ProductInfo = "product_info" {
         vendor: Option<String>,
         /// Version 3 takes `full_version` out and puts it beside.
-        version: Option<Version>,
+        version: Option<VersionNumber>,
         full_version: Slot,
     }
 }

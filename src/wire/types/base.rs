@@ -74,7 +74,7 @@ part! {
 
 part! {
     /// A version of software, or a level of compatibility.
-    Version {
+    VersionNumber {
         major: Option<u16>,
         minor: Option<u16>,
         build: Option<u16>,
@@ -86,7 +86,7 @@ part! {
 part! {
     /// Levels of compatibility.
     SupportedVersions {
-        version: Vec<Version>,
+        version: Vec<VersionNumber>,
     }
 }
 

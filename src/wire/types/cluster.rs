@@ -9,7 +9,7 @@ resource! {
         data_center: Option<Ref>,
         memory_policy: Option<MemoryPolicy>,
         scheduling_policy: Option<SchedulingPolicy>,
-        version: Option<Version>,
+        version: Option<VersionNumber>,
         supported_versions: Option<SupportedVersions>,
         error_handling: Option<ErrorHandling>,
         virt_service: Option<bool>,
@@ -80,11 +80,8 @@ part! {
     }
 }
 
-part! {
-    /// Where guests' randomness comes from.
-    RequiredRngSources {
-        required_rng_source: Vec<String>,
-    }
+words! {
+    RequiredRngSources: required_rng_source;
 }
 
 part! {

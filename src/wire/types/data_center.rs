@@ -9,7 +9,7 @@ resource! {
         storage_type: Option<String>,
         local: Option<bool>,
         storage_format: Option<String>,
-        version: Option<Version>,
+        version: Option<VersionNumber>,
         supported_versions: Option<SupportedVersions>,
         status: Option<String>,
         mac_pool: Option<Ref>,

@@ -18,14 +18,14 @@ part! {
         distribution: Option<String>,
         kernel: Option<Kernel>,
         family: Option<String>,
-        version: Option<Version>,
+        version: Option<VersionNumber>,
     }
 }
 
 part! {
     /// A guest's kernel.
     Kernel {
-        version: Option<Version>,
+        version: Option<VersionNumber>,
     }
 }
 

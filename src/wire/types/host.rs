@@ -15,7 +15,7 @@ resource! {
         r#type: Option<String>,
         storage_manager: Option<StorageManager>,
         spm: Option<Spm>,
-        version: Option<Version>,
+        version: Option<VersionNumber>,
         hardware_information: Option<HardwareInformation>,
         power_management: Option<PowerManagement>,
         ksm: Option<Ksm>,
@@ -34,7 +34,7 @@ resource! {
         protocol: Option<String>,
         reboot_after_installation: Option<bool>,
         os: Option<OperatingSystem>,
-        libvirt_version: Option<Version>,
+        libvirt_version: Option<VersionNumber>,
         display: Option<Display>,
         hosted_engine: Option<HostedEngine>,
         kdump_status: Option<String>,
@@ -99,11 +99,8 @@ part! {
     }
 }
 
-part! {
-    /// A list of `supported_rng_source`.
-    SupportedRngSources {
-        supported_rng_source: Vec<String>,
-    }
+words! {
+    SupportedRngSources: supported_rng_source;
 }
 
 part! {

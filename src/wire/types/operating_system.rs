@@ -10,7 +10,7 @@ part! {
         kernel: Option<String>,
         initrd: Option<String>,
         cmdline: Option<String>,
-        version: Option<Version>,
+        version: Option<VersionNumber>,
     }
 }
 
@@ -21,11 +21,8 @@ part! {
     }
 }
 
-part! {
-    /// Devices, first the first.
-    BootSequence {
-        device: Vec<String>,
-    }
+words! {
+    BootSequence: device;
 }
 
 resource! {

@@ -1,1 +1,35 @@
+//! HTTP: routes, requests, replies, faults, links; one file per collection.
+//!
+//! ```text
+//! server      listener, TLS, limits
+//! connection  how long a client may keep us waiting
+//! service     one request: who asks, which route, the handler in a task of its own, the log line
+//! routes      the table; links, actions, `Allow` come from it
+//! request     what a handler knows     reply, fault   what it comes back with
+//! auth        sessions and credentials
+//! ```
+//!
+//! A handler is `async fn name(app: Arc<App>, request: Request) -> Answer`. It reads the request,
+//! calls one verb of the engine and shows the outcome; `?` turns the engine's errors into faults.
 
+pub mod app;
+pub mod auth;
+mod body;
+mod capabilities;
+mod connection;
+mod credentials;
+mod entry;
+pub mod fault;
+pub mod links;
+mod negotiate;
+mod pages;
+pub mod path;
+pub mod reply;
+pub mod request;
+pub mod routes;
+pub mod server;
+pub mod service;
+mod sessions;
+
+#[cfg(test)]
+mod tests;

@@ -121,9 +121,13 @@ impl<'de> de::Deserializer<'de> for Field<'_> {
         deserialize_u8 visit_u8 u8, "unsigned byte";
         deserialize_u16 visit_u16 u16, "unsigned short";
         deserialize_u32 visit_u32 u32, "unsigned integer";
-        deserialize_u64 visit_u64 u64, "unsigned long";
     }
 
+    /// Sizes and durations: version 3 has no 64 bits without a sign.
+    fn deserialize_u64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        let number = self.integer(0, i64::MAX.into(), "long")?;
+        visitor.visit_u64(u64::try_from(number).map_err(|why| self.refused(why))?)
+    }
     fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         visitor.visit_bool(self.scalar(scalar::boolean)?)
     }

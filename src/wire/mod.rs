@@ -24,6 +24,8 @@ mod xml;
 #[cfg(test)]
 mod goldens;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
 
 pub use mandatory::{missing, require};

@@ -99,6 +99,7 @@ impl Node {
             None => (self, path),
         };
         node.name = Cow::Borrowed(name);
+        node.place = Place::Element;
         match parent.children.iter_mut().find(|child| child.name == name && child.place == Place::Slot) {
             Some(slot) => *slot = node,
             None => parent.children.push(node),

@@ -12,7 +12,7 @@ use super::v3_rules::{EVERYWHERE, ROOTS, RULES};
 pub enum Rule {
     /// The value of a field becomes that of an element inside: `<status><state>up</state></status>`.
     Wrap(&'static str, &'static str),
-    /// These fields are attributes in XML.
+    /// What is under these paths is an attribute in XML.
     Attrs(&'static [&'static str]),
     /// This field is the text beside the attributes.
     Text(&'static str),
@@ -76,8 +76,8 @@ impl Rule {
                 }
             }
             Rule::Attrs(fields) => {
-                for child in &mut node.children {
-                    if child.place == Place::Element && fields.contains(&&*child.name) {
+                for path in fields {
+                    if let Some(child) = node.at_mut(path) {
                         child.place = Place::Attribute;
                     }
                 }

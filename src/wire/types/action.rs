@@ -76,8 +76,13 @@ part! {
 part! {
     /// The portal that an iSCSI action asks.
     IscsiDetails {
-        address: Option<String>,
+        port: Option<u16>,
         target: Option<String>,
+        username: Option<String>,
+        password: Option<String>,
+        portal: Option<String>,
+        address: Option<String>,
+        /// The host, where no portal is named.
         initiator: Option<String>,
     }
 }

@@ -59,9 +59,9 @@ resource! {
     }
 }
 
-collection! {
-    /// Units on their own.
-    LogicalUnits = "logical_units" {
+part! {
+    /// Units of SCSI targets.
+    LogicalUnits {
         logical_unit: Vec<LogicalUnit>,
     }
 }

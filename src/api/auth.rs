@@ -1,0 +1,126 @@
+//! Who asks: a session's cookie or Basic credentials. Settled before a body is read and before a
+//! path means anything.
+
+use super::credentials::{Credentials, Memory};
+use super::fault::Fault;
+use super::request::{User, listed, one};
+use super::sessions::Sessions;
+use crate::error::{Error, Kind};
+use crate::model::UserId;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The cookie of a session, and the header that repeats its id. Clients know it by this name.
+const SESSION: &str = "JSESSIONID";
+
+/// A port: who may log in. A wrong password must take as long as an unknown name.
+pub trait Accounts: Send + Sync + 'static {
+    fn verify(&self, name: String, profile: String, password: String) -> Verdict<'_>;
+}
+
+/// The id of the user, or `None`.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<Option<UserId>, Error>> + Send + 'a>>;
+
+/// Somebody known, and the session that was opened for it just now.
+#[derive(Debug)]
+pub struct Identity {
+    pub user: User,
+    opened: Option<String>,
+}
+
+pub struct Auth {
+    accounts: Arc<dyn Accounts>,
+    memory: Memory,
+    sessions: Sessions,
+}
+
+/// What a request says about sessions.
+struct Wishes<'h> {
+    cookies: Vec<&'h str>,
+    persistent: bool,
+    anew: bool,
+    guarded: bool,
+    /// Minutes.
+    ttl: Option<u32>,
+}
+
+impl Auth {
+    pub fn new(accounts: Arc<dyn Accounts>) -> Self {
+        Self { accounts, memory: Memory::default(), sessions: Sessions::default() }
+    }
+
+    /// A living session wins, whatever credentials come along; without one they decide.
+    /// A cookie without the wish for a session ends the session it names.
+    pub async fn identify(&self, headers: &HeaderMap, from: IpAddr) -> Result<Identity, Fault> {
+        let wishes = Wishes::of(headers);
+        let now = Instant::now();
+        for id in &wishes.cookies {
+            if !wishes.persistent || wishes.anew {
+                self.sessions.end(id);
+            } else if let Some(session) = self.sessions.resume(id, now) {
+                if session.guarded && one(headers, SESSION) != Some(id) {
+                    return Err(Error::new(
+                        Kind::Denied,
+                        "The session wants its id in the header JSESSIONID as well.",
+                    )
+                    .into());
+                }
+                return Ok(Identity { user: session.user, opened: None });
+            }
+        }
+        let credentials = Credentials::of(headers).ok_or_else(Fault::unauthenticated)?;
+        let user = self.verify(credentials, from).await?;
+        let opened = wishes
+            .persistent
+            .then(|| self.sessions.open(user.clone(), wishes.guarded, wishes.ttl, Instant::now()));
+        Ok(Identity { user, opened })
+    }
+
+    async fn verify(&self, credentials: Credentials, from: IpAddr) -> Result<User, Fault> {
+        if let Some(user) = self.memory.recall(&credentials, Instant::now()) {
+            return Ok(user);
+        }
+        tokio::time::sleep(self.memory.attempt(&credentials, from, Instant::now())).await;
+        let Credentials { name, profile, password } = credentials.clone();
+        let id = self.accounts.verify(name, profile, password).await?.ok_or_else(Fault::unauthenticated)?;
+        let user = User { id, name: credentials.full_name() };
+        self.memory.forgive(&credentials, from);
+        self.memory.remember(&credentials, user.clone(), Instant::now());
+        Ok(user)
+    }
+}
+
+impl<'h> Wishes<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let prefers = |what: &str| listed(headers, "prefer").any(|entry| entry.eq_ignore_ascii_case(what));
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        Self {
+            cookies: cookies
+                .flat_map(|text| text.split(';'))
+                .filter_map(|pair| pair.trim().split_once('='))
+                .filter(|(name, _)| *name == SESSION)
+                .map(|(_, value)| value.trim_matches('"'))
+                .collect(),
+            persistent: prefers("persistent-auth"),
+            anew: prefers("new-auth"),
+            guarded: prefers("csrf-protection"),
+            ttl: one(headers, "session-ttl")
+                .and_then(|text| text.trim().parse().ok())
+                .filter(|minutes| *minutes > 0),
+        }
+    }
+}
+
+impl Identity {
+    /// The headers that hand a new session to its client. It holds for the paths below `scope`.
+    pub fn headers(&self, scope: &str, https: bool) -> Vec<(HeaderName, HeaderValue)> {
+        let Some(id) = &self.opened else { return Vec::new() };
+        let secure = if https { "; Secure" } else { "" };
+        let cookie = format!("{SESSION}={id}; Path={scope}; HttpOnly; SameSite=Strict{secure}");
+        let text = |text: &str| HeaderValue::try_from(text).expect("ids and paths are header text");
+        vec![(header::SET_COOKIE, text(&cookie)), (HeaderName::from_static("jsessionid"), text(id))]
+    }
+}

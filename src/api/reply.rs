@@ -1,0 +1,146 @@
+//! Answers. A handler says what; how it is written is settled once its request is known.
+
+use super::fault::Fault;
+use crate::wire::{Document, Format, Version, types, write};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use std::fmt;
+
+/// What a handler comes back with.
+pub type Answer = Result<Reply, Fault>;
+
+/// An answer before its format is chosen.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The path of a thing just made.
+    location: Option<String>,
+    content: Content,
+}
+
+enum Content {
+    Empty,
+    /// Written when the format is known.
+    Document(Box<dyn FnOnce(Format, Version) -> Vec<u8> + Send>),
+    /// Written already, in the request's format.
+    Written(Bytes),
+    /// No document of the API.
+    Text(&'static str, Bytes),
+}
+
+impl Reply {
+    fn new(status: StatusCode, content: Content) -> Self {
+        Self { status, headers: Vec::new(), location: None, content }
+    }
+
+    fn document<T: Document + Send + 'static>(status: StatusCode, document: T) -> Self {
+        Self::new(
+            status,
+            Content::Document(Box::new(move |format, version| write(&document, format, version))),
+        )
+    }
+
+    pub fn ok<T: Document + Send + 'static>(document: T) -> Self {
+        Self::document(StatusCode::OK, document)
+    }
+
+    /// A body that was written in the request's format and version before.
+    pub fn written(body: impl Into<Bytes>) -> Self {
+        Self::new(StatusCode::OK, Content::Written(body.into()))
+    }
+
+    /// Something other than a document of the API.
+    pub fn text(media: &'static str, text: impl Into<Bytes>) -> Self {
+        Self::new(StatusCode::OK, Content::Text(media, text.into()))
+    }
+
+    /// The thing is made and lies at that path.
+    pub fn created<T: Document + Send + 'static>(document: T, href: impl Into<String>) -> Self {
+        Self { location: Some(href.into()), ..Self::document(StatusCode::CREATED, document) }
+    }
+
+    /// The thing is promised and still in the making.
+    pub fn accepted<T: Document + Send + 'static>(document: T) -> Self {
+        Self::document(StatusCode::ACCEPTED, document)
+    }
+
+    /// Done, and nothing is left to show.
+    pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, Content::Empty)
+    }
+
+    /// The action, as it was sent, is done.
+    pub fn complete(action: types::Action) -> Self {
+        Self::ok(ended(action, "complete"))
+    }
+
+    /// The action, as it was sent, runs on.
+    pub fn pending(action: types::Action) -> Self {
+        Self::accepted(ended(action, "pending"))
+    }
+
+    /// The action, as it was sent, was refused.
+    pub fn failed(action: types::Action, fault: &Fault) -> Self {
+        let action = types::Action { fault: Some(fault.document()), ..ended(action, "failed") };
+        Self { headers: fault.headers.clone(), ..Self::document(fault.status, action) }
+    }
+
+    /// A method that is always allowed: which others are.
+    pub fn allow(methods: HeaderValue) -> Self {
+        Self::new(StatusCode::OK, Content::Empty).with(header::ALLOW, methods)
+    }
+
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The answer on the wire; `origin` is scheme and host as the client named them.
+    pub fn into_response(self, format: Format, version: Version, origin: Option<&str>) -> Response<Body> {
+        let media = match format {
+            Format::Xml => "application/xml",
+            Format::Json => "application/json",
+        };
+        let (media, body) = match self.content {
+            Content::Empty => (None, Bytes::new()),
+            Content::Document(write) => (Some(media), write(format, version).into()),
+            Content::Written(body) => (Some(media), body),
+            Content::Text(media, body) => (Some(media), body),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(media) = media {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+        }
+        let location = self.location.map(|href| format!("{}{href}", origin.unwrap_or_default()));
+        if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+            headers.insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+fn ended(action: types::Action, state: &str) -> types::Action {
+    types::Action { status: Some(state.to_owned()), ..action }
+}
+
+impl From<&Fault> for Reply {
+    fn from(fault: &Fault) -> Self {
+        Self { headers: fault.headers.clone(), ..Self::document(fault.status, fault.document()) }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Document(_) => "Document",
+            Self::Written(_) => "Written",
+            Self::Text(..) => "Text",
+        })
+    }
+}

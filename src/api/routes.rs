@@ -1,0 +1,98 @@
+//! Every route of the API, on one page.
+
+use super::app::App;
+use super::reply::Answer;
+use super::request::Request;
+use super::{capabilities, entry};
+use axum::http::{HeaderValue, Method};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A handler: `async fn name(app: Arc<App>, request: Request) -> Answer`.
+pub type Handler = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A method at a path below the API's root.
+#[derive(Debug)]
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub handler: Handler,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $($handler:ident)::+),+ $(,)?) => {
+        &[$(Route {
+            method: Method::$method,
+            path: $path,
+            handler: |app, request| Box::pin($($handler)::+(app, request)),
+        }),+]
+    };
+}
+
+/// Matching, `Allow`, links and actions all come from here.
+pub static ROUTES: &[Route] = routes![
+    GET "/" => entry::show,
+
+    GET "/capabilities" => capabilities::list,
+    GET "/capabilities/{level}" => capabilities::show,
+];
+
+/// The methods of one path.
+#[derive(Debug, Default)]
+pub struct Place {
+    routes: Vec<&'static Route>,
+}
+
+impl Place {
+    /// The route of a method; a HEAD is a GET that keeps its body to itself.
+    pub fn route(&self, method: &Method) -> Option<&'static Route> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.routes.iter().find(|route| route.method == *method).copied()
+    }
+
+    /// Whether a POST makes something happen to what the path stands below: nothing can be read here.
+    pub fn is_action(&self) -> bool {
+        self.route(&Method::POST).is_some() && self.route(&Method::GET).is_none()
+    }
+
+    /// The `Allow` header.
+    pub fn allow(&self) -> HeaderValue {
+        let mut methods: Vec<&str> = self.routes.iter().map(|route| route.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        HeaderValue::try_from(methods.join(", ")).expect("method names are header text")
+    }
+}
+
+/// The values of a path's placeholders, by their names.
+pub type Captures = Vec<(String, String)>;
+
+/// The table, ready to be searched.
+pub struct Routes {
+    places: matchit::Router<Place>,
+}
+
+impl Routes {
+    pub fn new(table: &'static [Route]) -> Self {
+        let mut by_path: BTreeMap<&str, Place> = BTreeMap::new();
+        for route in table {
+            by_path.entry(route.path).or_default().routes.push(route);
+        }
+        let mut places = matchit::Router::new();
+        for (path, place) in by_path {
+            places.insert(path, place).expect("the table has no ambiguous paths");
+        }
+        Self { places }
+    }
+
+    /// Where the segments below the API's root lead.
+    pub fn find(&self, segments: &[&str]) -> Option<(&Place, Captures)> {
+        let path = format!("/{}", segments.join("/"));
+        let found = self.places.at(&path).ok()?;
+        let captures = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some((found.value, captures))
+    }
+}

@@ -99,7 +99,7 @@ impl Rule {
                 }
             }
             Rule::Spread { list, item, key } => {
-                let (top, _) = split(list);
+                let top = list.split('/').next().unwrap_or(list);
                 let (above, name) = list.rsplit_once('/').unwrap_or(("", list));
                 let values = node.at_mut(above).map(|parent| parent.take_all(name)).unwrap_or_default();
                 let place = node.children.iter().position(|child| child.name == top);
@@ -159,14 +159,10 @@ impl Rule {
                 }
             }
             Rule::Spread { list, item, key } => {
-                let (top, rest) = split(list);
-                let taken = node.take_all(item);
-                let (kept, spread): (Vec<_>, Vec<_>) =
-                    taken.into_iter().partition(|child| item == top && child.get(split(rest).0).is_some());
-                node.children.extend(kept);
-                for mut child in spread {
-                    if let Some(value) = child.take(key) {
-                        node.put(list, value);
+                for mut child in node.take_all(item) {
+                    match child.take(key) {
+                        Some(value) => node.put(list, value),
+                        None => node.children.push(child),
                     }
                 }
             }
@@ -206,11 +202,6 @@ impl Rule {
             }
         }
     }
-}
-
-/// The first name of a path and the rest.
-fn split(path: &'static str) -> (&'static str, &'static str) {
-    path.split_once('/').unwrap_or((path, ""))
 }
 
 fn rename(node: &mut Node, from: &'static str, to: &'static str) {

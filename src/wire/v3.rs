@@ -6,6 +6,8 @@
 use super::Dialect;
 use super::tree::{Node, Place, Value};
 use super::v3_rules::{EVERYWHERE, ROOTS, RULES};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// One difference between the versions. `lower` makes version 3 of version 4, `lift` goes back.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +63,8 @@ impl Dialect for V3 {
 }
 
 fn rules(kind: &str) -> &'static [Rule] {
-    RULES.iter().find(|(of, _)| *of == kind).map_or(&[], |(_, rules)| rules)
+    static INDEX: LazyLock<HashMap<&str, &[Rule]>> = LazyLock::new(|| RULES.iter().copied().collect());
+    INDEX.get(kind).copied().unwrap_or_default()
 }
 
 impl Rule {

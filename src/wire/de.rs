@@ -219,7 +219,9 @@ impl<'de> de::MapAccess<'de> for Fields<'_> {
     type Error = Refused;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
-        for &field in self.fields.by_ref() {
+        while self.children.iter().any(Option::is_some)
+            && let Some(&field) = self.fields.next()
+        {
             let nodes: Vec<Node> = self
                 .children
                 .iter_mut()

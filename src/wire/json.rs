@@ -117,6 +117,7 @@ pub fn write_list<'i>(
 
 fn scalar(value: &Value, out: &mut String) -> fmt::Result {
     match value {
+        Value::Text(text) if text.bytes().all(is_plain) => write!(out, "\"{text}\""),
         Value::Text(text) => write!(out, "{}", Json::from(text.as_str())),
         Value::Int(number) => write!(out, "\"{number}\""),
         Value::Bool(value) => write!(out, "\"{value}\""),
@@ -124,4 +125,9 @@ fn scalar(value: &Value, out: &mut String) -> fmt::Result {
         Value::Decimal(number) => write!(out, "{number}"),
         Value::Date(date) => write!(out, "{}", date.as_millis()),
     }
+}
+
+/// Whether a byte surely needs no escape; most texts have no other.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }

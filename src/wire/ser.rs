@@ -87,10 +87,11 @@ impl<'a> Serializer for Field<'a> {
         self.push(Value::Int(number.into()))
     }
     fn serialize_i64(self, number: i64) -> Result<(), Refused> {
-        self.push(Value::Long(number.into()))
+        self.push(Value::Long(number))
     }
+    /// Clients read 64 bits with a sign.
     fn serialize_u64(self, number: u64) -> Result<(), Refused> {
-        self.push(Value::Long(number.into()))
+        self.push(Value::Long(i64::try_from(number).unwrap_or(i64::MAX)))
     }
     fn serialize_f32(self, number: f32) -> Result<(), Refused> {
         self.serialize_f64(number.into())
@@ -112,7 +113,6 @@ impl<'a> Serializer for Field<'a> {
         value.serialize(Field { name, many, out: &mut *out, dialect })?;
         for node in &mut out[before..] {
             if let Some(Value::Long(millis)) = node.value {
-                let millis = i64::try_from(millis).map_err(|_| Refused)?;
                 node.value = Some(Value::Date(Date::from_millis(millis).ok_or(Refused)?));
             }
         }
@@ -129,8 +129,9 @@ impl<'a> Serializer for Field<'a> {
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Refused> {
         Ok(Items { name: self.name, out: self.out, dialect: self.dialect })
     }
-    fn serialize_struct(self, kind: &'static str, _: usize) -> Result<Struct<'a>, Refused> {
-        let node = Node { many: self.many, ..Node::new(self.name) };
+    fn serialize_struct(self, kind: &'static str, fields: usize) -> Result<Struct<'a>, Refused> {
+        let children = Vec::with_capacity(fields.min(8));
+        let node = Node { many: self.many, children, ..Node::new(self.name) };
         Ok(Struct { kind, node, out: self.out, dialect: self.dialect })
     }
 

@@ -34,7 +34,7 @@ pub enum Value {
     /// A string in JSON.
     Bool(bool),
     /// 64 bits: a number in JSON.
-    Long(i128),
+    Long(i64),
     Decimal(f64),
     Date(Date),
 }

@@ -6,6 +6,8 @@
 use super::Dialect;
 use super::tree::{Node, Place, Value};
 use super::v3_rules::{EVERYWHERE, ROOTS, RULES};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// One difference between the versions. `lower` makes version 3 of version 4, `lift` goes back.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +63,8 @@ impl Dialect for V3 {
 }
 
 fn rules(kind: &str) -> &'static [Rule] {
-    RULES.iter().find(|(of, _)| *of == kind).map_or(&[], |(_, rules)| rules)
+    static INDEX: LazyLock<HashMap<&str, &[Rule]>> = LazyLock::new(|| RULES.iter().copied().collect());
+    INDEX.get(kind).copied().unwrap_or_default()
 }
 
 impl Rule {
@@ -99,7 +102,7 @@ impl Rule {
                 }
             }
             Rule::Spread { list, item, key } => {
-                let (top, _) = split(list);
+                let top = list.split('/').next().unwrap_or(list);
                 let (above, name) = list.rsplit_once('/').unwrap_or(("", list));
                 let values = node.at_mut(above).map(|parent| parent.take_all(name)).unwrap_or_default();
                 let place = node.children.iter().position(|child| child.name == top);
@@ -159,14 +162,10 @@ impl Rule {
                 }
             }
             Rule::Spread { list, item, key } => {
-                let (top, rest) = split(list);
-                let taken = node.take_all(item);
-                let (kept, spread): (Vec<_>, Vec<_>) =
-                    taken.into_iter().partition(|child| item == top && child.get(split(rest).0).is_some());
-                node.children.extend(kept);
-                for mut child in spread {
-                    if let Some(value) = child.take(key) {
-                        node.put(list, value);
+                for mut child in node.take_all(item) {
+                    match child.take(key) {
+                        Some(value) => node.put(list, value),
+                        None => node.children.push(child),
                     }
                 }
             }
@@ -206,11 +205,6 @@ impl Rule {
             }
         }
     }
-}
-
-/// The first name of a path and the rest.
-fn split(path: &'static str) -> (&'static str, &'static str) {
-    path.split_once('/').unwrap_or((path, ""))
 }
 
 fn rename(node: &mut Node, from: &'static str, to: &'static str) {

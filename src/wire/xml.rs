@@ -112,6 +112,10 @@ fn indent(depth: usize, out: &mut String) -> fmt::Result {
 
 fn scalar(value: &Value, attribute: bool, out: &mut String) -> fmt::Result {
     match value {
+        Value::Text(text) if text.bytes().all(is_plain) => {
+            out.push_str(text);
+            Ok(())
+        }
         Value::Text(text) => escape(text, attribute, out),
         Value::Int(number) => write!(out, "{number}"),
         Value::Bool(value) => write!(out, "{value}"),
@@ -119,4 +123,9 @@ fn scalar(value: &Value, attribute: bool, out: &mut String) -> fmt::Result {
         Value::Decimal(number) => write!(out, "{number}"),
         Value::Date(date) => write!(out, "{date}"),
     }
+}
+
+/// Whether a byte surely needs no escape; most texts have no other.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&' | b'"')
 }

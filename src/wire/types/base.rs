@@ -141,7 +141,6 @@ part! {
 }
 
 references! {
-    ClusterRefs: cluster;
     DataCenterRefs: data_center;
     DiskRefs: disk;
     HostRefs: host;

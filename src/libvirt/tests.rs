@@ -1,7 +1,8 @@
 //! The adapter on libvirt itself: its built-in test driver always, a real libvirtd where one is given.
 //!
 //! - `VIREO_TEST_LIBVIRT_URI`: a libvirtd whose QEMU may open files of the temporary folder.
-//! - `VIREO_TEST_LIBVIRTD`: a command that takes `kill-libvirtd -KILL` and `start-libvirtd`.
+//! - `VIREO_TEST_LIBVIRTD`: a command that takes `kill-libvirtd -SIGNAL` and `start-libvirtd`.
+//! - `VIREO_TEST_SMALL`: a folder on a file system of some ten MB.
 //! - `VIREO_TEST_GUEST`: a multiboot kernel that answers ACPI hot-unplug.
 
 use super::*;
@@ -190,10 +191,14 @@ mod live {
 
     fn document(id: VmId, name: &str, devices: &str) -> String {
         let kernel = std::env::var("VIREO_TEST_GUEST").map(|file| format!("<kernel>{file}</kernel>"));
+        machine(id, name, &kernel.unwrap_or_default(), devices)
+    }
+
+    fn machine(id: VmId, name: &str, boot: &str, devices: &str) -> String {
         format!(
             "<domain type='qemu'><name>{name}</name><uuid>{id}</uuid>
              <memory unit='MiB'>32</memory><vcpu>1</vcpu>
-             <os><type arch='x86_64' machine='q35'>hvm</type>{}</os><features><acpi/><apic/></features>
+             <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os><features><acpi/><apic/></features>
              <cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model></cpu>
              <devices>
              <controller type='pci' index='0' model='pcie-root'/>
@@ -202,15 +207,18 @@ mod live {
              <controller type='pci' index='3' model='pcie-root-port'/>
              <controller type='scsi' index='0' model='virtio-scsi'/>
              <controller type='usb' model='none'/>
-             <memballoon model='virtio'/>{devices}</devices></domain>",
-            kernel.unwrap_or_default()
+             <serial type='pty'/><memballoon model='virtio'/>{devices}</devices></domain>"
         )
     }
 
     fn guest<'a>(libvirt: &'a Libvirt, name: &str, devices: &str) -> Guest<'a> {
+        guest_of(libvirt, name, |id, name| document(id, name, devices))
+    }
+
+    fn guest_of<'a>(libvirt: &'a Libvirt, name: &str, text: impl Fn(VmId, &str) -> String) -> Guest<'a> {
         let id = VmId::random();
         let name = format!("vireo-test-{name}-{}", &id.to_string()[..8]);
-        libvirt.define(&document(id, &name, devices)).unwrap();
+        libvirt.define(&text(id, &name)).unwrap();
         Guest { libvirt, id, name }
     }
 
@@ -330,11 +338,66 @@ mod live {
         libvirt.detach(id, "ua-virtio", Scope::Live).unwrap();
         assert!(lab.has(id, "ua-virtio", false));
         assert!(!lab.has(id, "ua-virtio", true));
-        // A reset ends the wait.
+        // A reset ends the wait, once the firmware has set the slots up.
         libvirt.resume(id).unwrap();
-        libvirt.reset(id).unwrap();
+        until(20, "the device goes with a reset", || {
+            libvirt.reset(id).unwrap();
+            std::thread::sleep(Duration::from_millis(500));
+            !lab.has(id, "ua-virtio", false)
+        });
         let removed = HypervisorEvent::DeviceRemoved { id, alias: "ua-virtio".into() };
         lab.wait(|event| *event == removed);
+    }
+
+    /// A boot sector that writes to its disk for ever, through the firmware.
+    fn writer() -> Vec<u8> {
+        let mut sector = vec![
+            0x31, 0xc0, // xor ax, ax
+            0x8e, 0xd8, // mov ds, ax
+            0x8e, 0xd0, // mov ss, ax
+            0xbc, 0x00, 0x7c, // mov sp, 0x7c00
+            0xbe, 0x24, 0x7c, // again: mov si, packet
+            0xb8, 0x00, 0x43, // mov ax, 0x4300: extended write
+            0xb2, 0x80, // mov dl, 0x80: the first disk
+            0xcd, 0x13, // int 0x13
+            0x66, 0x83, 0x06, 0x2c, 0x7c, 0x7f, // add dword [packet + 8], 127
+            0xeb, 0xee, // jmp again
+        ];
+        sector.resize(0x24, 0);
+        // packet: its size, 127 sectors from 0x1000:0 to sector 64 and on
+        sector.extend([0x10, 0, 127, 0, 0, 0, 0, 0x10, 64, 0, 0, 0, 0, 0, 0, 0]);
+        sector.resize(510, 0);
+        sector.extend([0x55, 0xaa]);
+        sector
+    }
+
+    #[test]
+    fn a_full_storage_pauses_a_guest() {
+        let Some(mut lab) = lab("a_full_storage_pauses_a_guest") else { return };
+        let Some(small) = variable("a_full_storage_pauses_a_guest", "VIREO_TEST_SMALL") else { return };
+        let libvirt = Libvirt::new(&lab.uri, None, None);
+        let folder = tempfile::tempdir_in(small).unwrap();
+        let (image, filler) = (folder.path().join("image"), folder.path().join("filler"));
+        std::fs::write(&image, writer()).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&image).unwrap().set_len(1 << 30).unwrap();
+        std::fs::write(&filler, vec![1; 4 << 20]).unwrap();
+        let disk = format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='raw' error_policy='stop'/>
+             <source file='{}'/><target dev='vda' bus='virtio'/><alias name='ua-full'/></disk>",
+            image.display()
+        );
+        let guest = guest_of(&libvirt, "full", |id, name| machine(id, name, "", &disk));
+        let id = guest.id;
+        let error = |event: &HypervisorEvent| {
+            let alias = "ua-full".to_owned();
+            *event == HypervisorEvent::DiskError { id, alias, reason: PauseReason::Enospc, paused: true }
+        };
+        libvirt.start(id, false).unwrap();
+        lab.wait(error);
+        until(2, "the guest is paused", || lab.power(id) == Power::Paused(PauseReason::Enospc));
+        std::fs::remove_file(&filler).unwrap();
+        libvirt.resume(id).unwrap();
+        lab.wait(error);
     }
 
     #[test]
@@ -419,6 +482,7 @@ mod live {
         assert_eq!(facts.cpu_tcg, CpuChoice::Named("qemu64".into()));
         assert!(facts.cpus.contains(&0) && facts.memory > MIB);
         assert!(cache.is_file());
+        println!("a loop takes {:?}", raw::kvm_loop_time());
         let begun = Instant::now();
         assert_eq!(libvirt.facts().unwrap(), facts);
         assert!(begun.elapsed() < Duration::from_secs(1));
@@ -443,6 +507,7 @@ mod live {
         let guest = guest(&libvirt, "survivor", "");
         let id = guest.id;
         libvirt.start(id, true).unwrap();
+        let sockets = sockets();
         for _ in 0..3 {
             libvirtd(&command, &["kill-libvirtd", "-KILL"]);
             lab.wait(|event| *event == HypervisorEvent::Disconnected);
@@ -469,6 +534,28 @@ mod live {
             lab.wait(|event| *event == HypervisorEvent::Domain(id));
             libvirt.pause(id).unwrap();
         }
+        until(5, "no connection is left behind", || self::sockets() <= sockets);
+    }
+
+    fn sockets() -> usize {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    #[test]
+    fn a_stopped_libvirtd_is_noticed() {
+        let Some(mut lab) = lab("a_stopped_libvirtd_is_noticed") else { return };
+        let Some(command) = variable("a_stopped_libvirtd_is_noticed", "VIREO_TEST_LIBVIRTD") else { return };
+        lab.libvirt.domains().unwrap();
+        libvirtd(&command, &["kill-libvirtd", "-STOP"]);
+        let begun = Instant::now();
+        let hanging = lab.libvirt.domains();
+        println!("a call gave up after {:?}", begun.elapsed());
+        libvirtd(&command, &["kill-libvirtd", "-CONT"]);
+        assert_eq!(hanging.unwrap_err().kind, Kind::Unavailable);
+        lab.wait(|event| *event == HypervisorEvent::Connected);
+        lab.libvirt.domains().unwrap();
     }
 
     /// The process of a guest, by what libvirt puts on its command line.

@@ -1,24 +1,44 @@
 //! What handlers work with.
 
 use super::auth::{Accounts, Auth};
+use super::rendered::Rendered;
 use super::routes::{ROUTES, Routes};
+use crate::engine::Engine;
+use crate::host::facts::HostInfo;
 use std::sync::Arc;
 
 /// The state behind the routes: one per daemon.
 pub struct App {
+    pub engine: Arc<Engine>,
     pub auth: Auth,
     pub routes: Routes,
+    pub rendered: Rendered,
+    /// What the host is.
+    pub host: HostInfo,
     /// The certificate of the authority that clients trust, in PEM; none without TLS.
     pub ca: Option<String>,
-    /// `Err` says what is degraded.
-    pub health: Health,
 }
 
-/// Tells how the daemon is.
-pub type Health = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
-
 impl App {
-    pub fn new(accounts: Arc<dyn Accounts>, ca: Option<String>, health: Health) -> Self {
-        Self { auth: Auth::new(accounts), routes: Routes::new(ROUTES), ca, health }
+    pub fn new(engine: Arc<Engine>, accounts: Arc<dyn Accounts>, ca: Option<String>, host: HostInfo) -> Self {
+        let auth = Auth::new(accounts);
+        Self { engine, auth, routes: Routes::new(ROUTES), rendered: Rendered::default(), host, ca }
+    }
+
+    /// `Err` says what is degraded.
+    pub fn health(&self) -> Result<(), String> {
+        match self.engine.connected() {
+            true => Ok(()),
+            false => Err("libvirt is not available".into()),
+        }
+    }
+
+    /// Where clients reach a console that listens on that address: one that stands for every
+    /// address is told by the host's name.
+    pub fn console_address(&self, listens: &str) -> String {
+        match listens {
+            "" | "0.0.0.0" | "::" => self.host.name.clone(),
+            _ => listens.to_owned(),
+        }
     }
 }

@@ -18,18 +18,25 @@ mod body;
 mod capabilities;
 mod connection;
 mod credentials;
+mod disks;
 mod entry;
 pub mod fault;
 pub mod links;
+mod lookup;
 mod negotiate;
 mod pages;
 pub mod path;
+mod rendered;
 pub mod reply;
 pub mod request;
 pub mod routes;
+mod search;
 pub mod server;
 pub mod service;
 mod sessions;
+mod statistics;
+mod vm_actions;
+mod vms;
 
 #[cfg(test)]
 mod tests;

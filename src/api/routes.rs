@@ -3,7 +3,7 @@
 use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
-use super::{capabilities, entry};
+use super::{capabilities, disks, entry, statistics, vm_actions, vms};
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -36,6 +36,48 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/capabilities" => capabilities::list,
     GET "/capabilities/{level}" => capabilities::show,
+
+    GET "/vms" => vms::list,
+    POST "/vms" => vms::add,
+    GET "/vms/{vm}" => vms::show,
+    // The specification prints a creation at the address of a VM.
+    POST "/vms/{vm}" => vms::add,
+    PUT "/vms/{vm}" => vms::update,
+    DELETE "/vms/{vm}" => vms::remove,
+    POST "/vms/{vm}/start" => vm_actions::start,
+    POST "/vms/{vm}/stop" => vm_actions::stop,
+    POST "/vms/{vm}/shutdown" => vm_actions::shutdown,
+    POST "/vms/{vm}/reboot" => vm_actions::reboot,
+    POST "/vms/{vm}/suspend" => vm_actions::suspend,
+    POST "/vms/{vm}/ticket" => vm_actions::ticket,
+    POST "/vms/{vm}/freezefilesystems" => vm_actions::freeze,
+    POST "/vms/{vm}/thawfilesystems" => vm_actions::thaw,
+    POST "/vms/{vm}/reordermacaddresses" => vm_actions::reorder_mac_addresses,
+    POST "/vms/{vm}/logon" => vm_actions::logon,
+    POST "/vms/{vm}/detach" => vm_actions::detach,
+    GET "/vms/{vm}/suspend/{job}" => vm_actions::progress,
+    GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
+    GET "/vms/{vm}/statistics" => statistics::list_of_vm,
+    GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
+
+    GET "/vms/{vm}/disks" => disks::list_of_vm,
+    POST "/vms/{vm}/disks" => disks::add_to_vm,
+    GET "/vms/{vm}/disks/{disk}" => disks::show_of_vm,
+    PUT "/vms/{vm}/disks/{disk}" => disks::update_of_vm,
+    DELETE "/vms/{vm}/disks/{disk}" => disks::remove_of_vm,
+    POST "/vms/{vm}/disks/{disk}/activate" => disks::activate,
+    POST "/vms/{vm}/disks/{disk}/deactivate" => disks::deactivate,
+    GET "/vms/{vm}/disks/{disk}/creation_status/{job}" => vm_actions::creation,
+    GET "/vms/{vm}/disks/{disk}/statistics" => statistics::list_of_vm_disk,
+    GET "/vms/{vm}/disks/{disk}/statistics/{statistic}" => statistics::show_of_vm_disk,
+
+    GET "/disks" => disks::list,
+    POST "/disks" => disks::add,
+    GET "/disks/{disk}" => disks::show,
+    DELETE "/disks/{disk}" => disks::remove,
+    GET "/disks/{disk}/creation_status/{job}" => vm_actions::creation,
+    GET "/disks/{disk}/statistics" => statistics::list_of_disk,
+    GET "/disks/{disk}/statistics/{statistic}" => statistics::show_of_disk,
 ];
 
 /// The methods of one path.

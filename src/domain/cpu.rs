@@ -9,7 +9,7 @@ use crate::xml::Element;
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     domain.set("type", plan.accelerator().domain_type());
     let topology = plan.spec.topology;
-    let sockets = most_sockets(topology)?;
+    let sockets = most_sockets(topology, plan.accelerator())?;
     domain.replace(
         Element::new("vcpu")
             .with("placement", "static")
@@ -31,17 +31,17 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
 
 /// Sockets up to this number can be plugged into the running VM.
 ///
-/// An APIC id has a power of two for each level, and those beyond 254 need an interrupt
-/// remapping that the guests' machines do not have.
-fn most_sockets(topology: Topology) -> Result<u32, Invalid> {
+/// An APIC id has a power of two for each level. Those beyond 254 work with kvm in guests that
+/// know how, so they are for VMs that cannot do without.
+fn most_sockets(topology: Topology, accelerator: Accelerator) -> Result<u32, Invalid> {
     let Topology { sockets, cores, threads } = topology;
     let ids = cores.next_power_of_two() * threads.next_power_of_two();
     let most = Topology::MAX_SOCKETS.min(Topology::MAX_TOTAL / (cores * threads)).min(256 / ids);
-    match sockets <= most {
-        true => Ok(most),
-        false => Err(Invalid(format!(
-            "With {cores} cores of {threads} threads a VM has at most {most} sockets, not {sockets}."
+    match accelerator {
+        Accelerator::Tcg if sockets > most => Err(Invalid(format!(
+            "Without kvm a VM with {cores} cores of {threads} threads has at most {most} sockets, not {sockets}."
         ))),
+        _ => Ok(most.max(sockets)),
     }
 }
 
@@ -101,11 +101,16 @@ mod tests {
 
     #[test]
     fn sockets_are_pluggable_as_far_as_ids_reach() {
-        let most = |sockets, cores, threads| most_sockets(Topology { sockets, cores, threads });
-        assert_eq!(most(1, 1, 1), Ok(16));
-        assert_eq!(most(2, 16, 1), Ok(15));
-        assert_eq!(most(1, 16, 8), Ok(1));
-        assert_eq!(most(1, 5, 3), Ok(8));
-        assert!(most(16, 5, 3).is_err());
+        let most = |sockets, cores, threads, accelerator| {
+            most_sockets(Topology { sockets, cores, threads }, accelerator)
+        };
+        for accelerator in [Accelerator::Kvm, Accelerator::Tcg] {
+            assert_eq!(most(1, 1, 1, accelerator), Ok(16));
+            assert_eq!(most(2, 16, 1, accelerator), Ok(15));
+            assert_eq!(most(1, 16, 8, accelerator), Ok(1));
+            assert_eq!(most(1, 5, 3, accelerator), Ok(8));
+        }
+        assert_eq!(most(16, 5, 3, Accelerator::Kvm), Ok(16));
+        assert!(most(16, 5, 3, Accelerator::Tcg).is_err());
     }
 }

@@ -195,8 +195,9 @@ fn texts(element: &Element, found: &mut Vec<String>) {
 
 /// A text as the engine lets it through: bounded, without control characters, not blank.
 fn hostile() -> impl Strategy<Value = String> {
-    let markup =
-        prop::sample::select(vec!["<", ">", "&", "'", "\"", "]]>", "<!--", "<disk/>", "&amp;", "\n", ","]);
+    let markup = prop::sample::select(vec![
+        "<", ">", "&", "'", "\"", "]]>", "<!--", "<disk/>", "&amp;", "\n", "\r", "\t", ",",
+    ]);
     let piece = prop_oneof![markup.prop_map(str::to_owned), "\\PC{1,4}"];
     prop::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat()).prop_filter(
         "blank or not of XML",

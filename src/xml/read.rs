@@ -35,23 +35,17 @@ pub fn line_of(text: &str, path: &str) -> Option<usize> {
     let mut open: Vec<String> = Vec::new();
     loop {
         let before = reader.buffer_position();
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                open.push(start.name().as_ref().to_owned());
-                if open.join("/") == path {
-                    return Some(line(text, before));
-                }
-            }
-            Event::Empty(start) => {
-                open.push(start.name().as_ref().to_owned());
-                if open.join("/") == path {
-                    return Some(line(text, before));
-                }
-                open.pop();
-            }
-            Event::End(_) => drop(open.pop()),
+        let event = reader.read_event().ok()?;
+        match &event {
+            Event::Start(start) | Event::Empty(start) => open.push(start.name().as_ref().to_owned()),
             Event::Eof => return None,
             _ => {}
+        }
+        if open.join("/") == path {
+            return Some(line(text, before));
+        }
+        if matches!(event, Event::End(_) | Event::Empty(_)) {
+            open.pop();
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::error::{Error, Kind, Result};
 use crate::host::{QemuImg, StateLock, facts::HostInfo, pki, private_folder};
 use crate::libvirt::Libvirt;
 use crate::model::Accelerator;
-use crate::sim;
 use crate::store::Sqlite;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -59,7 +58,11 @@ fn refuse(code: u8, why: &str) -> ExitCode {
 
 /// Says what the configuration comes to on this host.
 fn check(config: &Config) -> ExitCode {
-    println!("listen       {}{}", if config.server.tls { "https://" } else { "http://" }, config.server.listen);
+    println!(
+        "listen       {}{}",
+        if config.server.tls { "https://" } else { "http://" },
+        config.server.listen
+    );
     println!("state        {}", config.paths.state.display());
     println!("libvirt      {}", config.libvirt.uri);
     let libvirt = libvirt(config);
@@ -87,7 +90,8 @@ fn check_templates(dir: Option<&Path>) -> ExitCode {
     let dir = dir.unwrap_or(Path::new(TEMPLATES));
     let mut wrong = 0;
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|suffix| suffix == "xml")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|file| file.extension().is_some_and(|suffix| suffix == "xml")).collect();
     files.sort();
     for file in &files {
         for fault in template::check(file) {
@@ -138,7 +142,9 @@ fn log() {
     let journal = under_systemd.then(|| tracing_journald::layer().ok()).flatten();
     match journal {
         Some(journal) => registry.with(journal).init(),
-        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init(),
+        None => registry
+            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false))
+            .init(),
     }
 }
 
@@ -159,11 +165,7 @@ impl Ports {
     }
 
     fn simulated() -> Self {
-        Self {
-            store: Arc::new(sim::MemoryStore::default()),
-            hypervisor: Arc::new(sim::Simulated::default()),
-            images: Arc::new(sim::SimImages::default()),
-        }
+        unimplemented!()
     }
 }
 

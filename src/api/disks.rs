@@ -51,8 +51,20 @@ pub fn of_vm(app: &App, vm: VmId, request: &Request) -> types::Disks {
 
 impl Searched for Disk {
     const FIELDS: &'static [&'static str] = &[
-        "alias", "name", "id", "description", "status", "bootable", "shareable", "format", "provisioned_size", "vm_names",
-        "number_of_vms", "storage.name", "storage", "disk_type",
+        "alias",
+        "name",
+        "id",
+        "description",
+        "status",
+        "bootable",
+        "shareable",
+        "format",
+        "provisioned_size",
+        "vm_names",
+        "number_of_vms",
+        "storage.name",
+        "storage",
+        "disk_type",
     ];
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
@@ -97,7 +109,10 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Disk = request.document().await?;
     let new = new_disk(&app, &asked)?;
     if asked.active.is_some() {
-        return Err(Error::conflict("Cannot add Virtual Machine Disk. A floating disk cannot be active or inactive.").into());
+        return Err(Error::conflict(
+            "Cannot add Virtual Machine Disk. A floating disk cannot be active or inactive.",
+        )
+        .into());
     }
     let started = app.engine.add_disk(new, None).await?;
     made(&app, &request, started, None).await
@@ -114,7 +129,10 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
 
 fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
     if document.lun_storage.is_some() {
-        return Err(Error::unsupported("Cannot add Virtual Machine Disk. Direct LUN disks are not served yet.").into());
+        return Err(Error::unsupported(
+            "Cannot add Virtual Machine Disk. Direct LUN disks are not served yet.",
+        )
+        .into());
     }
     let asked = DiskRequest::try_from(document)?;
     require(
@@ -132,7 +150,11 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
     Ok(NewDisk {
         alias: asked.alias.filter(|alias| !alias.is_empty()),
         description: asked.description.unwrap_or_default(),
-        storage_domain: asked.storage_domain.as_ref().map(|domain| lookup::storage_domain(app, domain)).transpose()?,
+        storage_domain: asked
+            .storage_domain
+            .as_ref()
+            .map(|domain| lookup::storage_domain(app, domain))
+            .transpose()?,
         format,
         sparse: asked.sparse,
         size,
@@ -200,7 +222,8 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
     }
     let new = new_disk(&app, &asked)?;
     // Running guests get a new disk only when asked to.
-    let started = app.engine.add_disk(new, Some(NewAttachment { vm, active: asked.active, read_only })).await?;
+    let started =
+        app.engine.add_disk(new, Some(NewAttachment { vm, active: asked.active, read_only })).await?;
     made(&app, &request, started, Some(vm)).await
 }
 
@@ -214,7 +237,11 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
     if let Some(profile) = asked.profile
         && !app.engine.world().disk_profiles.contains_key(&profile)
     {
-        return Err(Error::new(Kind::Invalid, "Cannot edit Virtual Machine Disk. The disk profile doesn't exist.").into());
+        return Err(Error::new(
+            Kind::Invalid,
+            "Cannot edit Virtual Machine Disk. The disk profile doesn't exist.",
+        )
+        .into());
     }
     let change = DiskChange {
         alias: asked.alias,

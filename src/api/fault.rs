@@ -64,6 +64,7 @@ impl From<Error> for Fault {
         let (status, reason, detail) = match error.kind {
             Kind::NotFound => (StatusCode::NOT_FOUND, FAILED, error.said),
             Kind::Exists | Kind::Invalid => (StatusCode::BAD_REQUEST, FAILED, listed(&error.said)),
+            Kind::Value => (StatusCode::BAD_REQUEST, "Invalid value", error.said),
             Kind::Incomplete => (StatusCode::BAD_REQUEST, "Incomplete parameters", error.said),
             Kind::Immutable => (StatusCode::CONFLICT, "Broken immutability constraint", error.said),
             // The request is a true one; this engine, host or moment is not made for it.

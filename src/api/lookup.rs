@@ -59,7 +59,11 @@ pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
 
 pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
     let world = app.engine.world();
-    find(reference, "StorageDomain", world.storage_domains.values().map(|it| (it.id, it.name.as_str(), it.id)))
+    find(
+        reference,
+        "StorageDomain",
+        world.storage_domains.values().map(|it| (it.id, it.name.as_str(), it.id)),
+    )
 }
 
 /// A CPU profile that a VM names must be there.

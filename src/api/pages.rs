@@ -12,7 +12,7 @@ pub fn find(app: &App, path: &[&str], query: &Parameters) -> Option<Reply> {
     match path {
         ["ovirt-engine", "services", "health"] => Some(Reply::text(
             TEXT,
-            match (app.health)() {
+            match app.health() {
                 Ok(()) => "ok\n".to_owned(),
                 Err(why) => format!("degraded: {why}\n"),
             },

@@ -19,7 +19,12 @@ pub struct Rendered {
 
 impl Rendered {
     /// The rendering of that stamp, made when it is not there. The stamp must have been read before.
-    pub fn get(&self, key: Key, stamp: u64, render: impl FnOnce() -> Result<Vec<u8>, Fault>) -> Result<Arc<[u8]>, Fault> {
+    pub fn get(
+        &self,
+        key: Key,
+        stamp: u64,
+        render: impl FnOnce() -> Result<Vec<u8>, Fault>,
+    ) -> Result<Arc<[u8]>, Fault> {
         if let Some((at, bytes)) = self.kept.read().expect("no panic while held").get(&key)
             && *at == stamp
         {

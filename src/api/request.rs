@@ -54,6 +54,8 @@ pub struct Request {
     /// Wait for the end of a creation.
     pub expect_created: bool,
     pub correlation: Option<String>,
+    /// The address of the request, below the API's root whichever way it came in.
+    pub href: String,
     captures: Captures,
     headers: HeaderMap,
     body: Arc<Incoming>,
@@ -69,6 +71,7 @@ impl Request {
         body: Arc<Incoming>,
     ) -> Result<Self, Fault> {
         let headers = &head.headers;
+        let below = path.segments.iter().skip_while(|segment| *segment != "api").skip(1);
         let query = Parameters::query(head.uri.query().unwrap_or_default())
             .ok_or_else(|| Fault::value("The query is not UTF-8."))?;
         // Version 3 says it in the path; later clients in the query, and some libraries only there.
@@ -100,6 +103,7 @@ impl Request {
             background: boolean("async", either("async"))?.unwrap_or(false) || expects("202-accepted"),
             expect_created: expects("201-created"),
             correlation: correlation(headers)?,
+            href: below.fold(super::links::ROOT.to_owned(), |href, segment| href + "/" + segment),
             matrix: path.matrix,
             query,
             captures,

@@ -97,7 +97,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, Error> {
             '>' => (Token::Op(Op::Above), 1),
             '!' => return Err(wrong("! stands without =")),
             _ => {
-                let end = rest.find(|c: char| c.is_whitespace() || "=!<>\"';".contains(c)).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| c.is_whitespace() || "=!<>\"';".contains(c)).unwrap_or(rest.len());
                 (Token::Word(rest[..end].to_owned()), end)
             }
         };
@@ -121,7 +122,9 @@ impl Query {
         let mut all: Vec<Condition> = Vec::new();
         let mut joined = true;
         while let Some(token) = tokens.next() {
-            let Token::Word(word) = token else { return Err(wrong("a condition begins with the name of a field")) };
+            let Token::Word(word) = token else {
+                return Err(wrong("a condition begins with the name of a field"));
+            };
             match word.to_lowercase().as_str() {
                 "and" if !joined => joined = true,
                 "or" if !joined => {
@@ -129,11 +132,14 @@ impl Query {
                     joined = true;
                 }
                 "sortby" => {
-                    let Some(Token::Word(field)) = tokens.next() else { return Err(wrong("sortby names no field")) };
+                    let Some(Token::Word(field)) = tokens.next() else {
+                        return Err(wrong("sortby names no field"));
+                    };
                     let direction = tokens.next_if(|token| {
                         matches!(token, Token::Word(word) if ["asc", "desc"].contains(&word.to_lowercase().as_str()))
                     });
-                    let descending = matches!(direction, Some(Token::Word(word)) if word.eq_ignore_ascii_case("desc"));
+                    let descending =
+                        matches!(direction, Some(Token::Word(word)) if word.eq_ignore_ascii_case("desc"));
                     query.sort = Some((known(&field)?, descending));
                 }
                 "page" if tokens.peek().is_none_or(|token| !matches!(token, Token::Op(_))) => {
@@ -145,7 +151,9 @@ impl Query {
                 }
                 _ => {
                     let field = known(&word)?;
-                    let Some(Token::Op(op)) = tokens.next() else { return Err(wrong(format!("{field} has no comparison"))) };
+                    let Some(Token::Op(op)) = tokens.next() else {
+                        return Err(wrong(format!("{field} has no comparison")));
+                    };
                     let value = match tokens.next() {
                         Some(Token::Word(value) | Token::Quoted(value)) => value,
                         _ => return Err(wrong(format!("{field} is compared with nothing"))),
@@ -245,8 +253,22 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for bad in [
-            "nam=x", "name", "name=", "=x", "name==x", "name=x and", "or name=x", "name=\"x", "name='x'", "name=x;y",
-            "sortby", "sortby nope", "page 0", "page x", "name!x", "web1",
+            "nam=x",
+            "name",
+            "name=",
+            "=x",
+            "name==x",
+            "name=x and",
+            "or name=x",
+            "name=\"x",
+            "name='x'",
+            "name=x;y",
+            "sortby",
+            "sortby nope",
+            "page 0",
+            "page x",
+            "name!x",
+            "web1",
         ] {
             assert!(found(bad).is_err(), "{bad}");
         }

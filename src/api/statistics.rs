@@ -19,25 +19,61 @@ struct Entry {
     decimal: bool,
 }
 
-const fn entry(id: &'static str, name: &'static str, description: &'static str, unit: &'static str, decimal: bool) -> Entry {
+const fn entry(
+    id: &'static str,
+    name: &'static str,
+    description: &'static str,
+    unit: &'static str,
+    decimal: bool,
+) -> Entry {
     Entry { id, name, description, unit, decimal }
 }
 
 const VM: [Entry; 9] = [
-    entry("5a89a1d2-32be-33f7-a0d1-f8b5bc974ff6", "memory.installed", "Total memory configured", "bytes", false),
+    entry(
+        "5a89a1d2-32be-33f7-a0d1-f8b5bc974ff6",
+        "memory.installed",
+        "Total memory configured",
+        "bytes",
+        false,
+    ),
     entry("b7499508-c1c3-32f0-8174-c1783e57bb08", "memory.used", "Memory used (agent)", "bytes", false),
     entry("ef802239-b74a-329f-9955-be8fea6b50a4", "cpu.current.guest", "CPU used by guest", "percent", true),
     entry("d849a55f-0049-36f8-ae65-face541473ac", "cpu.current.hypervisor", "CPU overhead", "percent", true),
     entry("2ec286fe-4bec-32f5-8d63-dba7bed58763", "cpu.current.total", "Total CPU used", "percent", true),
-    entry("892b69a7-41ca-36b1-9a2e-ae5177ef21bb", "migration.progress", "Migration Progress", "percent", true),
-    entry("09e07489-64fd-32ab-8e4e-a2b61eed8d60", "memory.buffered", "Memory buffered (agent)", "bytes", false),
+    entry(
+        "892b69a7-41ca-36b1-9a2e-ae5177ef21bb",
+        "migration.progress",
+        "Migration Progress",
+        "percent",
+        true,
+    ),
+    entry(
+        "09e07489-64fd-32ab-8e4e-a2b61eed8d60",
+        "memory.buffered",
+        "Memory buffered (agent)",
+        "bytes",
+        false,
+    ),
     entry("1b6244ee-8dbd-365d-8762-482ddc05ee11", "memory.cached", "Memory cached (agent)", "bytes", false),
     entry("5a0fba9d-33d7-3cbf-addd-ba462040c946", "memory.free", "Memory free (agent)", "bytes", false),
 ];
 
 const DISK: [Entry; 5] = [
-    entry("33b9212b-f9cb-3fd0-b364-248fb61e1272", "data.current.read", "Read data rate", "bytes_per_second", true),
-    entry("2f23addd-4ebd-3d82-a449-c28778bc33eb", "data.current.write", "Write data rate", "bytes_per_second", true),
+    entry(
+        "33b9212b-f9cb-3fd0-b364-248fb61e1272",
+        "data.current.read",
+        "Read data rate",
+        "bytes_per_second",
+        true,
+    ),
+    entry(
+        "2f23addd-4ebd-3d82-a449-c28778bc33eb",
+        "data.current.write",
+        "Write data rate",
+        "bytes_per_second",
+        true,
+    ),
     entry("3a7b3f72-d035-3bb9-b196-e86a4eb34993", "disk.read.latency", "Read latency", "seconds", true),
     entry("b1e75c7b-cea4-37d2-8459-f7d68efc69a3", "disk.write.latency", "Write latency", "seconds", true),
     entry("9c17ad7b-9ef1-3e8d-ad0a-ff8bee3925f0", "disk.flush.latency", "Flush latency", "seconds", true),
@@ -52,7 +88,12 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-fn statistics<const N: usize>(entries: &[Entry; N], values: [f64; N], href: &str, owner: impl Fn(&mut Statistic)) -> Statistics {
+fn statistics<const N: usize>(
+    entries: &[Entry; N],
+    values: [f64; N],
+    href: &str,
+    owner: impl Fn(&mut Statistic),
+) -> Statistics {
     let statistic = entries.iter().zip(values).map(|(entry, value)| {
         let datum = if entry.decimal { rounded(value) } else { value };
         let mut statistic = Statistic {
@@ -60,7 +101,9 @@ fn statistics<const N: usize>(entries: &[Entry; N], values: [f64; N], href: &str
             href: Some(format!("{href}/statistics/{}", entry.id)),
             name: Some(entry.name.into()),
             description: Some(entry.description.into()),
-            values: Some(StatisticValues { value: vec![StatisticValue { datum: Some(datum), detail: None }] }),
+            values: Some(StatisticValues {
+                value: vec![StatisticValue { datum: Some(datum), detail: None }],
+            }),
             r#type: Some(if entry.decimal { "decimal" } else { "integer" }.into()),
             kind: Some("gauge".into()),
             unit: Some(entry.unit.into()),
@@ -154,7 +197,9 @@ mod tests {
 
     #[test]
     fn two_significant_digits() {
-        for (value, shown) in [(12.34, 12.0), (1_234_567.0, 1_200_000.0), (0.001_26, 0.0013), (0.0, 0.0), (99.9, 100.0)] {
+        for (value, shown) in
+            [(12.34, 12.0), (1_234_567.0, 1_200_000.0), (0.001_26, 0.0013), (0.0, 0.0), (99.9, 100.0)]
+        {
             assert_eq!(rounded(value), shown, "{value}");
         }
         assert_eq!(rounded(f64::NAN), 0.0);

@@ -57,7 +57,8 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
 fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
     let os = vm.os.as_ref();
     let display = vm.display.as_ref().and_then(|display| display.r#type.as_deref());
-    let cdrom = vm.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first()).and_then(|cdrom| cdrom.file.as_ref());
+    let cdrom =
+        vm.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first()).and_then(|cdrom| cdrom.file.as_ref());
     let shares = vm.cpu_shares.map(u32::try_from).transpose();
     let once = RunOnce {
         stateless: vm.stateless,
@@ -101,11 +102,12 @@ pub async fn reboot(app: Arc<App>, request: Request) -> Answer {
 pub async fn suspend(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request).await?;
     let started = app.engine.suspend_vm(id)?;
-    runs_on(started, action, &links::href("/vms/{vm}/suspend", &[&id]), &links::href("/vms/{vm}", &[&id])).await
+    let (href, parent) = (links::href("/vms/{vm}/suspend", &[&id]), links::href("/vms/{vm}", &[&id]));
+    runs_on(started, action, href, parent).await
 }
 
 /// An action that runs on: answered at once, unless its body wants to wait for the end.
-pub async fn runs_on(started: Started<()>, action: Action, href: &str, parent: &str) -> Answer {
+async fn runs_on(started: Started<()>, action: Action, href: String, parent: String) -> Answer {
     if action.r#async == Some(false) {
         started.finished().await?;
         return Ok(Reply::complete(action));
@@ -114,7 +116,7 @@ pub async fn runs_on(started: Started<()>, action: Action, href: &str, parent: &
     Ok(Reply::pending(Action {
         id: Some(job.to_string()),
         href: Some(format!("{href}/{job}")),
-        link: vec![Link::new("parent", parent), Link::new("replay", href)],
+        link: vec![Link::new("parent", parent), Link::new("replay", href.clone())],
         r#async: Some(true),
         ..action
     }))

@@ -80,8 +80,20 @@ fn rendered(app: &App, id: VmId, request: &Request) -> Result<Arc<[u8]>, Fault> 
 }
 
 impl Searched for VmView {
-    const FIELDS: &'static [&'static str] =
-        &["name", "id", "status", "description", "comment", "cluster", "datacenter", "type", "memory", "os", "host", "template"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "id",
+        "status",
+        "description",
+        "comment",
+        "cluster",
+        "datacenter",
+        "type",
+        "memory",
+        "os",
+        "host",
+        "template",
+    ];
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let world = app.engine.world();
@@ -145,7 +157,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         ],
     )?;
     if asked.snapshots.is_some() {
-        return Err(Error::unsupported("Cannot add VM. Creating a VM from a snapshot is not served yet.").into());
+        return Err(
+            Error::unsupported("Cannot add VM. Creating a VM from a snapshot is not served yet.").into()
+        );
     }
     let template = lookup::template(&app, asked.template.as_ref())?;
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
@@ -186,7 +200,8 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     app.engine.vm(id)?;
     let asked = request.optional::<Action>().await?.unwrap_or_default();
     // Its presence decides, whatever it holds.
-    let keep = asked.vm.as_ref().and_then(|vm| vm.disks.as_ref()).is_some_and(|disks| disks.detach_only.is_some());
+    let keep =
+        asked.vm.as_ref().and_then(|vm| vm.disks.as_ref()).is_some_and(|disks| disks.detach_only.is_some());
     if request.background {
         let engine = app.engine.clone();
         app.engine.jobs.start((), async move { engine.remove_vm(id, keep).await });

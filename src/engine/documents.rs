@@ -93,9 +93,10 @@ impl Engine {
             lock: &self.console_lock,
         };
         let document = match present {
-            Some(present) => domain::edit(present, &plan),
-            None => {
-                let name = domain::template::choose(spec.machine.as_deref())?;
+            // Another chipset has other controllers: that is another machine, built anew.
+            Some(present) if domain::fits(&present, &plan) => domain::edit(present, &plan),
+            _ => {
+                let name = domain::template::choose(plan.machine())?;
                 let template = domain::template::load(name, self.settings.templates.as_deref())
                     .map_err(|why| Error::host("The domain template cannot be read.").because(why))?;
                 domain::build(&template, &plan)

@@ -78,7 +78,9 @@ impl Engine {
         for change in &changes {
             match change {
                 Change::Vm(vm) => self.inventory.touch(vm.id),
-                Change::Attachment(Attachment { vm, .. }) | Change::DropAttachment { vm, .. } => self.inventory.touch(*vm),
+                Change::Attachment(Attachment { vm, .. }) | Change::DropAttachment { vm, .. } => {
+                    self.inventory.touch(*vm)
+                }
                 Change::DropVm(id) => self.inventory.forget(*id),
                 _ => {}
             }

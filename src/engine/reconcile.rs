@@ -64,9 +64,7 @@ impl Engine {
         match operation {
             Operation::CreateVm { vm } => self.sync_definition(*vm).await.map(|_| vec![]),
             Operation::UpdateVm { before } => self.sync_definition(before.id).await.map(|_| vec![]),
-            Operation::RemoveVm { vm, disks } => {
-                self.finish_remove_vm(*vm, disks).await
-            }
+            Operation::RemoveVm { vm, disks } => self.finish_remove_vm(*vm, disks).await,
             Operation::AddDisk { disk, vm } => {
                 let active = vm.is_some_and(|vm| self.is_active(vm, *disk));
                 self.finish_add_disk(*disk, *vm, active).await?;

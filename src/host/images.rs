@@ -34,6 +34,10 @@ impl Default for QemuImg {
 }
 
 impl Images for QemuImg {
+    fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf> {
+        super::beneath(folder, name)
+    }
+
     fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
         let size = whole_sectors(size)?;
         match open(file, OpenOptions::new().read(true)) {

@@ -56,6 +56,10 @@ pub fn define(connect: &Connect, document: &str) -> Result<()> {
     Ok(())
 }
 
+pub fn rename(connect: &Connect, id: VmId, name: &str) -> Result<()> {
+    Ok(lookup(connect, id)?.rename(name, 0)?)
+}
+
 pub fn undefine(connect: &Connect, id: VmId) -> Result<()> {
     let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | sys::VIR_DOMAIN_UNDEFINE_NVRAM

@@ -99,6 +99,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| domain::undefine(connect, id))
     }
 
+    fn rename(&self, id: VmId, name: &str) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| domain::rename(connect, id, name))
+    }
+
     fn start(&self, id: VmId, paused: bool) -> Result<()> {
         self.link.call(Lane::Slow, |connect| domain::start(connect, id, paused))
     }

@@ -38,5 +38,8 @@ pub const OPERATING_SYSTEMS: &[(u32, &str, &str)] = &[
 
 /// The table's spelling of a name, which clients may write in any case.
 pub fn operating_system(name: &str) -> Option<&'static str> {
-    OPERATING_SYSTEMS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)).map(|(_, known, _)| *known)
+    OPERATING_SYSTEMS
+        .iter()
+        .find(|(_, known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, known, _)| *known)
 }

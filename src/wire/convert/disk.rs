@@ -41,7 +41,12 @@ impl TryFrom<&types::Disk> for DiskRequest {
     fn try_from(document: &types::Disk) -> Result<Self> {
         let domains = document.storage_domains.as_ref().and_then(|domains| domains.storage_domain.first());
         Ok(Self {
-            id: document.id.as_deref().filter(|id| !id.is_empty()).map(|id| super::parse_id(id, "Disk")).transpose()?,
+            id: document
+                .id
+                .as_deref()
+                .filter(|id| !id.is_empty())
+                .map(|id| super::parse_id(id, "Disk"))
+                .transpose()?,
             alias: document.alias.clone().or_else(|| document.name.clone()),
             description: document.description.clone(),
             size: document.provisioned_size,
@@ -54,7 +59,12 @@ impl TryFrom<&types::Disk> for DiskRequest {
             propagate_errors: document.propagate_errors,
             active: document.active,
             read_only: document.read_only,
-            profile: document.disk_profile.as_ref().map(|profile| id_of(profile, "DiskProfile")).transpose()?.flatten(),
+            profile: document
+                .disk_profile
+                .as_ref()
+                .map(|profile| id_of(profile, "DiskProfile"))
+                .transpose()?
+                .flatten(),
             storage_domain: domains.or(document.storage_domain.as_ref()).cloned(),
         })
     }
@@ -139,14 +149,19 @@ mod tests {
 
     #[test]
     fn an_old_size_beside_a_new_one_loses() {
-        let asked = request("<disk><size>1024</size><provisioned_size>2048</provisioned_size></disk>").unwrap();
+        let asked =
+            request("<disk><size>1024</size><provisioned_size>2048</provisioned_size></disk>").unwrap();
         assert_eq!(asked.size, Some(2048));
         assert_eq!(request("<disk><size>1024</size></disk>").unwrap().size, Some(1024));
     }
 
     #[test]
     fn refusals() {
-        for bad in ["<disk id='x'/>", "<disk><format>vmdk</format></disk>", "<disk><interface>spapr_vscsi</interface></disk>"] {
+        for bad in [
+            "<disk id='x'/>",
+            "<disk><format>vmdk</format></disk>",
+            "<disk><interface>spapr_vscsi</interface></disk>",
+        ] {
             assert!(request(bad).is_err(), "{bad}");
         }
     }

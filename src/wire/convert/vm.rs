@@ -52,7 +52,8 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         Some(guaranteed) => spec.guaranteed_memory = guaranteed / MIB * MIB,
         None if spec.memory != before => {
             let followed = spec.guaranteed_memory == before;
-            spec.guaranteed_memory = if followed { spec.memory } else { spec.guaranteed_memory.min(spec.memory) };
+            spec.guaranteed_memory =
+                if followed { spec.memory } else { spec.guaranteed_memory.min(spec.memory) };
         }
         None => {}
     }
@@ -63,7 +64,11 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     change_devices(document, spec)?;
     if let Some(availability) = &document.high_availability {
         set(&availability.enabled, &mut spec.high_availability.enabled);
-        set_number("high_availability.priority", availability.priority, &mut spec.high_availability.priority)?;
+        set_number(
+            "high_availability.priority",
+            availability.priority,
+            &mut spec.high_availability.priority,
+        )?;
     }
     if let Some(zone) = document.time_zone.as_ref().and_then(|zone| zone.name.as_ref()) {
         // The names by which version 3 clients know the plain clock.
@@ -79,7 +84,9 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
             Some(other) => {
                 return Err(Error::new(
                     Kind::Value,
-                    format!("{other} is not a member of SerialNumberPolicy. Possible values for SerialNumberPolicy are: host, vm, custom"),
+                    format!(
+                        "{other} is not a member of SerialNumberPolicy. Possible values for SerialNumberPolicy are: host, vm, custom"
+                    ),
                 ));
             }
         };
@@ -186,7 +193,9 @@ fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set_number("io.threads", document.io.as_ref().and_then(|io| io.threads), &mut spec.io_threads)?;
     if let Some(sso) = &document.sso {
         let methods = sso.methods.as_ref().map(|methods| methods.method.as_slice()).unwrap_or_default();
-        spec.sso = methods.iter().any(|method| method.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case("guest_agent")));
+        spec.sso = methods
+            .iter()
+            .any(|method| method.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case("guest_agent")));
     }
     if let Some(rng) = &document.rng_device {
         let source = match rng.source.as_deref() {
@@ -200,7 +209,10 @@ fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
                 set_number("rng_device.rate.bytes", rate.bytes, &mut bytes)?;
                 set_number("rng_device.rate.period", rate.period, &mut period)?;
                 if bytes == 0 || period == 0 {
-                    return Err(Error::new(Kind::Value, "The rate of a random number generator is positive."));
+                    return Err(Error::new(
+                        Kind::Value,
+                        "The rate of a random number generator is positive.",
+                    ));
                 }
                 Some((bytes, period))
             }
@@ -246,7 +258,8 @@ fn negative(path: &str, value: i32) -> Error {
 pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types::Vm {
     let status = state.status.unwrap_or(VmStatus::Unknown);
     let id = vm.id;
-    let affinity = types::PlacementPolicy { affinity: Some(spec.affinity.name().into()), ..Default::default() };
+    let affinity =
+        types::PlacementPolicy { affinity: Some(spec.affinity.name().into()), ..Default::default() };
     types::Vm {
         href: Some(format!("{}/vms/{id}", super::API)),
         id: Some(id.to_string()),
@@ -255,7 +268,8 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         comment: text(&spec.comment),
         r#type: Some(spec.kind.name().into()),
         status: Some(status.name().into()),
-        status_detail: (status == VmStatus::Paused).then(|| state.pause.unwrap_or(PauseReason::None).name().into()),
+        status_detail: (status == VmStatus::Paused)
+            .then(|| state.pause.unwrap_or(PauseReason::None).name().into()),
         memory: Some(spec.memory),
         cpu: Some(cpu(spec)),
         cpu_shares: Some(small(spec.cpu_shares)),
@@ -273,7 +287,11 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         display: spec.display.as_ref().map(|display| self::display(display, state)),
         sso: Some(types::Sso {
             methods: Some(types::SsoMethods {
-                method: spec.sso.then(|| types::SsoMethod { id: Some("GUEST_AGENT".into()) }).into_iter().collect(),
+                method: spec
+                    .sso
+                    .then(|| types::SsoMethod { id: Some("GUEST_AGENT".into()) })
+                    .into_iter()
+                    .collect(),
             }),
         }),
         rng_device: spec.rng.filter(|_| all_content).map(rng),
@@ -378,7 +396,9 @@ fn display(display: &Display, state: &RunState) -> types::Display {
 
 fn rng(rng: Rng) -> types::RngDevice {
     types::RngDevice {
-        rate: rng.rate.map(|(bytes, period)| types::Rate { bytes: Some(small(bytes)), period: Some(small(period)) }),
+        rate: rng
+            .rate
+            .map(|(bytes, period)| types::Rate { bytes: Some(small(bytes)), period: Some(small(period)) }),
         source: Some(rng.source.name().into()),
     }
 }
@@ -410,7 +430,8 @@ mod tests {
 
     #[test]
     fn what_is_not_mentioned_stays() {
-        let spec = changed("<vm><description>d</description><cpu><topology sockets='2'/></cpu></vm>").unwrap();
+        let spec =
+            changed("<vm><description>d</description><cpu><topology sockets='2'/></cpu></vm>").unwrap();
         assert_eq!((spec.name.as_str(), spec.description.as_str()), ("a", "d"));
         assert_eq!(spec.topology, Topology { sockets: 2, cores: 1, threads: 1 });
         assert_eq!(spec.memory, GIB);

@@ -9,6 +9,8 @@ mod hypervisor;
 mod images;
 mod steps;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use hypervisor::Simulated;
 pub use images::SimImages;

@@ -34,12 +34,6 @@ pub fn beneath(root: &Path, given: &str) -> Result<PathBuf> {
     if is_file { Ok(root.join(below)) } else { Err(refused()) }
 }
 
-/// [`beneath`] the first of the folders that holds the file.
-pub fn beneath_any(roots: &[PathBuf], given: &str) -> Result<PathBuf> {
-    let refused = Error::invalid(format!("'{given}' is not a file of the allowed folders."));
-    roots.iter().find_map(|root| beneath(root, given).ok()).ok_or(refused)
-}
-
 /// One component of a path that means itself wherever it is written.
 fn is_plain(component: &str) -> bool {
     !component.is_empty()
@@ -117,20 +111,5 @@ mod tests {
             let error = beneath(&root, bad).expect_err(bad);
             assert_eq!(error.kind, Kind::Invalid, "{bad}");
         }
-    }
-
-    #[test]
-    fn the_first_folder_that_has_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let roots = [dir.path().join("missing"), dir.path().join("a"), dir.path().join("b")];
-        for root in &roots[1..] {
-            std::fs::create_dir(root).unwrap();
-        }
-        std::fs::write(roots[2].join("kernel"), "").unwrap();
-        let kernel = roots[2].join("kernel");
-        assert_eq!(beneath_any(&roots, kernel.to_str().unwrap()).unwrap(), kernel);
-        assert_eq!(beneath_any(&roots, "kernel").unwrap(), kernel);
-        assert_eq!(beneath_any(&roots, "nope").unwrap_err().kind, Kind::Invalid);
-        assert!(beneath_any(&[], "kernel").is_err());
     }
 }

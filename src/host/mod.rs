@@ -9,7 +9,7 @@ mod lock;
 pub mod pki;
 mod qcow2;
 
-pub use beneath::{beneath, beneath_any};
+pub use beneath::beneath;
 pub use files::{private_folder, write_private};
 pub use images::QemuImg;
 pub use lock::StateLock;

@@ -34,8 +34,17 @@ impl Sqlite {
         private_file(path).map_err(|why| {
             Error::host(format!("The state of the engine cannot be opened: {}: {why}", path.display()))
         })?;
-        let connection = prepare(path).map_err(|why| said("opened", why))?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Self::of(Connection::open(path))
+    }
+
+    /// A database that ends with its owner.
+    pub fn in_memory() -> Result<Self> {
+        Self::of(Connection::open_in_memory())
+    }
+
+    fn of(opened: rusqlite::Result<Connection>) -> Result<Self> {
+        let prepared = opened.map_err(Fault::from).and_then(prepare);
+        Ok(Self { connection: Mutex::new(prepared.map_err(|why| said("opened", why))?) })
     }
 
     /// A panic elsewhere rolled its transaction back: the connection is as good as before.
@@ -66,8 +75,7 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn prepare(path: &Path) -> Result<Connection, Fault> {
-    let mut connection = Connection::open(path)?;
+fn prepare(mut connection: Connection) -> Result<Connection, Fault> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -61,5 +61,5 @@ nouns! {
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
         wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
-    Intent, intents: id Key, begun Plain, operation Document;
+    Intent, intents: id Key, begun Plain, undoing Flag, operation Document;
 }

@@ -114,6 +114,7 @@ fn change() -> impl Strategy<Value = Change> {
             Change::Intent(Intent {
                 id: IntentId(id(n)),
                 begun: Timestamp::now(),
+                undoing: n % 2 == 0,
                 operation: Operation::UpdateVm { before: vm(n, &name, true).into() },
             })
         }),

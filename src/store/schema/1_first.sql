@@ -115,5 +115,6 @@ CREATE INDEX attachments_of_disk ON attachments (disk);
 CREATE TABLE intents (
     id        TEXT NOT NULL PRIMARY KEY,
     begun     TEXT NOT NULL,
+    undoing   INTEGER NOT NULL CHECK (undoing IN (0, 1)),
     operation TEXT NOT NULL CHECK (json_valid(operation))
 ) STRICT;

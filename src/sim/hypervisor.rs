@@ -1,0 +1,602 @@
+//! The simulated hypervisor.
+
+use super::domain::{self, Domain, Run, not_allowed};
+use super::images::SimImages;
+use super::steps::{Steps, steered};
+use crate::engine::ports::{
+    AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event, Images, Scope,
+    StopDetail,
+};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Accelerator, CpuChoice, GIB, HostFacts, PauseReason, Power, VmId};
+use crate::xml::Element;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// A handle of the simulated hypervisor.
+#[derive(Clone, Default)]
+pub struct Simulated {
+    state: Arc<Mutex<State>>,
+    steps: Arc<Steps>,
+}
+
+struct State {
+    domains: BTreeMap<VmId, Domain>,
+    pools: BTreeMap<String, PathBuf>,
+    networks: BTreeSet<String>,
+    /// Where disks lie, when their files are to matter.
+    images: Option<SimImages>,
+    events: Option<UnboundedSender<Event>>,
+    connected: bool,
+    /// How many devices met a running domain.
+    plugged: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            domains: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            networks: ["default".to_owned()].into(),
+            images: None,
+            events: None,
+            connected: true,
+            plugged: 0,
+        }
+    }
+}
+
+steered!(Simulated);
+
+/// What a test does to the host and its guests.
+impl Simulated {
+    /// A hypervisor whose guests need the files of their disks and grow them.
+    pub fn with_images(images: SimImages) -> Self {
+        let simulated = Self::default();
+        simulated.state().images = Some(images);
+        simulated
+    }
+
+    /// The monitor of a running domain stops to answer, until [`Self::wake`].
+    pub fn hang(&self, id: VmId) {
+        self.run(id, |_, run| run.hung = Some(Instant::now()));
+    }
+
+    pub fn wake(&self, id: VmId) {
+        self.run(id, |_, run| run.hung = None);
+    }
+
+    /// The guest ignores what it is asked: to let devices go, to shut down, to reboot.
+    pub fn ignore_requests(&self, id: VmId) {
+        self.run(id, |_, run| run.deaf = true);
+    }
+
+    /// The guest listens again, and lets go of the devices that it was asked for meanwhile.
+    pub fn heed_requests(&self, id: VmId) {
+        self.run(id, |events, run| {
+            run.deaf = false;
+            for alias in std::mem::take(&mut run.leaving) {
+                domain::remove(&mut run.document, &alias);
+                events.push(Event::DeviceRemoved { id, alias });
+            }
+        });
+    }
+
+    /// The agent in the guest comes or goes.
+    pub fn set_agent(&self, id: VmId, connected: bool) {
+        self.run(id, |events, run| {
+            run.agent = connected;
+            events.push(Event::Agent { id, connected });
+        });
+    }
+
+    /// The guest pauses at an error of one of its disks.
+    pub fn fail_disk(&self, id: VmId, alias: &str, reason: PauseReason) {
+        self.run(id, |events, run| {
+            run.power = Power::Paused(reason);
+            events.push(Event::DiskError { id, alias: alias.to_owned(), reason, paused: true });
+            events.push(Event::Domain(id));
+        });
+    }
+
+    /// The domain stops by itself: powered off from inside, crashed, killed.
+    pub fn stop(&self, id: VmId, detail: StopDetail) {
+        self.state().stop(id, detail);
+    }
+
+    /// The connection goes; calls fail until [`Self::connect`]. Guests run on.
+    pub fn disconnect(&self) {
+        let mut state = self.state();
+        state.connected = false;
+        state.send(Event::Disconnected);
+    }
+
+    pub fn connect(&self) {
+        let mut state = self.state();
+        state.connected = true;
+        state.send(Event::Connected);
+    }
+
+    /// A network of libvirt starts to exist.
+    pub fn add_network(&self, name: &str) {
+        self.state().networks.insert(name.to_owned());
+    }
+
+    /// The live document with the passwords of its consoles.
+    pub fn secure_document(&self, id: VmId) -> Option<String> {
+        let state = self.state();
+        state.domains.get(&id)?.run.as_ref().map(|run| run.document.to_string())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to a domain that runs, and sends what follows from it.
+    fn run(&self, id: VmId, act: impl FnOnce(&mut Vec<Event>, &mut Run)) {
+        let mut state = self.state();
+        let mut events = Vec::new();
+        if let Some(run) = state.domains.get_mut(&id).and_then(|domain| domain.run.as_mut()) {
+            act(&mut events, run);
+        }
+        events.into_iter().for_each(|event| state.send(event));
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&State) -> Result<T>) -> Result<T> {
+        let state = self.state();
+        state.require_connection()?;
+        look(&state)
+    }
+
+    fn change<T>(&self, what: &str, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        self.steps.step(what, || {
+            let mut state = self.state();
+            state.require_connection()?;
+            change(&mut state)
+        })
+    }
+
+    /// A change of one domain, seen by an event.
+    fn change_domain<T>(
+        &self,
+        what: &str,
+        id: VmId,
+        change: impl FnOnce(&mut Domain) -> Result<T>,
+    ) -> Result<T> {
+        self.change(what, |state| {
+            let done = change(state.domain(id)?)?;
+            state.send(Event::Domain(id));
+            Ok(done)
+        })
+    }
+}
+
+impl State {
+    fn require_connection(&self) -> Result<()> {
+        match self.connected {
+            true => Ok(()),
+            false => Err(Error::unavailable("simulated: disconnected")),
+        }
+    }
+
+    fn send(&self, event: Event) {
+        if let Some(events) = &self.events {
+            // An engine that ended listens no more.
+            let _ = events.send(event);
+        }
+    }
+
+    fn domain(&mut self, id: VmId) -> Result<&mut Domain> {
+        self.domains.get_mut(&id).ok_or_else(|| Error::not_found("VM"))
+    }
+
+    fn plug(&mut self, device: &mut Element) {
+        self.plugged += 1;
+        domain::plug(device, self.plugged);
+    }
+
+    fn check_name(&self, id: VmId, name: &str) -> Result<()> {
+        match self.domains.values().any(|other| other.name == name && other.id != id) {
+            true => Err(Error::new(Kind::Exists, "A VM of that name or id exists on the host already.")),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs the domain with this document.
+    fn launch(&mut self, id: VmId, mut document: Element, paused: bool) -> Result<()> {
+        if let Some(images) = &self.images {
+            let files = images.files();
+            if let Some(missing) =
+                domain::images(&document).into_iter().find(|file| !files.contains(&file.into()))
+            {
+                return Err(Error::host("The host refused the operation.")
+                    .because(format!("Cannot access storage file '{missing}': No such file or directory")));
+            }
+        }
+        for device in document.ensure("devices").elements_mut() {
+            self.plug(device);
+        }
+        document.set("id", self.plugged);
+        self.domain(id)?.run = Some(Run::of(document, paused));
+        self.send(Event::Domain(id));
+        Ok(())
+    }
+
+    fn stop(&mut self, id: VmId, detail: StopDetail) {
+        let Some(domain) = self.domains.get_mut(&id) else { return };
+        if domain.run.take().is_some() {
+            if domain.persistent.is_none() {
+                self.domains.remove(&id);
+            }
+            self.send(Event::Stopped { id, detail });
+        }
+    }
+
+    /// A guest hears a request, by its agent or by ACPI. Does it heed it?
+    fn ask(&mut self, id: VmId, ask: Ask) -> Result<bool> {
+        let run = self.domain(id)?.answering()?;
+        match ask {
+            Ask::Agent if !run.agent => Err(no_agent()),
+            _ => Ok(!run.deaf && run.power == Power::Running),
+        }
+    }
+}
+
+fn no_agent() -> Error {
+    Error::conflict("The guest agent of the VM does not respond.")
+}
+
+fn seen(domain: &Domain) -> DomainSeen {
+    DomainSeen {
+        id: domain.id,
+        name: domain.name.clone(),
+        power: domain.power(),
+        persistent: domain.persistent.is_some(),
+    }
+}
+
+impl Hypervisor for Simulated {
+    fn subscribe(&self, events: UnboundedSender<Event>) {
+        let mut state = self.state();
+        state.events = Some(events);
+        if state.connected {
+            state.send(Event::Connected);
+        }
+    }
+
+    fn version(&self) -> Result<String> {
+        self.look(|_| Ok("libvirt 9.0.0, QEMU 7.2.22 (simulated)".into()))
+    }
+
+    fn facts(&self) -> Result<HostFacts> {
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        self.look(|_| {
+            Ok(HostFacts {
+                accelerator: Accelerator::Kvm,
+                kvm: true,
+                cpu_kvm: CpuChoice::HostPassthrough { disable: Vec::new() },
+                cpu_tcg: CpuChoice::Named("qemu64".into()),
+                models_kvm: names(&["qemu64", "Nehalem", "Westmere", "SandyBridge", "Haswell", "EPYC"]),
+                models_tcg: names(&["qemu64", "Nehalem", "Westmere"]),
+                machines: names(&["q35", "pc", "pc-q35-7.2", "pc-i440fx-7.2"]),
+                cpus: (0..16).collect(),
+                memory: 64 * GIB,
+                spice: true,
+            })
+        })
+    }
+
+    fn host_uuid(&self) -> Result<String> {
+        self.look(|_| Ok("5e5e5e5e-0000-4000-8000-000000000001".into()))
+    }
+
+    fn domains(&self) -> Result<Vec<DomainSeen>> {
+        self.look(|state| Ok(state.domains.values().map(seen).collect()))
+    }
+
+    fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {
+        self.look(|state| Ok(state.domains.get(&id).map(seen)))
+    }
+
+    fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
+        self.look(|state| {
+            let Some(found) = state.domains.get(&id) else { return Ok(None) };
+            let live = found.run.as_ref().map(|run| &run.document).filter(|_| !persistent);
+            Ok(live.or(found.persistent.as_ref()).map(domain::told))
+        })
+    }
+
+    fn define(&self, document: &str) -> Result<()> {
+        self.change("define", |state| {
+            let (id, name, document) = domain::read(document)?;
+            state.check_name(id, &name)?;
+            let new = Domain { id, name: name.clone(), persistent: None, run: None, saved: None };
+            let domain = state.domains.entry(id).or_insert(new);
+            if domain.name != name {
+                return Err(Error::host("The host refused the operation.")
+                    .because(format!("domain '{}' is already defined with uuid {id}", domain.name)));
+            }
+            domain.persistent = Some(document);
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn undefine(&self, id: VmId) -> Result<()> {
+        self.change("undefine", |state| {
+            let Some(domain) = state.domains.get_mut(&id) else { return Ok(()) };
+            (domain.persistent, domain.saved) = (None, None);
+            if domain.run.is_none() {
+                state.domains.remove(&id);
+            }
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn rename(&self, id: VmId, name: &str) -> Result<()> {
+        self.change("rename", |state| {
+            state.check_name(id, name)?;
+            let domain = state.domain(id)?;
+            match &mut domain.persistent {
+                Some(document) if domain.run.is_none() && domain.saved.is_none() => {
+                    document.ensure("name").set_content(name);
+                }
+                _ => return Err(not_allowed("domain is active or has a managed save image")),
+            }
+            domain.name = name.to_owned();
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn start(&self, id: VmId, paused: bool) -> Result<()> {
+        self.change("start", |state| {
+            let domain = state.domain(id)?;
+            if domain.run.is_some() {
+                return Err(not_allowed("domain is already running"));
+            }
+            let document = domain.saved.clone().or_else(|| domain.persistent.clone());
+            let document = document.ok_or_else(|| Error::not_found("VM"))?;
+            state.launch(id, document, paused)?;
+            state.domain(id)?.saved = None;
+            Ok(())
+        })
+    }
+
+    fn start_with(&self, document: &str, paused: bool) -> Result<()> {
+        self.change("start with", |state| {
+            let (id, name, document) = domain::read(document)?;
+            state.check_name(id, &name)?;
+            let new = Domain { id, name, persistent: None, run: None, saved: None };
+            let domain = state.domains.entry(id).or_insert(new);
+            if domain.run.is_some() {
+                return Err(not_allowed("domain is already active"));
+            }
+            let transient = domain.persistent.is_none();
+            let launched = state.launch(id, document, paused);
+            if launched.is_err() && transient {
+                state.domains.remove(&id);
+            }
+            launched
+        })
+    }
+
+    fn shutdown(&self, id: VmId, ask: Ask) -> Result<()> {
+        self.change("shutdown", |state| {
+            if state.ask(id, ask)? {
+                state.stop(id, StopDetail::Shutdown);
+            }
+            Ok(())
+        })
+    }
+
+    fn reboot(&self, id: VmId, ask: Ask) -> Result<()> {
+        self.change("reboot", |state| {
+            if state.ask(id, ask)? {
+                state.send(Event::Rebooted(id));
+            }
+            Ok(())
+        })
+    }
+
+    fn reset(&self, id: VmId) -> Result<()> {
+        self.change("reset", |state| {
+            state.domain(id)?.answering()?;
+            state.send(Event::Rebooted(id));
+            Ok(())
+        })
+    }
+
+    fn destroy(&self, id: VmId) -> Result<()> {
+        self.change("destroy", |state| {
+            state.stop(id, StopDetail::Destroyed);
+            Ok(())
+        })
+    }
+
+    fn pause(&self, id: VmId) -> Result<()> {
+        self.change_domain("pause", id, |domain| {
+            domain.answering()?.power = Power::Paused(PauseReason::None);
+            Ok(())
+        })
+    }
+
+    fn resume(&self, id: VmId) -> Result<()> {
+        self.change_domain("resume", id, |domain| {
+            domain.answering()?.power = Power::Running;
+            Ok(())
+        })
+    }
+
+    fn save(&self, id: VmId) -> Result<()> {
+        self.change("save", |state| {
+            let domain = state.domain(id)?;
+            let document = domain.answering()?.document.clone();
+            if domain.persistent.is_none() {
+                return Err(not_allowed("cannot do managed save for transient domain"));
+            }
+            domain.saved = Some(document);
+            state.stop(id, StopDetail::Saved);
+            Ok(())
+        })
+    }
+
+    fn drop_save(&self, id: VmId) -> Result<()> {
+        self.change_domain("drop save", id, |domain| {
+            domain.saved = None;
+            Ok(())
+        })
+    }
+
+    fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
+        self.change("attach", |state| {
+            let device = domain::read_device(device, Some(alias))?;
+            for document in state.domain(id)?.documents(scope)? {
+                domain::check_target(document, &device, alias)?;
+            }
+            if scope != Scope::Live {
+                let config = state.domain(id)?.documents(Scope::Config)?;
+                config.into_iter().for_each(|document| domain::add(document, &device, alias));
+            }
+            if scope != Scope::Config && !domain::has(&state.domain(id)?.answering()?.document, alias) {
+                let mut device = device;
+                state.plug(&mut device);
+                domain::add(&mut state.domain(id)?.answering()?.document, &device, alias);
+                state.send(Event::DeviceAdded { id, alias: alias.to_owned() });
+            }
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()> {
+        self.change("detach", |state| {
+            let domain = state.domain(id)?;
+            // What does not apply to this domain is refused before anything happens.
+            domain.documents(scope)?;
+            if scope != Scope::Live {
+                let config = domain.documents(Scope::Config)?;
+                config.into_iter().for_each(|document| domain::remove(document, alias));
+            }
+            if scope != Scope::Config {
+                let run = domain.answering()?;
+                if domain::has(&run.document, alias) {
+                    run.leaving.insert(alias.to_owned());
+                    if !run.deaf {
+                        run.leaving.remove(alias);
+                        domain::remove(&mut run.document, alias);
+                        state.send(Event::DeviceRemoved { id, alias: alias.to_owned() });
+                    }
+                }
+            }
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()> {
+        self.change_domain("update device", id, |domain| {
+            let device = domain::read_device(device, None)?;
+            domain.documents(scope)?.into_iter().try_for_each(|document| domain::replace(document, &device))
+        })
+    }
+
+    fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
+        self.change("resize block", |state| {
+            let document = &state.domain(id)?.answering()?.document;
+            let file = domain::disk_source(document, target).ok_or_else(|| {
+                Error::invalid("The hypervisor does not accept this value.")
+                    .because(format!("disk {target} was not found"))
+            })?;
+            if let Some(images) = &state.images {
+                images.grow(Path::new(&file), bytes);
+            }
+            Ok(())
+        })
+    }
+
+    fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
+        self.change("set memory", |state| {
+            let documents = state.domain(id)?.documents(scope)?;
+            documents.into_iter().try_for_each(|document| domain::set_memory(document, bytes))?;
+            if scope != Scope::Config {
+                state.send(Event::BalloonChanged { id, bytes });
+            }
+            Ok(())
+        })
+    }
+
+    fn set_vcpus(&self, id: VmId, count: u32) -> Result<()> {
+        self.change_domain("set vcpus", id, |domain| {
+            domain::set_vcpus(&mut domain.answering()?.document, count)
+        })
+    }
+
+    fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
+        self.change_domain("pin vcpu", id, |domain| {
+            domain::pin_vcpu(&mut domain.answering()?.document, vcpu, cpus)
+        })
+    }
+
+    fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()> {
+        self.change_domain("set cpu shares", id, |domain| {
+            let tune = domain.answering()?.document.ensure("cputune");
+            tune.replace(Element::new("shares").text(shares));
+            Ok(())
+        })
+    }
+
+    fn agent(&self, id: VmId, _call: AgentCall) -> Result<()> {
+        self.change("agent", |state| match state.domain(id)?.answering()?.agent {
+            true => Ok(()),
+            false => Err(no_agent()),
+        })
+    }
+
+    fn control(&self, id: VmId) -> Result<Control> {
+        self.look(|state| {
+            let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
+            let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
+            Ok(run.hung.map_or(Control::Free, |since| Control::Occupied(since.elapsed())))
+        })
+    }
+
+    fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
+        self.look(|state| {
+            let sample = |id: &VmId| Some((*id, state.domains.get(id)?.sample()?));
+            Ok(ids.iter().filter_map(sample).collect())
+        })
+    }
+
+    fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
+        self.change("ensure pool", |state| {
+            state.pools.insert(name.to_owned(), folder.to_owned());
+            Ok(())
+        })
+    }
+
+    fn refresh_pool(&self, name: &str) -> Result<()> {
+        self.look(|state| match state.pools.contains_key(name) {
+            true => Ok(()),
+            false => Err(Error::not_found("storage pool")),
+        })
+    }
+
+    fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
+        self.refresh_pool(name)?;
+        self.look(|state| match &state.images {
+            Some(images) => images.space(Path::new("/")),
+            None => Ok((1024 * GIB, 1024 * GIB)),
+        })
+    }
+
+    fn network_active(&self, name: &str) -> Result<bool> {
+        self.look(|state| Ok(state.networks.contains(name)))
+    }
+
+    fn rotate(&self) {}
+}

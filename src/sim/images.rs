@@ -1,0 +1,230 @@
+//! Image files in memory.
+
+use super::steps::{Steps, steered};
+use crate::engine::ports::Images;
+use crate::error::{Error, Kind, Result};
+use crate::model::{DiskFormat, GIB};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the tables of an empty qcow2 image take.
+const EMPTY_COW: u64 = 196_608;
+
+#[derive(Clone, Default)]
+pub struct SimImages {
+    disk: Arc<Mutex<Disk>>,
+    steps: Arc<Steps>,
+}
+
+struct Disk {
+    files: BTreeMap<PathBuf, Image>,
+    wiped: BTreeSet<PathBuf>,
+    capacity: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Image {
+    /// `None` for a file that is no disk's image.
+    format: Option<DiskFormat>,
+    size: u64,
+    /// Bytes of the capacity.
+    used: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { files: BTreeMap::new(), wiped: BTreeSet::new(), capacity: 1024 * GIB }
+    }
+}
+
+impl Disk {
+    fn free(&self) -> u64 {
+        self.capacity.saturating_sub(self.files.values().map(|image| image.used).sum())
+    }
+
+    fn get(&mut self, file: &Path, format: DiskFormat) -> Result<&mut Image> {
+        match self.files.get_mut(file) {
+            Some(image) if image.format == Some(format) => Ok(image),
+            _ => Err(Error::host("The image file cannot be read on the host.").because(file.display())),
+        }
+    }
+}
+
+steered!(SimImages);
+
+impl SimImages {
+    /// Changes the capacity of the storage.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.disk().capacity = bytes;
+    }
+
+    /// Puts a file that is no disk's image: an ISO or a kernel.
+    pub fn put(&self, file: impl Into<PathBuf>, size: u64) {
+        self.disk().files.insert(file.into(), Image { format: None, size, used: size });
+    }
+
+    /// All files that are there.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.disk().files.keys().cloned().collect()
+    }
+
+    /// Was a file of that name wiped?
+    pub fn wiped(&self, file: &Path) -> bool {
+        self.disk().wiped.contains(file)
+    }
+
+    /// A running guest's QEMU grows its image.
+    pub(super) fn grow(&self, file: &Path, size: u64) {
+        if let Some(image) = self.disk().files.get_mut(file) {
+            image.size = image.size.max(size);
+        }
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step<T>(&self, what: &str, act: impl FnOnce(&mut Disk) -> Result<T>) -> Result<T> {
+        self.steps.step(what, || act(&mut self.disk()))
+    }
+}
+
+fn low_space() -> Error {
+    Error::conflict("Low disk space on the storage domain.")
+}
+
+impl Images for SimImages {
+    fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
+        self.step("create image", |disk| {
+            if let Some(image) = disk.files.get(file) {
+                return match image.format == Some(format) && image.size == size {
+                    true => Ok(()),
+                    false => Err(Error::new(Kind::Exists, "The image file exists already.")),
+                };
+            }
+            let used = match (format, sparse) {
+                (_, false) => size,
+                (DiskFormat::Cow, true) => EMPTY_COW,
+                (DiskFormat::Raw, true) => 0,
+            };
+            if used > disk.free() {
+                return Err(low_space());
+            }
+            disk.wiped.remove(file);
+            disk.files.insert(file.to_owned(), Image { format: Some(format), size, used });
+            Ok(())
+        })
+    }
+
+    fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
+        self.step("resize image", |disk| {
+            let free = disk.free();
+            let image = disk.get(file, format)?;
+            let more = size.checked_sub(image.size);
+            let more = more.ok_or_else(|| Error::invalid("A disk cannot become smaller."))?;
+            if image.used >= image.size {
+                if more > free {
+                    return Err(low_space());
+                }
+                image.used += more;
+            }
+            image.size = size;
+            Ok(())
+        })
+    }
+
+    fn remove(&self, file: &Path) -> Result<()> {
+        self.step("remove image", |disk| {
+            disk.files.remove(file);
+            Ok(())
+        })
+    }
+
+    fn wipe(&self, file: &Path) -> Result<()> {
+        self.step("wipe image", |disk| {
+            if disk.files.contains_key(file) {
+                disk.wiped.insert(file.to_owned());
+            }
+            Ok(())
+        })
+    }
+
+    fn actual_size(&self, file: &Path) -> Result<Option<u64>> {
+        Ok(self.disk().files.get(file).map(|image| image.used))
+    }
+
+    fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64> {
+        self.disk().get(file, format).map(|image| image.size)
+    }
+
+    fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf> {
+        let refused = || Error::invalid(format!("'{name}' is not a file of the allowed folders."));
+        let file = folder.join(name);
+        let climbs = name.split('/').any(|part| part == "..");
+        let known = file.starts_with(folder) && !climbs && self.disk().files.contains_key(&file);
+        if known { Ok(file) } else { Err(refused()) }
+    }
+
+    fn space(&self, _folder: &Path) -> Result<(u64, u64)> {
+        let disk = self.disk();
+        Ok((disk.capacity, disk.free()))
+    }
+
+    fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>> {
+        let disk = self.disk();
+        let inside = disk.files.iter().filter(|(file, _)| file.parent() == Some(folder));
+        let named =
+            inside.filter_map(|(file, image)| Some((file.file_name()?.to_str()?.to_owned(), image.size)));
+        Ok(named.filter(|(name, _)| suffixes.iter().any(|suffix| name.ends_with(suffix))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DiskFormat::{Cow, Raw};
+
+    #[test]
+    fn as_on_a_file_system() {
+        let images = SimImages::default();
+        let (a, b) = (Path::new("/d/a.qcow2"), Path::new("/d/b.raw"));
+        for _ in 0..2 {
+            images.create(a, Cow, GIB, true).unwrap();
+        }
+        assert_eq!(images.create(a, Cow, 2 * GIB, true).unwrap_err().kind, Kind::Exists);
+        assert_eq!(images.actual_size(a).unwrap(), Some(EMPTY_COW));
+        images.set_capacity(2 * GIB);
+        images.create(b, Raw, GIB, false).unwrap();
+        assert_eq!(images.resize(b, Raw, 4 * GIB).unwrap_err().kind, Kind::Conflict);
+        assert_eq!(images.create(Path::new("/d/c"), Raw, GIB, false).unwrap_err().kind, Kind::Conflict);
+        images.resize(a, Cow, 4 * GIB).unwrap();
+        assert_eq!(images.virtual_size(a, Cow).unwrap(), 4 * GIB);
+        assert!(images.virtual_size(a, Raw).is_err());
+        assert_eq!(images.resize(a, Cow, GIB).unwrap_err().kind, Kind::Invalid);
+        assert_eq!(images.space(Path::new("/d")).unwrap(), (2 * GIB, GIB - EMPTY_COW));
+        images.wipe(a).unwrap();
+        for _ in 0..2 {
+            images.remove(a).unwrap();
+        }
+        assert!(images.wiped(a) && !images.wiped(b));
+        assert_eq!(images.clone().files(), [b]);
+        images.lose_answer_at(1);
+        assert!(images.remove(b).is_err() && images.files().is_empty());
+    }
+
+    #[test]
+    fn files_of_a_folder() {
+        let images = SimImages::default();
+        images.put("/i/x.iso", 5);
+        images.put("/i/sub/y.iso", 5);
+        images.put("/i/z.txt", 5);
+        let folder = Path::new("/i");
+        assert_eq!(images.list(folder, &["iso"]).unwrap(), [("x.iso".to_owned(), 5)]);
+        assert_eq!(images.beneath(folder, "/i/x.iso").unwrap(), Path::new("/i/x.iso"));
+        assert_eq!(images.beneath(folder, "sub/y.iso").unwrap(), Path::new("/i/sub/y.iso"));
+        for bad in ["nope.iso", "/j/x.iso", "sub/../x.iso", ""] {
+            assert!(images.beneath(folder, bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Counts the calls that change something, and makes the n-th one fail.
+
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub struct Steps {
+    calls: AtomicU64,
+    /// Numbers of the calls that fail; 0 is none.
+    refused: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+impl Steps {
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// The n-th call from now on fails before it does anything.
+    pub fn fail_at(&self, n: u64) {
+        self.refused.store(self.calls() + n, Ordering::SeqCst);
+    }
+
+    /// The n-th call from now on does its work and then fails: its answer was lost.
+    pub fn lose_answer_at(&self, n: u64) {
+        self.unanswered.store(self.calls() + n, Ordering::SeqCst);
+    }
+
+    /// Forgets the failures that are still to come.
+    pub fn heal(&self) {
+        self.refused.store(0, Ordering::SeqCst);
+        self.unanswered.store(0, Ordering::SeqCst);
+    }
+
+    /// Takes one step.
+    pub fn step<T>(&self, what: &str, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let failed = |how: &str| {
+            Error::host("The host refused the operation.")
+                .because(format!("simulated: {what} ({number}) {how}"))
+        };
+        if number == self.refused.load(Ordering::SeqCst) {
+            return Err(failed("is refused"));
+        }
+        let done = act()?;
+        if number == self.unanswered.load(Ordering::SeqCst) {
+            return Err(failed("has no answer"));
+        }
+        Ok(done)
+    }
+}
+
+/// Lets a handle steer the failures of what it stands for.
+macro_rules! steered {
+    ($handle:ty) => {
+        impl $handle {
+            /// How many calls there were that change something.
+            pub fn calls(&self) -> u64 {
+                self.steps.calls()
+            }
+
+            /// The n-th such call from now on fails before it does anything; 1 is the next.
+            pub fn fail_at(&self, n: u64) {
+                self.steps.fail_at(n);
+            }
+
+            /// The n-th such call from now on does its work, but its answer is a failure.
+            pub fn lose_answer_at(&self, n: u64) {
+                self.steps.lose_answer_at(n);
+            }
+
+            /// Forgets the failures that are still to come.
+            pub fn heal(&self) {
+                self.steps.heal();
+            }
+        }
+    };
+}
+pub(super) use steered;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nth_call_fails_before_or_after_its_work() {
+        let (steps, mut done) = (Steps::default(), 0);
+        let mut call = |steps: &Steps| {
+            let result = steps.step("x", || {
+                done += 1;
+                Ok(done)
+            });
+            result.ok()
+        };
+        assert_eq!(call(&steps), Some(1));
+        steps.fail_at(2);
+        assert_eq!((call(&steps), call(&steps), call(&steps)), (Some(2), None, Some(3)));
+        steps.lose_answer_at(1);
+        assert_eq!((call(&steps), call(&steps)), (None, Some(5)));
+        steps.fail_at(1);
+        steps.heal();
+        assert_eq!((call(&steps), steps.calls()), (Some(6), 7));
+    }
+}

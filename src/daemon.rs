@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::host::{QemuImg, StateLock, facts::HostInfo, pki, private_folder};
 use crate::libvirt::Libvirt;
 use crate::model::Accelerator;
+use crate::sim;
 use crate::store::Sqlite;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -164,8 +165,13 @@ impl Ports {
         })
     }
 
-    fn simulated() -> Self {
-        unimplemented!()
+    fn simulated() -> Result<Self> {
+        let images = sim::SimImages::default();
+        Ok(Self {
+            store: Arc::new(sim::MemoryStore::new()?),
+            hypervisor: Arc::new(sim::Simulated::with_images(images.clone())),
+            images: Arc::new(images),
+        })
     }
 }
 
@@ -179,7 +185,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     listener.set_nonblocking(true).map_err(Error::bug)?;
     let address = listener.local_addr().map_err(Error::bug)?;
     let certificates = certificates(&config)?;
-    let ports = if simulated { Ports::simulated() } else { Ports::real(&config)? };
+    let ports = if simulated { Ports::simulated()? } else { Ports::real(&config)? };
     let info = HostInfo::read();
     let settings = Settings {
         state: config.paths.state.clone(),

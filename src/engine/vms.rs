@@ -260,7 +260,9 @@ impl Engine {
         match seen.domain.power {
             Power::Off => return Ok(()),
             Power::Saved if live => {
-                return Err(Error::conflict("Cannot update VM. The VM is suspended: its memory and CPUs are fixed."));
+                return Err(Error::conflict(
+                    "Cannot update VM. The VM is suspended: its memory and CPUs are fixed.",
+                ));
             }
             _ => {}
         }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const FLOATING: &str = "/disks/{disk}";
 const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
 
-fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
+pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
     let attached: Vec<VmId> = match place {
         DiskPlace::Floating if request.all_content => {
             app.engine.world().attachments_of(disk.id).map(|attachment| attachment.vm).collect()
@@ -92,7 +92,8 @@ impl Searched for Disk {
 
 /// `GET /disks`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let all: Vec<Disk> = app.engine.world().disks.values().cloned().collect();
+    let mut all: Vec<Disk> = app.engine.world().disks.values().cloned().collect();
+    all.sort_by(|a, b| (&a.alias, a.id).cmp(&(&b.alias, b.id)));
     let found = search::select(&app, &request, all)?;
     let disk = found.iter().map(|disk| document(&app, disk, DiskPlace::Floating, &request)).collect();
     Ok(Reply::ok(types::Disks { disk, ..types::Disks::default() }))

@@ -165,6 +165,13 @@ impl Inventory {
         entries.iter().filter(|(_, entry)| entry.seen.is_some()).map(|(id, _)| *id).collect()
     }
 
+    /// Names and ids of every domain that libvirt has.
+    pub fn names(&self) -> Vec<(String, VmId)> {
+        let entries = self.entries.read().expect("no panic while held");
+        let seen = entries.iter().filter_map(|(id, entry)| Some((entry.seen.as_ref()?.domain.name.clone(), *id)));
+        seen.collect()
+    }
+
     /// Ids of the domains with a QEMU behind them.
     pub fn running(&self) -> Vec<VmId> {
         let entries = self.entries.read().expect("no panic while held");

@@ -39,14 +39,14 @@ impl Engine {
         self.inventory.status(id).0
     }
 
-    /// Ids of all VMs, foreign ones included.
+    /// Ids of all VMs, foreign ones included, in the order of their names.
     pub fn vm_ids(&self) -> Vec<VmId> {
-        let mut ids: Vec<VmId> = self.world().vms.keys().copied().collect();
-        let own = ids.len();
-        let foreign: Vec<VmId> =
-            self.inventory.ids().into_iter().filter(|id| ids[..own].binary_search(id).is_err()).collect();
-        ids.extend(foreign);
-        ids
+        let world = self.world();
+        let foreign = self.inventory.names().into_iter().filter(|(_, id)| !world.vms.contains_key(id));
+        let mut named: Vec<(String, VmId)> =
+            world.vms.values().map(|vm| (vm.spec.name.clone(), vm.id)).chain(foreign).collect();
+        named.sort();
+        named.into_iter().map(|(_, id)| id).collect()
     }
 
     pub fn vm(&self, id: VmId) -> Result<VmView> {
@@ -114,7 +114,7 @@ impl Engine {
         match taken || foreign {
             true => Err(Error::new(
                 Kind::Exists,
-                "Cannot use the VM name: it is already in use, please choose a unique name and try again.",
+                "The VM name is already in use, please choose a unique name and try again.",
             )),
             false => Ok(()),
         }

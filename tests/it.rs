@@ -1,4 +1,5 @@
 //! The one integration binary.
 
 mod clients;
+mod crash;
 mod live;

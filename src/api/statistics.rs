@@ -11,7 +11,7 @@ use crate::wire::types::{Ref, Statistic, StatisticValue, StatisticValues, Statis
 use std::sync::Arc;
 
 /// What is fixed about an entry: the id is the MD5 of the name, the same wherever the entry stands.
-struct Entry {
+pub struct Entry {
     id: &'static str,
     name: &'static str,
     description: &'static str,
@@ -19,7 +19,7 @@ struct Entry {
     decimal: bool,
 }
 
-const fn entry(
+pub const fn entry(
     id: &'static str,
     name: &'static str,
     description: &'static str,
@@ -88,7 +88,7 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-fn statistics<const N: usize>(
+pub fn statistics<const N: usize>(
     entries: &[Entry; N],
     values: [f64; N],
     href: &str,
@@ -144,7 +144,7 @@ pub fn of_disk(app: &App, id: DiskId, on: Option<VmId>) -> Statistics {
     statistics(&DISK, values, &href, |statistic| statistic.disk = Some(Ref::at(href.clone(), id)))
 }
 
-fn one(all: Statistics, request: &Request) -> Answer {
+pub fn one(all: Statistics, request: &Request) -> Answer {
     let wanted = request.text("statistic");
     let found = all.statistic.into_iter().find(|it| it.id.as_deref() == Some(wanted));
     found.map(Reply::ok).ok_or_else(|| Error::not_found(wanted).into())

@@ -95,11 +95,13 @@ impl Engine {
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
-    /// listened. Whoever holds the VM does so himself.
-    pub(super) async fn follow_run(&self, id: VmId) {
-        if let Ok(_guard) = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]) {
+    /// listened. False while somebody holds the VM.
+    pub(super) async fn follow_run(&self, id: VmId) -> bool {
+        let held = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]);
+        if held.is_ok() {
             self.follow_held_run(id).await;
         }
+        held.is_ok()
     }
 
     async fn follow_held_run(&self, id: VmId) {

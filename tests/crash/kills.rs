@@ -3,7 +3,7 @@
 //! `VIREO_KILLS` says how often (20; the full count is 500), `VIREO_SEED` with which numbers; half
 //! of the kills come at the same moments each time, half at new ones.
 
-use super::place::{MIB, Place, attempt, disk_document, vm_document};
+use super::place::{MIB, Place, attempt, disk_document, items, vm_document};
 use crate::live::harness::Client;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,13 +161,18 @@ impl Load {
 
     /// Removes what it made, and forgets.
     fn clean(&mut self) {
-        for vm in std::mem::take(&mut self.vms) {
-            self.act(&format!("/vms/{vm}/stop"));
-            self.send("DELETE", &format!("/vms/{vm}"), "");
+        for (kind, one, named) in [("vms", "vm", "name"), ("disks", "disk", "alias")] {
+            let all = items(&self.client.get(&format!("/{kind}")).is(200), one);
+            let own = all.iter().filter(|(_, it)| it.value(named).is_some_and(|n| n.starts_with(&self.name)));
+            for path in own.map(|(id, _)| format!("/{kind}/{id}")).collect::<Vec<_>>() {
+                if one == "vm" {
+                    self.act(&format!("{path}/stop"));
+                }
+                self.send("DELETE", &path, "");
+            }
         }
-        for (_, disk) in std::mem::take(&mut self.disks) {
-            self.send("DELETE", &format!("/disks/{disk}"), "");
-        }
+        self.vms.clear();
+        self.disks.clear();
         self.promised.clear();
     }
 }

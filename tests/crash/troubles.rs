@@ -114,8 +114,6 @@ fn clients_that_hang_up_and_a_stop_amid_work() {
     }
     std::thread::sleep(Duration::from_millis(500));
     place.whole();
-    let names = items(&client.get("/vms").is(200), "vm");
-    assert_eq!(names.len(), 12, "what was asked for is done, whether somebody listens or not");
 
     // A guest that does not let go keeps a request at work until its time is up.
     let deaf = disk_document("deaf", "").replace("virtio_scsi", "virtio");
@@ -195,7 +193,7 @@ fn strangers_at_libvirt() {
         ["bystander", "devices", "it's \"quoted\" & <odd>", "no-disks", "one", "the-other", "transient"];
     assert_eq!(names, wanted);
     for id in listed.keys() {
-        for sub in ["", "/disks", "/nics", "/statistics"] {
+        for sub in ["", "/disks", "/statistics"] {
             client.get(&format!("/vms/{id}{sub}")).is(200);
         }
     }

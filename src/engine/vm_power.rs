@@ -97,6 +97,12 @@ impl Engine {
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
     /// listened. False while somebody holds the VM.
     pub(super) async fn follow_run(&self, id: VmId) -> bool {
+        // A VM that needs nothing is not held: a client may be about to change it.
+        let looked = self.look_at(id).await;
+        let astray = self.world().vms.get(&id).is_some_and(|vm| self.is_astray(vm));
+        if looked.is_ok() && !astray {
+            return true;
+        }
         let held = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]);
         if held.is_ok() {
             self.follow_held_run(id).await;
@@ -141,23 +147,19 @@ impl Engine {
         }
         let now = Some(Timestamp::now());
         if self.runs(id) {
-            return self.write_run(id, Vm { started: now, stopped: None, ..vm }).await;
+            let begun = Vm { started: now, stopped: None, ..vm };
+            return self.note(vec![Change::Vm(Box::new(begun))]).await;
         }
         if vm.run_once || vm.is_started() {
-            self.write_run(id, Vm { run_once: false, stopped: now, ..vm }).await?;
+            let over = Vm { run_once: false, stopped: now, ..vm.clone() };
+            self.note(vec![Change::Vm(Box::new(over))]).await?;
         }
-        self.adopt_next_run(id).await?;
-        self.sync_definition(id).await.map(|_| ())
-    }
-
-    async fn write_run(&self, id: VmId, run: Vm) -> Result<()> {
-        self.record(|world| {
-            let row = world.vms.get(&id).cloned();
-            let Vm { run_once, started, stopped, .. } = run;
-            let row = row.map(|vm| Change::Vm(Box::new(Vm { run_once, started, stopped, ..vm })));
-            Ok(row.into_iter().collect())
-        })
-        .await
+        let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
+        match vm.next_run {
+            Some(_) => self.adopt_next_run(id).await,
+            None if named => Ok(()),
+            None => self.sync_definition(id).await.map(|_| ()),
+        }
     }
 
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
@@ -210,11 +212,11 @@ impl Engine {
         let pause = options.pause || spec.start_paused;
         // Ahead of the run: a row that tells of one that never was is seen and put right.
         let run = Vm { run_once: once, started: Some(Timestamp::now()), stopped: None, ..vm.clone() };
-        self.write_run(id, run).await?;
+        self.record(|_| Ok(vec![Change::Vm(Box::new(run))])).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {
             Err(why) if !self.runs(id) => {
-                self.write_run(id, vm).await?;
+                self.note(vec![Change::Vm(Box::new(vm))]).await?;
                 Err(why)
             }
             launched => launched,

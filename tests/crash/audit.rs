@@ -84,6 +84,7 @@ pub fn devices(document: &str) -> BTreeMap<DiskId, (String, Option<String>, bool
 
 fn documents(lab: &Lab, wrong: &mut Wrong) {
     let domains = lab.sim.domains().unwrap();
+    let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
     let world = lab.engine.world();
     for seen in &domains {
         let (id, name) = (seen.id, &seen.name);
@@ -129,7 +130,6 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         let defined = domains.iter().any(|seen| seen.id == vm.id);
         wrong.unless(defined, || format!("VM {} has no domain", vm.spec.name));
     }
-    let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
     let known: BTreeSet<VmId> = world.vms.keys().copied().collect();
     wrong.unless(listed == known, || format!("listed are {listed:?}, promised {known:?}"));
 }

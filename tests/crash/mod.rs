@@ -6,6 +6,7 @@ mod cases;
 mod failpoints;
 mod kills;
 mod lab;
+mod later;
 mod place;
 mod races;
 mod sim;

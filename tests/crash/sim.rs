@@ -43,7 +43,7 @@ const OUTAGE: u64 = 3;
 const MANY: u64 = 200;
 
 /// A runtime whose clock runs ahead while nothing happens, and that ends its tasks with it.
-fn alone<T>(work: impl Future<Output = T>) -> T {
+pub fn alone<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(work)
 }

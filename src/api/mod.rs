@@ -16,6 +16,7 @@ pub mod app;
 pub mod auth;
 mod body;
 mod capabilities;
+mod cdroms;
 mod clusters;
 mod connection;
 mod cpus;

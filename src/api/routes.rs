@@ -4,7 +4,7 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, clusters, data_centers, disks, entry, hosts, networks, operating_systems, profiles,
+    capabilities, cdroms, clusters, data_centers, disks, entry, hosts, networks, operating_systems, profiles,
     statistics, storage_domains, templates, users, vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
@@ -111,6 +111,12 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
+
+    GET "/vms/{vm}/cdroms" => cdroms::list,
+    POST "/vms/{vm}/cdroms" => cdroms::add,
+    GET "/vms/{vm}/cdroms/{cdrom}" => cdroms::show,
+    PUT "/vms/{vm}/cdroms/{cdrom}" => cdroms::update,
+    DELETE "/vms/{vm}/cdroms/{cdrom}" => cdroms::remove,
 
     GET "/vms/{vm}/disks" => disks::list_of_vm,
     POST "/vms/{vm}/disks" => disks::add_to_vm,

@@ -1,6 +1,6 @@
 //! The one permanent CD-ROM drive, with or without a medium.
 
-use super::device::{alias, put};
+use super::device::{alias, devices, put};
 use super::disk::scsi_address;
 use super::os::utf8;
 use super::target;
@@ -14,20 +14,47 @@ pub const ALIAS: &str = "ua-cdrom";
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let drive = device(plan.chipset(), plan.cdrom)?;
     let writes = ["driver", "source", "backingStore", "target", "readonly", "boot", "alias"];
-    put(domain, |device| device.name == "disk" && alias(device) == Some(ALIAS), &writes, Some(drive));
+    put(domain, is_drive, &writes, Some(drive));
     Ok(())
 }
 
-/// The drive with this medium; for the change of a running VM's medium as well.
-pub fn device(chipset: Chipset, medium: Option<&Path>) -> Result<Element, Invalid> {
+fn is_drive(device: &Element) -> bool {
+    device.name == "disk" && alias(device) == Some(ALIAS)
+}
+
+/// The drive of a domain.
+pub fn drive(domain: &Element) -> Option<&Element> {
+    devices(domain).find(|device| is_drive(device))
+}
+
+/// A running domain's drive with another medium: what libvirt shows of the rest stays as it is.
+pub fn with_medium(drive: &Element, medium: Option<&Path>) -> Result<Element, Invalid> {
+    let mut drive = drive.clone();
+    drive.remove("source");
+    drive.remove("backingStore");
+    if let Some(target) = drive.first_mut("target") {
+        // The state of the tray is the guest's.
+        target.unset("tray");
+    }
+    if let Some(medium) = medium {
+        drive.push(source(medium)?);
+    }
+    Ok(drive)
+}
+
+fn source(medium: &Path) -> Result<Element, Invalid> {
+    // A medium that has gone must not keep the VM from starting.
+    Ok(Element::new("source").with("file", utf8(medium)?).with("startupPolicy", "optional"))
+}
+
+fn device(chipset: Chipset, medium: Option<&Path>) -> Result<Element, Invalid> {
     let (target, bus) = target::cdrom(chipset);
     let mut drive = Element::new("disk")
         .with("type", "file")
         .with("device", "cdrom")
         .child(Element::new("driver").with("name", "qemu").with("type", "raw"));
     if let Some(medium) = medium {
-        // A medium that has gone must not keep the VM from starting.
-        drive.push(Element::new("source").with("file", utf8(medium)?).with("startupPolicy", "optional"));
+        drive.push(source(medium)?);
     }
     let drive = drive
         .child(Element::new("target").with("dev", target).with("bus", bus))

@@ -36,7 +36,7 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
-pub use cdrom::{ALIAS as CDROM_ALIAS, device as cdrom_device};
+pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
 pub use disk::device as disk_device;
 pub use foreign::observe_spec;

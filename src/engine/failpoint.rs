@@ -36,6 +36,7 @@ pub const ALL: &[&str] = &[
     "update_disk.defined",
     "resize_disk.intended",
     "resize_disk.resized",
+    "change_medium.called",
     "start.called",
     "stop.called",
     "suspend.called",

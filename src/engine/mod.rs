@@ -20,6 +20,7 @@ mod places;
 pub mod ports;
 mod reconcile;
 pub mod stats;
+mod vm_cdrom;
 mod vm_disks;
 mod vm_power;
 mod vms;

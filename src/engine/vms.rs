@@ -421,7 +421,7 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         )+};
     }
     carry!(name, description, comment, kind, memory, guaranteed_memory, topology, cpu_pins, delete_protected);
-    carry!(high_availability, affinity, migration_downtime, numa_tune_mode, tunnel_migration, sso);
+    carry!(high_availability, affinity, migration_downtime, numa_tune_mode, tunnel_migration, sso, cdrom);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! documents (a VM's present and next-run configuration are the same type); the API's own
 //! documents are `wire::types`.
 
+pub mod cdrom;
 pub mod cpu_set;
 pub mod disk;
 pub mod guest;

@@ -1,5 +1,6 @@
 //! A virtual machine as the API promises it.
 
+use super::cdrom::check_medium;
 use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
 use super::ids::*;
@@ -363,6 +364,7 @@ impl VmSpec {
                 }
             }
         }
+        self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
         self.check_custom_properties()
     }
 

@@ -136,10 +136,12 @@ pub enum Move {
     /// Online resize of a disk.
     Resize,
     ReorderMacs,
+    /// Another CD in the drive, or none.
+    ChangeMedium,
 }
 
 impl Move {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -153,6 +155,7 @@ impl Move {
         Self::ChangeDisks,
         Self::Resize,
         Self::ReorderMacs,
+        Self::ChangeMedium,
     ];
 
     fn verb(self) -> &'static str {
@@ -169,6 +172,7 @@ impl Move {
             Self::ChangeDisks => "change the disks of",
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
+            Self::ChangeMedium => "change the CD of",
         }
     }
 }
@@ -212,6 +216,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ReorderMacs, S::Down) => Verdict::Go,
+        (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
         _ => wrong_state(),
     }
 }

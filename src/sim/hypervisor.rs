@@ -505,6 +505,16 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
+        self.change_domain("change medium", id, |domain| {
+            let run = domain.answering()?;
+            if run.deaf && !force {
+                return Err(Error::conflict("The guest holds the CD-ROM's tray locked."));
+            }
+            domain::replace(&mut run.document, &domain::read_device(drive, None)?)
+        })
+    }
+
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.change("resize block", |state| {
             let document = &state.domain(id)?.answering()?.document;

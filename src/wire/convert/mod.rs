@@ -1,11 +1,13 @@
 //! Between the API's documents and the model: what a request says becomes values that are known
 //! to be of their kind, and what is becomes a document.
 
+mod cdrom;
 mod disk;
 mod names;
 mod place;
 mod vm;
 
+pub use cdrom::{CDROM, cdrom, medium};
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
 pub use place::*;

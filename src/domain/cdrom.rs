@@ -65,3 +65,31 @@ fn device(chipset: Chipset, medium: Option<&Path>) -> Result<Element, Invalid> {
         Chipset::I440fx => drive,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::Sample;
+    use super::*;
+
+    #[test]
+    fn another_medium_changes_the_medium_only() {
+        let mut sample = Sample::fullest();
+        let mut live = sample.build().unwrap();
+        let shown =
+            live.first_mut("devices").unwrap().elements_mut().find(|device| is_drive(device)).unwrap();
+        shown.first_mut("target").unwrap().set("tray", "open");
+        shown.push(Element::new("backingStore"));
+        let shown = drive(&live).unwrap();
+        let ejected = with_medium(shown, None).unwrap();
+        assert!(ejected.first("source").is_none() && ejected.first("backingStore").is_none());
+        sample.cdrom = Some("/isos/other.iso".into());
+        let wanted = sample.build().unwrap();
+        let mut changed = with_medium(shown, sample.cdrom.as_deref()).unwrap();
+        assert_eq!(changed.value("source/@file").as_deref(), Some("/isos/other.iso"));
+        let mut wanted = drive(&wanted).unwrap().clone();
+        for device in [&mut changed, &mut wanted] {
+            device.children.sort_by_key(|child| format!("{child:?}"));
+        }
+        assert_eq!(changed, wanted);
+    }
+}

@@ -3,4 +3,5 @@
 
 pub mod harness;
 
+mod cdrom;
 mod disks;

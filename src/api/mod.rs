@@ -31,6 +31,7 @@ pub mod links;
 mod lookup;
 mod negotiate;
 mod networks;
+mod numa_nodes;
 mod operating_systems;
 mod pages;
 pub mod path;

@@ -4,8 +4,8 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, cdroms, clusters, data_centers, disks, entry, hosts, networks, operating_systems, profiles,
-    statistics, storage_domains, templates, users, vm_actions, vms,
+    capabilities, cdroms, clusters, data_centers, disks, entry, hosts, networks, numa_nodes,
+    operating_systems, profiles, statistics, storage_domains, templates, users, vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -117,6 +117,12 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/cdroms/{cdrom}" => cdroms::show,
     PUT "/vms/{vm}/cdroms/{cdrom}" => cdroms::update,
     DELETE "/vms/{vm}/cdroms/{cdrom}" => cdroms::remove,
+
+    GET "/vms/{vm}/numanodes" => numa_nodes::list,
+    POST "/vms/{vm}/numanodes" => numa_nodes::add,
+    GET "/vms/{vm}/numanodes/{node}" => numa_nodes::show,
+    PUT "/vms/{vm}/numanodes/{node}" => numa_nodes::update,
+    DELETE "/vms/{vm}/numanodes/{node}" => numa_nodes::remove,
 
     GET "/vms/{vm}/disks" => disks::list_of_vm,
     POST "/vms/{vm}/disks" => disks::add_to_vm,

@@ -20,6 +20,7 @@ mod graphics;
 mod identity;
 mod machine;
 mod memory;
+mod numa;
 mod observe;
 mod os;
 mod rng;
@@ -98,6 +99,7 @@ pub const PARTS: &[Part] = &[
     identity::apply,
     memory::apply,
     cpu::apply,
+    numa::apply,
     tune::apply,
     os::apply,
     clock::apply,
@@ -125,6 +127,7 @@ const ORDER: &[&str] = &[
     "vcpu",
     "iothreads",
     "cputune",
+    "numatune",
     "sysinfo",
     "os",
     "features",

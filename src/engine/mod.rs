@@ -22,6 +22,7 @@ mod reconcile;
 pub mod stats;
 mod vm_cdrom;
 mod vm_disks;
+mod vm_numa;
 mod vm_power;
 mod vms;
 pub mod world;

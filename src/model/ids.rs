@@ -49,6 +49,8 @@ ids! {
     CpuProfileId,
     NetworkId,
     VnicProfileId,
+    /// A NUMA node of a VM.
+    NumaNodeId,
     UserId,
     IntentId,
 }

@@ -9,6 +9,7 @@ pub mod cpu_set;
 pub mod disk;
 pub mod guest;
 pub mod ids;
+pub mod numa;
 pub mod operating_system;
 pub mod place;
 pub mod vm;
@@ -18,6 +19,7 @@ pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use guest::{Accelerator, CpuChoice, HostFacts};
 pub use ids::*;
+pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,

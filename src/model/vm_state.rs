@@ -138,10 +138,11 @@ pub enum Move {
     ReorderMacs,
     /// Another CD in the drive, or none.
     ChangeMedium,
+    ChangeNuma,
 }
 
 impl Move {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -156,6 +157,7 @@ impl Move {
         Self::Resize,
         Self::ReorderMacs,
         Self::ChangeMedium,
+        Self::ChangeNuma,
     ];
 
     fn verb(self) -> &'static str {
@@ -173,6 +175,7 @@ impl Move {
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
             Self::ChangeMedium => "change the CD of",
+            Self::ChangeNuma => "change the NUMA nodes of",
         }
     }
 }
@@ -215,7 +218,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs, S::Down) => Verdict::Go,
+        (Move::ReorderMacs | Move::ChangeNuma, S::Down) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
         _ => wrong_state(),
     }

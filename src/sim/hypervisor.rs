@@ -8,7 +8,7 @@ use crate::engine::ports::{
     StopDetail,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::{Accelerator, CpuChoice, GIB, HostFacts, PauseReason, Power, VmId};
+use crate::model::{Accelerator, CpuChoice, GIB, HostFacts, HostNode, PauseReason, Power, VmId};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -284,6 +284,14 @@ impl Hypervisor for Simulated {
                 machines: names(&["q35", "pc", "pc-q35-7.2", "pc-i440fx-7.2"]),
                 cpus: (0..16).collect(),
                 memory: 64 * GIB,
+                nodes: [(0, 0..8), (1, 8..16)]
+                    .map(|(index, cpus)| HostNode {
+                        index,
+                        memory: 32 * GIB,
+                        cpus: cpus.collect(),
+                        distances: [(index, 10), (1 - index, 20)].into(),
+                    })
+                    .into(),
                 spice: true,
             })
         })

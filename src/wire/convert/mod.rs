@@ -4,12 +4,14 @@
 mod cdrom;
 mod disk;
 mod names;
+mod numa;
 mod place;
 mod vm;
 
 pub use cdrom::{CDROM, cdrom, medium};
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
+pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 

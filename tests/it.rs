@@ -1,3 +1,5 @@
 //! The one integration binary.
 
+mod clients;
+mod crash;
 mod live;

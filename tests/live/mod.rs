@@ -3,5 +3,5 @@
 
 pub mod harness;
 
-mod cdrom;
-mod disks;
+mod console;
+mod daemon;

@@ -1,3 +1,6 @@
-//! Everything that is seen from outside, in one binary: each one links the whole engine.
+//! The one integration binary.
 
 mod api;
+mod clients;
+mod crash;
+mod live;

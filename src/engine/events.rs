@@ -135,13 +135,11 @@ impl Engine {
         if let Err(why) = kept.await {
             tracing::warn!(vm = %id, "the end of a run could not be kept: {why}");
         }
-        if vm.next_run.is_some() && detail != StopDetail::Saved {
+        if detail != StopDetail::Saved {
             use super::locks::{Entity, Mode};
-            // Held by whoever starts it again: the start adopts the configuration itself.
-            if let Ok(_guard) = self.locks.hold("adopt next run", &[(Entity::Vm(id), Mode::Exclusive)])
-                && let Err(why) = self.adopt_next_run(id).await
-            {
-                tracing::warn!(vm = %id, "the configuration for the next run could not be taken over: {why}");
+            // Held by whoever stops or starts it: they catch up themselves.
+            if let Ok(_guard) = self.locks.hold("adopt next run", &[(Entity::Vm(id), Mode::Exclusive)]) {
+                self.catch_up(id).await;
             }
         }
         let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
@@ -153,6 +151,20 @@ impl Engine {
                     tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}")
                 }
             }
+        }
+    }
+
+    /// What waited for the VM to be down: the configuration of its next run, and its new name.
+    pub(super) async fn catch_up(&self, id: VmId) {
+        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
+        let renamed = self.inventory.seen(id).is_some_and(|seen| seen.domain.name != vm.spec.name);
+        let done = match (vm.next_run, renamed) {
+            (Some(_), _) => self.adopt_next_run(id).await,
+            (None, true) => self.sync_definition(id).await.map(drop),
+            (None, false) => Ok(()),
+        };
+        if let Err(why) = done {
+            tracing::warn!(vm = %id, "what waited for the VM to be down is left to its next start: {why}");
         }
     }
 

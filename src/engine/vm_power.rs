@@ -205,7 +205,9 @@ impl Engine {
             _ => self.lane.slow(move |hv| hv.destroy(id)).await?,
         }
         failpoint::hit("stop.called");
-        self.look_at(id).await
+        self.look_at(id).await?;
+        self.catch_up(id).await;
+        Ok(())
     }
 
     /// Asks the guest to power off: by its agent when there is one, else by the power button.

@@ -25,6 +25,7 @@ mod data_centers;
 mod disks;
 mod entry;
 pub mod fault;
+mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
 pub mod links;

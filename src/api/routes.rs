@@ -4,7 +4,7 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, cdroms, clusters, data_centers, disks, entry, hosts, networks, numa_nodes,
+    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, numa_nodes,
     operating_systems, profiles, statistics, storage_domains, templates, users, vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
@@ -58,6 +58,10 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/hosts" => hosts::list,
     GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
+    GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
+    GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
+    GET "/hosts/{host}/numanodes/{node}/statistics/{statistic}" => host_numa_nodes::show_statistic,
     GET "/hosts/{host}/statistics" => hosts::list_statistics,
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 

@@ -9,6 +9,11 @@ use crate::model::vm_state::Move;
 use crate::model::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often, and how soon again, a medium is put back that another operation stands in the way of.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// The medium that is in the drive of the running VM.
@@ -78,12 +83,20 @@ impl Engine {
     /// A guest that boots again finds the configured medium where its session left the drive empty.
     /// A run with overrides keeps to them.
     pub(super) async fn reinsert_medium(&self, id: VmId) {
-        let configured = self.own_vm(id).ok().filter(|vm| !vm.run_once).and_then(|vm| vm.spec.cdrom);
-        if configured.is_some()
-            && matches!(self.medium(id), Ok(None))
-            && let Err(why) = self.change_medium(id, configured, false).await
-        {
-            tracing::warn!(vm = %id, "the configured CD could not be put into the drive again: {why}");
+        let Ok(vm) = self.own_vm(id) else { return };
+        let Some(name) = vm.spec.cdrom.filter(|_| !vm.run_once) else { return };
+        for _ in 0..ATTEMPTS {
+            if !matches!(self.medium(id), Ok(None)) {
+                return;
+            }
+            match self.change_medium(id, Some(name.clone()), false).await {
+                Ok(()) => return,
+                // Whoever asked for the reboot may still hold the VM.
+                Err(why) if why.kind == Kind::Busy => tokio::time::sleep(PAUSE).await,
+                Err(why) => {
+                    return tracing::warn!(vm = %id, "the configured CD was not put into the drive: {why}");
+                }
+            }
         }
     }
 

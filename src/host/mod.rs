@@ -6,6 +6,7 @@ pub mod facts;
 mod files;
 mod images;
 mod lock;
+pub mod numa;
 pub mod pki;
 mod qcow2;
 

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod capabilities;
+mod cdrom;
 mod crawl;
 mod disks;
+mod numa;
 mod places;
 mod statistics;
 mod vms;

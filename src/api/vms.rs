@@ -152,7 +152,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
     // A VM that goes away meanwhile is simply not listed.
     let items: Vec<Bytes> =
         ids.iter().filter_map(|id| rendered(&app, *id, &request, Rendering::InList).ok()).collect();
-    let head = Head { size: request.detail.has("size").then(|| items.len() as u32), ..Head::default() };
+    let head = Head { size: request.detail.has("size").then_some(items.len() as u32), ..Head::default() };
     Ok(Reply::listed(frame("vms", "vm", &head, request.format, request.version), items))
 }
 

@@ -3,7 +3,7 @@
 use super::memory::bytes;
 use super::{device, identity};
 use crate::model::vm::Protocol;
-use crate::model::{Accelerator, VmId};
+use crate::model::{Accelerator, DiskId, VmId};
 use crate::xml::Element;
 
 /// A domain as its document shows it.
@@ -25,6 +25,14 @@ pub struct Observed {
     pub taps: Vec<Tap>,
     /// The host's terminal of the serial console, of a running domain.
     pub console: Option<String>,
+}
+
+impl Observed {
+    /// Is the disk's device in the document?
+    pub fn has_disk(&self, id: DiskId) -> bool {
+        let alias = id.alias();
+        self.disks.iter().any(|disk| disk.alias.as_deref() == Some(alias.as_str()))
+    }
 }
 
 /// A graphics console; its ports are there while the domain runs.

@@ -28,6 +28,9 @@ pub enum Phase {
     PoweringDown,
     Rebooting,
     Removing,
+    /// The guest stopped by itself, and the rows have yet to follow: who waits for `down` may
+    /// start it at once.
+    Ending,
 }
 
 /// A guest that ignored the request for so long is up again.
@@ -127,8 +130,15 @@ impl Inventory {
         self.change(id, |entry| entry.agent = connected);
     }
 
+    /// The domain stopped. One that was seen off already was stopped by us, and nothing follows.
     pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
-        self.change(id, |entry| entry.last_stop = Some(detail));
+        self.change(id, |entry| {
+            entry.last_stop = Some(detail);
+            if entry.seen.as_ref().is_some_and(|seen| !matches!(seen.domain.power, Power::Off | Power::Saved))
+            {
+                entry.phase = Some((Phase::Ending, Instant::now()));
+            }
+        });
     }
 
     pub(super) fn set_not_responding(&self, id: VmId, hung: bool) {
@@ -218,11 +228,12 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
     let power = entry.seen.as_ref().map_or(Power::Off, |seen| seen.domain.power);
     let status = match (phase, power) {
         (Some(Phase::Removing), _) => VmStatus::ImageLocked,
-        (Some(Phase::Saving), Power::Running | Power::Paused(_)) => VmStatus::SavingState,
+        (Some(Phase::Saving), Power::Running | Power::Paused(_) | Power::Saved) => VmStatus::SavingState,
         (Some(Phase::Launching), Power::Off | Power::Running) => VmStatus::WaitForLaunch,
         (Some(Phase::Restoring), Power::Saved | Power::Running | Power::Paused(_)) => {
             VmStatus::RestoringState
         }
+        (Some(Phase::Ending), Power::Off | Power::Running) => VmStatus::PoweringDown,
         (_, Power::Off) => VmStatus::Down,
         (_, Power::Saved) => VmStatus::Suspended,
         (_, Power::Crashed) => VmStatus::Paused,

@@ -73,15 +73,15 @@ pub enum Operation {
     },
     RemoveDisk {
         disk: DiskId,
-        vms: Vec<VmId>,
+        /// How it hung on VMs.
+        attachments: Vec<Attachment>,
     },
     AttachDisk {
         vm: VmId,
         disk: DiskId,
     },
     DetachDisk {
-        vm: VmId,
-        disk: DiskId,
+        before: Attachment,
     },
     /// `active` as it is to become.
     PlugDisk {
@@ -89,17 +89,14 @@ pub enum Operation {
         disk: DiskId,
         active: bool,
     },
+    /// Its size included.
     UpdateDisk {
         before: Box<Disk>,
         attachments: Vec<Attachment>,
     },
-    ResizeDisk {
-        disk: DiskId,
-        from: u64,
-    },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub settings: BTreeMap<String, String>,
     pub data_centers: BTreeMap<DataCenterId, DataCenter>,

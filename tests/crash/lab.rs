@@ -71,7 +71,9 @@ impl Lab {
             Arc::new(images.clone()),
         );
         let lab = Self { engine: engine.await.unwrap(), sim, images, store, steps };
-        lab.rest().await;
+        while !lab.engine.connected() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         lab
     }
 
@@ -80,7 +82,7 @@ impl Lab {
         Self::over(self.sim.clone(), self.images.clone(), store, self.steps.clone()).await
     }
 
-    /// Waits until nothing is left to do.
+    /// Waits until nothing is left to do, for a clock that runs ahead.
     pub async fn rest(&self) {
         for _ in 0..1000 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -91,6 +93,19 @@ impl Lab {
             }
         }
         panic!("not at rest: {:#?}", self.engine.world().intents);
+    }
+
+    /// Waits until two looks in a row find the same world, in real time.
+    pub async fn quiet(&self) {
+        let mut last = String::new();
+        loop {
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            let now = format!("{:?} {:?}", self.engine.world().intents, self.picture());
+            if self.engine.world().intents.is_empty() && now == last {
+                return;
+            }
+            last = now;
+        }
     }
 
     pub async fn vm(&self, name: &str) -> VmId {

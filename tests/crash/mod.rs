@@ -3,4 +3,5 @@
 mod audit;
 mod cases;
 mod lab;
+mod races;
 mod sim;

@@ -24,6 +24,7 @@ pub mod fault;
 pub mod links;
 mod lookup;
 mod negotiate;
+mod nics;
 mod pages;
 pub mod path;
 mod rendered;

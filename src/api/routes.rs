@@ -3,7 +3,7 @@
 use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
-use super::{capabilities, disks, entry, statistics, vm_actions, vms};
+use super::{capabilities, disks, entry, nics, statistics, vm_actions, vms};
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -70,6 +70,16 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/disks/{disk}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/disks/{disk}/statistics" => statistics::list_of_vm_disk,
     GET "/vms/{vm}/disks/{disk}/statistics/{statistic}" => statistics::show_of_vm_disk,
+
+    GET "/vms/{vm}/nics" => nics::list,
+    POST "/vms/{vm}/nics" => nics::add,
+    GET "/vms/{vm}/nics/{nic}" => nics::show,
+    PUT "/vms/{vm}/nics/{nic}" => nics::update,
+    DELETE "/vms/{vm}/nics/{nic}" => nics::remove,
+    POST "/vms/{vm}/nics/{nic}/activate" => nics::activate,
+    POST "/vms/{vm}/nics/{nic}/deactivate" => nics::deactivate,
+    GET "/vms/{vm}/nics/{nic}/statistics" => nics::list_statistics,
+    GET "/vms/{vm}/nics/{nic}/statistics/{statistic}" => nics::show_statistic,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

@@ -1,7 +1,7 @@
 //! What a document says of a domain: the live one of what runs, the persistent one of what will.
 
 use super::memory::bytes;
-use super::{device, identity};
+use super::{device, identity, nic};
 use crate::model::vm::Protocol;
 use crate::model::{Accelerator, VmId};
 use crate::xml::Element;
@@ -56,6 +56,10 @@ pub struct Tap {
     pub mac: String,
     pub target: Option<String>,
     pub alias: Option<String>,
+    /// `network:NAME` or `bridge:NAME`.
+    pub network: Option<String>,
+    pub model: Option<String>,
+    pub linked: bool,
 }
 
 /// Reads any domain's document, whoever wrote it; what it does not say stays at its default.
@@ -118,6 +122,9 @@ fn tap(device: &Element) -> Option<Tap> {
         mac: device.value("mac/@address")?,
         target: device.value("target/@dev"),
         alias: alias(device),
+        network: nic::network(device),
+        model: device.value("model/@type"),
+        linked: device.value("link/@state").as_deref() != Some("down"),
     })
 }
 

@@ -51,9 +51,14 @@ impl Engine {
             }
             HypervisorEvent::DeviceRemoved { id, alias } => {
                 self.look_again(*id);
-                if let Some(disk) = DiskId::from_alias(alias) {
+                if let (Some(disk), Some(nic)) = (DiskId::from_alias(alias), NicId::from_alias(alias)) {
                     let (engine, id) = (self.clone(), *id);
-                    tokio::spawn(async move { engine.follow_removal(id, disk).await });
+                    tokio::spawn(async move {
+                        engine.follow_removal(id, disk).await;
+                        if let Err(why) = engine.follow_nic_removal(id, nic).await {
+                            tracing::warn!(vm = %id, %nic, "following an unplugged interface failed: {why}");
+                        }
+                    });
                 }
             }
             HypervisorEvent::DeviceRemovalFailed { .. } => {}
@@ -176,6 +181,7 @@ impl Engine {
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
+        self.ensure_nowhere().await;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
         self.connected.store(true, Ordering::Release);

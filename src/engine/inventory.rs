@@ -168,7 +168,8 @@ impl Inventory {
     /// Names and ids of every domain that libvirt has.
     pub fn names(&self) -> Vec<(String, VmId)> {
         let entries = self.entries.read().expect("no panic while held");
-        let seen = entries.iter().filter_map(|(id, entry)| Some((entry.seen.as_ref()?.domain.name.clone(), *id)));
+        let seen =
+            entries.iter().filter_map(|(id, entry)| Some((entry.seen.as_ref()?.domain.name.clone(), *id)));
         seen.collect()
     }
 

@@ -217,6 +217,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn refresh_pool(&self, name: &str) -> Result<()>;
     /// Capacity and free bytes of a pool.
     fn pool_space(&self, name: &str) -> Result<(u64, u64)>;
+    /// Makes sure that a network of that name runs whose members reach nobody, not even each other.
+    fn ensure_isolated_network(&self, name: &str) -> Result<()>;
     /// The named libvirt network exists and is active.
     fn network_active(&self, name: &str) -> Result<bool>;
 

@@ -30,6 +30,7 @@ impl Engine {
             }
         }
         self.follow_running_disks().await;
+        self.follow_running_nics().await;
         self.define_missing().await;
     }
 
@@ -91,6 +92,13 @@ impl Engine {
                 }
                 Ok(vec![])
             }
+            Operation::AddNic { vm, nic } => self.bring_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before } => self.bring_nic(before.vm, before.id).await.map(|()| vec![]),
+            // Whether the guest let go is what the running domain shows: `follow_running_nics`.
+            Operation::UnplugNic { vm, .. } | Operation::ReorderMacs { vm, .. } => {
+                self.sync_definition(*vm).await.map(|_| vec![])
+            }
+            Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ResizeDisk { disk, .. } => {
                 let attachments: Vec<Attachment> = self.world().attachments_of(*disk).cloned().collect();
                 self.finish_resize(*disk, &attachments).await?;
@@ -142,11 +150,22 @@ impl Engine {
                 let row = self.disk(*disk)?;
                 Ok(vec![Change::Disk(Disk { size, status: DiskStatus::Ok, ..row })])
             }
+            Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before } => self.undo_update_nic(before).await.map(|()| vec![]),
+            Operation::RemoveNic { before } => {
+                self.note(vec![Change::Nic(Nic::clone(before))]).await?;
+                self.sync_definition(before.vm).await.map(|_| vec![])
+            }
+            Operation::ReorderMacs { vm, before } => {
+                self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
+                self.sync_definition(*vm).await.map(|_| vec![])
+            }
             // A removal has no way back: asking again is all there is.
             Operation::RemoveVm { .. }
             | Operation::RemoveDisk { .. }
             | Operation::DetachDisk { .. }
-            | Operation::PlugDisk { active: false, .. } => self.finish(operation).await,
+            | Operation::PlugDisk { active: false, .. }
+            | Operation::UnplugNic { .. } => self.finish(operation).await,
         }
     }
 
@@ -224,6 +243,13 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             std::iter::once(disk(&before.id)).chain(attachments.iter().map(|it| shared(&it.vm))).collect()
         }
         Operation::ResizeDisk { disk: id, .. } => vec![disk(id)],
+        Operation::AddNic { vm, nic } | Operation::UnplugNic { vm, nic } => {
+            vec![(Entity::Nic(*nic), Mode::Exclusive), shared(vm)]
+        }
+        Operation::UpdateNic { before } | Operation::RemoveNic { before } => {
+            vec![(Entity::Nic(before.id), Mode::Exclusive), shared(&before.vm)]
+        }
+        Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
     }
 }
 
@@ -232,7 +258,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) => None,
         })
         .collect()
 }

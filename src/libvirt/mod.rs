@@ -203,6 +203,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| storage::space(connect, name))
     }
 
+    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| storage::ensure_isolated_network(connect, name))
+    }
+
     fn network_active(&self, name: &str) -> Result<bool> {
         self.link.call(Lane::Calls, |connect| storage::network_active(connect, name))
     }

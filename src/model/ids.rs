@@ -49,6 +49,8 @@ ids! {
     CpuProfileId,
     NetworkId,
     VnicProfileId,
+    /// A network interface's id; the device in libvirt carries it in its alias.
+    NicId,
     UserId,
     IntentId,
 }
@@ -69,6 +71,17 @@ impl DiskId {
     /// The serial number that the guest reads: the first 20 characters, as virtio-blk takes no more.
     pub fn serial(self) -> String {
         self.to_string()[..20].to_owned()
+    }
+}
+
+impl NicId {
+    /// The alias of the interface's device.
+    pub fn alias(self) -> String {
+        format!("ua-{self}")
+    }
+
+    pub fn from_alias(alias: &str) -> Option<Self> {
+        alias.strip_prefix("ua-")?.parse().ok()
     }
 }
 

@@ -594,6 +594,13 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
+        self.change("ensure isolated network", |state| {
+            state.networks.insert(name.to_owned());
+            Ok(())
+        })
+    }
+
     fn network_active(&self, name: &str) -> Result<bool> {
         self.look(|state| Ok(state.networks.contains(name)))
     }

@@ -3,10 +3,12 @@
 
 mod disk;
 mod names;
+mod nic;
 mod vm;
 
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
+pub use nic::{NicRequest, is_named, nic};
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 
 use crate::error::{Error, Result};

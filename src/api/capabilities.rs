@@ -4,7 +4,10 @@ use super::app::App;
 use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
+use super::{cpus, permits};
 use crate::error::Error;
+use crate::model::OPERATING_SYSTEMS;
+use crate::model::vm::CUSTOM_PROPERTIES;
 use crate::wire::types::*;
 use std::sync::Arc;
 use uuid::{Uuid, uuid};
@@ -12,22 +15,19 @@ use uuid::{Uuid, uuid};
 /// The bytes of `3.6`.
 const LEVEL: Uuid = uuid!("332e3600-0000-0000-0000-000000000000");
 
-/// Operating systems by the names that VMs are made with.
-const OS_TYPES: &str = "other, windows_xp, windows_2003, windows_2008, other_linux, rhel_5, rhel_4, rhel_3, \
-    windows_2003x64, windows_7, windows_7x64, rhel_5x64, rhel_4x64, rhel_3x64, windows_2008x64, \
-    windows_2008R2x64, rhel_6, rhel_6x64, windows_8, windows_8x64, windows_2012x64, rhel_7x64, windows_10, \
-    windows_10x64, sles_11, ubuntu_12_04, ubuntu_12_10, ubuntu_13_04, ubuntu_13_10, ubuntu_14_04, debian_7, \
-    freebsd, freebsdx64";
-
 /// `GET /capabilities`
-pub async fn list(_: Arc<App>, _: Request) -> Answer {
-    Ok(Reply::ok(Capabilities { version: vec![level()], ..Capabilities::default() }))
+pub async fn list(app: Arc<App>, _: Request) -> Answer {
+    Ok(Reply::ok(Capabilities {
+        version: vec![level(&app)],
+        permits: Some(permits::all()),
+        ..Capabilities::default()
+    }))
 }
 
 /// `GET /capabilities/{level}`
-pub async fn show(_: Arc<App>, request: Request) -> Answer {
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let id: Uuid = request.id("level")?;
-    if id == LEVEL { Ok(Reply::ok(level())) } else { Err(Error::not_found(id).into()) }
+    if id == LEVEL { Ok(Reply::ok(level(&app))) } else { Err(Error::not_found(id).into()) }
 }
 
 /// A list of words.
@@ -35,14 +35,16 @@ fn words<T: FromIterator<&'static str>>(text: &'static str) -> Option<T> {
     Some(text.split(", ").collect())
 }
 
-fn level() -> CapabilitiesVersion {
+fn level(app: &App) -> CapabilitiesVersion {
     CapabilitiesVersion {
         href: Some(links::href("/capabilities/{level}", &[&LEVEL])),
         id: Some(LEVEL.to_string()),
         major: Some(3),
         minor: Some(6),
         current: Some(true),
-        cpus: Some(Cpus { cpu: cpus().collect() }),
+        cpus: Some(Cpus { cpu: cpus::all(app) }),
+        // Hosts cannot be switched on and off from outside.
+        power_managers: Some(PowerManagers::default()),
         fence_types: words("manual, restart, start, stop, status"),
         storage_types: words("iscsi, fcp, nfs, localfs, posixfs, glusterfs"),
         configuration_types: words("ovf"),
@@ -51,13 +53,13 @@ fn level() -> CapabilitiesVersion {
         boot_devices: words("cdrom, hd, network"),
         display_types: words("vnc, spice"),
         nic_interfaces: words("e1000, virtio, rtl8139, rtl8139_virtio, spapr_vlan, pci_passthrough"),
-        os_types: words(OS_TYPES),
+        os_types: Some(OPERATING_SYSTEMS.iter().map(|(_, name, _)| *name).collect()),
         disk_formats: words("cow, raw"),
         graphics_types: words("spice, vnc"),
         disk_storage_types: words("image, lun, cinder"),
         disk_interfaces: words("ide, virtio_scsi, virtio, spapr_vscsi"),
         vm_affinities: words("migratable, user_migratable, pinned"),
-        custom_properties: Some(CustomProperties { custom_property: vec![accelerator()] }),
+        custom_properties: Some(custom_properties()),
         boot_protocols: words("dhcp, static, none"),
         error_handling: words("migrate, do_not_migrate, migrate_highly_available"),
         storage_formats: words("v1, v2, v3"),
@@ -85,6 +87,7 @@ fn level() -> CapabilitiesVersion {
         host_nic_states: words("down, up"),
         data_center_states: words("uninitialized, up, maintenance, not_operational, problematic, contend"),
         vm_device_types: words("floppy, cdrom"),
+        permits: Some(permits::all()),
         scheduling_policies: words("evenly_distributed, power_saving, none, vm_evenly_distributed"),
         usages: words("display, vm, migration, management"),
         nfs_versions: words("auto, v3, v4, v4_1"),
@@ -127,24 +130,14 @@ fn level() -> CapabilitiesVersion {
     }
 }
 
-/// Processors from the plainest on, per vendor.
-fn cpus() -> impl Iterator<Item = Cpu> {
-    let intel = ["Conroe", "Penryn", "Nehalem", "Westmere", "SandyBridge", "Haswell-noTSX", "Haswell"]
-        .into_iter()
-        .map(|name| format!("Intel {name} Family"));
-    let amd = (1..=5).map(|generation| format!("AMD Opteron G{generation}"));
-    let numbered = |names: Vec<String>| names.into_iter().zip(3..);
-    numbered(intel.collect()).chain(numbered(amd.collect())).map(|(name, level)| Cpu {
-        r#type: Some(name),
-        level: Some(level),
-        architecture: Some("X86_64".to_owned()),
-        ..Cpu::default()
-    })
-}
-
-/// Whether a VM runs on the processor or is emulated.
-fn accelerator() -> CustomProperty {
-    CustomProperty { name: Some("accelerator".into()), regexp: Some("kvm|tcg".into()), value: None }
+/// What VMs may be told beyond the API's own words.
+fn custom_properties() -> CustomProperties {
+    let one = |(name, pattern): &(&str, &str)| CustomProperty {
+        name: Some((*name).to_owned()),
+        regexp: Some((*pattern).to_owned()),
+        value: None,
+    };
+    CustomProperties { custom_property: CUSTOM_PROPERTIES.iter().map(one).collect() }
 }
 
 fn architecture_capabilities() -> ArchitectureCapabilities {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const FLOATING: &str = "/disks/{disk}";
 const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
 
-fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
+pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
     let attached: Vec<VmId> = match place {
         DiskPlace::Floating if request.all_content => {
             app.engine.world().attachments_of(disk.id).map(|attachment| attachment.vm).collect()

@@ -1,12 +1,15 @@
 //! The entry point: what this is and where everything is.
 
 use super::app::App;
+use super::fault::Fault;
 use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::model::BLANK;
-use crate::wire::types::{Api, Link, ProductInfo, Ref, SpecialObjects, VersionNumber};
-use axum::http::{HeaderValue, header};
+use crate::wire::types::{
+    Api, ApiSummary, ApiSummaryItem, Link, ProductInfo, Ref, SpecialObjects, VersionNumber,
+};
+use axum::http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 
 /// The collections in the order in which clients know them, and whether they can be searched.
@@ -42,8 +45,21 @@ const COLLECTIONS: &[(&str, bool)] = &[
     ("operatingsystems", false),
 ];
 
+/// The documents of version 3, as its reference describes them.
+const SCHEMA: &str = include_str!("schema/ovirt-engine-api-3.6.xsd");
+const SCHEMA_FILE: HeaderValue =
+    HeaderValue::from_static("attachment; filename = ovirt-engine-api-schema.xsd");
+
 /// `GET /`
-pub async fn show(_: Arc<App>, request: Request) -> Answer {
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    if request.query.get("schema").is_some() {
+        return Ok(
+            Reply::text("application/octet-stream", SCHEMA).with(header::CONTENT_DISPOSITION, SCHEMA_FILE)
+        );
+    }
+    if request.query.get("rsdl").is_some() {
+        return Err(Fault::http(StatusCode::NOT_FOUND, "There is no description of the API."));
+    }
     let links = collections();
     let origin = request.origin.as_deref().unwrap_or_default();
     let header_entries: Vec<_> = links
@@ -54,6 +70,7 @@ pub async fn show(_: Arc<App>, request: Request) -> Answer {
         link: links,
         special_objects: Some(special_objects()),
         product_info: Some(product_info()),
+        summary: (!request.filter).then(|| summary(&app)),
         time: Some(jiff::Timestamp::now().into()),
         ..Api::default()
     };
@@ -87,6 +104,24 @@ fn special_objects() -> SpecialObjects {
     let nil = BLANK.0;
     let at = |path| links::is_there(path).then(|| Ref::at(links::href(path, &[&nil]), nil));
     SpecialObjects { blank_template: at("/templates/{template}"), root_tag: at("/tags/{tag}") }
+}
+
+/// How much there is, and how much of it works.
+fn summary(app: &App) -> ApiSummary {
+    let item = |total: usize, active: usize| {
+        Some(ApiSummaryItem { total: u32::try_from(total).ok(), active: u32::try_from(active).ok() })
+    };
+    let ids = app.engine.vm_ids();
+    let running = ids.iter().filter(|id| app.engine.vm(**id).is_ok_and(|view| view.status.runs())).count();
+    let connected = app.engine.connected();
+    let world = app.engine.world();
+    let (hosts, users, domains) = (world.hosts.len(), world.users.len(), world.storage_domains.len());
+    ApiSummary {
+        vms: item(ids.len(), running),
+        hosts: item(hosts, if connected { hosts } else { 0 }),
+        users: item(users, users),
+        storage_domains: item(domains, domains),
+    }
 }
 
 fn product_info() -> ProductInfo {

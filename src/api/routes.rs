@@ -3,7 +3,10 @@
 use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
-use super::{capabilities, disks, entry, nics, statistics, vm_actions, vms};
+use super::{
+    capabilities, clusters, data_centers, disks, entry, hosts, networks, nics, operating_systems, profiles,
+    statistics, storage_domains, templates, users, vm_actions, vms,
+};
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -36,6 +39,55 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/capabilities" => capabilities::list,
     GET "/capabilities/{level}" => capabilities::show,
+
+    GET "/datacenters" => data_centers::list,
+    GET "/datacenters/{data_center}" => data_centers::show,
+    GET "/datacenters/{data_center}/clusters" => data_centers::list_clusters,
+    GET "/datacenters/{data_center}/clusters/{cluster}" => data_centers::show_cluster,
+    GET "/datacenters/{data_center}/networks" => data_centers::list_networks,
+    GET "/datacenters/{data_center}/networks/{network}" => data_centers::show_network,
+    GET "/datacenters/{data_center}/storagedomains" => data_centers::list_storage_domains,
+    GET "/datacenters/{data_center}/storagedomains/{domain}" => data_centers::show_storage_domain,
+
+    GET "/clusters" => clusters::list,
+    GET "/clusters/{cluster}" => clusters::show,
+    GET "/clusters/{cluster}/networks" => clusters::list_networks,
+    GET "/clusters/{cluster}/networks/{network}" => clusters::show_network,
+    GET "/clusters/{cluster}/cpuprofiles" => clusters::list_cpu_profiles,
+    GET "/clusters/{cluster}/cpuprofiles/{profile}" => clusters::show_cpu_profile,
+
+    GET "/hosts" => hosts::list,
+    GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/statistics" => hosts::list_statistics,
+    GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
+
+    GET "/storagedomains" => storage_domains::list,
+    GET "/storagedomains/{domain}" => storage_domains::show,
+    GET "/storagedomains/{domain}/disks" => storage_domains::list_disks,
+    GET "/storagedomains/{domain}/disks/{disk}" => storage_domains::show_disk,
+    GET "/storagedomains/{domain}/files" => storage_domains::list_files,
+    GET "/storagedomains/{domain}/files/{file}" => storage_domains::show_file,
+    GET "/storagedomains/{domain}/diskprofiles" => storage_domains::list_profiles,
+    GET "/storagedomains/{domain}/diskprofiles/{profile}" => storage_domains::show_profile,
+
+    GET "/networks" => networks::list,
+    GET "/networks/{network}" => networks::show,
+    GET "/networks/{network}/vnicprofiles" => networks::list_profiles,
+    GET "/networks/{network}/vnicprofiles/{profile}" => networks::show_profile,
+
+    GET "/vnicprofiles" => profiles::list_vnic,
+    GET "/vnicprofiles/{profile}" => profiles::show_vnic,
+    GET "/diskprofiles" => profiles::list_disk,
+    GET "/diskprofiles/{profile}" => profiles::show_disk,
+    GET "/cpuprofiles" => profiles::list_cpu,
+    GET "/cpuprofiles/{profile}" => profiles::show_cpu,
+
+    GET "/templates" => templates::list,
+    GET "/templates/{template}" => templates::show,
+    GET "/operatingsystems" => operating_systems::list,
+    GET "/operatingsystems/{number}" => operating_systems::show,
+    GET "/users" => users::list,
+    GET "/users/{user}" => users::show,
 
     GET "/vms" => vms::list,
     POST "/vms" => vms::add,

@@ -11,7 +11,7 @@ use crate::wire::types::{Ref, Statistic, StatisticValue, StatisticValues, Statis
 use std::sync::Arc;
 
 /// What is fixed about an entry: the id is the MD5 of the name, the same wherever the entry stands.
-struct Entry {
+pub struct Entry {
     id: &'static str,
     name: &'static str,
     description: &'static str,
@@ -21,7 +21,7 @@ struct Entry {
     counter: bool,
 }
 
-const fn entry(
+pub const fn entry(
     id: &'static str,
     name: &'static str,
     description: &'static str,
@@ -116,7 +116,7 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-fn statistics<const N: usize>(
+pub fn statistics<const N: usize>(
     entries: &[Entry; N],
     values: [f64; N],
     href: &str,

@@ -85,4 +85,9 @@ impl Engine {
         files.sort();
         Ok(files.into_iter().map(|(name, size)| StorageFile { name, size }).collect())
     }
+
+    /// What libvirt and QEMU call themselves: `libvirt 9.0.0, QEMU 7.2.22`.
+    pub async fn hypervisor_version(&self) -> Result<String> {
+        self.lane.call(|hv| hv.version()).await
+    }
 }

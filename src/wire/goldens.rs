@@ -186,7 +186,7 @@ fn every_file_is_valid_by_the_schema() {
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "xml"));
     let checked = Command::new("xmllint")
-        .args(["--noout", "--schema", "tests/wire/api-3.6.xsd"])
+        .args(["--noout", "--schema", "src/api/schema/ovirt-engine-api-3.6.xsd"])
         .args(&files)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

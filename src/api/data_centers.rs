@@ -1,0 +1,113 @@
+//! `/datacenters`
+
+use super::app::App;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::search::{self, Searched};
+use super::{clusters, links, networks, rows, storage_domains};
+use crate::model::{DataCenter, DataCenterId};
+use crate::wire::convert;
+use crate::wire::types;
+use std::sync::Arc;
+
+const ITEM: &str = "/datacenters/{data_center}";
+
+fn document(app: &App, row: &DataCenter) -> types::DataCenter {
+    let document = convert::data_center(row);
+    let href = document.href.clone().unwrap_or_default();
+    types::DataCenter {
+        actions: links::actions(ITEM, &href),
+        link: links::collections(ITEM, &href),
+        status: Some(status(app).into()),
+        ..document
+    }
+}
+
+/// A data center is what its host can do.
+fn status(app: &App) -> &'static str {
+    if app.engine.connected() { "up" } else { "not_operational" }
+}
+
+impl Searched for DataCenter {
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "id",
+        "description",
+        "comment",
+        "local",
+        "status",
+        "compatibility_version",
+        "clusters.name",
+    ];
+
+    fn field(&self, app: &App, name: &str) -> Option<String> {
+        Some(match name {
+            "name" => self.name.clone(),
+            "id" => self.id.to_string(),
+            "description" => self.description.clone(),
+            "local" => true.to_string(),
+            "status" => status(app).into(),
+            "compatibility_version" => "3.6".into(),
+            "clusters.name" => {
+                let world = app.engine.world();
+                world.clusters.values().find(|cluster| cluster.data_center == self.id)?.name.clone()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The data center of the path.
+fn named(app: &App, request: &Request) -> Result<DataCenterId, super::fault::Fault> {
+    rows::one(&app.engine.world().data_centers, request, "data_center").map(|row| row.id)
+}
+
+/// `GET /datacenters`
+pub async fn list(app: Arc<App>, request: Request) -> Answer {
+    let all = rows::by_name(&app.engine.world().data_centers, |row| &row.name, |_| true);
+    let found = search::select(&app, &request, all)?;
+    let data_center = found.iter().map(|row| document(&app, row)).collect();
+    Ok(Reply::ok(types::DataCenters { data_center, ..Default::default() }))
+}
+
+/// `GET /datacenters/{data_center}`
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
+    Ok(Reply::ok(document(&app, &row)))
+}
+
+/// `GET /datacenters/{data_center}/clusters`
+pub async fn list_clusters(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    clusters::some(&app, &request, |row| row.data_center == id)
+}
+
+/// `GET /datacenters/{data_center}/clusters/{cluster}`
+pub async fn show_cluster(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    clusters::one(&app, &request, |row| row.data_center == id)
+}
+
+/// `GET /datacenters/{data_center}/networks`
+pub async fn list_networks(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    networks::some(&app, &request, None, |row| row.data_center == id)
+}
+
+/// `GET /datacenters/{data_center}/networks/{network}`
+pub async fn show_network(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    networks::one(&app, &request, None, |row| row.data_center == id)
+}
+
+/// `GET /datacenters/{data_center}/storagedomains`
+pub async fn list_storage_domains(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    storage_domains::some(&app, &request, Some(id)).await
+}
+
+/// `GET /datacenters/{data_center}/storagedomains/{domain}`
+pub async fn show_storage_domain(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    storage_domains::one(&app, &request, Some(id)).await
+}

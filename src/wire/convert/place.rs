@@ -1,0 +1,236 @@
+//! Where VMs live: the documents of rows. What is measured, links and actions are the caller's.
+
+use super::{API, reference};
+use crate::model::vm::Vm;
+use crate::model::*;
+use crate::wire::types::{self, Ref};
+use std::fmt::Display;
+
+/// The level of compatibility that there is.
+pub fn level() -> types::VersionNumber {
+    types::VersionNumber { major: Some(3), minor: Some(6), ..Default::default() }
+}
+
+fn at(collection: &str, id: impl Display) -> Option<String> {
+    reference(collection, id).href
+}
+
+fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+pub fn data_center(it: &DataCenter) -> types::DataCenter {
+    types::DataCenter {
+        href: at("datacenters", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: filled(&it.description),
+        local: Some(true),
+        storage_format: Some("v3".into()),
+        version: Some(level()),
+        supported_versions: Some(types::SupportedVersions { version: vec![level()] }),
+        quota_mode: Some("disabled".into()),
+        ..Default::default()
+    }
+}
+
+pub fn cluster(it: &Cluster) -> types::Cluster {
+    types::Cluster {
+        href: at("clusters", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: filled(&it.description),
+        data_center: Some(reference("datacenters", it.data_center)),
+        version: Some(level()),
+        virt_service: Some(true),
+        gluster_service: Some(false),
+        trusted_service: Some(false),
+        ..Default::default()
+    }
+}
+
+pub fn host(it: &Host) -> types::Host {
+    types::Host {
+        href: at("hosts", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        cluster: Some(reference("clusters", it.cluster)),
+        ..Default::default()
+    }
+}
+
+/// `master` is the domain that a data center cannot be without.
+pub fn storage_domain(it: &StorageDomain) -> types::StorageDomain {
+    let (kind, master) = match it.kind {
+        StorageKind::Data => ("data", true),
+        StorageKind::Iso => ("iso", false),
+    };
+    types::StorageDomain {
+        href: at("storagedomains", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: filled(&it.description),
+        data_centers: Some([Ref::bare(it.data_center)].into_iter().collect()),
+        r#type: Some(kind.into()),
+        master: Some(master),
+        storage: Some(types::HostStorage {
+            r#type: Some("localfs".into()),
+            path: Some(it.folder.clone()),
+            ..Default::default()
+        }),
+        storage_format: Some(if master { "v3" } else { "v1" }.into()),
+        ..Default::default()
+    }
+}
+
+/// A network of its data center; a cluster says more about it.
+pub fn network(it: &Network) -> types::Network {
+    types::Network {
+        href: at("networks", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: filled(&it.description),
+        data_center: Some(reference("datacenters", it.data_center)),
+        stp: Some(false),
+        mtu: Some(0),
+        usages: Some(["vm"].into_iter().collect()),
+        ..Default::default()
+    }
+}
+
+pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
+    types::VnicProfile {
+        href: at("vnicprofiles", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        network: Some(reference("networks", it.network)),
+        port_mirroring: Some(false),
+        pass_through: Some(types::VnicPassThrough { mode: Some("disabled".into()) }),
+        ..Default::default()
+    }
+}
+
+pub fn disk_profile(it: &DiskProfile) -> types::DiskProfile {
+    types::DiskProfile {
+        href: at("diskprofiles", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        storage_domain: Some(reference("storagedomains", it.storage_domain)),
+        ..Default::default()
+    }
+}
+
+pub fn cpu_profile(it: &CpuProfile) -> types::CpuProfile {
+    types::CpuProfile {
+        href: at("cpuprofiles", it.id),
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        cluster: Some(reference("clusters", it.cluster)),
+        ..Default::default()
+    }
+}
+
+/// A user of a profile. A directory is named, as version 3 clients know it, by the upper-case hex
+/// of its name.
+pub fn user(id: UserId, name: &str, profile: &str) -> types::User {
+    let directory = profile.bytes().map(|byte| format!("{byte:02X}")).collect();
+    types::User {
+        href: at("users", id),
+        id: Some(id.to_string()),
+        name: Some(name.to_owned()),
+        domain: Some(types::Domain {
+            id: Some(directory),
+            name: Some(profile.to_owned()),
+            ..Default::default()
+        }),
+        namespace: Some("*".into()),
+        user_name: Some(format!("{name}@{profile}")),
+        principal: Some(name.to_owned()),
+        ..Default::default()
+    }
+}
+
+pub fn operating_system(&(number, name, description): &(u32, &str, &str)) -> types::OperatingSystemInfo {
+    types::OperatingSystemInfo {
+        href: at("operatingsystems", number),
+        id: Some(number.to_string()),
+        name: Some(name.to_owned()),
+        description: Some(description.to_owned()),
+        ..Default::default()
+    }
+}
+
+/// Makes a template of what it shares with the document of a VM.
+macro_rules! template_of {
+    ($vm:ident: $($field:ident)*) => {
+        types::Template { $($field: $vm.$field,)* ..types::Template::default() }
+    };
+}
+
+/// The template that every VM can be made of.
+pub fn blank() -> types::Template {
+    let spec = VmSpec { name: "Blank".into(), description: "Blank template".into(), ..VmSpec::default() };
+    let row = Vm {
+        id: VmId(BLANK.0),
+        cluster: ClusterId(BLANK.0),
+        template: BLANK,
+        created: jiff::Timestamp::UNIX_EPOCH,
+        spec: spec.clone(),
+        next_run: None,
+        run_once: false,
+        started: None,
+        stopped: None,
+        machine: None,
+    };
+    let vm = super::vm(&row, &spec, &super::RunState::default(), true);
+    let template = template_of!(vm: name description r#type memory cpu cpu_shares bios os origin stateless
+        delete_protected high_availability display sso rng_device console usb soundcard_enabled tunnel_migration
+        migration_downtime virtio_scsi start_paused io time_zone memory_policy);
+    types::Template {
+        href: at("templates", BLANK),
+        id: Some(BLANK.to_string()),
+        status: Some("ok".into()),
+        version: Some(types::TemplateVersion {
+            base_template: Some(reference("templates", BLANK)),
+            version_number: Some(1),
+            version_name: Some("base version".into()),
+        }),
+        ..template
+    }
+}
+
+/// A file of an ISO domain. Its name may hold what an address must not.
+pub fn file(name: &str, domain: &StorageDomain) -> types::File {
+    types::File {
+        href: Some(format!("{API}/storagedomains/{}/files/{}", domain.id, escaped(name))),
+        id: Some(name.to_owned()),
+        name: Some(name.to_owned()),
+        storage_domain: Some(reference("storagedomains", domain.id)),
+        ..Default::default()
+    }
+}
+
+/// A text as a segment of a path.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_files_hold_only_what_they_may() {
+        assert_eq!(escaped("debian-12.iso"), "debian-12.iso");
+        assert_eq!(escaped("a b;c/ü?.iso"), "a%20b%3Bc%2F%C3%BC%3F.iso");
+    }
+
+    #[test]
+    fn a_user_is_known_by_its_directory() {
+        let user = user(UserId(BLANK.0), "admin", "internal");
+        assert_eq!(user.domain.unwrap().id.unwrap(), "696E7465726E616C");
+        assert_eq!(user.user_name.unwrap(), "admin@internal");
+    }
+}

@@ -19,11 +19,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where packages put the templates that users may override.
 const TEMPLATES: &str = "/etc/vireo/domain-templates";
 const EXIT_CONFIGURATION: u8 = 78;
+/// What a stop may take in all.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Runs a command of the command line.
 pub fn run(cli: Cli) -> ExitCode {
@@ -74,7 +77,7 @@ fn check(config: &Config) -> ExitCode {
         if libvirt.version().is_ok() {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     match libvirt.version().and_then(|version| Ok((version, libvirt.facts()?))) {
         Ok((version, facts)) => {
@@ -207,6 +210,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let (told, patience) = tokio::sync::oneshot::channel();
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -214,10 +218,27 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!("stopping: guests run on");
+        let _ = told.send(());
     };
-    serve(listener, tls, app, stop).await.map_err(|why| Error::host(format!("Serving failed: {why}")))?;
-    engine.drain().await;
-    Ok(())
+    let work = async {
+        serve(listener, tls, app, stop).await.map_err(|why| Error::host(format!("Serving failed: {why}")))?;
+        engine.drain().await;
+        Ok(())
+    };
+    let overdue = async {
+        // Never told means never asked to stop.
+        match patience.await {
+            Ok(()) => tokio::time::sleep(FAREWELL).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = work => ended,
+        () = overdue => {
+            tracing::warn!("work still runs; its intents are left to the next start");
+            Ok(())
+        }
+    }
 }
 
 /// The state folder with its rights: images are opened by QEMU's own user, the rest by us alone.

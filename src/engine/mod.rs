@@ -166,10 +166,9 @@ impl Engine {
         facts.ok_or_else(|| Error::unavailable("the host's facts are not known yet"))
     }
 
-    /// Waits for jobs that still run, as long as a stop may take; what is left is the next start's.
+    /// Waits until no job runs any more.
     pub async fn drain(&self) {
-        let patience = tokio::time::Instant::now() + Duration::from_secs(10);
-        while self.jobs.running() > 0 && tokio::time::Instant::now() < patience {
+        while self.jobs.running() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -1,0 +1,167 @@
+//! The daemon itself, as a process.
+
+use super::{Client, Host, guests, wait};
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+pub const USER: &str = "admin@internal";
+pub const PASSWORD: &str = "live-test";
+
+#[derive(Clone, Default)]
+pub struct Options {
+    pub tls: bool,
+    /// Goes on without waiting for libvirt.
+    pub degraded: bool,
+}
+
+pub struct Daemon {
+    pub state: PathBuf,
+    pub port: u16,
+    options: Options,
+    /// How to start it: the namespace of the host, and the environment.
+    host_uri: String,
+    keeper: PathBuf,
+    process: Option<Child>,
+    told: AtomicBool,
+}
+
+impl Daemon {
+    pub fn start(host: &Host, options: &Options) -> Self {
+        let mut daemon = Self {
+            state: host.root.join("vireo"),
+            port: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+            options: options.clone(),
+            host_uri: host.uri.clone(),
+            keeper: host.root.join("keeper.pid"),
+            process: None,
+            told: AtomicBool::new(false),
+        };
+        daemon.remember_facts();
+        daemon.restart();
+        daemon.keep_facts();
+        daemon
+    }
+
+    /// What an earlier daemon found out about this machine, as the hosts do with what libvirt
+    /// found out: it is checked anew, and saves the seconds of trial starts.
+    fn remember_facts(&self) {
+        std::fs::create_dir_all(&self.state).unwrap();
+        let _ = std::fs::copy(self.kept_facts(), self.facts());
+    }
+
+    fn keep_facts(&self) {
+        // Other tests may start at the same time: exchanged in one step.
+        let new = self.kept_facts().with_extension(self.port.to_string());
+        if std::fs::copy(self.facts(), &new).is_ok() {
+            std::fs::rename(new, self.kept_facts()).unwrap();
+        }
+    }
+
+    fn facts(&self) -> PathBuf {
+        self.state.join("host-facts.json")
+    }
+
+    fn kept_facts(&self) -> PathBuf {
+        self.state.join("../../../cache/host-facts.json")
+    }
+
+    /// `vireo serve` in the state folder of this daemon.
+    ///
+    /// It sees the mounts of its host, so that whatever ends the host ends it, too.
+    pub fn command(&self) -> Command {
+        let keeper = std::fs::read_to_string(&self.keeper).unwrap();
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", keeper.trim(), "--mount", "--", env!("CARGO_BIN_EXE_vireo"), "serve"])
+            .env("VIREO_PATHS_STATE", &self.state)
+            .env("VIREO_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("VIREO_SERVER_TLS", self.options.tls.to_string())
+            .env("VIREO_LIBVIRT_URI", &self.host_uri)
+            .env("VIREO_GUESTS_BOOT_DIRS", guests().unwrap_or_default())
+            .env("VIREO_GUESTS_HOTUNPLUG_TIMEOUT", "3")
+            .env("VIREO_STATS_INTERVAL", "1")
+            .env("VIREO_ADMIN_PASSWORD", PASSWORD);
+        command
+    }
+
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none());
+        let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
+        self.process = Some(self.command().stderr(log).spawn().unwrap());
+        let wanted = if self.options.degraded { "" } else { "ok" };
+        wait(30, "the daemon is ready", || {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {}", self.log());
+            self.health().filter(|health| health.starts_with(wanted))
+        });
+    }
+
+    /// What it says of itself; `None` when it does not answer.
+    pub fn health(&self) -> Option<String> {
+        let scheme = if self.options.tls { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{}/ovirt-engine/services/health", self.port);
+        let asked = Command::new("curl").args(["-sf", "--insecure", "--max-time", "5", &url]).output();
+        let answered = asked.ok().filter(|answer| answer.status.success())?;
+        Some(String::from_utf8_lossy(&answered.stdout).into_owned())
+    }
+
+    pub fn client(&self) -> Client {
+        Client { port: self.port }
+    }
+
+    /// As a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        super::host::run(Command::new("kill").arg(process.id().to_string()));
+        wait(15, "the daemon ends", || process.try_wait().unwrap())
+    }
+
+    pub fn ca(&self) -> PathBuf {
+        self.state.join("pki/ca.pem")
+    }
+
+    /// The image file of a disk.
+    pub fn image(&self, name: &str) -> PathBuf {
+        self.state.join("images").join(name)
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.keeper.with_file_name("vireo.log")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    pub fn tell_when_panicking(&self) {
+        if std::thread::panicking() && !self.told.swap(true, Relaxed) {
+            let log = self.log();
+            let told: Vec<&str> = log.lines().filter(|line| !line.contains("method=GET")).collect();
+            eprintln!("== vireo's log ends\n{}", tail(&told.join("\n"), 30));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.tell_when_panicking();
+        self.kill();
+    }
+}
+
+/// The last lines of a log.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

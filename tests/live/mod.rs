@@ -1,0 +1,6 @@
+//! The daemon on a real libvirt: what the API says is read in the guest, in the image file, in
+//! libvirt's own documents. Without VIREO_TEST_GUESTS (tests/run sets it) they are skipped.
+
+pub mod harness;
+
+mod disks;

@@ -14,4 +14,5 @@ mod tests;
 
 pub use hypervisor::Simulated;
 pub use images::SimImages;
+pub use steps::Steps;
 pub use store::MemoryStore;

@@ -2,13 +2,20 @@
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-#[derive(Debug, Default)]
+type Interruption = Box<dyn FnOnce() + Send>;
+
+/// Of one handle, or of all of a host's: then one number names any moment of an operation.
+#[derive(Default)]
 pub struct Steps {
     calls: AtomicU64,
     /// Numbers of the calls that fail; 0 is none.
     refused: AtomicU64,
     unanswered: AtomicU64,
+    /// The call at which the power goes; 0 is none.
+    cut: AtomicU64,
+    interruption: Mutex<Option<(u64, Interruption)>>,
 }
 
 impl Steps {
@@ -27,10 +34,26 @@ impl Steps {
         self.unanswered.store(self.calls() + n, Ordering::SeqCst);
     }
 
-    /// Forgets the failures that are still to come.
+    /// The n-th call from now on and all after it do nothing and fail: who calls is dead by then.
+    pub fn cut_at(&self, n: u64) {
+        self.cut.store(self.calls() + n, Ordering::SeqCst);
+    }
+
+    /// Something happens right before the n-th call from now on.
+    pub fn interrupt_at(&self, n: u64, by: impl FnOnce() + Send + 'static) {
+        *self.interruption() = Some((self.calls() + n, Box::new(by)));
+    }
+
+    /// Forgets what is still to come, and puts the power on again.
     pub fn heal(&self) {
         self.refused.store(0, Ordering::SeqCst);
         self.unanswered.store(0, Ordering::SeqCst);
+        self.cut.store(0, Ordering::SeqCst);
+        *self.interruption() = None;
+    }
+
+    fn interruption(&self) -> std::sync::MutexGuard<'_, Option<(u64, Interruption)>> {
+        self.interruption.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one step.
@@ -40,8 +63,15 @@ impl Steps {
             Error::host("The host refused the operation.")
                 .because(format!("simulated: {what} ({number}) {how}"))
         };
+        let due = self.interruption().take_if(|(at, _)| *at == number);
+        if let Some((_, interrupt)) = due {
+            interrupt();
+        }
         if number == self.refused.load(Ordering::SeqCst) {
             return Err(failed("is refused"));
+        }
+        if matches!(self.cut.load(Ordering::SeqCst), cut if cut != 0 && number >= cut) {
+            return Err(failed("comes after the end"));
         }
         let done = act()?;
         if number == self.unanswered.load(Ordering::SeqCst) {
@@ -55,6 +85,11 @@ impl Steps {
 macro_rules! steered {
     ($handle:ty) => {
         impl $handle {
+            /// Counts its calls among those of others.
+            pub fn counting(self, steps: Arc<Steps>) -> Self {
+                Self { steps, ..self }
+            }
+
             /// How many calls there were that change something.
             pub fn calls(&self) -> u64 {
                 self.steps.calls()
@@ -101,5 +136,12 @@ mod tests {
         steps.fail_at(1);
         steps.heal();
         assert_eq!((call(&steps), steps.calls()), (Some(6), 7));
+        steps.cut_at(2);
+        assert_eq!([call(&steps), call(&steps), call(&steps)], [Some(7), None, None]);
+        steps.heal();
+        let (tell, told) = std::sync::mpsc::channel();
+        steps.interrupt_at(2, move || tell.send(()).unwrap());
+        assert_eq!((call(&steps), told.try_recv().is_ok()), (Some(8), false));
+        assert_eq!((call(&steps), told.try_recv().is_ok()), (Some(9), true));
     }
 }

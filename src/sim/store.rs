@@ -5,26 +5,56 @@ use crate::engine::ports::{Durability, Store};
 use crate::engine::world::Change;
 use crate::error::Result;
 use crate::store::Sqlite;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Clone)]
 pub struct MemoryStore {
     rows: Arc<Sqlite>,
+    disk: Arc<Disk>,
     steps: Arc<Steps>,
+}
+
+/// What a power loss leaves.
+struct Disk {
+    synced: Sqlite,
+    /// Lazy commits that no synced one has followed yet.
+    pending: Mutex<Vec<Change>>,
 }
 
 steered!(MemoryStore);
 
 impl MemoryStore {
     pub fn new() -> Result<Self> {
-        Ok(Self { rows: Arc::new(Sqlite::in_memory()?), steps: Arc::default() })
+        Self::holding(&[])
+    }
+
+    /// A store that begins with these rows.
+    pub fn holding(rows: &[Change]) -> Result<Self> {
+        let disk = Disk { synced: Sqlite::in_memory()?, pending: Mutex::default() };
+        let store =
+            Self { rows: Arc::new(Sqlite::in_memory()?), disk: Arc::new(disk), steps: Arc::default() };
+        store.keep(rows, Durability::Synced)?;
+        Ok(store)
     }
 
     /// A store of its own with what was committed to this one, as a restart finds it.
     pub fn reopened(&self) -> Result<Self> {
-        let copy = Self::new()?;
-        copy.rows.commit(&self.load()?, Durability::Lazy)?;
-        Ok(copy)
+        Self::holding(&self.load()?)
+    }
+
+    /// The same after a power loss.
+    pub fn after_power_loss(&self) -> Result<Self> {
+        Self::holding(&self.disk.synced.load()?)
+    }
+
+    fn keep(&self, changes: &[Change], durability: Durability) -> Result<()> {
+        self.rows.commit(changes, durability)?;
+        let mut pending = self.disk.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.extend_from_slice(changes);
+        match durability {
+            Durability::Lazy => Ok(()),
+            Durability::Synced => self.disk.synced.commit(&std::mem::take(&mut *pending), durability),
+        }
     }
 }
 
@@ -34,7 +64,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, changes: &[Change], durability: Durability) -> Result<()> {
-        self.steps.step("commit", || self.rows.commit(changes, durability))
+        self.steps.step("commit", || self.keep(changes, durability))
     }
 }
 
@@ -59,5 +89,8 @@ mod tests {
         assert_eq!(store.clone().load().unwrap(), [setting("a"), setting("c")]);
         assert_eq!(copy.load().unwrap().len(), 3);
         assert_eq!(store.calls(), 3);
+        assert_eq!(copy.after_power_loss().unwrap().load().unwrap(), store.load().unwrap());
+        copy.commit(&[setting("e")], Durability::Synced).unwrap();
+        assert_eq!(copy.after_power_loss().unwrap().load().unwrap().len(), 4);
     }
 }

@@ -1,0 +1,158 @@
+//! Do rows, documents, image files and memory tell the same story?
+
+use super::lab::Lab;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use vireo::engine::DiskChange;
+use vireo::engine::ports::{Hypervisor, Images, Store};
+use vireo::engine::world::World;
+use vireo::model::*;
+use vireo::{domain, xml};
+
+/// Everything that is wrong in a world at rest.
+pub async fn audit(lab: &Lab) -> Vec<String> {
+    let mut wrong = Wrong::default();
+    rows(lab, &mut wrong);
+    files(lab, &mut wrong);
+    documents(lab, &mut wrong);
+    reloaded(lab, &mut wrong);
+    locks(lab, &mut wrong).await;
+    wrong.0
+}
+
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn unless(&mut self, right: bool, what: impl FnOnce() -> String) {
+        if !right {
+            self.0.push(what());
+        }
+    }
+}
+
+fn rows(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    wrong.unless(world.intents.is_empty(), || format!("intents are left: {:?}", world.intents));
+    let mut names = BTreeSet::new();
+    for vm in world.vms.values() {
+        wrong.unless(names.insert(&vm.spec.name), || format!("two VMs are named {}", vm.spec.name));
+        let disks = world.disks_of(vm.id);
+        let targets: BTreeSet<&String> = disks.iter().map(|(hangs, _)| &hangs.target).collect();
+        wrong.unless(targets.len() == disks.len(), || format!("{}: a target is used twice", vm.spec.name));
+        let boots = disks.iter().filter(|(_, disk)| disk.bootable).count();
+        wrong.unless(boots <= 1, || format!("{} boots from {boots} disks", vm.spec.name));
+        let down = lab.engine.status(vm.id) == VmStatus::Down;
+        wrong.unless(!down || vm.next_run.is_none(), || format!("{} waits for its next run", vm.spec.name));
+        let run_is_open = vm.run_once || (vm.started.is_some() && vm.stopped.is_none());
+        wrong.unless(!down || !run_is_open, || format!("{} is down but its run is not over", vm.spec.name));
+    }
+    for disk in world.disks.values() {
+        wrong.unless(disk.status == DiskStatus::Ok, || format!("disk {} is {:?}", disk.alias, disk.status));
+        let hangs = world.attachments_of(disk.id).count();
+        wrong.unless(disk.shareable || hangs <= 1, || format!("disk {} hangs on {hangs} VMs", disk.alias));
+    }
+}
+
+fn files(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let wanted: BTreeSet<PathBuf> = world.disks.values().map(|disk| lab.image(disk)).collect();
+    let present: BTreeSet<PathBuf> = lab.image_files().into_iter().collect();
+    wrong.unless(wanted == present, || {
+        let orphans: Vec<_> = present.difference(&wanted).collect();
+        let missing: Vec<_> = wanted.difference(&present).collect();
+        format!("files without a disk: {orphans:?}, disks without a file: {missing:?}")
+    });
+    for disk in world.disks.values() {
+        let size = lab.images.virtual_size(&lab.image(disk), disk.format).ok();
+        wrong.unless(size.is_none_or(|size| size == disk.size), || {
+            format!("disk {} has {} bytes, its image {size:?}", disk.alias, disk.size)
+        });
+    }
+}
+
+/// The disks of a document: by id the target and the file.
+fn devices(document: &str) -> BTreeMap<DiskId, (String, Option<String>, bool)> {
+    let document = xml::parse(document.as_bytes()).unwrap();
+    let disks = domain::observe(&document).disks.into_iter();
+    disks
+        .filter_map(|disk| {
+            Some((DiskId::from_alias(disk.alias.as_deref()?)?, (disk.target, disk.file, disk.read_only)))
+        })
+        .collect()
+}
+
+fn documents(lab: &Lab, wrong: &mut Wrong) {
+    let domains = lab.sim.domains().unwrap();
+    let world = lab.engine.world();
+    for seen in &domains {
+        let (id, name) = (seen.id, &seen.name);
+        let Some(vm) = world.vms.get(&id) else {
+            wrong.0.push(format!("domain {name} has no VM"));
+            continue;
+        };
+        wrong.unless(seen.persistent, || format!("domain {name} is transient"));
+        let known = lab.engine.inventory.seen(id);
+        wrong.unless(known.as_ref().is_some_and(|known| known.domain == *seen), || {
+            format!("{name}: the inventory has {:?}", known.as_ref().map(|known| &known.domain))
+        });
+        let wanted: BTreeMap<_, _> = world
+            .disks_of(id)
+            .into_iter()
+            .filter(|(hangs, _)| hangs.active)
+            .map(|(hangs, disk)| {
+                let file = lab.image(disk).to_str().map(str::to_owned);
+                (disk.id, (hangs.target.clone(), file, hangs.read_only))
+            })
+            .collect();
+        let persistent = lab.sim.document(id, true).unwrap().unwrap_or_default();
+        let plugged = devices(&persistent);
+        wrong.unless(plugged == wanted, || format!("{name} has defined {plugged:?}, not {wanted:?}"));
+        let live = devices(&lab.sim.document(id, false).unwrap().unwrap());
+        wrong.unless(live == wanted, || format!("{name} has live {live:?}, not {wanted:?}"));
+        let observed = domain::observe(&xml::parse(persistent.as_bytes()).unwrap());
+        let figures = (observed.current_memory, observed.vcpus);
+        wrong.unless(figures == (vm.spec.memory, vm.spec.topology.vcpus()), || {
+            format!(
+                "{name} is defined with {figures:?}, its row has {} {:?}",
+                vm.spec.memory, vm.spec.topology
+            )
+        });
+        if seen.power == Power::Off {
+            wrong.unless(*name == vm.spec.name, || format!("domain {name} is VM {}", vm.spec.name));
+        } else if !vm.run_once {
+            let live = known.as_ref().map(|known| (known.observed.current_memory, known.observed.vcpus));
+            wrong.unless(live == Some(figures), || format!("{name} runs with {live:?}, not {figures:?}"));
+        }
+    }
+    for vm in world.vms.values() {
+        let defined = domains.iter().any(|seen| seen.id == vm.id);
+        wrong.unless(defined, || format!("VM {} has no domain", vm.spec.name));
+    }
+    let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
+    let known: BTreeSet<VmId> = world.vms.keys().copied().collect();
+    wrong.unless(listed == known, || format!("listed are {listed:?}, promised {known:?}"));
+}
+
+fn reloaded(lab: &Lab, wrong: &mut Wrong) {
+    let mut stored = World::default();
+    lab.store.load().unwrap().iter().for_each(|change| stored.apply(change));
+    let (stored, present) = (format!("{stored:#?}"), format!("{:#?}", *lab.engine.world()));
+    wrong.unless(stored == present, || format!("the store has {stored}, memory {present}"));
+}
+
+/// Nobody holds anything any more: a change that changes nothing is let through.
+async fn locks(lab: &Lab, wrong: &mut Wrong) {
+    let (vms, disks): (Vec<VmId>, Vec<DiskId>) = {
+        let world = lab.engine.world();
+        (world.vms.keys().copied().collect(), world.disks.keys().copied().collect())
+    };
+    for vm in vms {
+        let free = lab.engine.update_vm(vm, false, |_| Ok(())).await;
+        wrong.unless(free.is_ok(), || format!("VM {vm} is held: {free:?}"));
+    }
+    for disk in disks {
+        let free = lab.engine.update_disk(disk, None, DiskChange::default()).await;
+        wrong.unless(free.is_ok(), || format!("disk {disk} is held: {free:?}"));
+    }
+}

@@ -1,0 +1,211 @@
+//! An engine over a simulated host that can be cut off at any call and started again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use vireo::engine::ports::{Images, Store};
+use vireo::engine::world::Change;
+use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, Settings};
+use vireo::error::Result;
+use vireo::model::*;
+use vireo::sim::{MemoryStore, SimImages, Simulated, Steps};
+
+/// Folder of the simulated images; nothing is ever there.
+const STATE: &str = "/nonexistent/vireo";
+
+#[derive(Clone)]
+pub struct Lab {
+    pub engine: Arc<Engine>,
+    pub sim: Simulated,
+    pub images: SimImages,
+    pub store: MemoryStore,
+    /// Counts the calls of all three.
+    pub steps: Arc<Steps>,
+}
+
+fn settings() -> Settings {
+    Settings {
+        state: STATE.into(),
+        host_name: "host".into(),
+        boot_dirs: vec![format!("{STATE}/boot").into()],
+        templates: None,
+        hotunplug_timeout: Duration::from_secs(2),
+        stats_interval: Duration::from_secs(3600),
+        management: "network:default".into(),
+        graphics_listen: "127.0.0.1".into(),
+        admin_password: Some("secret".into()),
+    }
+}
+
+/// The rows of a first start; made once, since hashing the password takes its time.
+async fn first_rows() -> &'static [Change] {
+    static ROWS: OnceLock<Vec<Change>> = OnceLock::new();
+    if let Some(rows) = ROWS.get() {
+        return rows;
+    }
+    let store = MemoryStore::new().unwrap();
+    let hypervisor = Arc::new(Simulated::default());
+    Engine::open(settings(), Arc::new(store.clone()), hypervisor, Arc::new(SimImages::default()))
+        .await
+        .unwrap();
+    ROWS.get_or_init(|| store.load().unwrap())
+}
+
+impl Lab {
+    pub async fn new() -> Self {
+        let steps = Arc::new(Steps::default());
+        let images = SimImages::default().counting(steps.clone());
+        let sim = Simulated::with_images(images.clone()).counting(steps.clone());
+        let store = MemoryStore::holding(first_rows().await).unwrap();
+        images.put(format!("{STATE}/boot/kernel"), 1);
+        Self::over(sim, images, store, steps).await
+    }
+
+    async fn over(sim: Simulated, images: SimImages, store: MemoryStore, steps: Arc<Steps>) -> Self {
+        let store = store.counting(steps.clone());
+        let engine = Engine::open(
+            settings(),
+            Arc::new(store.clone()),
+            Arc::new(sim.clone()),
+            Arc::new(images.clone()),
+        );
+        let lab = Self { engine: engine.await.unwrap(), sim, images, store, steps };
+        lab.rest().await;
+        lab
+    }
+
+    /// A new engine over what the last one left: hypervisor, images, and a store's rows.
+    pub async fn restarted(&self, store: MemoryStore) -> Self {
+        Self::over(self.sim.clone(), self.images.clone(), store, self.steps.clone()).await
+    }
+
+    /// Waits until nothing is left to do.
+    pub async fn rest(&self) {
+        for _ in 0..1000 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.engine.connected() && self.engine.world().intents.is_empty() {
+                // Tasks that events began.
+                tokio::time::sleep(Duration::from_millis(2500)).await;
+                return;
+            }
+        }
+        panic!("not at rest: {:#?}", self.engine.world().intents);
+    }
+
+    pub async fn vm(&self, name: &str) -> VmId {
+        self.engine.create_vm(new_vm(name)).await.unwrap()
+    }
+
+    /// A VM with some disks of their own, `NAME-0` and so on.
+    pub async fn vm_with_disks(&self, name: &str, count: usize) -> (VmId, Vec<DiskId>) {
+        let vm = self.vm(name).await;
+        let mut disks = Vec::new();
+        for n in 0..count {
+            disks.push(self.disk(new_disk(&format!("{name}-{n}")), Some(onto(vm))).await.unwrap());
+        }
+        (vm, disks)
+    }
+
+    pub async fn disk(&self, new: NewDisk, onto: Option<NewAttachment>) -> Result<DiskId> {
+        self.engine.add_disk(new, onto).await?.finished().await
+    }
+
+    pub async fn floating(&self, alias: &str) -> DiskId {
+        self.disk(new_disk(alias), None).await.unwrap()
+    }
+
+    pub async fn start(&self, vm: VmId) {
+        self.engine.start_vm(vm, Default::default()).await.unwrap();
+    }
+
+    pub fn image(&self, disk: &Disk) -> PathBuf {
+        PathBuf::from(format!("{STATE}/images")).join(disk.file_name())
+    }
+
+    pub fn image_files(&self) -> Vec<PathBuf> {
+        let files = self.images.files();
+        files.into_iter().filter(|file| file.starts_with(format!("{STATE}/images"))).collect()
+    }
+
+    /// The state that clients can see, by names: equal pictures are equal worlds.
+    pub fn picture(&self) -> String {
+        let world = self.engine.world();
+        let mut lines = BTreeMap::new();
+        for vm in world.vms.values() {
+            let disks: Vec<String> = world
+                .disks_of(vm.id)
+                .into_iter()
+                .map(|(hangs, disk)| {
+                    format!("{} {} active={} ro={}", disk.alias, hangs.target, hangs.active, hangs.read_only)
+                })
+                .collect();
+            let next = vm.next_run.as_ref().map(|next| (&next.name, next.memory, next.topology));
+            let status = self.engine.status(vm.id);
+            let spec = &vm.spec;
+            lines.insert(
+                format!("vm {}", spec.name),
+                format!(
+                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?}",
+                    spec.memory, spec.topology, spec.description, vm.run_once
+                ),
+            );
+        }
+        for disk in world.disks.values() {
+            let hangs = world.attachments_of(disk.id).count();
+            lines.insert(
+                format!("disk {}", disk.alias),
+                format!(
+                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?}",
+                    disk.status,
+                    disk.size,
+                    disk.interface,
+                    disk.bootable,
+                    disk.shareable,
+                    disk.description,
+                    self.images.virtual_size(&self.image(disk), disk.format).ok()
+                ),
+            );
+        }
+        lines.into_iter().map(|(name, rest)| format!("{name}: {rest}\n")).collect()
+    }
+}
+
+pub fn new_vm(name: &str) -> NewVm {
+    let mut spec = VmSpec { name: name.into(), memory: GIB, ..VmSpec::default() };
+    spec.os.kernel = Some("kernel".into());
+    NewVm {
+        cluster: ClusterId("99408929-82cf-4dc7-a532-9d998063fa95".parse().unwrap()),
+        template: BLANK,
+        spec,
+    }
+}
+
+pub fn new_disk(alias: &str) -> NewDisk {
+    NewDisk {
+        alias: Some(alias.into()),
+        description: String::new(),
+        storage_domain: Some(StorageDomainId("fabe0451-701f-4235-8f7e-e20e458819ed".parse().unwrap())),
+        format: DiskFormat::Cow,
+        sparse: None,
+        size: GIB,
+        interface: DiskInterface::Virtio,
+        bootable: false,
+        shareable: false,
+        wipe_after_delete: false,
+        propagate_errors: false,
+        profile: None,
+    }
+}
+
+pub fn shareable(alias: &str) -> NewDisk {
+    NewDisk { format: DiskFormat::Raw, shareable: true, ..new_disk(alias) }
+}
+
+pub fn onto(vm: VmId) -> NewAttachment {
+    NewAttachment { vm, active: Some(true), read_only: false }
+}
+
+pub fn grown(size: u64) -> DiskChange {
+    DiskChange { size: Some(size), ..DiskChange::default() }
+}

@@ -38,6 +38,7 @@ mod permits;
 mod profiles;
 mod rendered;
 pub mod reply;
+mod reported_devices;
 pub mod request;
 pub mod routes;
 mod rows;

@@ -5,7 +5,7 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     capabilities, clusters, data_centers, disks, entry, hosts, networks, nics, operating_systems, profiles,
-    statistics, storage_domains, templates, users, vm_actions, vms,
+    reported_devices, statistics, storage_domains, templates, users, vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -132,6 +132,11 @@ pub static ROUTES: &[Route] = routes![
     POST "/vms/{vm}/nics/{nic}/deactivate" => nics::deactivate,
     GET "/vms/{vm}/nics/{nic}/statistics" => nics::list_statistics,
     GET "/vms/{vm}/nics/{nic}/statistics/{statistic}" => nics::show_statistic,
+
+    GET "/vms/{vm}/nics/{nic}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/nics/{nic}/reporteddevices/{device}" => reported_devices::show,
+    GET "/vms/{vm}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/reporteddevices/{device}" => reported_devices::show,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

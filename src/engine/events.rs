@@ -98,7 +98,9 @@ impl Engine {
             _ => None,
         };
         let gone = seen.is_none();
-        self.inventory.saw(id, look, seen);
+        if self.inventory.saw(id, look, seen) {
+            self.taps_changed.notify_one();
+        }
         if gone && !own {
             self.inventory.forget(id);
         }

@@ -8,7 +8,6 @@ use super::{Engine, documents, failpoint};
 use crate::domain::{self, NicDevice};
 use crate::error::{Error, Result};
 use crate::model::*;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -287,6 +286,7 @@ impl Engine {
         if nic.plugged && self.runs(vm) {
             self.bring_nic_live(&nic).await?;
             failpoint::hit("nic.live");
+            self.bring_mirrors().await?;
         }
         self.sync_definition(vm).await?;
         failpoint::hit("nic.defined");
@@ -400,18 +400,21 @@ fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
 
 /// Where on the host an interface leads.
 pub(super) fn binding(world: &World, nic: &Nic) -> Option<String> {
-    world.networks.get(&nic.network?).map(|network| network.binding.clone())
+    binding_of(world, nic.network?)
+}
+
+/// Where on the host a network is: `network:NAME` or `bridge:NAME`.
+pub(super) fn binding_of(world: &World, network: NetworkId) -> Option<String> {
+    world.networks.get(&network).map(|network| network.binding.clone())
 }
 
 /// An interface of a foreign domain, in the words that there are for it.
 fn foreign(world: &World, vm: VmId, index: usize, tap: &domain::Tap) -> Option<Nic> {
     let mac: Mac = tap.mac.parse().ok()?;
-    let digest = Sha256::new().chain_update(vm.0.as_bytes()).chain_update(mac.0).finalize();
-    let (seed, _) = digest.split_first_chunk()?;
     let network = world.networks.values().find(|network| Some(&network.binding) == tap.network.as_ref());
     let model = tap.model.as_deref().unwrap_or("rtl8139");
     Some(Nic {
-        id: NicId(uuid::Builder::from_random_bytes(*seed).into_uuid()),
+        id: NicId(derived_id(&[vm.0.as_bytes(), &mac.0])),
         vm,
         name: format!("nic{}", index + 1),
         network: network.map(|network| network.id),

@@ -30,7 +30,7 @@ use crate::engine::ports::{
     AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
 };
 use crate::error::Result;
-use crate::model::{Accelerator, HostFacts, VmId};
+use crate::model::{Accelerator, GuestInterface, HostFacts, VmId};
 use connection::{Lane, Link};
 use stats::Sampler;
 use std::path::{Path, PathBuf};
@@ -181,6 +181,11 @@ impl Hypervisor for Libvirt {
 
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()> {
         self.link.call(Lane::Slow, |connect| domain::agent(connect, id, call))
+    }
+
+    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
+        let lane = if agent { Lane::Slow } else { Lane::Calls };
+        self.link.call(lane, |connect| domain::guest_interfaces(connect, id, agent))
     }
 
     fn control(&self, id: VmId) -> Result<Control> {

@@ -3,4 +3,5 @@
 mod audit;
 mod cases;
 mod lab;
+mod nics;
 mod sim;

@@ -9,7 +9,7 @@ mod vm;
 
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
-pub use nic::{NicRequest, is_named, nic};
+pub use nic::{NicRequest, is_named, nic, reported_device};
 pub use place::*;
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 

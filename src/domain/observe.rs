@@ -3,7 +3,7 @@
 use super::memory::bytes;
 use super::{device, identity, nic};
 use crate::model::vm::Protocol;
-use crate::model::{Accelerator, VmId};
+use crate::model::{Accelerator, DiskId, NicId, VmId};
 use crate::xml::Element;
 
 /// A domain as its document shows it.
@@ -25,6 +25,20 @@ pub struct Observed {
     pub taps: Vec<Tap>,
     /// The host's terminal of the serial console, of a running domain.
     pub console: Option<String>,
+}
+
+impl Observed {
+    /// Is the disk's device in the document?
+    pub fn has_disk(&self, id: DiskId) -> bool {
+        let alias = id.alias();
+        self.disks.iter().any(|disk| disk.alias.as_deref() == Some(alias.as_str()))
+    }
+
+    /// Is the network interface's device in the document?
+    pub fn has_nic(&self, id: NicId) -> bool {
+        let alias = id.alias();
+        self.taps.iter().any(|tap| tap.alias.as_deref() == Some(alias.as_str()))
+    }
 }
 
 /// A graphics console; its ports are there while the domain runs.

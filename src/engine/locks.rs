@@ -64,6 +64,14 @@ impl Locks {
     }
 }
 
+/// Could the two not be held at once?
+pub fn clash(one: &[(Entity, Mode)], other: &[(Entity, Mode)]) -> bool {
+    one.iter().any(|(entity, mode)| {
+        let same = other.iter().filter(|(its, _)| its == entity);
+        same.into_iter().any(|(_, its)| Mode::Exclusive == *mode || Mode::Exclusive == *its)
+    })
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         let mut held = self.locks.held.lock().expect("no panic while held");

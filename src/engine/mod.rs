@@ -46,7 +46,7 @@ use lane::Lane;
 use locks::Locks;
 use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -90,7 +90,10 @@ pub struct Engine {
     accounts: accounts::Verifier,
     /// The host's facts and uuid, as soon as libvirt told them.
     facts: RwLock<Option<Arc<(HostFacts, String)>>>,
-    connected: AtomicBool,
+    /// Counts how often libvirt came and went.
+    connection: AtomicU64,
+    /// The count at which everything had been looked at.
+    looked_at: AtomicU64,
     /// Counts changes of what no VM's own stamp covers.
     generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
@@ -137,7 +140,8 @@ impl Engine {
             stats: stats::Stats::default(),
             accounts: accounts::Verifier::default(),
             facts: RwLock::new(None),
-            connected: AtomicBool::new(false),
+            connection: AtomicU64::new(1),
+            looked_at: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
             definitions: documents::DefinitionLocks::default(),
@@ -163,7 +167,7 @@ impl Engine {
 
     /// libvirt is there and everything has been looked at since it came.
     pub fn connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
+        self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
     }
 
     /// Changes whenever something other than a VM changed.

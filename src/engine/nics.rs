@@ -93,7 +93,7 @@ impl Engine {
 
     fn hold_nic(&self, operation: &'static str, vm: VmId, nic: NicId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.locks.hold(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
+        self.hold(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
     }
 
     fn may_change_nics(&self, vm: VmId, verb: &str) -> Result<()> {
@@ -188,44 +188,43 @@ impl Engine {
     /// Changes an interface: its settings, its carrier, its network, whether it is plugged.
     pub async fn update_nic(self: &Arc<Self>, vm: VmId, id: NicId, change: NicChange) -> Result<()> {
         let _guard = self.hold_nic("update network interface", vm, id)?;
-        let mut before = self.nic(vm, id)?;
+        let before = self.nic(vm, id)?;
         self.may_change_nics(vm, "edit")?;
-        let wanted = {
-            let world = self.world();
-            let wanted = change.over(&world, &before)?;
-            self.check_nic(&world, &wanted, Some(&before))?;
-            wanted
-        };
-        if wanted == before {
+        let after = change.over(&self.world(), &before)?;
+        if after == before {
             return Ok(());
         }
         self.require_connection()?;
-        if before.plugged && self.runs(vm) {
-            if !wanted.plugged {
-                self.take_nic(vm, id).await?;
-                before.plugged = false;
-            } else if wanted.mac != before.mac || wanted.interface != before.interface {
-                return Err(Error::conflict(
-                    "Cannot edit Interface. The type and the MAC address of an interface that is plugged to a \
-                     running VM cannot be changed; it must be unplugged first.",
-                ));
-            }
+        let running = before.plugged && self.runs(vm);
+        if running && after.plugged && (after.mac, after.interface) != (before.mac, before.interface) {
+            return Err(Error::conflict(
+                "Cannot edit Interface. The type and the MAC address of an interface that is plugged to a \
+                 running VM cannot be changed; it must be unplugged first.",
+            ));
         }
-        if wanted == before {
-            return Ok(());
-        }
+        let unplugs = running && !after.plugged;
         let intent = self
             .promise(|world| {
-                self.check_nic(world, &wanted, Some(&before))?;
-                let operation = Operation::UpdateNic { before: Box::new(before.clone()) };
-                Ok((operation, vec![Change::Nic(wanted.clone())]))
+                self.check_nic(world, &after, Some(&before))?;
+                // As long as a guest has the device, the row says so.
+                let promised = if unplugs { vec![] } else { vec![Change::Nic(after.clone())] };
+                let (before, after) = (Box::new(before), Box::new(after.clone()));
+                Ok((Operation::UpdateNic { before, after }, promised))
             })
             .await?;
         failpoint::hit("update_nic.intended");
-        if let Err(failure) = self.bring_nic(vm, id).await {
-            return Err(self.fail(intent, failure).await);
+        let acted = async {
+            if unplugs {
+                self.take_device(vm, id.alias(), &NIC).await?;
+                failpoint::hit("unplug_nic.gone");
+                self.note(vec![Change::Nic(after)]).await?;
+            }
+            self.bring_nic(vm, id).await
+        };
+        match acted.await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
         }
-        self.settle(intent, vec![]).await
     }
 
     /// Removes an interface that no guest uses.
@@ -256,7 +255,7 @@ impl Engine {
     /// Gives the interfaces' addresses in the order of the interfaces' names.
     pub async fn reorder_mac_addresses(self: &Arc<Self>, vm: VmId) -> Result<()> {
         self.own_vm(vm)?;
-        let _guard = self.locks.hold("reorder MAC addresses", &[(Entity::Vm(vm), Mode::Exclusive)])?;
+        let _guard = self.hold("reorder MAC addresses", &[(Entity::Vm(vm), Mode::Exclusive)])?;
         self.may(vm, Move::ReorderMacs)?;
         self.require_connection()?;
         let before = self.nics(vm)?;
@@ -311,27 +310,6 @@ impl Engine {
         self.look_at(vm).await
     }
 
-    /// Unplugs from the running guest, waits for it to let go, and lets the row follow.
-    async fn take_nic(&self, vm: VmId, id: NicId) -> Result<()> {
-        let intent = self.promise(|_| Ok((Operation::UnplugNic { vm, nic: id }, vec![]))).await?;
-        failpoint::hit("unplug_nic.intended");
-        let gone = self.take_device(vm, id.alias(), &NIC).await;
-        failpoint::hit("unplug_nic.gone");
-        let changes = match &gone {
-            Ok(()) => self.idle_nic(vm, id),
-            Err(_) => vec![],
-        };
-        self.settle(intent, changes).await?;
-        gone?;
-        self.sync_definition(vm).await.map(drop)
-    }
-
-    /// The interface's row with the device unplugged.
-    fn idle_nic(&self, vm: VmId, id: NicId) -> Vec<Change> {
-        let nic = self.world().nics.get(&(vm, id)).cloned();
-        nic.map(|nic| Change::Nic(Nic { plugged: false, ..nic })).into_iter().collect()
-    }
-
     pub(super) async fn undo_add_nic(&self, vm: VmId, nic: NicId) -> Result<()> {
         if self.runs(vm) {
             self.take_device(vm, nic.alias(), &NIC).await?;
@@ -348,34 +326,57 @@ impl Engine {
         self.bring_nic(before.vm, before.id).await
     }
 
-    /// A guest let an interface go without anybody waiting for it: the row follows.
-    pub(super) async fn follow_nic_removal(&self, vm: VmId, nic: NicId) -> Result<()> {
-        let wanted = [(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        // Whoever holds the interface is the one that waits for this event.
-        let Ok(_guard) = self.locks.hold("unplugged by the guest", &wanted) else { return Ok(()) };
-        let plugged = self.world().nics.get(&(vm, nic)).is_some_and(|nic| nic.plugged);
-        if !plugged || !self.runs(vm) {
-            return Ok(());
+    /// The guest has the last word: what it still has is not out.
+    pub(super) async fn finish_update_nic(&self, before: &Nic, after: &Nic) -> Result<()> {
+        if before.plugged && !after.plugged {
+            let kept = self.has_live_nic(before.vm, before.id).await?;
+            self.note(vec![Change::Nic(if kept { before } else { after }.clone())]).await?;
         }
-        self.note(self.idle_nic(vm, nic)).await?;
-        self.sync_definition(vm).await.map(drop)
+        self.bring_nic(before.vm, before.id).await
     }
 
-    /// Interfaces that guests let go, or that were unplugged by hand, while nobody listened.
+    /// Does the VM run with the interface's device?
+    async fn has_live_nic(&self, vm: VmId, nic: NicId) -> Result<bool> {
+        self.look_at(vm).await?;
+        let seen = self.inventory.seen(vm).filter(|_| self.runs(vm));
+        Ok(seen.is_some_and(|seen| seen.observed.has_nic(nic)))
+    }
+
+    /// An interface that a running VM has lost, by its guest's doing or by hand: row and definition
+    /// follow, unless an operation has the interface or the VM for itself and sees to it.
+    pub(super) async fn follow_unplugged_nic(&self, vm: VmId, id: NicId) {
+        let wanted = [(Entity::Nic(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        let Ok(_guard) = self.hold("unplugged by the guest", &wanted) else { return };
+        let followed = async {
+            let Some(before) = self.world().nics.get(&(vm, id)).filter(|nic| nic.plugged).cloned() else {
+                return Ok(());
+            };
+            if self.has_live_nic(vm, id).await? || !self.runs(vm) {
+                return Ok(());
+            }
+            let after = Nic { plugged: false, ..before.clone() };
+            let row = vec![Change::Nic(after.clone())];
+            let operation = Operation::UpdateNic { before: Box::new(before), after: Box::new(after) };
+            let intent = self.promise(|_| Ok((operation, row))).await?;
+            self.sync_definition(vm).await?;
+            self.settle(intent, vec![]).await
+        };
+        if let Err(why) = followed.await {
+            tracing::warn!(%vm, nic = %id, "following an unplugged interface failed: {why}");
+        }
+    }
+
+    /// Interfaces that guests let go, or that were unplugged by hand.
     pub(super) async fn follow_running_nics(&self) {
         for vm in self.inventory.running() {
             let Some(seen) = self.inventory.seen(vm) else { continue };
-            let present: BTreeSet<&str> =
-                seen.observed.taps.iter().filter_map(|tap| tap.alias.as_deref()).collect();
             let lost: Vec<NicId> = {
                 let world = self.world();
                 let plugged = world.nics_of(vm).into_iter().filter(|nic| nic.plugged);
-                plugged.map(|nic| nic.id).filter(|nic| !present.contains(nic.alias().as_str())).collect()
+                plugged.map(|nic| nic.id).filter(|nic| !seen.observed.has_nic(*nic)).collect()
             };
             for nic in lost {
-                if let Err(why) = self.follow_nic_removal(vm, nic).await {
-                    tracing::error!(%vm, %nic, "following an unplugged interface failed: {why}");
-                }
+                self.follow_unplugged_nic(vm, nic).await;
             }
         }
     }
@@ -388,14 +389,17 @@ impl Engine {
     }
 }
 
-/// Rows, and what open changes may have to go back to.
+/// Rows, and what they may become or have to go back to.
 fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
-    let kept = world.intents.values().flat_map(|intent| match &intent.operation {
-        Operation::UpdateNic { before } | Operation::RemoveNic { before } => std::slice::from_ref(&**before),
-        Operation::ReorderMacs { before, .. } => before,
-        _ => &[],
+    let open = world.intents.values().flat_map(|intent| -> Vec<&Nic> {
+        match &intent.operation {
+            Operation::UpdateNic { before, after } => vec![before, after],
+            Operation::RemoveNic { before } => vec![before],
+            Operation::ReorderMacs { before, .. } => before.iter().collect(),
+            _ => vec![],
+        }
     });
-    world.nics.values().chain(kept)
+    world.nics.values().chain(open)
 }
 
 /// Where on the host an interface leads.

@@ -75,15 +75,15 @@ pub enum Operation {
     },
     RemoveDisk {
         disk: DiskId,
-        vms: Vec<VmId>,
+        /// How it hung on VMs.
+        attachments: Vec<Attachment>,
     },
     AttachDisk {
         vm: VmId,
         disk: DiskId,
     },
     DetachDisk {
-        vm: VmId,
-        disk: DiskId,
+        before: Attachment,
     },
     /// `active` as it is to become.
     PlugDisk {
@@ -91,26 +91,19 @@ pub enum Operation {
         disk: DiskId,
         active: bool,
     },
+    /// Its size included.
     UpdateDisk {
         before: Box<Disk>,
         attachments: Vec<Attachment>,
-    },
-    ResizeDisk {
-        disk: DiskId,
-        from: u64,
     },
     AddNic {
         vm: VmId,
         nic: NicId,
     },
-    /// Settings, plugging in, or unplugging where no guest is asked.
+    /// Settings, plugging and unplugging.
     UpdateNic {
         before: Box<Nic>,
-    },
-    /// Whether the guest let go is what the running domain shows.
-    UnplugNic {
-        vm: VmId,
-        nic: NicId,
+        after: Box<Nic>,
     },
     RemoveNic {
         before: Box<Nic>,
@@ -121,7 +114,7 @@ pub enum Operation {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub settings: BTreeMap<String, String>,
     pub data_centers: BTreeMap<DataCenterId, DataCenter>,

@@ -1,4 +1,5 @@
 //! The one integration binary.
 
+mod api;
 mod crash;
 mod live;

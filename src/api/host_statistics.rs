@@ -32,20 +32,21 @@ const HOST: [Entry; 15] = [
     entry("3ceb2072-a5a5-3b21-9bb2-e966471fd81c", "boot.time", "Boot time of the machine", "none", false),
 ];
 
-/// The machine that this process runs on: one meter, and its last sample with the time of it.
-static METER: LazyLock<(Meter, Mutex<Option<(Instant, HostSample)>>)> = LazyLock::new(Default::default);
+/// Of the machine that this process runs on: there is one.
+static METER: LazyLock<Meter> = LazyLock::new(Meter::default);
+/// Its last sample, and when it was taken.
+static LAST: Mutex<Option<(Instant, HostSample)>> = Mutex::new(None);
 
 /// A sample that is at most one interval old: whoever asks more often must not shorten the time
 /// that shares are shares of.
 fn sample(app: &App) -> Result<HostSample, Fault> {
-    let (meter, last) = &*METER;
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((at, sample)) = &*last
         && at.elapsed() < app.engine.settings.stats_interval
     {
         return Ok(sample.clone());
     }
-    let sample = meter.sample()?;
+    let sample = METER.sample()?;
     *last = Some((Instant::now(), sample.clone()));
     Ok(sample)
 }

@@ -104,7 +104,6 @@ impl Seen {
                 ..Default::default()
             }),
             libvirt_version: self.libvirt.clone(),
-            live_snapshot_support: Some(true),
             ..document
         }
     }

@@ -27,6 +27,7 @@ pub mod fault;
 mod host_statistics;
 mod hosts;
 pub mod links;
+mod listed;
 mod lookup;
 mod negotiate;
 mod networks;

@@ -1,20 +1,30 @@
 //! Documents kept as bytes until what they show has changed: a list is a copy of bytes.
 
 use super::fault::Fault;
+use super::vms::Rendering;
 use crate::model::VmId;
 use crate::wire::{Format, Version};
+use axum::body::Bytes;
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
 /// What makes one rendering of a VM differ from another.
-pub type Key = (VmId, Format, Version, bool, bool);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub vm: VmId,
+    pub format: Format,
+    pub version: Version,
+    pub all_content: bool,
+    pub filter: bool,
+    pub place: Rendering,
+}
 
 /// More renderings than this belong to VMs that are gone.
 const MOST: usize = 65_536;
 
 #[derive(Default)]
 pub struct Rendered {
-    kept: RwLock<HashMap<Key, (u64, Arc<[u8]>)>>,
+    kept: RwLock<HashMap<Key, (u64, Bytes)>>,
 }
 
 impl Rendered {
@@ -24,13 +34,13 @@ impl Rendered {
         key: Key,
         stamp: u64,
         render: impl FnOnce() -> Result<Vec<u8>, Fault>,
-    ) -> Result<Arc<[u8]>, Fault> {
+    ) -> Result<Bytes, Fault> {
         if let Some((at, bytes)) = self.kept.read().expect("no panic while held").get(&key)
             && *at == stamp
         {
             return Ok(bytes.clone());
         }
-        let bytes: Arc<[u8]> = render()?.into();
+        let bytes = Bytes::from(render()?.into_boxed_slice());
         let mut kept = self.kept.write().expect("no panic while held");
         if kept.len() >= MOST {
             kept.clear();

@@ -1,7 +1,8 @@
 //! Answers. A handler says what; how it is written is settled once its request is known.
 
 use super::fault::Fault;
-use crate::wire::{Document, Format, Version, types, write};
+use super::listed::Listed;
+use crate::wire::{Document, Format, Frame, Version, types, write};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt;
@@ -25,6 +26,8 @@ enum Content {
     Document(Box<dyn FnOnce(Format, Version) -> Vec<u8> + Send>),
     /// Written already, in the request's format.
     Written(Bytes),
+    /// A list of what was written already.
+    Listed(Listed),
     /// No document of the API.
     Text(&'static str, Bytes),
 }
@@ -48,6 +51,11 @@ impl Reply {
     /// A body that was written in the request's format and version before.
     pub fn written(body: impl Into<Bytes>) -> Self {
         Self::new(StatusCode::OK, Content::Written(body.into()))
+    }
+
+    /// A list of items that were written in the request's format and version before.
+    pub fn listed(frame: Frame, items: Vec<Bytes>) -> Self {
+        Self::new(StatusCode::OK, Content::Listed(Listed::new(frame, items)))
     }
 
     /// Something other than a document of the API.
@@ -103,12 +111,13 @@ impl Reply {
             Format::Json => "application/json",
         };
         let (media, body) = match self.content {
-            Content::Empty => (None, Bytes::new()),
+            Content::Empty => (None, Body::empty()),
             Content::Document(write) => (Some(media), write(format, version).into()),
-            Content::Written(body) => (Some(media), body),
-            Content::Text(media, body) => (Some(media), body),
+            Content::Written(body) => (Some(media), body.into()),
+            Content::Listed(body) => (Some(media), Body::new(body)),
+            Content::Text(media, body) => (Some(media), body.into()),
         };
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(self.headers);
@@ -140,6 +149,7 @@ impl fmt::Debug for Content {
             Self::Empty => "Empty",
             Self::Document(_) => "Document",
             Self::Written(_) => "Written",
+            Self::Listed(_) => "Listed",
             Self::Text(..) => "Text",
         })
     }

@@ -4,6 +4,7 @@ use super::app::App;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
+use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
@@ -13,7 +14,8 @@ use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
 use crate::wire::types::{self, Action};
-use crate::wire::{Head, require, write_item, write_list};
+use crate::wire::{Head, frame, require, write, write_item};
+use axum::body::Bytes;
 use std::sync::Arc;
 
 const ITEM: &str = "/vms/{vm}";
@@ -64,18 +66,36 @@ fn has_details(request: &Request) -> bool {
     ["disks", "nics", "tags", "statistics"].iter().any(|name| request.detail.has(name))
 }
 
-/// A VM, rendered as it stands in a list; kept until something of the VM changes.
-fn rendered(app: &App, id: VmId, request: &Request) -> Result<Arc<[u8]>, Fault> {
+/// Where a rendered VM stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rendering {
+    Alone,
+    InList,
+}
+
+/// A VM's bytes; kept until something of the VM changes.
+fn rendered(app: &App, id: VmId, request: &Request, place: Rendering) -> Result<Bytes, Fault> {
     let render = || -> Result<Vec<u8>, Fault> {
         let view = app.engine.vm(id)?;
         let document = document(app, &view, request, request.all_content);
-        Ok(write_item(&detailed(app, id, request, document)?, request.format, request.version))
+        let document = detailed(app, id, request, document)?;
+        Ok(match place {
+            Rendering::Alone => write(&document, request.format, request.version),
+            Rendering::InList => write_item(&document, request.format, request.version),
+        })
     };
     if has_details(request) || request.next_run {
-        return render().map(Arc::from);
+        return render().map(Bytes::from);
     }
     let stamp = app.engine.inventory.stamp(id);
-    let key = (id, request.format, request.version, request.all_content, request.filter);
+    let key = Key {
+        vm: id,
+        format: request.format,
+        version: request.version,
+        all_content: request.all_content,
+        filter: request.filter,
+        place,
+    };
     app.rendered.get(key, stamp, render)
 }
 
@@ -130,18 +150,18 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
         }
     };
     // A VM that goes away meanwhile is simply not listed.
-    let items: Vec<Arc<[u8]>> = ids.iter().filter_map(|id| rendered(&app, *id, &request).ok()).collect();
-    let head = Head { size: request.detail.has("size").then(|| items.len() as u32), ..Head::default() };
-    let items = items.iter().map(|item| &**item);
-    Ok(Reply::written(write_list("vms", "vm", &head, items, request.format, request.version)))
+    let items: Vec<Bytes> =
+        ids.iter().filter_map(|id| rendered(&app, *id, &request, Rendering::InList).ok()).collect();
+    let head = Head { size: request.detail.has("size").then_some(items.len() as u32), ..Head::default() };
+    Ok(Reply::listed(frame("vms", "vm", &head, request.format, request.version), items))
 }
 
 /// `GET /vms/{vm}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let id = request.id("vm")?;
-    let view = app.engine.vm(id)?;
-    let document = document(&app, &view, &request, request.all_content);
-    Ok(Reply::ok(detailed(&app, id, &request, document)?))
+    // A VM that is gone, or that libvirt has not told of, has no stamp to go by.
+    app.engine.knows(id)?;
+    Ok(Reply::written(rendered(&app, id, &request, Rendering::Alone)?))
 }
 
 /// `POST /vms`

@@ -98,11 +98,10 @@ impl Engine {
         Ok(self.jobs.start(id, async move {
             let _guard: Guard = guard;
             let made = engine.finish_add_disk(id, vm, active).await;
-            let end = match made {
+            match made {
                 Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
-            };
-            end
+            }
         }))
     }
 

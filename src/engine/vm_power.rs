@@ -279,7 +279,11 @@ impl Engine {
         }
         failpoint::hit("stop.called");
         self.look_at(id).await?;
+<<<<<<< HEAD
         self.follow_held_run(id).await;
+=======
+        self.catch_up(id).await;
+>>>>>>> places
         Ok(())
     }
 

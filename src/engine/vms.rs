@@ -49,6 +49,14 @@ impl Engine {
         named.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Refuses an id that no VM has.
+    pub fn knows(&self, id: VmId) -> Result<()> {
+        match self.world().vms.contains_key(&id) || self.inventory.power(id).is_some() {
+            true => Ok(()),
+            false => Err(Error::not_found(id)),
+        }
+    }
+
     pub fn vm(&self, id: VmId) -> Result<VmView> {
         let own = self.world().vms.get(&id).cloned();
         let seen = self.inventory.seen(id);

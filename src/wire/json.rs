@@ -1,6 +1,7 @@
 //! The tree as JSON: the root element has no name, repeated elements are arrays, and some numbers are strings.
 
 use super::Dialect;
+use super::Frame;
 use super::tree::{Node, Place, Value};
 use crate::xml::check;
 use serde_json::Value as Json;
@@ -89,30 +90,17 @@ fn members(node: &Node, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// Writes a collection around items that were written before.
-pub fn write_list<'i>(
-    head: &Node,
-    item: &str,
-    items: impl Iterator<Item = &'i [u8]>,
-) -> Result<Vec<u8>, fmt::Error> {
-    let mut items = items.peekable();
-    let mut out = String::from("{");
-    members(head, &mut out)?;
-    if items.peek().is_none() {
-        out.push('}');
-        return Ok(out.into_bytes());
+/// What stands around items that were written before: as a whole when there are none, or before
+/// and after them.
+pub fn frame(head: &Node, item: &str) -> Result<Frame, fmt::Error> {
+    let mut before = String::from("{");
+    members(head, &mut before)?;
+    let empty = format!("{before}}}");
+    if before.len() > 1 {
+        before.push(',');
     }
-    if out.len() > 1 {
-        out.push(',');
-    }
-    write!(out, "\"{item}\":")?;
-    let mut out = out.into_bytes();
-    for (index, item) in items.enumerate() {
-        out.push(if index == 0 { b'[' } else { b',' });
-        out.extend_from_slice(item);
-    }
-    out.extend_from_slice(b"]}");
-    Ok(out)
+    write!(before, "\"{item}\":[")?;
+    Ok(Frame { empty, before, between: ",", after: "]}".into() })
 }
 
 fn scalar(value: &Value, out: &mut String) -> fmt::Result {

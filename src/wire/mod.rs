@@ -97,27 +97,30 @@ pub fn write<T: Document>(document: &T, format: Format, version: Version) -> Vec
     render(&tree(document, T::ROOT, dialect), format, true)
 }
 
-/// Writes a document as it stands in a collection, for `write_list`.
+/// Writes a document as it stands in a collection, for a `Frame`.
 pub fn write_item<T: Document>(document: &T, format: Format, version: Version) -> Vec<u8> {
     let dialect = version.dialect();
     render(&tree(document, T::ROOT, dialect), format, false)
 }
 
-/// Writes a collection of items that `write_item` made: the same bytes as `write` of the whole.
-/// `root` and `item` are version 4's names.
-pub fn write_list<'i>(
-    root: &'static str,
-    item: &'static str,
-    head: &Head,
-    items: impl Iterator<Item = &'i [u8]>,
-    format: Format,
-    version: Version,
-) -> Vec<u8> {
+/// What a collection's body is made of beside its items: with items `before`, the items with
+/// `between` them, and `after`; without any `empty`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    pub empty: String,
+    pub before: String,
+    pub between: &'static str,
+    pub after: String,
+}
+
+/// The frame of a collection of items that `write_item` made: together the same bytes as `write`
+/// of the whole. `root` and `item` are version 4's names.
+pub fn frame(root: &'static str, item: &'static str, head: &Head, format: Format, version: Version) -> Frame {
     let dialect = version.dialect();
     let head = tree(head, root, dialect);
     match format {
-        Format::Xml => xml::write_list(&head, items),
-        Format::Json => json::write_list(&head, dialect.root(item), items),
+        Format::Xml => xml::frame(&head),
+        Format::Json => json::frame(&head, dialect.root(item)),
     }
     .unwrap_or_default()
 }

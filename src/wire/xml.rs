@@ -1,6 +1,7 @@
 //! The tree as XML.
 
 use super::Dialect;
+use super::Frame;
 use super::tree::{Node, Place, Value};
 use crate::xml::write::escape;
 use crate::xml::{Element, Node as Content, parse};
@@ -80,22 +81,17 @@ pub fn write(node: &Node, depth: usize, out: &mut String) -> fmt::Result {
     close(&node.name, out)
 }
 
-/// Writes a collection around items that were written before.
-pub fn write_list<'i>(head: &Node, items: impl Iterator<Item = &'i [u8]>) -> Result<Vec<u8>, fmt::Error> {
-    let mut items = items.peekable();
-    let mut out = String::from(PROLOG);
-    if items.peek().is_none() {
-        write(head, 0, &mut out)?;
-        return Ok(out.into_bytes());
-    }
-    writeln!(out, "<{}>", head.name)?;
+/// What stands around items that were written before: as a whole when there are none, or before
+/// and after them.
+pub fn frame(head: &Node) -> Result<Frame, fmt::Error> {
+    let mut empty = String::from(PROLOG);
+    write(head, 0, &mut empty)?;
+    let mut before = String::from(PROLOG);
+    writeln!(before, "<{}>", head.name)?;
     for child in &head.children {
-        write(child, 1, &mut out)?;
+        write(child, 1, &mut before)?;
     }
-    let mut out = out.into_bytes();
-    items.for_each(|item| out.extend_from_slice(item));
-    out.extend_from_slice(format!("</{}>\n", head.name).as_bytes());
-    Ok(out)
+    Ok(Frame { empty, before, between: "", after: format!("</{}>\n", head.name) })
 }
 
 fn close(name: &str, out: &mut String) -> fmt::Result {

@@ -30,7 +30,7 @@ show cluster Default
 add vm --name $name --cluster-name Default --template-name Blank --memory 268435456 --description fresh
 show vm $name
 list vms --query "name=$name"
-add disk --parent-vm-name $name --name $name-disk --provisioned_size 67108864 --interface virtio --format cow --expect 201-created
+add disk --parent-vm-name $name --name $name-disk --provisioned_size 67108864 --interface virtio --format cow --storage_domains-storage_domain "storage_domain.name=data" --expect 201-created
 list disks --parent-vm-name $name
 update vm $name --description changed
 show vm $name

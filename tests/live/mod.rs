@@ -3,4 +3,11 @@
 
 pub mod harness;
 
+mod console;
+mod daemon;
 mod disks;
+mod follow;
+mod full;
+mod kvm;
+mod power;
+mod stock;

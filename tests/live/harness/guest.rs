@@ -60,7 +60,7 @@ impl Guest {
         }
     }
 
-    fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &str) {
         self.console.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 

@@ -51,11 +51,11 @@ impl Host {
         parse(self.virsh(&["dumpxml", "--inactive", domain]).as_bytes()).unwrap()
     }
 
-    /// The process of a domain's QEMU.
-    pub fn qemu(&self, domain: &str) -> String {
+    /// The process of a running domain's QEMU.
+    pub fn qemu(&self, domain: &str) -> Option<String> {
         let name = self.virsh(&["domname", domain]);
-        let file = self.root.join(format!("run/qemu/{name}.pid"));
-        std::fs::read_to_string(file).unwrap().trim().to_owned()
+        let process = std::fs::read_to_string(self.root.join(format!("run/qemu/{name}.pid"))).ok()?;
+        Some(process.trim().to_owned())
     }
 }
 

@@ -14,7 +14,7 @@ pub use client::{Client, Reply};
 pub use daemon::{Daemon, Options, PASSWORD, USER};
 pub use disk::Disk;
 pub use guest::Guest;
-pub use host::Host;
+pub use host::{Host, run};
 pub use vm::{Boots, Vm};
 
 use std::io::Write;

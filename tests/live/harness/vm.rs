@@ -139,7 +139,7 @@ impl<'l> Vm<'l> {
 impl Drop for Vm<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.post("stop", "<action/>").is(200);
+            self.post("stop", "<action/>");
             self.lab.client().delete(&self.path());
             return;
         }

@@ -1,0 +1,62 @@
+//! The unmodified clients of version 3 against the running daemon (README.md).
+
+use crate::live::harness::{Daemon, Host, Options, PASSWORD, USER, guests, skip};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The environment of the SDK; `None`, after having said so, where there is none.
+fn sdk() -> Option<PathBuf> {
+    let sdk = std::env::var_os("VIREO_TEST_SDK").map(PathBuf::from);
+    if sdk.is_none() {
+        skip("version 3 SDK and shell: VIREO_TEST_SDK is not set (tests/run sets it)");
+    }
+    sdk
+}
+
+/// A daemon with TLS, as clients know it.
+fn daemon() -> Option<(Daemon, Host)> {
+    guests()?;
+    let host = Host::start(&[]);
+    Some((Daemon::start(&host, &Options { tls: true, ..Options::default() }), host))
+}
+
+fn url(daemon: &Daemon) -> String {
+    format!("https://localhost:{}/ovirt-engine/api", daemon.port)
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// The client says itself what is wrong; its last word is `passed`.
+fn passes(client: &mut Command) {
+    let ended = client.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let complaints = String::from_utf8_lossy(&ended.stderr);
+    let passed = ended.status.success() && said.trim_end().ends_with("passed");
+    assert!(passed, "{}\n{said}\n{complaints}", ended.status);
+}
+
+#[test]
+fn the_sdk_does_the_main_job() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    let folder = guests().unwrap();
+    passes(
+        Command::new(sdk.join("bin/python"))
+            .arg(script("sdk3_main_job.py"))
+            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
+            .arg(daemon.ca())
+            .arg("--kernel")
+            .arg(folder.join("linux-kernel"))
+            .arg("--initrd")
+            .arg(folder.join("linux-initrd"))
+            .args(["--cmdline", "console=ttyS0 quiet"]),
+    );
+}
+
+#[test]
+fn the_shell_holds_a_session() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    let mut shell = Command::new(script("shell_session.sh"));
+    passes(shell.arg(sdk).args([&url(&daemon), USER, PASSWORD]).arg(daemon.ca()));
+}

@@ -1,0 +1,143 @@
+//! The daemon comes and goes, and so does libvirtd: guests live on.
+
+use super::harness::{
+    Boots, Client, Daemon, Disk, Host, Lab, Options, PASSWORD, USER, Vm, guests, run, until, wait,
+};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn it_starts_without_libvirt_and_finds_it_later() {
+    if guests().is_none() {
+        return;
+    }
+    let host = Host::start(&[]);
+    host.command(&["stop"]);
+    let daemon = Daemon::start(&host, &Options { degraded: true, ..Options::default() });
+    assert!(daemon.health().unwrap().contains("libvirt is not available"));
+    let client = daemon.client();
+    client.get("").is(200);
+    assert_eq!(client.get("/vms").is(200).all("vm").count(), 0);
+    let vm = "<vm><name>early</name><cluster><name>Default</name></cluster>\
+              <template><name>Blank</name></template></vm>";
+    client.post("/vms", vm).refused(503);
+    client.post("/disks", &Disk::document(8, "virtio", "cow", "")).is(202);
+
+    host.command(&["start"]);
+    until(30, "it is well", || daemon.health().is_some_and(|health| health.starts_with("ok")));
+    let lab = Lab { daemon, host };
+    let vm = lab.vm("late", Boots::Halt, "");
+    vm.start();
+}
+
+#[test]
+fn guests_outlive_it() {
+    let Some(mut lab) = Lab::own() else { return };
+    let vm = lab.vm("outlives", Boots::Mini, "");
+    let mut guest = vm.boot();
+    guest.ask("poke 20971520 3735928559");
+    let id = vm.id.clone();
+    std::mem::forget(vm);
+
+    // Nobody else may have its state.
+    let second = lab.daemon.command().env("VIREO_SERVER_LISTEN", "127.0.0.1:0").output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && said.contains("vireo ends"), "{said}");
+    assert!(lab.daemon.health().is_some());
+
+    assert!(lab.daemon.terminate().success());
+    assert_eq!(lab.host.virsh(&["domstate", &id]), "running");
+    assert_eq!(guest.ask("peek 20971520"), "deadbeef");
+    lab.daemon.restart();
+    let vm = Vm { lab: &lab, id: id.clone() };
+    assert_eq!(vm.state(), "up");
+    std::mem::forget(vm);
+
+    // What happened while it was away is seen when it is back, after a crash, too.
+    lab.daemon.kill();
+    lab.host.virsh(&["destroy", &id]);
+    lab.daemon.restart();
+    let vm = Vm { lab: &lab, id };
+    assert_eq!(vm.state(), "down");
+    vm.start();
+}
+
+#[test]
+fn a_killed_libvirtd_is_found_again() {
+    let Some(lab) = Lab::own() else { return };
+    let vm = lab.vm("survives", Boots::Mini, "");
+    let mut guest = vm.boot();
+    lab.host.command(&["kill-libvirtd", "KILL"]);
+    until(5, "it says what is missing", || lab.daemon.health().unwrap().starts_with("degraded"));
+    assert_eq!(vm.field("name").as_deref(), Some("survives"));
+    vm.post("stop", "<action/>").refused(503);
+    assert_eq!(vm.post("start", "<action/>").status, 503);
+    guest.ask("poke 20971520 3735928559");
+
+    lab.host.command(&["start-libvirtd"]);
+    until(20, "it is well", || lab.daemon.health().unwrap().starts_with("ok"));
+    vm.becomes("up", 2);
+    assert_eq!(guest.ask("peek 20971520"), "deadbeef");
+    // Events come from the new connection.
+    lab.host.virsh(&["suspend", &vm.id]);
+    vm.becomes("paused", 2);
+    vm.start();
+    let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", "<active>true</active>"));
+    disk.deactivate();
+}
+
+#[test]
+fn tls_is_verified_with_its_own_authority() {
+    if guests().is_none() {
+        return;
+    }
+    let host = Host::start(&[]);
+    let daemon = Daemon::start(&host, &Options { tls: true, ..Options::default() });
+    let url = |path: &str| format!("https://localhost:{}{path}", daemon.port);
+    let fetched = host.root.join("fetched.pem");
+    let pki = url("/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA");
+    run(Command::new("curl").args(["-sf", "--insecure", "-o"]).arg(&fetched).arg(pki));
+    for ca in [&daemon.ca(), &fetched] {
+        let user = format!("{USER}:{PASSWORD}");
+        let mut curl = Command::new("curl");
+        let said = run(curl.args(["-sf", "-u", &user, "--cacert"]).arg(ca).arg(url("/ovirt-engine/api")));
+        assert!(said.contains("<product_info>"), "{said}");
+    }
+    let strange =
+        Command::new("curl").arg("-sf").arg(url("/ovirt-engine/api")).stdout(Stdio::null()).status();
+    assert_eq!(strange.unwrap().code(), Some(60), "an authority that nobody trusts");
+}
+
+/// A request that others' trouble must not hold up.
+fn within<T>(seconds: u64, what: &str, request: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let answer = request();
+    assert!(begun.elapsed() < Duration::from_secs(seconds), "{what} took {:?}", begun.elapsed());
+    answer
+}
+
+#[test]
+fn a_qemu_that_hangs_holds_up_nobody_else() {
+    let Some(lab) = Lab::own() else { return };
+    let (hung, other) = (lab.vm("hung", Boots::Halt, ""), lab.vm("other", Boots::Halt, ""));
+    hung.start();
+    let qemu = lab.host.qemu(&hung.id).unwrap();
+    signal("STOP", &qemu);
+    let client: Client = lab.client();
+    let begun = Instant::now();
+    wait(60, "the VM does not respond", || {
+        within(1, "a list", || client.get("/vms").is(200));
+        within(1, "statistics", || client.get(&format!("{}/statistics", other.path())).is(200));
+        within(8, "a start", || other.act("start"));
+        within(8, "a stop", || other.act("stop"));
+        (hung.state() == "not_responding").then_some(())
+    });
+    println!("not responding after {:?}", begun.elapsed());
+    signal("CONT", &qemu);
+    hung.becomes("up", 15);
+    within(8, "its stop", || hung.act("stop"));
+}
+
+fn signal(name: &str, process: &str) {
+    run(Command::new("kill").args([&format!("-{name}"), process]));
+}

@@ -108,31 +108,7 @@ impl Engine {
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
     async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
-<<<<<<< HEAD
         self.follow_run(id).await;
-=======
-        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
-        let stopped = Vm { run_once: false, stopped: Some(Timestamp::now()), ..vm.clone() };
-        let kept = self.record(|world| {
-            let present = world.vms.get(&id);
-            Ok(present
-                .map(|vm| {
-                    Change::Vm(Box::new(Vm { run_once: false, stopped: stopped.stopped, ..vm.clone() }))
-                })
-                .into_iter()
-                .collect())
-        });
-        if let Err(why) = kept.await {
-            tracing::warn!(vm = %id, "the end of a run could not be kept: {why}");
-        }
-        if detail != StopDetail::Saved {
-            use super::locks::{Entity, Mode};
-            // Held by whoever stops or starts it: they catch up themselves.
-            if let Ok(_guard) = self.locks.hold("adopt next run", &[(Entity::Vm(id), Mode::Exclusive)]) {
-                self.catch_up(id).await;
-            }
-        }
->>>>>>> places
         let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
         let available = self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled);
         if !died || !available {
@@ -147,20 +123,6 @@ impl Engine {
                     return tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}");
                 }
             }
-        }
-    }
-
-    /// What waited for the VM to be down: the configuration of its next run, and its new name.
-    pub(super) async fn catch_up(&self, id: VmId) {
-        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
-        let renamed = self.inventory.seen(id).is_some_and(|seen| seen.domain.name != vm.spec.name);
-        let done = match (vm.next_run, renamed) {
-            (Some(_), _) => self.adopt_next_run(id).await,
-            (None, true) => self.sync_definition(id).await.map(drop),
-            (None, false) => Ok(()),
-        };
-        if let Err(why) = done {
-            tracing::warn!(vm = %id, "what waited for the VM to be down is left to its next start: {why}");
         }
     }
 

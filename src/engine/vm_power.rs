@@ -279,11 +279,7 @@ impl Engine {
         }
         failpoint::hit("stop.called");
         self.look_at(id).await?;
-<<<<<<< HEAD
         self.follow_held_run(id).await;
-=======
-        self.catch_up(id).await;
->>>>>>> places
         Ok(())
     }
 

@@ -51,9 +51,12 @@ impl Engine {
             }
             HypervisorEvent::DeviceRemoved { id, alias } => {
                 self.look_again(*id);
-                if let Some(disk) = DiskId::from_alias(alias) {
+                if let (Some(disk), Some(nic)) = (DiskId::from_alias(alias), NicId::from_alias(alias)) {
                     let (engine, id) = (self.clone(), *id);
-                    tokio::spawn(async move { engine.follow_unplugged(id, disk).await });
+                    tokio::spawn(async move {
+                        engine.follow_unplugged(id, disk).await;
+                        engine.follow_unplugged_nic(id, nic).await;
+                    });
                 }
             }
             HypervisorEvent::DeviceRemovalFailed { .. } => {}
@@ -93,7 +96,9 @@ impl Engine {
             _ => None,
         };
         let gone = seen.is_none();
-        self.inventory.saw(id, look, seen);
+        if self.inventory.saw(id, look, seen) {
+            self.taps_changed.notify_one();
+        }
         if gone && !own {
             self.inventory.forget(id);
         }
@@ -144,6 +149,7 @@ impl Engine {
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
+        self.ensure_nowhere().await;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);

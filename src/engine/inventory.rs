@@ -78,11 +78,11 @@ impl Inventory {
         self.entries.read().expect("no panic while held").get(&id).map(read)
     }
 
-    /// Keeps what a look saw, unless a later look was faster.
-    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) {
+    /// Keeps what a look saw, unless a later look was faster. Tells whether its interfaces are others now.
+    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) -> bool {
         self.change(id, |entry| {
             if entry.looked > look {
-                return;
+                return false;
             }
             entry.looked = look;
             let power = seen.as_ref().map(|seen| seen.domain.power);
@@ -96,8 +96,12 @@ impl Inventory {
                     entry.phase = None;
                 }
             }
+            let taps =
+                |seen: &Option<Seen>| seen.as_ref().map_or(Vec::new(), |seen| seen.observed.taps.clone());
+            let moved = taps(&entry.seen) != taps(&seen);
             entry.seen = seen;
-        });
+            moved
+        })
     }
 
     /// Forgets a VM that is no more.

@@ -56,6 +56,7 @@ impl Engine {
     /// heard of it found the VM held.
     pub(super) async fn follow_the_world(&self) {
         self.follow_running_disks().await;
+        self.follow_running_nics().await;
         self.follow_runs().await;
         self.define_missing().await;
     }
@@ -127,6 +128,12 @@ impl Engine {
                 self.finish_update_disk(before, attachments).await?;
                 Ok(self.unlocked(before.id))
             }
+            Operation::AddNic { vm, nic } => self.bring_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, after } => {
+                self.finish_update_nic(before, after).await.map(|()| vec![])
+            }
+            Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
+            Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
         }
     }
 
@@ -181,6 +188,16 @@ impl Engine {
                 self.put_back(&Attachment { active: true, ..attachment }).await.map(|()| vec![])
             }
             Operation::UpdateDisk { before, attachments } => self.undo_update_disk(before, attachments).await,
+            Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, .. } => self.undo_update_nic(before).await.map(|()| vec![]),
+            Operation::RemoveNic { before } => {
+                self.note(vec![Change::Nic(Nic::clone(before))]).await?;
+                self.sync_definition(before.vm).await.map(|_| vec![])
+            }
+            Operation::ReorderMacs { vm, before } => {
+                self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
+                self.sync_definition(*vm).await.map(|_| vec![])
+            }
         }
     }
 
@@ -217,6 +234,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let vm = |id: &VmId| (Entity::Vm(*id), Mode::Exclusive);
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
+    let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -236,6 +254,11 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::UpdateDisk { before, attachments } => {
             std::iter::once(disk(&before.id)).chain(attachments.iter().map(|it| shared(&it.vm))).collect()
         }
+        Operation::AddNic { vm, nic: id } => vec![nic(id), shared(vm)],
+        Operation::UpdateNic { before, .. } | Operation::RemoveNic { before } => {
+            vec![nic(&before.id), shared(&before.vm)]
+        }
+        Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
     }
 }
 
@@ -244,7 +267,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) => None,
         })
         .collect()
 }

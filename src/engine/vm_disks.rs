@@ -1,14 +1,13 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{HypervisorEvent, Scope};
+use super::unplug::DISK;
 use super::world::{Change, Operation, World};
 use super::{Engine, disks, failpoint};
 use crate::domain::{self, Chipset};
 use crate::error::{Error, Result};
 use crate::model::*;
 use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
 
 /// How a disk is to hang on a VM.
 #[derive(Clone, Debug)]
@@ -299,50 +298,6 @@ impl Engine {
 
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
     pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<()> {
-        let alias = disk.alias();
-        let mut events = self.happened.subscribe();
-        let present = |live: Option<String>| -> Result<bool> {
-            let Some(live) = live else { return Ok(false) };
-            let observed = domain::observe(&super::documents::parse(&live)?);
-            Ok(observed.disks.iter().any(|seen| seen.alias.as_deref() == Some(alias.as_str())))
-        };
-        if !present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            return Ok(());
-        }
-        let asked = alias.clone();
-        self.lane.call(move |hv| hv.detach(vm, &asked, Scope::Live)).await?;
-        failpoint::hit("unplug_disk.asked");
-        let let_go = async {
-            loop {
-                match events.recv().await {
-                    Ok(HypervisorEvent::DeviceRemoved { id, alias: gone }) if id == vm && gone == alias => {
-                        return true;
-                    }
-                    Ok(HypervisorEvent::Stopped { id, .. }) if id == vm => return true,
-                    Ok(HypervisorEvent::DeviceRemovalFailed { id, alias: kept })
-                        if id == vm && kept == alias =>
-                    {
-                        return false;
-                    }
-                    Ok(_) => {}
-                    // Events were lost: the document below tells.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return true,
-                }
-            }
-        };
-        let answered = tokio::time::timeout(self.settings.hotunplug_timeout, let_go).await;
-        self.look_at(vm).await?;
-        match present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            false => Ok(()),
-            true => Err(Error::conflict(match answered {
-                Ok(_) => {
-                    "Cannot hot unplug Virtual Machine Disk. The guest refused to let the disk go.".to_owned()
-                }
-                Err(_) => format!(
-                    "Cannot hot unplug Virtual Machine Disk. The guest did not let the disk go within {} s; it stays active.",
-                    self.settings.hotunplug_timeout.as_secs()
-                ),
-            })),
-        }
+        self.take_device(vm, disk.alias(), &DISK).await
     }
 }

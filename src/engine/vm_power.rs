@@ -7,7 +7,7 @@ use super::ports::{AgentCall, Ask, Scope};
 use super::world::Change;
 use super::{Engine, documents, failpoint};
 use crate::domain;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
@@ -415,19 +415,6 @@ impl Engine {
     pub fn detach_from_pool(&self, id: VmId) -> Result<()> {
         self.vm(id)?;
         Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
-    }
-
-    /// Gives the NICs' MAC addresses in the order of the NICs' names; a VM without NICs is in order.
-    pub fn reorder_mac_addresses(&self, id: VmId) -> Result<()> {
-        self.own_vm(id)?;
-        self.may(id, Move::ReorderMacs)?;
-        match self.nic_count(id) {
-            0 | 1 => Ok(()),
-            _ => Err(Error::new(
-                Kind::Unsupported,
-                "Reordering the addresses of several NICs is not served yet.",
-            )),
-        }
     }
 }
 

@@ -133,13 +133,15 @@ pub enum Move {
     Remove,
     /// Attach or detach a disk, or plug one.
     ChangeDisks,
+    /// Add, change, plug or remove a network interface.
+    ChangeNics,
     /// Online resize of a disk.
     Resize,
     ReorderMacs,
 }
 
 impl Move {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -151,6 +153,7 @@ impl Move {
         Self::Logon,
         Self::Remove,
         Self::ChangeDisks,
+        Self::ChangeNics,
         Self::Resize,
         Self::ReorderMacs,
     ];
@@ -167,6 +170,7 @@ impl Move {
             Self::Logon => "log on to",
             Self::Remove => "remove",
             Self::ChangeDisks => "change the disks of",
+            Self::ChangeNics => "change the network interfaces of",
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
         }
@@ -210,6 +214,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         }
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
+        (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ReorderMacs, S::Down) => Verdict::Go,
         _ => wrong_state(),

@@ -4,4 +4,5 @@ mod audit;
 mod cases;
 mod lab;
 mod races;
+mod nics;
 mod sim;

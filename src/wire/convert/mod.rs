@@ -3,11 +3,13 @@
 
 mod disk;
 mod names;
+mod nic;
 mod place;
 mod vm;
 
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
+pub use nic::{NicRequest, is_named, nic, reported_device};
 pub use place::*;
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 

@@ -1,6 +1,5 @@
 //! The one integration binary.
 
 mod api;
-mod clients;
 mod crash;
 mod live;

@@ -4,8 +4,9 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, numa_nodes,
-    operating_systems, profiles, statistics, storage_domains, templates, users, vm_actions, vms,
+    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, nics,
+    numa_nodes, operating_systems, profiles, reported_devices, statistics, storage_domains, templates, users,
+    vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -138,6 +139,21 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/disks/{disk}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/disks/{disk}/statistics" => statistics::list_of_vm_disk,
     GET "/vms/{vm}/disks/{disk}/statistics/{statistic}" => statistics::show_of_vm_disk,
+
+    GET "/vms/{vm}/nics" => nics::list,
+    POST "/vms/{vm}/nics" => nics::add,
+    GET "/vms/{vm}/nics/{nic}" => nics::show,
+    PUT "/vms/{vm}/nics/{nic}" => nics::update,
+    DELETE "/vms/{vm}/nics/{nic}" => nics::remove,
+    POST "/vms/{vm}/nics/{nic}/activate" => nics::activate,
+    POST "/vms/{vm}/nics/{nic}/deactivate" => nics::deactivate,
+    GET "/vms/{vm}/nics/{nic}/statistics" => nics::list_statistics,
+    GET "/vms/{vm}/nics/{nic}/statistics/{statistic}" => nics::show_statistic,
+
+    GET "/vms/{vm}/nics/{nic}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/nics/{nic}/reporteddevices/{device}" => reported_devices::show,
+    GET "/vms/{vm}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/reporteddevices/{device}" => reported_devices::show,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

@@ -148,7 +148,7 @@ pub async fn thaw(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/reordermacaddresses`
 pub async fn reorder_mac_addresses(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request).await?;
-    app.engine.reorder_mac_addresses(id)?;
+    app.engine.reorder_mac_addresses(id).await?;
     done(id, action)
 }
 

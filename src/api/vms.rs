@@ -8,7 +8,7 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, statistics};
+use super::{disks, nics, statistics};
 use crate::engine::{NewVm, VmView};
 use crate::error::Error;
 use crate::model::*;
@@ -51,7 +51,7 @@ fn detailed(app: &App, id: VmId, request: &Request, mut document: types::Vm) -> 
         document.disks = Some(disks::of_vm(app, id, request));
     }
     if request.detail.has("nics") {
-        document.nics = Some(types::Nics::default());
+        document.nics = Some(nics::of_vm(app, id, request)?);
     }
     if request.detail.has("tags") {
         document.tags = Some(types::Tags::default());

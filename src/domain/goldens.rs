@@ -57,6 +57,11 @@ const CASES: &[(&str, Change)] = &[
         s.vm.spec.serial_console = false;
         s.vm.spec.ballooning = false;
     }),
+    ("network-boot", |s| {
+        s.vm.spec.os.boot = vec![BootDevice::Network];
+        s.nic(NicInterface::Virtio, Some("network:default"));
+        s.nic(NicInterface::Virtio, None);
+    }),
     ("many-disks", |s| {
         (0..3).for_each(|_| s.disk(DiskInterface::Virtio, |_, _| {}));
         (0..30).for_each(|_| s.disk(DiskInterface::VirtioScsi, |_, _| {}));

@@ -14,6 +14,8 @@ pub struct Sample {
     pub vm: Vm,
     pub host: HostFacts,
     pub disks: Vec<(Disk, Attachment)>,
+    /// With where they lead.
+    pub nics: Vec<(Nic, Option<String>)>,
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub cdrom: Option<PathBuf>,
@@ -65,6 +67,7 @@ impl Sample {
                 spice: true,
             },
             disks: Vec::new(),
+            nics: Vec::new(),
             kernel: None,
             initrd: None,
             cdrom: None,
@@ -110,6 +113,10 @@ impl Sample {
             attachment.read_only = true;
         });
         full.disk(DiskInterface::Ide, |disk, _| disk.format = DiskFormat::Raw);
+        full.nic(NicInterface::Virtio, Some("network:default"));
+        full.nic(NicInterface::E1000, Some("bridge:br0"));
+        full.nic(NicInterface::Rtl8139Virtio, None);
+        full.nics[2].0.linked = false;
         full
     }
 
@@ -153,18 +160,41 @@ impl Sample {
         self.disks.push((disk, attachment));
     }
 
+    /// Gives the VM one more network interface.
+    pub fn nic(&mut self, interface: NicInterface, network: Option<&str>) {
+        let number = self.nics.len() as u16 + 1;
+        let nic = Nic {
+            id: NicId(id(6, number)),
+            vm: self.vm.id,
+            name: format!("nic{number}"),
+            network: network.map(|_| NetworkId(id(7, number))),
+            profile: None,
+            interface,
+            mac: Mac([0, 0x1a, 0x4a, 0x16, 0, number as u8]),
+            plugged: true,
+            linked: true,
+            port_mirroring: Vec::new(),
+            boot_protocol: None,
+            on_boot: None,
+        };
+        self.nics.push((nic, network.map(str::to_owned)));
+    }
+
     pub fn with_plan<T>(&self, then: impl FnOnce(&Plan) -> T) -> T {
         let files: Vec<PathBuf> =
             self.disks.iter().map(|(disk, _)| PathBuf::from("/images").join(disk.file_name())).collect();
         let disks: Vec<DiskDevice> = (self.disks.iter().zip(&files))
             .map(|((disk, attachment), file)| DiskDevice { disk, attachment, file })
             .collect();
+        let nics: Vec<NicDevice> =
+            (self.nics.iter()).map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
         then(&Plan {
             vm: &self.vm,
             spec: &self.vm.spec,
             host: &self.host,
             host_uuid: "5e5a1d3c-0000-4000-8000-00000000000a",
             disks: &disks,
+            nics: &nics,
             kernel: self.kernel.as_deref(),
             initrd: self.initrd.as_deref(),
             cdrom: self.cdrom.as_deref(),

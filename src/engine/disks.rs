@@ -75,7 +75,7 @@ impl Engine {
             self.own_vm(vm)?;
             wanted.push((Entity::Vm(vm), Mode::Shared));
         }
-        let guard = self.locks.hold("add disk", &wanted)?;
+        let guard = self.hold("add disk", &wanted)?;
         if let Some(vm) = vm {
             self.may(vm, Move::ChangeDisks)?;
             self.require_connection()?;
@@ -211,15 +211,40 @@ impl Engine {
     pub(super) async fn remove_image(&self, id: DiskId) -> Result<()> {
         let Ok(disk) = self.disk(id) else { return Ok(()) };
         let file = self.image_file(&self.world(), &disk)?;
+        if disk.wipe_after_delete && self.has_image(&disk) {
+            // From here on its content is going: nobody may take it for what it was.
+            self.note(vec![Change::Disk(Disk { status: DiskStatus::Illegal, ..disk })]).await?;
+            let (images, file) = (self.images.clone(), file.clone());
+            super::lane::blocking(move || images.wipe(&file)).await?;
+            failpoint::hit("remove_disk.wiped");
+        }
         let images = self.images.clone();
-        super::lane::blocking(move || {
-            if disk.wipe_after_delete && images.actual_size(&file)?.is_some() {
-                images.wipe(&file)?;
-                failpoint::hit("remove_disk.wiped");
-            }
-            images.remove(&file)
-        })
-        .await
+        super::lane::blocking(move || images.remove(&file)).await
+    }
+
+    fn has_image(&self, disk: &Disk) -> bool {
+        let file = self.image_file(&self.world(), disk);
+        file.and_then(|file| self.images.actual_size(&file)).is_ok_and(|size| size.is_some())
+    }
+
+    fn is_intact(&self, disk: &Disk) -> bool {
+        disk.status != DiskStatus::Illegal && self.has_image(disk)
+    }
+
+    /// Are the disks what they were before their removal began?
+    pub(super) fn all_intact(&self, ids: &[DiskId]) -> bool {
+        ids.iter().all(|id| self.disk(*id).is_ok_and(|disk| self.is_intact(&disk)))
+    }
+
+    /// The rows of disks whose removal stopped somewhere: what has lost its image is illegal.
+    pub(super) fn judged(&self, ids: &[DiskId]) -> Vec<Change> {
+        let disks = ids.iter().filter_map(|id| self.disk(*id).ok());
+        disks
+            .map(|disk| {
+                let status = if self.is_intact(&disk) { DiskStatus::Ok } else { DiskStatus::Illegal };
+                Change::Disk(Disk { status, ..disk })
+            })
+            .collect()
     }
 
     /// The row of a disk whose operation ended well.
@@ -228,19 +253,20 @@ impl Engine {
         disk.map(|disk| Change::Disk(Disk { status: DiskStatus::Ok, ..disk })).into_iter().collect()
     }
 
-    pub(super) fn mark_illegal(&self, ids: &[DiskId]) -> Vec<Change> {
-        let disks = ids.iter().filter_map(|id| self.disk(*id).ok());
-        disks.map(|disk| Change::Disk(Disk { status: DiskStatus::Illegal, ..disk })).collect()
-    }
-
     /// Holds a disk with all VMs that it hangs on.
     fn hold_disk(&self, operation: &'static str, id: DiskId) -> Result<(Guard, Disk, Vec<Attachment>)> {
-        let attachments: Vec<Attachment> = self.world().attachments_of(id).cloned().collect();
-        let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
-        wanted.extend(attachments.iter().map(|attachment| (Entity::Vm(attachment.vm), Mode::Shared)));
-        self.disk(id)?;
-        let guard = self.locks.hold(operation, &wanted)?;
-        Ok((guard, self.disk(id)?, attachments))
+        let hangs_now = || -> Vec<Attachment> { self.world().attachments_of(id).cloned().collect() };
+        loop {
+            let attachments = hangs_now();
+            let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
+            wanted.extend(attachments.iter().map(|attachment| (Entity::Vm(attachment.vm), Mode::Shared)));
+            self.disk(id)?;
+            let guard = self.hold(operation, &wanted)?;
+            // It may have been attached or detached until just now.
+            if hangs_now() == attachments {
+                return Ok((guard, self.disk(id)?, attachments));
+            }
+        }
     }
 
     /// Removes the disk and its image from every VM.
@@ -257,7 +283,6 @@ impl Engine {
         if !attachments.is_empty() {
             self.require_connection()?;
         }
-        let vms: Vec<VmId> = attachments.iter().map(|attachment| attachment.vm).collect();
         let intent = self
             .promise(|_| {
                 let mut changes: Vec<Change> = attachments
@@ -265,28 +290,34 @@ impl Engine {
                     .map(|attachment| Change::DropAttachment { vm: attachment.vm, disk: id })
                     .collect();
                 changes.push(Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }));
-                Ok((Operation::RemoveDisk { disk: id, vms: vms.clone() }, changes))
+                Ok((Operation::RemoveDisk { disk: id, attachments: attachments.clone() }, changes))
             })
             .await?;
         failpoint::hit("remove_disk.intended");
-        let removed = self.finish_remove_disk(id, &vms).await;
-        match removed {
-            Ok(()) => self.settle(intent, vec![Change::DropDisk(id)]).await,
-            Err(failure) => {
-                self.settle(intent, self.mark_illegal(&[id])).await?;
-                Err(failure)
-            }
+        match self.finish_remove_disk(id, &attachments).await {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
         }
     }
 
-    pub(super) async fn finish_remove_disk(&self, id: DiskId, vms: &[VmId]) -> Result<()> {
-        for vm in vms {
-            self.sync_definition(*vm).await?;
-        }
+    pub(super) async fn finish_remove_disk(
+        &self,
+        id: DiskId,
+        attachments: &[Attachment],
+    ) -> Result<Vec<Change>> {
+        self.sync_definitions(attachments).await?;
         failpoint::hit("remove_disk.defined");
         self.remove_image(id).await?;
         failpoint::hit("remove_disk.removed");
         self.refresh_pools();
+        Ok(vec![Change::DropDisk(id)])
+    }
+
+    /// The definitions of the VMs that these attachments are of.
+    pub(super) async fn sync_definitions(&self, attachments: &[Attachment]) -> Result<()> {
+        for attachment in attachments {
+            self.sync_definition(attachment.vm).await?;
+        }
         Ok(())
     }
 
@@ -311,7 +342,6 @@ impl Engine {
         if let (Some(read_only), Some(vm)) = (change.read_only, through) {
             hangs.iter_mut().filter(|attachment| attachment.vm == vm).for_each(|it| it.read_only = read_only);
         }
-        after.size = before.size;
         check_disk(&after)?;
         let device_changes = (after.bootable, after.interface, after.propagate_errors, after.shareable)
             != (before.bootable, before.interface, before.propagate_errors, before.shareable)
@@ -319,19 +349,69 @@ impl Engine {
         if device_changes {
             self.check_device_change(&before, &after, &attachments)?;
         }
-        if let Some(size) = change.size {
-            self.check_growth(&before, size, &attachments)?;
+        self.check_growth(&before, after.size, &attachments)?;
+        let grows = after.size > before.size;
+        if grows {
+            after.status = DiskStatus::Locked;
         }
-        if device_changes && !attachments.is_empty() {
+        if after == before && hangs == attachments {
+            return Ok(());
+        }
+        if (device_changes || grows) && !attachments.is_empty() {
             self.require_connection()?;
         }
-        if after != before || hangs != attachments {
-            self.rewrite_disk(before.clone(), after, attachments.clone(), hangs, device_changes).await?;
+        let intent = self
+            .promise(|world| {
+                if after.interface != before.interface {
+                    for attachment in &mut hangs {
+                        attachment.target =
+                            self.free_target(world, attachment.vm, after.interface, Some(id))?;
+                    }
+                }
+                let mut changes: Vec<Change> = hangs.iter().cloned().map(Change::Attachment).collect();
+                changes.push(Change::Disk(after.clone()));
+                let operation = Operation::UpdateDisk {
+                    before: Box::new(before.clone()),
+                    attachments: attachments.clone(),
+                };
+                Ok((operation, changes))
+            })
+            .await?;
+        failpoint::hit("update_disk.intended");
+        match self.finish_update_disk(&before, &attachments).await {
+            Ok(()) => self.settle(intent, if grows { self.unlocked(id) } else { vec![] }).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
         }
-        if let Some(size) = change.size.filter(|size| *size != before.size) {
-            self.resize(id, before.size, size, &attachments).await?;
+    }
+
+    /// Brings definitions and image to the rows that the disk and its attachments have now.
+    pub(super) async fn finish_update_disk(&self, before: &Disk, attachments: &[Attachment]) -> Result<()> {
+        self.sync_definitions(attachments).await?;
+        failpoint::hit("update_disk.defined");
+        let disk = self.disk(before.id)?;
+        if disk.size > before.size {
+            self.grow(&disk, attachments).await?;
+            failpoint::hit("resize_disk.resized");
         }
         Ok(())
+    }
+
+    pub(super) async fn undo_update_disk(
+        &self,
+        before: &Disk,
+        attachments: &[Attachment],
+    ) -> Result<Vec<Change>> {
+        let size = self.true_size(before.id).await.unwrap_or(before.size);
+        if size > before.size {
+            // An image never shrinks: what has grown is finished.
+            self.finish_update_disk(before, attachments).await?;
+            return Ok(self.unlocked(before.id));
+        }
+        let mut changes = vec![Change::Disk(before.clone())];
+        changes.extend(attachments.iter().cloned().map(Change::Attachment));
+        self.note(changes).await?;
+        self.sync_definitions(attachments).await?;
+        Ok(vec![])
     }
 
     fn check_device_change(&self, before: &Disk, after: &Disk, attachments: &[Attachment]) -> Result<()> {
@@ -359,45 +439,6 @@ impl Engine {
         Ok(())
     }
 
-    async fn rewrite_disk(
-        &self,
-        before: Disk,
-        after: Disk,
-        attachments: Vec<Attachment>,
-        mut hangs: Vec<Attachment>,
-        devices: bool,
-    ) -> Result<()> {
-        let intent = self
-            .promise(|world| {
-                if after.interface != before.interface {
-                    for attachment in &mut hangs {
-                        attachment.target =
-                            self.free_target(world, attachment.vm, after.interface, Some(after.id))?;
-                    }
-                }
-                let mut changes: Vec<Change> = hangs.iter().cloned().map(Change::Attachment).collect();
-                changes.push(Change::Disk(after.clone()));
-                let operation = Operation::UpdateDisk {
-                    before: Box::new(before.clone()),
-                    attachments: attachments.clone(),
-                };
-                Ok((operation, changes))
-            })
-            .await?;
-        failpoint::hit("update_disk.intended");
-        let acted = async {
-            for attachment in hangs.iter().filter(|_| devices) {
-                self.sync_definition(attachment.vm).await?;
-            }
-            failpoint::hit("update_disk.defined");
-            Ok(())
-        };
-        if let Err(failure) = acted.await {
-            return Err(self.fail(intent, failure).await);
-        }
-        self.settle(intent, vec![]).await
-    }
-
     fn check_growth(&self, disk: &Disk, size: u64, attachments: &[Attachment]) -> Result<()> {
         if size < disk.size {
             return Err(Error::invalid(
@@ -421,38 +462,21 @@ impl Engine {
         Ok(())
     }
 
-    async fn resize(&self, id: DiskId, from: u64, to: u64, attachments: &[Attachment]) -> Result<()> {
-        let intent = self
-            .promise(|world| {
-                let disk = world.disks.get(&id).ok_or_else(|| Error::not_found(id))?;
-                let grown = Disk { size: to, status: DiskStatus::Locked, ..disk.clone() };
-                Ok((Operation::ResizeDisk { disk: id, from }, vec![Change::Disk(grown)]))
-            })
-            .await?;
-        failpoint::hit("resize_disk.intended");
-        let resized = self.finish_resize(id, attachments).await;
-        failpoint::hit("resize_disk.resized");
-        match resized {
-            Ok(()) => self.settle(intent, self.unlocked(id)).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
-    }
-
     /// Grows the image: through every running VM that has it plugged, else as a file.
-    pub(super) async fn finish_resize(&self, id: DiskId, attachments: &[Attachment]) -> Result<()> {
-        let disk = self.disk(id)?;
+    async fn grow(&self, disk: &Disk, attachments: &[Attachment]) -> Result<()> {
+        let (size, format) = (disk.size, disk.format);
         let mut online = false;
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if self.runs(attachment.vm) {
                 let (vm, target) = (attachment.vm, attachment.target.clone());
-                self.lane.call(move |hv| hv.resize_block(vm, &target, disk.size)).await?;
+                self.lane.call(move |hv| hv.resize_block(vm, &target, size)).await?;
                 online = true;
             }
         }
         if !online {
-            let file = self.image_file(&self.world(), &disk)?;
+            let file = self.image_file(&self.world(), disk)?;
             let images = self.images.clone();
-            super::lane::blocking(move || images.resize(&file, disk.format, disk.size)).await?;
+            super::lane::blocking(move || images.resize(&file, format, size)).await?;
         }
         self.refresh_pools();
         Ok(())
@@ -487,7 +511,7 @@ impl DiskChange {
                 }
             )+};
         }
-        set!(alias, description, bootable, shareable, wipe_after_delete, propagate_errors, interface);
+        set!(alias, description, size, bootable, shareable, wipe_after_delete, propagate_errors, interface);
         if self.profile.is_some() {
             disk.profile = self.profile;
         }

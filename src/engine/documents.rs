@@ -1,7 +1,8 @@
 //! From rows to the document that libvirt gets: one convergent step that every change shares.
 
 use super::Engine;
-use crate::domain::{self, DiskDevice, Plan};
+use super::nics::binding;
+use crate::domain::{self, DiskDevice, NicDevice, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
@@ -76,9 +77,17 @@ impl Engine {
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| Ok((disk.clone(), attachment.clone(), self.image_file(&world, disk)?)))
             .collect::<Result<_>>()?;
+        let nics: Vec<(Nic, Option<String>)> = world
+            .nics_of(vm.id)
+            .into_iter()
+            .filter(|nic| nic.plugged)
+            .map(|nic| (nic.clone(), binding(&world, nic)))
+            .collect();
         drop(world);
         let devices: Vec<DiskDevice<'_>> =
             disks.iter().map(|(disk, attachment, file)| DiskDevice { disk, attachment, file }).collect();
+        let nics: Vec<NicDevice<'_>> =
+            nics.iter().map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
         let boot = self.boot_files(spec)?;
         // A medium that has gone leaves the drive empty, and everything else as it can be.
         let medium = spec.cdrom.as_deref().and_then(|name| self.iso_file(name).ok());
@@ -88,6 +97,7 @@ impl Engine {
             host: &facts.0,
             host_uuid: &facts.1,
             disks: &devices,
+            nics: &nics,
             kernel: boot.kernel.as_deref(),
             initrd: boot.initrd.as_deref(),
             cdrom: medium.as_deref(),
@@ -125,6 +135,7 @@ impl Engine {
             host: &facts.0,
             host_uuid: &facts.1,
             disks: std::slice::from_ref(&device),
+            nics: &[],
             kernel: None,
             initrd: None,
             cdrom: None,

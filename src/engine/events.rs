@@ -2,12 +2,10 @@
 
 use super::inventory::{Phase, Seen};
 use super::ports::{Control, DomainSeen, HypervisorEvent, StopDetail};
-use super::world::Change;
 use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Kind, Result};
 use crate::model::*;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +14,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 const RESYNC: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(2);
+/// How often a VM that died is started anew while other operations hold it.
+const RESTARTS: u32 = 60;
 /// A monitor that has been busy for so long counts as not responding.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,18 +30,18 @@ impl Engine {
     async fn note_event(self: &Arc<Self>, event: &HypervisorEvent) {
         match event {
             HypervisorEvent::Connected => {
+                let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
                 let engine = self.clone();
-                tokio::spawn(async move { engine.connect_until_done().await });
+                tokio::spawn(async move { engine.connect_until_done(connection).await });
             }
             HypervisorEvent::Disconnected => {
-                self.connected.store(false, Ordering::Release);
+                self.connection.fetch_add(1, Ordering::AcqRel);
                 self.generation.fetch_add(1, Ordering::AcqRel);
                 tracing::warn!("the connection to libvirt is lost");
             }
             HypervisorEvent::Domain(id) => self.look_again(*id),
             HypervisorEvent::Stopped { id, detail } => {
                 self.inventory.set_stop(*id, *detail);
-                self.look_again(*id);
                 let (engine, id, detail) = (self.clone(), *id, *detail);
                 tokio::spawn(async move { engine.after_stop(id, detail).await });
             }
@@ -55,9 +55,12 @@ impl Engine {
             }
             HypervisorEvent::DeviceRemoved { id, alias } => {
                 self.look_again(*id);
-                if let Some(disk) = DiskId::from_alias(alias) {
+                if let (Some(disk), Some(nic)) = (DiskId::from_alias(alias), NicId::from_alias(alias)) {
                     let (engine, id) = (self.clone(), *id);
-                    tokio::spawn(async move { engine.follow_removal(id, disk).await });
+                    tokio::spawn(async move {
+                        engine.follow_unplugged(id, disk).await;
+                        engine.follow_unplugged_nic(id, nic).await;
+                    });
                 }
             }
             HypervisorEvent::DeviceRemovalFailed { .. } => {}
@@ -97,104 +100,63 @@ impl Engine {
             _ => None,
         };
         let gone = seen.is_none();
-        self.inventory.saw(id, look, seen);
+        if self.inventory.saw(id, look, seen) {
+            self.taps_changed.notify_one();
+        }
         if gone && !own {
             self.inventory.forget(id);
         }
         Ok(())
     }
 
-    /// A guest let a disk go without anybody waiting for it: the rows follow.
-    async fn follow_removal(self: &Arc<Self>, vm: VmId, disk: DiskId) {
-        use super::locks::{Entity, Mode};
-        let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        // Whoever holds the disk is the one that waits for this event.
-        let Ok(_guard) = self.locks.hold("unplugged by the guest", &wanted) else { return };
-        let active = self.world().attachments.get(&(vm, disk)).is_some_and(|attachment| attachment.active);
-        if !active || !self.runs(vm) {
-            return;
-        }
-        let followed = async {
-            self.note(self.idle(vm, disk)).await?;
-            self.sync_definition(vm).await
-        };
-        if let Err(why) = followed.await {
-            tracing::warn!(%vm, %disk, "following an unplugged disk failed: {why}");
-        }
-    }
-
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
     async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
-        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
-        let stopped = Vm { run_once: false, stopped: Some(Timestamp::now()), ..vm.clone() };
-        let kept = self.record(|world| {
-            let present = world.vms.get(&id);
-            Ok(present
-                .map(|vm| {
-                    Change::Vm(Box::new(Vm { run_once: false, stopped: stopped.stopped, ..vm.clone() }))
-                })
-                .into_iter()
-                .collect())
-        });
-        if let Err(why) = kept.await {
-            tracing::warn!(vm = %id, "the end of a run could not be kept: {why}");
-        }
-        if detail != StopDetail::Saved {
-            use super::locks::{Entity, Mode};
-            // Held by whoever stops or starts it: they catch up themselves.
-            if let Ok(_guard) = self.locks.hold("adopt next run", &[(Entity::Vm(id), Mode::Exclusive)]) {
-                self.catch_up(id).await;
-            }
-        }
+        self.follow_run(id).await;
+        self.inventory.end_phase(id, Phase::Ending);
         let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
-        if died && vm.spec.high_availability.enabled {
+        let available = self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled);
+        if !died || !available {
+            return;
+        }
+        for _ in 0..RESTARTS {
             tokio::time::sleep(Duration::from_secs(1)).await;
             match self.start_vm(id, super::StartOptions::default()).await {
-                Ok(()) => tracing::info!(vm = %id, "a highly available VM that died runs again"),
+                Err(why) if why.kind == Kind::Busy => {}
+                Ok(()) => return tracing::info!(vm = %id, "a highly available VM that died runs again"),
                 Err(why) => {
-                    tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}")
+                    return tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}");
                 }
             }
         }
     }
 
-    /// What waited for the VM to be down: the configuration of its next run, and its new name.
-    pub(super) async fn catch_up(&self, id: VmId) {
-        let Some(vm) = self.world().vms.get(&id).cloned() else { return };
-        let renamed = self.inventory.seen(id).is_some_and(|seen| seen.domain.name != vm.spec.name);
-        let done = match (vm.next_run, renamed) {
-            (Some(_), _) => self.adopt_next_run(id).await,
-            (None, true) => self.sync_definition(id).await.map(drop),
-            (None, false) => Ok(()),
-        };
-        if let Err(why) = done {
-            tracing::warn!(vm = %id, "what waited for the VM to be down is left to its next start: {why}");
-        }
-    }
-
     /// Tries until everything has been looked at, or the connection is lost again.
-    async fn connect_until_done(self: Arc<Self>) {
+    async fn connect_until_done(self: Arc<Self>, connection: u64) {
         let mut pause = Duration::from_millis(200);
         loop {
-            match self.connect().await {
+            match self.connect(connection).await {
                 Ok(()) => return,
                 Err(why) if why.kind == Kind::Unavailable => return,
                 Err(why) => tracing::error!("looking at the hypervisor failed: {why}"),
             }
             tokio::time::sleep(pause).await;
+            if self.connection.load(Ordering::Acquire) != connection {
+                return;
+            }
             pause = (pause * 2).min(Duration::from_secs(30));
         }
     }
 
     /// A connection is there: facts, pools, every domain, then what was left undone.
-    async fn connect(self: &Arc<Self>) -> Result<()> {
+    async fn connect(self: &Arc<Self>, connection: u64) -> Result<()> {
         let (facts, uuid, version) =
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
+        self.ensure_nowhere().await;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
-        self.connected.store(true, Ordering::Release);
+        self.looked_at.store(connection, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
         tracing::info!("connected to {version}");
         self.reconcile(guards).await;
@@ -209,6 +171,7 @@ impl Engine {
             if !self.connected() {
                 continue;
             }
+            self.tidy();
             self.watch_monitors().await;
             if since.elapsed() >= RESYNC {
                 since = tokio::time::Instant::now();
@@ -217,6 +180,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Ends what an operation had to leave open, and follows what found a VM held.
+    fn tidy(self: &Arc<Self>) {
+        let engine = self.clone();
+        tokio::spawn(async move { engine.reconcile(engine.hold_open_intents()).await });
     }
 
     async fn watch_monitors(&self) {

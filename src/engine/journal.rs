@@ -1,10 +1,10 @@
 //! Promise, act, settle: the only way by which rows change.
 
 use super::Engine;
-use super::ports::Durability;
+use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, IntentId};
+use crate::model::{Attachment, IntentId, Nic};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
 
@@ -67,8 +67,11 @@ impl Engine {
 
     async fn write(&self, changes: Vec<Change>, durability: Durability) -> Result<()> {
         let store = self.store.clone();
-        let changes =
-            super::lane::blocking(move || store.commit(&changes, durability).map(|()| changes)).await?;
+        let changes = super::lane::blocking(move || match store.commit(&changes, durability) {
+            Err(_) if is_there(store.as_ref(), &changes) => Ok(changes),
+            committed => committed.map(|()| changes),
+        })
+        .await?;
         let mut world = self.world.write().expect("no panic while held");
         for change in &changes {
             world.apply(change);
@@ -78,9 +81,10 @@ impl Engine {
         for change in &changes {
             match change {
                 Change::Vm(vm) => self.inventory.touch(vm.id),
-                Change::Attachment(Attachment { vm, .. }) | Change::DropAttachment { vm, .. } => {
-                    self.inventory.touch(*vm)
-                }
+                Change::Attachment(Attachment { vm, .. })
+                | Change::DropAttachment { vm, .. }
+                | Change::Nic(Nic { vm, .. })
+                | Change::DropNic { vm, .. } => self.inventory.touch(*vm),
                 Change::DropVm(id) => self.inventory.forget(*id),
                 _ => {}
             }
@@ -88,6 +92,16 @@ impl Engine {
         self.generation.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
+}
+
+/// A commit that fails may have lost no more than its answer: the store tells.
+fn is_there(store: &dyn Store, changes: &[Change]) -> bool {
+    let Ok(rows) = store.load() else { return false };
+    let mut stored = World::default();
+    rows.iter().for_each(|row| stored.apply(row));
+    let mut applied = stored.clone();
+    changes.iter().for_each(|change| applied.apply(change));
+    applied == stored
 }
 
 /// An operation failed and so did its undo: one error that keeps both.

@@ -1,10 +1,10 @@
 //! Locks are named operations: who comes second hears what is running.
 //!
 //! An operation takes all it needs at once or nothing, so that none waits holding another.
-//! Disk operations share their VM and own their disk; what changes the VM itself owns it.
+//! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, VmId};
+use crate::model::{DiskId, NicId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 pub enum Entity {
     Vm(VmId),
     Disk(DiskId),
+    Nic(NicId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,14 @@ impl Locks {
             operation,
         })
     }
+}
+
+/// Could the two not be held at once?
+pub fn clash(one: &[(Entity, Mode)], other: &[(Entity, Mode)]) -> bool {
+    one.iter().any(|(entity, mode)| {
+        let same = other.iter().filter(|(its, _)| its == entity);
+        same.into_iter().any(|(_, its)| Mode::Exclusive == *mode || Mode::Exclusive == *its)
+    })
 }
 
 impl Drop for Guard {

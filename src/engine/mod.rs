@@ -11,15 +11,19 @@ mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
+mod guest_interfaces;
 pub mod inventory;
 pub mod jobs;
 mod journal;
 mod lane;
 mod locks;
+mod mirrors;
+mod nics;
 mod places;
 pub mod ports;
 mod reconcile;
 pub mod stats;
+mod unplug;
 mod vm_cdrom;
 mod vm_disks;
 mod vm_numa;
@@ -30,6 +34,7 @@ pub mod world;
 mod disks;
 
 pub use disks::{DiskChange, NewDisk};
+pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions, Ticket};
@@ -41,9 +46,9 @@ use inventory::Inventory;
 use jobs::Jobs;
 use lane::Lane;
 use locks::Locks;
-use ports::{Hypervisor, HypervisorEvent, Images, Store};
+use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -87,13 +92,20 @@ pub struct Engine {
     accounts: accounts::Verifier,
     /// The host's facts and uuid, as soon as libvirt told them.
     facts: RwLock<Option<Arc<(HostFacts, String)>>>,
-    connected: AtomicBool,
+    /// Counts how often libvirt came and went.
+    connection: AtomicU64,
+    /// The count at which everything had been looked at.
+    looked_at: AtomicU64,
     /// Counts changes of what no VM's own stamp covers.
     generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
     happened: broadcast::Sender<HypervisorEvent>,
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
+    mirrors: Arc<dyn Mirrors>,
+    taps_changed: tokio::sync::Notify,
+    /// Whether the host was last asked for any copies; `None` when that is not known.
+    mirrors_asked: tokio::sync::Mutex<Option<bool>>,
     /// The password of graphics consoles that have no ticket; nobody is told.
     console_lock: String,
 }
@@ -105,6 +117,7 @@ impl Engine {
         store: Arc<dyn Store>,
         hypervisor: Arc<dyn Hypervisor>,
         images: Arc<dyn Images>,
+        mirrors: Arc<dyn Mirrors>,
     ) -> Result<Arc<Self>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut world = World::default();
@@ -129,11 +142,15 @@ impl Engine {
             stats: stats::Stats::default(),
             accounts: accounts::Verifier::default(),
             facts: RwLock::new(None),
-            connected: AtomicBool::new(false),
+            connection: AtomicU64::new(1),
+            looked_at: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
+            mirrors,
+            taps_changed: tokio::sync::Notify::new(),
+            mirrors_asked: tokio::sync::Mutex::new(None),
             console_lock: vm_power::generated_ticket(),
         });
         engine.seed().await?;
@@ -142,6 +159,7 @@ impl Engine {
         tokio::spawn(engine.clone().sample_for_ever());
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
+        tokio::spawn(engine.clone().follow_taps_for_ever());
         Ok(engine)
     }
 
@@ -151,7 +169,7 @@ impl Engine {
 
     /// libvirt is there and everything has been looked at since it came.
     pub fn connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
+        self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
     }
 
     /// Changes whenever something other than a VM changed.

@@ -3,12 +3,23 @@
 
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Intent, Operation};
-use super::{Engine, failpoint};
+use super::{Engine, failpoint, locks};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
 
 impl Engine {
+    /// Takes all of the entities or none. An operation whose end is still owed comes first.
+    pub(super) fn hold(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
+        let guard = self.locks.hold(operation, wanted)?;
+        // What is at work holds its locks: this one's intent waits for `reconcile`.
+        let owed = |intent: &Intent| locks::clash(&entities(&intent.operation), wanted);
+        match self.world().intents.values().any(owed) {
+            true => Err(Error::busy("recovery")),
+            false => Ok(guard),
+        }
+    }
+
     /// Locks what open intents are about, before anybody else can; those that are being worked
     /// on hold their locks themselves and are left alone.
     pub(super) fn hold_open_intents(&self) -> Vec<(Intent, Guard)> {
@@ -16,20 +27,37 @@ impl Engine {
         intents
             .into_iter()
             .filter_map(|intent| {
-                let guard = self.locks.hold("reconcile", &entities(&intent.operation)).ok()?;
+                let guard = self.locks.hold("recovery", &entities(&intent.operation)).ok()?;
+                // It may have been worked on, and come to an end, until just now.
+                let intent = self.world().intents.get(&intent.id).cloned()?;
                 Some((intent, guard))
             })
             .collect()
     }
 
+    /// Ends what was left undone, side by side: one guest that takes its time holds nobody up.
     pub(super) async fn reconcile(self: &Arc<Self>, open: Vec<(Intent, Guard)>) {
-        for (intent, _guard) in open {
-            tracing::info!(operation = ?intent.operation, "finishing what was left undone");
-            if let Err(why) = self.finish_or_undo(&intent).await {
-                tracing::error!(operation = ?intent.operation, "reconcile failed: {why}");
-            }
+        let mut ends = tokio::task::JoinSet::new();
+        for (intent, guard) in open {
+            let engine = self.clone();
+            ends.spawn(async move {
+                let _guard = guard;
+                tracing::info!(operation = ?intent.operation, "finishing what was left undone");
+                if let Err(why) = engine.finish_or_undo(&intent).await {
+                    tracing::error!(operation = ?intent.operation, "reconcile failed: {why}");
+                }
+            });
         }
+        ends.join_all().await;
+        self.follow_the_world().await;
+    }
+
+    /// Brings the rows to what happened to domains while nobody listened, or while the one who
+    /// heard of it found the VM held.
+    pub(super) async fn follow_the_world(&self) {
         self.follow_running_disks().await;
+        self.follow_running_nics().await;
+        self.follow_runs().await;
         self.define_missing().await;
     }
 
@@ -52,8 +80,8 @@ impl Engine {
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
-                let disks: Vec<DiskId> = disks_of(&intent.operation);
-                self.settle(intent.id, self.mark_illegal(&disks)).await?;
+                let disks = self.judged(&disks_of(&intent.operation));
+                self.settle(intent.id, disks).await?;
                 Err(why)
             }
         }
@@ -62,40 +90,50 @@ impl Engine {
     /// Asks for every step again; gives the rows of the end.
     async fn finish(&self, operation: &Operation) -> Result<Vec<Change>> {
         match operation {
-            Operation::CreateVm { vm } => self.sync_definition(*vm).await.map(|_| vec![]),
-            Operation::UpdateVm { before } => self.sync_definition(before.id).await.map(|_| vec![]),
+            Operation::CreateVm { vm } => {
+                self.sync_definition(*vm).await?;
+                Ok(self.pinned(*vm))
+            }
+            Operation::UpdateVm { before } => {
+                self.finish_update_vm(before.id, &before.spec).await.map(|()| vec![])
+            }
             Operation::RemoveVm { vm, disks } => self.finish_remove_vm(*vm, disks).await,
             Operation::AddDisk { disk, vm } => {
                 let active = vm.is_some_and(|vm| self.is_active(vm, *disk));
                 self.finish_add_disk(*disk, *vm, active).await?;
                 Ok(self.unlocked(*disk))
             }
-            Operation::RemoveDisk { disk, vms } => {
-                self.finish_remove_disk(*disk, vms).await?;
-                Ok(vec![Change::DropDisk(*disk)])
-            }
+            Operation::RemoveDisk { disk, attachments } => self.finish_remove_disk(*disk, attachments).await,
             Operation::AttachDisk { vm, disk } => {
-                self.finish_attach(*vm, *disk, self.is_active(*vm, *disk)).await?;
-                Ok(vec![])
+                self.finish_attach(*vm, *disk, self.is_active(*vm, *disk)).await.map(|()| vec![])
             }
-            Operation::DetachDisk { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
             Operation::PlugDisk { vm, disk, active: true } => {
-                self.finish_attach(*vm, *disk, true).await?;
-                Ok(vec![])
+                self.finish_attach(*vm, *disk, true).await.map(|()| vec![])
             }
-            // Whether the guest let go is what the running domain shows: `follow_running_disks`.
-            Operation::PlugDisk { vm, active: false, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
-            Operation::UpdateDisk { attachments, .. } => {
-                for attachment in attachments {
-                    self.sync_definition(attachment.vm).await?;
-                }
-                Ok(vec![])
+            // The guest has the last word: what it still has is not out.
+            Operation::DetachDisk { before } => {
+                let row = match self.has_live(before.vm, before.disk).await? {
+                    true => Change::Attachment(before.clone()),
+                    false => Change::DropAttachment { vm: before.vm, disk: before.disk },
+                };
+                self.note(vec![row]).await?;
+                self.sync_definition(before.vm).await.map(|_| vec![])
             }
-            Operation::ResizeDisk { disk, .. } => {
-                let attachments: Vec<Attachment> = self.world().attachments_of(*disk).cloned().collect();
-                self.finish_resize(*disk, &attachments).await?;
-                Ok(self.unlocked(*disk))
+            Operation::PlugDisk { vm, disk, active: false } => {
+                let active = self.has_live(*vm, *disk).await?;
+                self.note(self.with_plug(*vm, *disk, active)).await?;
+                self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::UpdateDisk { before, attachments } => {
+                self.finish_update_disk(before, attachments).await?;
+                Ok(self.unlocked(before.id))
+            }
+            Operation::AddNic { vm, nic } => self.bring_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, after } => {
+                self.finish_update_nic(before, after).await.map(|()| vec![])
+            }
+            Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
+            Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
         }
     }
 
@@ -115,74 +153,65 @@ impl Engine {
                 self.lane.call(move |hv| hv.undefine(id)).await?;
                 Ok(vec![Change::DropVm(id)])
             }
-            Operation::UpdateVm { before } => {
-                self.note(vec![Change::Vm(before.clone())]).await?;
-                self.sync_definition(before.id).await.map(|_| vec![])
-            }
+            Operation::UpdateVm { before } => self.undo_update_vm(before).await.map(|()| vec![]),
+            Operation::RemoveVm { vm, disks } => match self.all_intact(disks) {
+                true => {
+                    self.sync_definition(*vm).await?;
+                    Ok(self.judged(disks))
+                }
+                // What is gone is gone: the rest follows.
+                false => self.finish(operation).await,
+            },
             Operation::AddDisk { disk, vm } => {
                 self.undo_add_disk(*disk, *vm).await?;
                 Ok(vec![Change::DropDisk(*disk)])
             }
+            Operation::RemoveDisk { disk, attachments } => match self.all_intact(&[*disk]) {
+                true => {
+                    self.note(attachments.iter().cloned().map(Change::Attachment).collect()).await?;
+                    self.sync_definitions(attachments).await?;
+                    Ok(self.judged(&[*disk]))
+                }
+                false => self.finish(operation).await,
+            },
             Operation::AttachDisk { vm, disk } => self.undo_attach(*vm, *disk).await.map(|()| vec![]),
+            Operation::DetachDisk { before } => self.put_back(before).await.map(|()| vec![]),
             Operation::PlugDisk { vm, disk, active: true } => {
-                self.note(self.idle(*vm, *disk)).await?;
+                if self.runs(*vm) {
+                    self.unplug(*vm, *disk).await?;
+                }
+                self.note(self.with_plug(*vm, *disk, false)).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
-            Operation::UpdateDisk { before, attachments } => {
-                let mut changes = vec![Change::Disk(Disk::clone(before))];
-                changes.extend(attachments.iter().cloned().map(Change::Attachment));
-                self.note(changes).await?;
-                for attachment in attachments {
-                    self.sync_definition(attachment.vm).await?;
-                }
-                Ok(vec![])
+            Operation::PlugDisk { vm, disk, active: false } => {
+                let (attachment, _) = self.attachment(*vm, *disk)?;
+                self.put_back(&Attachment { active: true, ..attachment }).await.map(|()| vec![])
             }
-            Operation::ResizeDisk { disk, from } => {
-                let size = self.true_size(*disk).await.unwrap_or(*from);
-                let row = self.disk(*disk)?;
-                Ok(vec![Change::Disk(Disk { size, status: DiskStatus::Ok, ..row })])
+            Operation::UpdateDisk { before, attachments } => self.undo_update_disk(before, attachments).await,
+            Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, .. } => self.undo_update_nic(before).await.map(|()| vec![]),
+            Operation::RemoveNic { before } => {
+                self.note(vec![Change::Nic(Nic::clone(before))]).await?;
+                self.sync_definition(before.vm).await.map(|_| vec![])
             }
-            // A removal has no way back: asking again is all there is.
-            Operation::RemoveVm { .. }
-            | Operation::RemoveDisk { .. }
-            | Operation::DetachDisk { .. }
-            | Operation::PlugDisk { active: false, .. } => self.finish(operation).await,
+            Operation::ReorderMacs { vm, before } => {
+                self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
+                self.sync_definition(*vm).await.map(|_| vec![])
+            }
         }
     }
 
-    fn is_active(&self, vm: VmId, disk: DiskId) -> bool {
-        self.world().attachments.get(&(vm, disk)).is_some_and(|attachment| attachment.active)
-    }
-
-    /// Disks that a guest let go, or that were unplugged by hand, while nobody listened.
+    /// Disks that a guest let go, or that were unplugged by hand.
     async fn follow_running_disks(&self) {
-        let running: Vec<VmId> = self.inventory.running();
-        for vm in running {
+        for vm in self.inventory.running() {
             let Some(seen) = self.inventory.seen(vm) else { continue };
             let lost: Vec<DiskId> = {
                 let world = self.world();
-                let disks = world.disks_of(vm).into_iter();
-                disks
-                    .filter(|(attachment, _)| attachment.active)
-                    .map(|(_, disk)| disk.id)
-                    .filter(|disk| {
-                        seen.observed
-                            .disks
-                            .iter()
-                            .all(|it| it.alias.as_deref() != Some(disk.alias().as_str()))
-                    })
-                    .collect()
+                let active = world.disks_of(vm).into_iter().filter(|(attachment, _)| attachment.active);
+                active.map(|(_, disk)| disk.id).filter(|disk| !seen.observed.has_disk(*disk)).collect()
             };
             for disk in lost {
-                let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-                let Ok(_guard) = self.locks.hold("reconcile", &wanted) else { continue };
-                let followed = async {
-                    self.note(self.idle(vm, disk)).await?;
-                    self.sync_definition(vm).await
-                };
-                if let Err(why) = followed.await {
-                    tracing::error!(%vm, %disk, "following an unplugged disk failed: {why}");
-                }
+                self.follow_unplugged(vm, disk).await;
             }
         }
     }
@@ -192,7 +221,7 @@ impl Engine {
         let missing: Vec<VmId> =
             self.world().vms.keys().copied().filter(|id| self.inventory.seen(*id).is_none()).collect();
         for id in missing {
-            if let Ok(_guard) = self.locks.hold("reconcile", &[(Entity::Vm(id), Mode::Exclusive)])
+            if let Ok(_guard) = self.hold("recovery", &[(Entity::Vm(id), Mode::Exclusive)])
                 && let Err(why) = self.sync_definition(id).await
             {
                 tracing::error!(vm = %id, "defining the VM again failed: {why}");
@@ -205,6 +234,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let vm = |id: &VmId| (Entity::Vm(*id), Mode::Exclusive);
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
+    let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -214,16 +244,21 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::AddDisk { disk: id, vm } => {
             std::iter::once(disk(id)).chain(vm.iter().map(shared)).collect()
         }
-        Operation::RemoveDisk { disk: id, vms } => {
-            std::iter::once(disk(id)).chain(vms.iter().map(shared)).collect()
+        Operation::RemoveDisk { disk: id, attachments } => {
+            std::iter::once(disk(id)).chain(attachments.iter().map(|it| shared(&it.vm))).collect()
         }
-        Operation::AttachDisk { vm, disk: id }
-        | Operation::DetachDisk { vm, disk: id }
-        | Operation::PlugDisk { vm, disk: id, .. } => vec![disk(id), shared(vm)],
+        Operation::AttachDisk { vm, disk: id } | Operation::PlugDisk { vm, disk: id, .. } => {
+            vec![disk(id), shared(vm)]
+        }
+        Operation::DetachDisk { before } => vec![disk(&before.disk), shared(&before.vm)],
         Operation::UpdateDisk { before, attachments } => {
             std::iter::once(disk(&before.id)).chain(attachments.iter().map(|it| shared(&it.vm))).collect()
         }
-        Operation::ResizeDisk { disk: id, .. } => vec![disk(id)],
+        Operation::AddNic { vm, nic: id } => vec![nic(id), shared(vm)],
+        Operation::UpdateNic { before, .. } | Operation::RemoveNic { before } => {
+            vec![nic(&before.id), shared(&before.vm)]
+        }
+        Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
     }
 }
 
@@ -232,7 +267,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) => None,
         })
         .collect()
 }

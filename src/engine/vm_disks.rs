@@ -1,14 +1,13 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{HypervisorEvent, Scope};
+use super::unplug::DISK;
 use super::world::{Change, Operation, World};
 use super::{Engine, disks, failpoint};
 use crate::domain::{self, Chipset};
 use crate::error::{Error, Result};
 use crate::model::*;
 use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
 
 /// How a disk is to hang on a VM.
 #[derive(Clone, Debug)]
@@ -88,7 +87,7 @@ impl Engine {
 
     fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.locks.hold(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
+        self.hold(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
     }
 
     /// Attaches a disk that exists.
@@ -157,26 +156,52 @@ impl Engine {
         if disk.status == DiskStatus::Locked {
             return Err(Error::conflict("Cannot detach Virtual Machine Disk. The disk is locked."));
         }
-        if attachment.active && self.runs(vm) {
-            self.take_out(vm, &disk).await?;
-        }
+        let operation = Operation::DetachDisk { before: attachment.clone() };
+        let out = Change::DropAttachment { vm, disk: id };
+        self.take_out(operation, attachment, &disk, out).await
+    }
+
+    /// Unplugs where the VM runs, then lets row and definition follow.
+    async fn take_out(
+        &self,
+        operation: Operation,
+        attachment: Attachment,
+        disk: &Disk,
+        out: Change,
+    ) -> Result<()> {
+        let (vm, id) = (attachment.vm, disk.id);
         self.require_connection()?;
-        let intent = self
-            .promise(|_| {
-                Ok((Operation::DetachDisk { vm, disk: id }, vec![Change::DropAttachment { vm, disk: id }]))
-            })
-            .await?;
-        failpoint::hit("detach_disk.intended");
-        let defined = self.sync_definition(vm).await;
-        failpoint::hit("detach_disk.defined");
-        match defined {
-            Ok(_) => self.settle(intent, vec![]).await,
-            Err(failure) => {
-                self.settle(intent, vec![Change::Attachment(Attachment { active: false, ..attachment })])
-                    .await?;
-                Err(failure)
-            }
+        let plugged = attachment.active && self.runs(vm);
+        if plugged && disk.interface == DiskInterface::Ide {
+            return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
         }
+        // As long as a guest has the disk, the row says so.
+        let promised = if plugged { vec![] } else { vec![out.clone()] };
+        let intent = self.promise(|_| Ok((operation, promised))).await?;
+        failpoint::hit("unplug_disk.intended");
+        let acted = async {
+            if plugged {
+                self.unplug(vm, id).await?;
+                failpoint::hit("unplug_disk.gone");
+                self.note(vec![out]).await?;
+            }
+            self.sync_definition(vm).await?;
+            failpoint::hit("unplug_disk.defined");
+            Ok(())
+        };
+        match acted.await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// The disk hangs on the VM again as it did, plugged if the VM runs.
+    pub(super) async fn put_back(&self, before: &Attachment) -> Result<()> {
+        self.note(vec![Change::Attachment(before.clone())]).await?;
+        if before.active && self.runs(before.vm) {
+            self.plug(before.vm, before.disk).await?;
+        }
+        self.sync_definition(before.vm).await.map(|_| ())
     }
 
     pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
@@ -227,96 +252,52 @@ impl Engine {
             ));
         }
         self.may(vm, Move::ChangeDisks)?;
-        self.require_connection()?;
-        if self.runs(vm) {
-            return self.take_out(vm, &disk).await;
-        }
-        let idle = Attachment { active: false, ..attachment };
-        let intent = self
-            .promise(|_| {
-                let operation = Operation::PlugDisk { vm, disk: id, active: false };
-                Ok((operation, vec![Change::Attachment(idle)]))
-            })
-            .await?;
-        failpoint::hit("unplug_disk.intended");
-        let defined = self.sync_definition(vm).await;
-        self.settle(intent, vec![]).await?;
-        defined.map(|_| ())
+        let operation = Operation::PlugDisk { vm, disk: id, active: false };
+        let idle = Change::Attachment(Attachment { active: false, ..attachment.clone() });
+        self.take_out(operation, attachment, &disk, idle).await
     }
 
-    /// Unplugs from the running guest, waits for it to let go, and lets the rows follow.
-    async fn take_out(&self, vm: VmId, disk: &Disk) -> Result<()> {
-        if disk.interface == DiskInterface::Ide {
-            return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
-        }
-        let id = disk.id;
-        let intent =
-            self.promise(|_| Ok((Operation::PlugDisk { vm, disk: id, active: false }, vec![]))).await?;
-        failpoint::hit("unplug_disk.intended");
-        let gone = self.unplug(vm, id).await;
-        failpoint::hit("unplug_disk.gone");
-        let changes = match &gone {
-            Ok(()) => self.idle(vm, id),
-            Err(_) => vec![],
+    /// A disk that a running VM has lost, by its guest's doing or by hand: row and definition
+    /// follow, unless an operation has the disk or the VM for itself and sees to it.
+    pub(super) async fn follow_unplugged(&self, vm: VmId, disk: DiskId) {
+        let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        let Ok(_guard) = self.hold("unplugged by the guest", &wanted) else { return };
+        let followed = async {
+            self.look_at(vm).await?;
+            let lost = self.inventory.seen(vm).is_some_and(|seen| !seen.observed.has_disk(disk));
+            if !lost || !self.runs(vm) || !self.is_active(vm, disk) {
+                return Ok(());
+            }
+            let idle = self.with_plug(vm, disk, false);
+            let intent =
+                self.promise(|_| Ok((Operation::PlugDisk { vm, disk, active: false }, idle))).await?;
+            self.sync_definition(vm).await?;
+            self.settle(intent, vec![]).await
         };
-        self.settle(intent, changes).await?;
-        gone?;
-        self.sync_definition(vm).await?;
-        Ok(())
+        if let Err(why) = followed.await {
+            tracing::warn!(%vm, %disk, "following an unplugged disk failed: {why}");
+        }
     }
 
-    /// The attachment's row with the disk unplugged.
-    pub(super) fn idle(&self, vm: VmId, disk: DiskId) -> Vec<Change> {
+    pub(super) fn is_active(&self, vm: VmId, disk: DiskId) -> bool {
+        self.world().attachments.get(&(vm, disk)).is_some_and(|attachment| attachment.active)
+    }
+
+    /// The attachment's row with the disk plugged or unplugged.
+    pub(super) fn with_plug(&self, vm: VmId, disk: DiskId, active: bool) -> Vec<Change> {
         let attachment = self.world().attachments.get(&(vm, disk)).cloned();
-        attachment.map(|it| Change::Attachment(Attachment { active: false, ..it })).into_iter().collect()
+        attachment.map(|it| Change::Attachment(Attachment { active, ..it })).into_iter().collect()
+    }
+
+    /// Does the VM run with the disk's device?
+    pub(super) async fn has_live(&self, vm: VmId, disk: DiskId) -> Result<bool> {
+        self.look_at(vm).await?;
+        let seen = self.inventory.seen(vm).filter(|_| self.runs(vm));
+        Ok(seen.is_some_and(|seen| seen.observed.has_disk(disk)))
     }
 
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
     pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<()> {
-        let alias = disk.alias();
-        let mut events = self.happened.subscribe();
-        let present = |live: Option<String>| -> Result<bool> {
-            let Some(live) = live else { return Ok(false) };
-            let observed = domain::observe(&super::documents::parse(&live)?);
-            Ok(observed.disks.iter().any(|seen| seen.alias.as_deref() == Some(alias.as_str())))
-        };
-        if !present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            return Ok(());
-        }
-        let asked = alias.clone();
-        self.lane.call(move |hv| hv.detach(vm, &asked, Scope::Live)).await?;
-        failpoint::hit("unplug_disk.asked");
-        let let_go = async {
-            loop {
-                match events.recv().await {
-                    Ok(HypervisorEvent::DeviceRemoved { id, alias: gone }) if id == vm && gone == alias => {
-                        return true;
-                    }
-                    Ok(HypervisorEvent::Stopped { id, .. }) if id == vm => return true,
-                    Ok(HypervisorEvent::DeviceRemovalFailed { id, alias: kept })
-                        if id == vm && kept == alias =>
-                    {
-                        return false;
-                    }
-                    Ok(_) => {}
-                    // Events were lost: the document below tells.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return true,
-                }
-            }
-        };
-        let answered = tokio::time::timeout(self.settings.hotunplug_timeout, let_go).await;
-        self.look_at(vm).await?;
-        match present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            false => Ok(()),
-            true => Err(Error::conflict(match answered {
-                Ok(_) => {
-                    "Cannot hot unplug Virtual Machine Disk. The guest refused to let the disk go.".to_owned()
-                }
-                Err(_) => format!(
-                    "Cannot hot unplug Virtual Machine Disk. The guest did not let the disk go within {} s; it stays active.",
-                    self.settings.hotunplug_timeout.as_secs()
-                ),
-            })),
-        }
+        self.take_device(vm, disk.alias(), &DISK).await
     }
 }

@@ -7,7 +7,7 @@ use super::ports::{AgentCall, Ask, Scope};
 use super::world::Change;
 use super::{Engine, documents, failpoint};
 use crate::domain;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
@@ -94,9 +94,82 @@ impl Engine {
         self.locks.hold(operation, &[(Entity::Vm(id), Mode::Exclusive)])
     }
 
+    /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
+    /// listened. Whoever holds the VM does so himself.
+    pub(super) async fn follow_run(&self, id: VmId) {
+        if let Err(why) = self.look_at(id).await {
+            tracing::debug!(vm = %id, "a look at the domain failed: {why}");
+        }
+        // A lock that is not needed would only be in a client's way.
+        let row = self.world().vms.get(&id).cloned();
+        if !row.is_some_and(|vm| self.is_astray(&vm)) {
+            return;
+        }
+        if let Ok(_guard) = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]) {
+            self.follow_held_run(id).await;
+        }
+    }
+
+    async fn follow_held_run(&self, id: VmId) {
+        if let Err(why) = self.settle_run(id).await {
+            tracing::warn!(vm = %id, "the row of a VM could not follow its run: {why}");
+        }
+    }
+
+    /// The same for every VM whose row tells of another run than the inventory.
+    pub(super) async fn follow_runs(&self) {
+        let astray: Vec<VmId> = {
+            let world = self.world();
+            world.vms.values().filter(|vm| self.is_astray(vm)).map(|vm| vm.id).collect()
+        };
+        for id in astray {
+            self.follow_run(id).await;
+        }
+    }
+
+    fn is_astray(&self, vm: &Vm) -> bool {
+        match self.inventory.seen(vm.id) {
+            Some(seen) if seen.domain.power == Power::Off => {
+                vm.run_once || vm.is_started() || vm.next_run.is_some() || seen.domain.name != vm.spec.name
+            }
+            Some(seen) => seen.domain.power != Power::Saved && !vm.is_started(),
+            None => false,
+        }
+    }
+
+    /// A VM that is down has no run, and its next configuration has taken the present one's place;
+    /// one that runs has begun to. The VM is held.
+    async fn settle_run(&self, id: VmId) -> Result<()> {
+        self.look_at(id).await?;
+        let Ok(vm) = self.own_vm(id) else { return Ok(()) };
+        if !self.is_astray(&vm) {
+            return Ok(());
+        }
+        let now = Some(Timestamp::now());
+        if self.runs(id) {
+            return self.write_run(id, Vm { started: now, stopped: None, ..vm }).await;
+        }
+        if vm.run_once || vm.is_started() {
+            self.write_run(id, Vm { run_once: false, stopped: now, ..vm }).await?;
+        }
+        self.adopt_next_run(id).await?;
+        self.sync_definition(id).await.map(|_| ())
+    }
+
+    async fn write_run(&self, id: VmId, run: Vm) -> Result<()> {
+        self.record(|world| {
+            let row = world.vms.get(&id).cloned();
+            let Vm { run_once, started, stopped, .. } = run;
+            let row = row.map(|vm| Change::Vm(Box::new(Vm { run_once, started, stopped, ..vm })));
+            Ok(row.into_iter().collect())
+        })
+        .await
+    }
+
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
     pub async fn start_vm(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
-        let _guard = self.hold_vm("start", id)?;
+        self.vm(id)?;
+        let _guard = self.hold("start", &[(Entity::Vm(id), Mode::Exclusive)])?;
         self.require_connection()?;
         let wanted = if options.once.is_some() { Move::RunOnce } else { Move::Start };
         self.may(id, wanted)?;
@@ -140,9 +213,17 @@ impl Engine {
         };
         let once = document.is_some();
         let pause = options.pause || spec.start_paused;
-        self.launch(id, Phase::Launching, pause, document).await?;
-        let row = Vm { run_once: once, started: Some(Timestamp::now()), stopped: None, ..vm };
-        self.note(vec![Change::Vm(Box::new(row))]).await
+        // Ahead of the run: a row that tells of one that never was is seen and put right.
+        let run = Vm { run_once: once, started: Some(Timestamp::now()), stopped: None, ..vm.clone() };
+        self.write_run(id, run).await?;
+        let launched = self.launch(id, Phase::Launching, pause, document).await;
+        match launched {
+            Err(why) if !self.runs(id) => {
+                self.write_run(id, vm).await?;
+                Err(why)
+            }
+            launched => launched,
+        }
     }
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
@@ -154,8 +235,8 @@ impl Engine {
                 None => hv.start(id, pause),
             })
             .await;
-        self.inventory.set_phase(id, None);
         let looked = self.look_at(id).await;
+        self.inventory.end_phase(id, phase);
         started.and(looked)
     }
 
@@ -205,7 +286,7 @@ impl Engine {
         }
         failpoint::hit("stop.called");
         self.look_at(id).await?;
-        self.catch_up(id).await;
+        self.follow_held_run(id).await;
         Ok(())
     }
 
@@ -262,10 +343,11 @@ impl Engine {
         self.inventory.set_phase(id, Some(Phase::Saving));
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
-            let _guard = guard;
             let saved = engine.lane.slow(move |hv| hv.save(id)).await;
             failpoint::hit("suspend.called");
             let looked = engine.look_at(id).await;
+            // Who waits for `suspended` may start it at once.
+            drop(guard);
             engine.inventory.end_phase(id, Phase::Saving);
             saved.and(looked)
         }))
@@ -332,19 +414,6 @@ impl Engine {
     pub fn detach_from_pool(&self, id: VmId) -> Result<()> {
         self.vm(id)?;
         Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
-    }
-
-    /// Gives the NICs' MAC addresses in the order of the NICs' names; a VM without NICs is in order.
-    pub fn reorder_mac_addresses(&self, id: VmId) -> Result<()> {
-        self.own_vm(id)?;
-        self.may(id, Move::ReorderMacs)?;
-        match self.nic_count(id) {
-            0 | 1 => Ok(()),
-            _ => Err(Error::new(
-                Kind::Unsupported,
-                "Reordering the addresses of several NICs is not served yet.",
-            )),
-        }
     }
 }
 

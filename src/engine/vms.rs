@@ -1,7 +1,7 @@
 //! Virtual machines: create, read, update, remove.
 
 use super::inventory::{Phase, Seen};
-use super::locks::{Entity, Mode};
+use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Kind, Result};
@@ -144,7 +144,7 @@ impl Engine {
             machine: None,
         };
         let id = vm.id;
-        let _guard = self.locks.hold("create VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.hold("create VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.document(&vm, &vm.spec, None)?;
         let intent = self
@@ -161,10 +161,16 @@ impl Engine {
             return Err(self.fail(intent, failure).await);
         }
         failpoint::hit("create_vm.defined");
-        // libvirt resolved `q35` to a version: the VM keeps it when its document is ever built anew.
-        let machine = self.inventory.seen(id).and_then(|seen| seen.observed.machine.clone());
-        self.settle(intent, vec![Change::Vm(Box::new(Vm { machine, ..vm }))]).await?;
+        self.settle(intent, self.pinned(id)).await?;
         Ok(id)
+    }
+
+    /// The row with the version that libvirt resolved `q35` to: the VM keeps it when its document
+    /// is ever built anew.
+    pub(super) fn pinned(&self, id: VmId) -> Vec<Change> {
+        let machine = self.inventory.seen(id).and_then(|seen| seen.observed.machine.clone());
+        let row = self.world().vms.get(&id).cloned();
+        row.map(|vm| Change::Vm(Box::new(Vm { machine, ..vm }))).into_iter().collect()
     }
 
     /// Changes the configuration: at once, as far as the VM's state lets it, or for its next run.
@@ -174,7 +180,7 @@ impl Engine {
         next_run: bool,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
-        let _guard = self.locks.hold("update VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.hold("update VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
         let before = self.own_vm(id)?;
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;
@@ -226,26 +232,47 @@ impl Engine {
             })
             .await?;
         failpoint::hit("update_vm.intended");
-        let acted = async {
-            self.sync_definition(id).await?;
-            failpoint::hit("update_vm.defined");
-            if status != VmStatus::Down {
-                self.update_live(id, &old, &spec).await?;
-            }
-            failpoint::hit("update_vm.live");
-            Ok(())
-        };
-        if let Err(failure) = acted.await {
+        if let Err(failure) = self.finish_update_vm(id, &old).await {
             return Err(self.fail(intent, failure).await);
         }
         self.settle(intent, vec![]).await
     }
 
+    /// Brings the definition, and the VM if it runs, from the old configuration to the row's.
+    pub(super) async fn finish_update_vm(&self, id: VmId, old: &VmSpec) -> Result<()> {
+        self.sync_definition(id).await?;
+        failpoint::hit("update_vm.defined");
+        let new = self.own_vm(id)?.spec;
+        if self.runs(id) {
+            self.update_live(id, old, &new).await?;
+            failpoint::hit("update_vm.live");
+        }
+        Ok(())
+    }
+
+    /// The other way round; the row changes when the running VM has, so that this may be asked again.
+    pub(super) async fn undo_update_vm(&self, before: &Vm) -> Result<()> {
+        let present = self.own_vm(before.id)?;
+        if self.runs(before.id) {
+            self.update_live(before.id, &present.spec, &before.spec).await?;
+        }
+        let row = Vm { spec: before.spec.clone(), next_run: before.next_run.clone(), ..present };
+        self.note(vec![Change::Vm(Box::new(row))]).await?;
+        self.sync_definition(before.id).await.map(|_| ())
+    }
+
     /// Refuses what the running VM cannot become before anything is promised.
     fn check_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
         let Some(seen) = self.inventory.seen(id) else { return Ok(()) };
-        if matches!(seen.domain.power, Power::Off) {
-            return Ok(());
+        let live = (new.memory, new.topology, &new.cpu_pins) != (old.memory, old.topology, &old.cpu_pins);
+        match seen.domain.power {
+            Power::Off => return Ok(()),
+            Power::Saved if live => {
+                return Err(Error::conflict(
+                    "Cannot update VM. The VM is suspended: its memory and CPUs are fixed.",
+                ));
+            }
+            _ => {}
         }
         if new.memory != old.memory && new.memory > seen.observed.memory {
             return Err(Error::conflict(format!(
@@ -304,11 +331,8 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+        let (_guard, disks) = self.hold_with_disks("remove VM", id)?;
         let vm = self.own_vm(id)?;
-        let disks: Vec<DiskId> = self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect();
-        let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
-        wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
-        let _guard = self.locks.hold("remove VM", &wanted)?;
         if vm.spec.delete_protected {
             return Err(Error::conflict(
                 "Cannot remove VM. Delete protection is enabled. In order to delete, disable Delete protection first.",
@@ -338,23 +362,40 @@ impl Engine {
         let removed = self.finish_remove_vm(id, &doomed).await;
         self.inventory.end_phase(id, Phase::Removing);
         match removed {
-            Ok(changes) => {
-                self.settle(intent, changes).await?;
-                self.refresh_pools();
-                Ok(())
-            }
-            Err(failure) => {
-                // What is gone is gone: the rest stays, marked, and can be removed again.
-                let illegal = self.mark_illegal(&doomed);
-                self.settle(intent, illegal).await?;
-                Err(failure)
+            Ok(changes) => self.settle(intent, changes).await?,
+            Err(failure) => return Err(self.fail(intent, failure).await),
+        }
+        self.refresh_pools();
+        Ok(())
+    }
+
+    /// Holds a VM with all of its disks.
+    fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
+        let disks_now =
+            || -> Vec<DiskId> { self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect() };
+        loop {
+            let disks = disks_now();
+            let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
+            wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+            let guard = self.hold(operation, &wanted)?;
+            // One may have come or gone until just now.
+            if disks_now() == disks {
+                return Ok((guard, disks));
             }
         }
     }
 
     /// Undefines, wipes and removes; every step may be asked again. Gives the rows to drop.
     pub(super) async fn finish_remove_vm(&self, id: VmId, doomed: &[DiskId]) -> Result<Vec<Change>> {
-        self.lane.call(move |hv| hv.undefine(id)).await?;
+        self.lane
+            .call(move |hv| match hv.domain(id)? {
+                // Somebody else started it: a guest never loses its disks under its feet.
+                Some(domain) if !matches!(domain.power, Power::Off) => {
+                    Err(Error::conflict("Cannot remove VM. VM is running."))
+                }
+                _ => hv.undefine(id),
+            })
+            .await?;
         failpoint::hit("remove_vm.undefined");
         let mut changes = vec![Change::DropVm(id)];
         for disk in doomed {

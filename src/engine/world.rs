@@ -27,6 +27,8 @@ pub enum Change {
     DropDisk(DiskId),
     Attachment(Attachment),
     DropAttachment { vm: VmId, disk: DiskId },
+    Nic(Nic),
+    DropNic { vm: VmId, nic: NicId },
     Intent(Intent),
     DropIntent(IntentId),
 }
@@ -73,15 +75,15 @@ pub enum Operation {
     },
     RemoveDisk {
         disk: DiskId,
-        vms: Vec<VmId>,
+        /// How it hung on VMs.
+        attachments: Vec<Attachment>,
     },
     AttachDisk {
         vm: VmId,
         disk: DiskId,
     },
     DetachDisk {
-        vm: VmId,
-        disk: DiskId,
+        before: Attachment,
     },
     /// `active` as it is to become.
     PlugDisk {
@@ -89,17 +91,30 @@ pub enum Operation {
         disk: DiskId,
         active: bool,
     },
+    /// Its size included.
     UpdateDisk {
         before: Box<Disk>,
         attachments: Vec<Attachment>,
     },
-    ResizeDisk {
-        disk: DiskId,
-        from: u64,
+    AddNic {
+        vm: VmId,
+        nic: NicId,
+    },
+    /// Settings, plugging and unplugging.
+    UpdateNic {
+        before: Box<Nic>,
+        after: Box<Nic>,
+    },
+    RemoveNic {
+        before: Box<Nic>,
+    },
+    ReorderMacs {
+        vm: VmId,
+        before: Vec<Nic>,
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub settings: BTreeMap<String, String>,
     pub data_centers: BTreeMap<DataCenterId, DataCenter>,
@@ -114,6 +129,7 @@ pub struct World {
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
+    pub nics: BTreeMap<(VmId, NicId), Nic>,
     pub intents: BTreeMap<IntentId, Intent>,
 }
 
@@ -134,6 +150,7 @@ impl World {
             Change::DropVm(id) => {
                 self.vms.remove(&id);
                 self.attachments.retain(|(vm, _), _| *vm != id);
+                self.nics.retain(|(vm, _), _| *vm != id);
             }
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
@@ -142,6 +159,8 @@ impl World {
             }
             Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
             Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
+            Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
+            Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }
@@ -159,6 +178,14 @@ impl World {
     /// The attachments of a disk.
     pub fn attachments_of(&self, disk: DiskId) -> impl Iterator<Item = &Attachment> {
         self.attachments.values().filter(move |attachment| attachment.disk == disk)
+    }
+
+    /// The network interfaces of a VM in the order of their names.
+    pub fn nics_of(&self, vm: VmId) -> Vec<&Nic> {
+        let range = (vm, NicId(uuid::Uuid::nil()))..=(vm, NicId(uuid::Uuid::max()));
+        let mut found: Vec<&Nic> = self.nics.range(range).map(|(_, nic)| nic).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

@@ -1,8 +1,9 @@
-//! What the host offers to guests; found once per libvirt and QEMU version.
+//! What the host offers to guests, found once per libvirt and QEMU version; what guests tell.
 
 use super::numa::HostNode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,4 +71,13 @@ impl HostFacts {
             Accelerator::Tcg => &self.models_tcg,
         }
     }
+}
+
+/// A network interface as a guest or a DHCP server knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestInterface {
+    /// The guest's own name of it, where the guest was asked.
+    pub name: String,
+    pub mac: String,
+    pub addresses: Vec<IpAddr>,
 }

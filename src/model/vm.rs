@@ -27,6 +27,13 @@ pub struct Vm {
     pub machine: Option<String>,
 }
 
+impl Vm {
+    /// Its run began and is not over.
+    pub fn is_started(&self) -> bool {
+        self.started.is_some() && self.stopped.is_none()
+    }
+}
+
 /// A VM's configuration: what a client sets and reads back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

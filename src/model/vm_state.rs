@@ -133,6 +133,8 @@ pub enum Move {
     Remove,
     /// Attach or detach a disk, or plug one.
     ChangeDisks,
+    /// Add, change, plug or remove a network interface.
+    ChangeNics,
     /// Online resize of a disk.
     Resize,
     ReorderMacs,
@@ -142,7 +144,7 @@ pub enum Move {
 }
 
 impl Move {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -154,6 +156,7 @@ impl Move {
         Self::Logon,
         Self::Remove,
         Self::ChangeDisks,
+        Self::ChangeNics,
         Self::Resize,
         Self::ReorderMacs,
         Self::ChangeMedium,
@@ -172,6 +175,7 @@ impl Move {
             Self::Logon => "log on to",
             Self::Remove => "remove",
             Self::ChangeDisks => "change the disks of",
+            Self::ChangeNics => "change the network interfaces of",
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
             Self::ChangeMedium => "change the CD of",
@@ -217,6 +221,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         }
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
+        (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ReorderMacs | Move::ChangeNuma, S::Down) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,

@@ -8,7 +8,9 @@ use crate::engine::ports::{
     StopDetail,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::{Accelerator, CpuChoice, GIB, HostFacts, HostNode, PauseReason, Power, VmId};
+use crate::model::{
+    Accelerator, CpuChoice, GIB, GuestInterface, HostFacts, HostNode, PauseReason, Power, VmId,
+};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -575,6 +577,17 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
+        self.look(|state| {
+            let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
+            let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
+            match agent && !run.agent {
+                true => Err(no_agent()),
+                false => Ok(domain::guest_interfaces(&run.document)),
+            }
+        })
+    }
+
     fn control(&self, id: VmId) -> Result<Control> {
         self.look(|state| {
             let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
@@ -609,6 +622,13 @@ impl Hypervisor for Simulated {
         self.look(|state| match &state.images {
             Some(images) => images.space(Path::new("/")),
             None => Ok((1024 * GIB, 1024 * GIB)),
+        })
+    }
+
+    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
+        self.change("ensure isolated network", |state| {
+            state.networks.insert(name.to_owned());
+            Ok(())
         })
     }
 

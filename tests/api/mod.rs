@@ -5,6 +5,7 @@ mod capabilities;
 mod cdrom;
 mod crawl;
 mod disks;
+mod nics;
 mod numa;
 mod places;
 mod statistics;
@@ -23,7 +24,7 @@ use vireo::api::service::Service;
 use vireo::engine::{Engine, Settings};
 use vireo::host::facts::HostInfo;
 use vireo::model::{DiskId, GIB, UserId, VmId};
-use vireo::sim::{MemoryStore, SimImages, Simulated};
+use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated};
 use vireo::xml::{self, Element};
 
 const PROLOG: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>"#;
@@ -48,6 +49,7 @@ impl Accounts for Admin {
 struct Sim {
     hypervisor: Simulated,
     images: SimImages,
+    mirrors: SimMirrors,
     engine: Arc<Engine>,
     service: Service,
 }
@@ -125,9 +127,15 @@ impl Sim {
             admin_password: Some("secret".into()),
         };
         let store = Arc::new(MemoryStore::new().unwrap());
-        let engine = Engine::open(settings, store, Arc::new(hypervisor.clone()), Arc::new(images.clone()))
-            .await
-            .unwrap();
+        let mirrors = SimMirrors::default();
+        let engine = Engine::open(
+            settings,
+            store,
+            Arc::new(hypervisor.clone()),
+            Arc::new(images.clone()),
+            Arc::new(mirrors.clone()),
+        );
+        let engine = engine.await.unwrap();
         let host = HostInfo {
             name: "host.example.com".into(),
             os: "Debian GNU/Linux".into(),
@@ -142,7 +150,7 @@ impl Sim {
             boot_time: 1_700_000_000,
         };
         let app = App::new(engine.clone(), Arc::new(Admin), None, host);
-        let sim = Self { hypervisor, images, engine, service: Service::new(Arc::new(app), true) };
+        let sim = Self { hypervisor, images, mirrors, engine, service: Service::new(Arc::new(app), true) };
         sim.until("connected", || sim.engine.connected()).await;
         sim
     }

@@ -3,4 +3,6 @@
 mod audit;
 mod cases;
 mod lab;
+mod nics;
+mod races;
 mod sim;

@@ -3,6 +3,7 @@
 use super::audit::audit;
 use super::lab::Lab;
 use std::fmt::Write;
+use std::time::Duration;
 use vireo::engine::ports::{Hypervisor, StopDetail};
 use vireo::error::Result;
 use vireo::model::Power;
@@ -95,6 +96,8 @@ fn afflicted<T>(
         }
         // What the client hears decides nothing.
         let _ = act(&lab, &things).await;
+        // What events began goes on after the answer.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let reached = lab.steps.calls() - first >= n;
         if fault == Fault::Disconnected && reached {
             lab.sim.connect();
@@ -116,6 +119,7 @@ fn afflicted<T>(
             _ => lab.store.reopened(),
         };
         let lab = lab.restarted(store.unwrap()).await;
+        lab.rest().await;
         (reached, audit(&lab).await, lab.picture())
     })
 }

@@ -2,7 +2,9 @@
 
 mod audit;
 mod cases;
+mod cdrom;
 mod lab;
 mod nics;
+mod numa;
 mod races;
 mod sim;

@@ -4,8 +4,9 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, clusters, data_centers, disks, entry, hosts, networks, nics, operating_systems, profiles,
-    reported_devices, statistics, storage_domains, templates, users, vm_actions, vms,
+    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, nics,
+    numa_nodes, operating_systems, profiles, reported_devices, statistics, storage_domains, templates, users,
+    vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -58,6 +59,10 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/hosts" => hosts::list,
     GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
+    GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
+    GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
+    GET "/hosts/{host}/numanodes/{node}/statistics/{statistic}" => host_numa_nodes::show_statistic,
     GET "/hosts/{host}/statistics" => hosts::list_statistics,
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 
@@ -111,6 +116,18 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
+
+    GET "/vms/{vm}/cdroms" => cdroms::list,
+    POST "/vms/{vm}/cdroms" => cdroms::add,
+    GET "/vms/{vm}/cdroms/{cdrom}" => cdroms::show,
+    PUT "/vms/{vm}/cdroms/{cdrom}" => cdroms::update,
+    DELETE "/vms/{vm}/cdroms/{cdrom}" => cdroms::remove,
+
+    GET "/vms/{vm}/numanodes" => numa_nodes::list,
+    POST "/vms/{vm}/numanodes" => numa_nodes::add,
+    GET "/vms/{vm}/numanodes/{node}" => numa_nodes::show,
+    PUT "/vms/{vm}/numanodes/{node}" => numa_nodes::update,
+    DELETE "/vms/{vm}/numanodes/{node}" => numa_nodes::remove,
 
     GET "/vms/{vm}/disks" => disks::list_of_vm,
     POST "/vms/{vm}/disks" => disks::add_to_vm,

@@ -71,6 +71,18 @@ const CASES: &[(&str, Change)] = &[
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.sparse) = (DiskFormat::Raw, false));
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.shareable) = (DiskFormat::Raw, true));
     }),
+    ("numa", |s| {
+        s.vm.spec.topology = Topology { sockets: 2, cores: 2, threads: 1 };
+        s.vm.spec.numa_tune_mode = NumaTune::Strict;
+        s.vm.spec.cpu_pins = vec![CpuPin { vcpu: 2, cpus: "0-1".parse().unwrap() }];
+        s.numa(0, 256, [0, 1].into(), [0].into());
+        s.numa(1, 512, [3].into(), [1].into());
+    }),
+    ("numa-unpinned", |s| {
+        s.vm.spec.topology = Topology { sockets: 2, cores: 1, threads: 1 };
+        s.numa(0, 512, [0].into(), [].into());
+        s.numa(1, 512, [1].into(), [0, 1].into());
+    }),
     ("no-virtio-scsi", |s| {
         s.vm.spec.machine = Some("pc".into());
         s.vm.spec.virtio_scsi = false;

@@ -49,7 +49,7 @@ fn a_built_document_reads_back_as_its_configuration() {
         let read = observe_spec(&sample.build().unwrap());
         assert_eq!(read.topology, spec.topology, "{name}");
         assert_eq!(read.description, spec.description);
-        assert_eq!((&read.cpu_pins, read.cpu_shares), (&spec.cpu_pins, spec.cpu_shares));
+        assert_eq!((read.cpu_pins, read.cpu_shares), (spec.placed_vcpus(&sample.host), spec.cpu_shares));
         assert_eq!((read.rng, read.io_threads, read.soundcard), (spec.rng, spec.io_threads, spec.soundcard));
         assert_eq!((read.usb, read.boot_menu, &read.time_zone), (spec.usb, spec.boot_menu, &spec.time_zone));
         assert_eq!((read.ballooning, read.serial_console), (spec.ballooning, spec.serial_console));
@@ -69,7 +69,7 @@ fn adopted(mut domain: Element) -> Element {
     }
     os.push(Element::new("boot").with("dev", "hd"));
     domain.first_mut("metadata").unwrap().push(Element::new("x:note").with("xmlns:x", "urn:x").text("mine"));
-    domain.first_mut("cpu").unwrap().push(Element::new("numa"));
+    domain.first_mut("cpu").unwrap().push(Element::new("cache"));
     let devices = domain.first_mut("devices").unwrap();
     for (slot, device) in devices.elements_mut().enumerate() {
         if device.first("address").is_none() {
@@ -99,7 +99,7 @@ fn an_edit_that_changes_nothing_changes_nothing() {
             assert!(devices(&once).any(kept), "{name}: {old}");
         }
         assert_eq!(once.value("metadata/x:note").as_deref(), Some("mine"));
-        assert!(once.at("cpu/numa").is_some() && once.at("os/boot").is_none());
+        assert!(once.at("cpu/cache").is_some() && once.at("os/boot").is_none());
     }
 }
 

@@ -21,6 +21,7 @@ mod identity;
 mod machine;
 mod memory;
 mod nic;
+mod numa;
 mod observe;
 mod os;
 mod rng;
@@ -37,7 +38,7 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
-pub use cdrom::{ALIAS as CDROM_ALIAS, device as cdrom_device};
+pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
 pub use device::holds;
 pub use disk::device as disk_device;
@@ -111,6 +112,7 @@ pub const PARTS: &[Part] = &[
     identity::apply,
     memory::apply,
     cpu::apply,
+    numa::apply,
     tune::apply,
     os::apply,
     clock::apply,
@@ -139,6 +141,7 @@ const ORDER: &[&str] = &[
     "vcpu",
     "iothreads",
     "cputune",
+    "numatune",
     "sysinfo",
     "os",
     "features",

@@ -4,6 +4,7 @@ use super::*;
 use crate::model::vm::*;
 use crate::model::*;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ fn id(kind: u8, number: u16) -> Uuid {
     Uuid::from_fields(number.into(), kind.into(), 0x4000, b"\x80\0\0\0\0\0\0\0")
 }
 
-fn set<const N: usize>(names: [&str; N]) -> std::collections::BTreeSet<String> {
+fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
@@ -55,6 +56,14 @@ impl Sample {
                 machines: set(["q35", "pc", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"]),
                 cpus: [0, 1].into(),
                 memory: 8 * GIB,
+                nodes: [0, 1]
+                    .map(|index| HostNode {
+                        index,
+                        memory: 4 * GIB,
+                        cpus: [index].into(),
+                        distances: [(index, 10), (1 - index, 20)].into(),
+                    })
+                    .into(),
                 spice: true,
             },
             disks: Vec::new(),
@@ -109,6 +118,12 @@ impl Sample {
         full.nic(NicInterface::Rtl8139Virtio, None);
         full.nics[2].0.linked = false;
         full
+    }
+
+    /// Gives the VM one more NUMA node; the memory in MiB.
+    pub fn numa(&mut self, index: u32, memory: u64, cores: BTreeSet<u32>, pins: BTreeSet<u32>) {
+        let id = NumaNodeId(id(6, index as u16));
+        self.vm.spec.numa_nodes.push(NumaNode { id, index, memory: memory * MIB, cores, pins });
     }
 
     /// Hangs one more disk on the VM.

@@ -89,6 +89,8 @@ impl Engine {
         let nics: Vec<NicDevice<'_>> =
             nics.iter().map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
         let boot = self.boot_files(spec)?;
+        // A medium that has gone leaves the drive empty, and everything else as it can be.
+        let medium = spec.cdrom.as_deref().and_then(|name| self.iso_file(name).ok());
         let plan = Plan {
             vm,
             spec,
@@ -98,7 +100,7 @@ impl Engine {
             nics: &nics,
             kernel: boot.kernel.as_deref(),
             initrd: boot.initrd.as_deref(),
-            cdrom: boot.cdrom.as_deref(),
+            cdrom: medium.as_deref(),
             listen: &self.settings.graphics_listen,
             lock: &self.console_lock,
         };
@@ -156,13 +158,7 @@ impl Engine {
 
     /// The host's files that the configuration names, each below a folder that is open to it.
     pub(super) fn boot_files(&self, spec: &VmSpec) -> Result<BootFiles> {
-        let iso_folders: Vec<PathBuf> = self
-            .world()
-            .storage_domains
-            .values()
-            .filter(|domain| domain.kind == StorageKind::Iso)
-            .map(|domain| PathBuf::from(&domain.folder))
-            .collect();
+        let iso_folders = self.iso_folders();
         let find = |folders: &[PathBuf], name: &str, label: &str| {
             folders
                 .iter()
@@ -176,15 +172,7 @@ impl Engine {
                 None => find(&self.settings.boot_dirs, named, label).map(Some),
             }
         };
-        let cdrom = match &spec.cdrom {
-            Some(name) => Some(find(&iso_folders, name, "CD image")?),
-            None => None,
-        };
-        Ok(BootFiles {
-            kernel: boot(&spec.os.kernel, "kernel")?,
-            initrd: boot(&spec.os.initrd, "initrd")?,
-            cdrom,
-        })
+        Ok(BootFiles { kernel: boot(&spec.os.kernel, "kernel")?, initrd: boot(&spec.os.initrd, "initrd")? })
     }
 }
 
@@ -202,7 +190,6 @@ fn without_secrets(document: &Element) -> String {
 pub(super) struct BootFiles {
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
-    pub cdrom: Option<PathBuf>,
 }
 
 pub(super) fn parse(document: &str) -> Result<Element> {

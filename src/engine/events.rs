@@ -45,7 +45,11 @@ impl Engine {
                 let (engine, id, detail) = (self.clone(), *id, *detail);
                 tokio::spawn(async move { engine.after_stop(id, detail).await });
             }
-            HypervisorEvent::Rebooted(id) => self.inventory.end_phase(*id, Phase::Rebooting),
+            HypervisorEvent::Rebooted(id) => {
+                self.inventory.end_phase(*id, Phase::Rebooting);
+                let (engine, id) = (self.clone(), *id);
+                tokio::spawn(async move { engine.reinsert_medium(id).await });
+            }
             HypervisorEvent::DeviceAdded { id, .. } | HypervisorEvent::BalloonChanged { id, .. } => {
                 self.look_again(*id)
             }

@@ -44,6 +44,7 @@ pub const ALL: &[&str] = &[
     "remove_nic.defined",
     "reorder_macs.intended",
     "reorder_macs.defined",
+    "change_medium.called",
     "start.called",
     "stop.called",
     "suspend.called",

@@ -199,6 +199,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Fine when no such device is there.
     fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()>;
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()>;
+    /// The drive of a running domain with another medium, or none; with `force` past a locked tray.
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()>;
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
     /// The guest's present memory (balloon), in bytes.
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()>;

@@ -196,8 +196,11 @@ impl Engine {
             None => vm.spec.clone(),
         };
         self.check_startable(id, &spec)?;
+        // A kernel or CD that has gone since it was configured is said in the client's words.
+        self.boot_files(&spec)?;
+        spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;
         let seen = self.inventory.seen(id);
-        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) {
+        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
         let document = match options.once {
@@ -206,11 +209,7 @@ impl Engine {
                 let present = present.map(|text| documents::parse(&text)).transpose()?;
                 Some(self.document(&vm, &spec, present)?.to_string())
             }
-            None => {
-                // A kernel or CD that has gone since it was configured is said in the client's words.
-                self.boot_files(&spec)?;
-                None
-            }
+            None => None,
         };
         let once = document.is_some();
         let pause = options.pause || spec.start_paused;

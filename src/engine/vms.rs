@@ -305,8 +305,9 @@ impl Engine {
             self.lane.call(move |hv| hv.set_vcpus(id, count)).await?;
         }
         if new.cpu_pins != old.cpu_pins {
-            let cpus = self.facts()?.0.cpus.clone();
-            let pins = new.cpu_pins.clone();
+            let facts = self.facts()?;
+            let cpus = facts.0.cpus.clone();
+            let pins = new.placed_vcpus(&facts.0);
             let freed: Vec<u32> = old
                 .cpu_pins
                 .iter()
@@ -427,7 +428,7 @@ impl Engine {
 
 /// The first difference that a VM takes only while it is down.
 fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
-    let rules: [(&'static str, bool); 20] = [
+    let rules: [(&'static str, bool); 21] = [
         ("cores", old.topology.cores != new.topology.cores),
         ("threads", old.topology.threads != new.topology.threads),
         ("sockets", new.topology.sockets < old.topology.sockets),
@@ -436,6 +437,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ("cpu mode", old.cpu_mode != new.cpu_mode),
         ("custom CPU model", old.cpu_model != new.cpu_model),
         ("custom emulated machine", old.machine != new.machine),
+        ("NUMA", (&old.numa_nodes, old.numa_tune_mode) != (&new.numa_nodes, new.numa_tune_mode)),
         ("CPU shares", old.cpu_shares != new.cpu_shares),
         (
             "boot",
@@ -470,7 +472,16 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         )+};
     }
     carry!(name, description, comment, kind, memory, guaranteed_memory, topology, cpu_pins, delete_protected);
-    carry!(high_availability, affinity, migration_downtime, numa_tune_mode, tunnel_migration, sso);
+    carry!(
+        high_availability,
+        affinity,
+        migration_downtime,
+        numa_tune_mode,
+        numa_nodes,
+        tunnel_migration,
+        sso,
+        cdrom
+    );
 }
 
 #[cfg(test)]

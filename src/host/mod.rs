@@ -7,6 +7,7 @@ mod files;
 mod images;
 mod lock;
 mod mirror;
+pub mod numa;
 pub mod pki;
 mod qcow2;
 

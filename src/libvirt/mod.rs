@@ -155,6 +155,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| devices::update(connect, id, device, scope))
     }
 
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| devices::change_medium(connect, id, drive, force))
+    }
+
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.link.call(Lane::Calls, |connect| devices::resize_block(connect, id, target, bytes))
     }

@@ -1,5 +1,6 @@
 //! What the host offers to guests, found once per libvirt and QEMU version; what guests tell.
 
+use super::numa::HostNode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -51,6 +52,8 @@ pub struct HostFacts {
     pub cpus: BTreeSet<u32>,
     /// Bytes.
     pub memory: u64,
+    /// NUMA nodes, in the order of their indexes.
+    pub nodes: Vec<HostNode>,
     pub spice: bool,
 }
 

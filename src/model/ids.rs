@@ -52,6 +52,8 @@ ids! {
     VnicProfileId,
     /// A network interface's id; the device in libvirt carries it in its alias.
     NicId,
+    /// A NUMA node of a VM.
+    NumaNodeId,
     UserId,
     IntentId,
 }

@@ -138,10 +138,13 @@ pub enum Move {
     /// Online resize of a disk.
     Resize,
     ReorderMacs,
+    /// Another CD in the drive, or none.
+    ChangeMedium,
+    ChangeNuma,
 }
 
 impl Move {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -156,6 +159,8 @@ impl Move {
         Self::ChangeNics,
         Self::Resize,
         Self::ReorderMacs,
+        Self::ChangeMedium,
+        Self::ChangeNuma,
     ];
 
     fn verb(self) -> &'static str {
@@ -173,6 +178,8 @@ impl Move {
             Self::ChangeNics => "change the network interfaces of",
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
+            Self::ChangeMedium => "change the CD of",
+            Self::ChangeNuma => "change the NUMA nodes of",
         }
     }
 }
@@ -216,7 +223,8 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs, S::Down) => Verdict::Go,
+        (Move::ReorderMacs | Move::ChangeNuma, S::Down) => Verdict::Go,
+        (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
         _ => wrong_state(),
     }
 }

@@ -8,7 +8,9 @@ use crate::engine::ports::{
     StopDetail,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::{Accelerator, CpuChoice, GIB, GuestInterface, HostFacts, PauseReason, Power, VmId};
+use crate::model::{
+    Accelerator, CpuChoice, GIB, GuestInterface, HostFacts, HostNode, PauseReason, Power, VmId,
+};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -284,6 +286,14 @@ impl Hypervisor for Simulated {
                 machines: names(&["q35", "pc", "pc-q35-7.2", "pc-i440fx-7.2"]),
                 cpus: (0..16).collect(),
                 memory: 64 * GIB,
+                nodes: [(0, 0..8), (1, 8..16)]
+                    .map(|(index, cpus)| HostNode {
+                        index,
+                        memory: 32 * GIB,
+                        cpus: cpus.collect(),
+                        distances: [(index, 10), (1 - index, 20)].into(),
+                    })
+                    .into(),
                 spice: true,
             })
         })
@@ -502,6 +512,16 @@ impl Hypervisor for Simulated {
         self.change_domain("update device", id, |domain| {
             let device = domain::read_device(device, None)?;
             domain.documents(scope)?.into_iter().try_for_each(|document| domain::replace(document, &device))
+        })
+    }
+
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
+        self.change_domain("change medium", id, |domain| {
+            let run = domain.answering()?;
+            if run.deaf && !force {
+                return Err(Error::conflict("The guest holds the CD-ROM's tray locked."));
+            }
+            domain::replace(&mut run.document, &domain::read_device(drive, None)?)
         })
     }
 

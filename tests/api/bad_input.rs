@@ -9,6 +9,7 @@ struct Scene {
     sim: Sim,
     down: VmId,
     attached: DiskId,
+    node: String,
     before: Vec<(String, String)>,
     /// What was not refused as it should be.
     wrong: Vec<String>,
@@ -21,8 +22,10 @@ impl Scene {
         let attached = sim.disk(&format!("/vms/{down}/disks"), "attached").await;
         sim.disk(&format!("/vms/{up}/disks"), "system").await;
         sim.disk("/disks", "floating").await;
+        let node = sim.post(&format!("/vms/{down}/numanodes"), &numa::node(0, 512, &[0], None)).await;
+        let node = node.is(201).at("@id");
         sim.start_vm(up).await;
-        let mut scene = Self { sim, down, attached, before: Vec::new(), wrong: Vec::new() };
+        let mut scene = Self { sim, down, attached, node, before: Vec::new(), wrong: Vec::new() };
         scene.before = scene.world().await;
         scene
     }
@@ -33,7 +36,7 @@ impl Scene {
         let mut paths: Vec<String> =
             collections.map(|it| it.path.to_owned()).filter(|path| path != "/").collect();
         for vm in self.sim.get("/vms").await.each("vm", "@id") {
-            paths.push(format!("/vms/{vm}/disks"));
+            paths.extend(["disks", "cdroms", "numanodes"].map(|name| format!("/vms/{vm}/{name}")));
         }
         let mut world = Vec::new();
         for path in paths {
@@ -67,7 +70,17 @@ impl Scene {
 
     /// The address of a route, its placeholders filled with what is there.
     fn path(&self, route: &Route) -> String {
-        route.path.replace("{vm}", &self.down.to_string()).replace("{disk}", &self.attached.to_string())
+        self.filled(route.path)
+    }
+
+    fn filled(&self, path: &str) -> String {
+        let fill = [
+            ("{vm}", self.down.to_string()),
+            ("{disk}", self.attached.to_string()),
+            ("{cdrom}", BLANK.into()),
+            ("{node}", self.node.clone()),
+        ];
+        fill.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
     }
 
     async fn nothing_happened(self) {
@@ -90,6 +103,8 @@ fn root(route: &Route) -> &'static str {
     match last {
         "vms" | "{vm}" if route.method != Method::DELETE => "vm",
         "disks" | "{disk}" if route.method != Method::DELETE => "disk",
+        "cdroms" | "{cdrom}" if route.method != Method::DELETE => "cdrom",
+        "numanodes" | "{node}" if route.method != Method::DELETE => "vm_numa_node",
         _ => "action",
     }
 }
@@ -99,6 +114,8 @@ fn good(route: &Route) -> String {
     match root(route) {
         "vm" => new_vm("<name>new</name>"),
         "disk" => disk_body("new"),
+        "cdrom" => "<cdrom><file id='debian-12.iso'/></cdrom>".into(),
+        "vm_numa_node" => numa::node(1, 512, &[1], None),
         _ => "<action/>".into(),
     }
 }
@@ -183,13 +200,11 @@ async fn addresses_that_name_nothing() {
     {
         let body = good(route);
         for trick in tricks {
-            if route.path.contains("{vm}") {
-                let first = route.path.replace("{vm}", trick).replace("{disk}", &scene.attached.to_string());
-                scene.xml(route, &first, &body).await;
-            }
-            if route.path.contains("{disk}") {
-                let last = route.path.replace("{vm}", &scene.down.to_string()).replace("{disk}", trick);
-                scene.xml(route, &last, &body).await;
+            for name in ["{vm}", "{disk}", "{cdrom}", "{node}"] {
+                if route.path.contains(name) {
+                    let path = scene.filled(&route.path.replace(name, trick));
+                    scene.xml(route, &path, &body).await;
+                }
             }
         }
     }

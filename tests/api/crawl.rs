@@ -43,9 +43,10 @@ async fn crawl(sim: &Sim, headers: &[(&str, &str)]) -> Vec<(String, Got)> {
 
 /// A schema's demand that the reference does not meet either: a file's content is not in its document.
 fn with_content(path: &str, body: &str) -> String {
-    match path.contains("/files") {
-        true => body.replace("<storage_domain ", "<content/><storage_domain "),
-        false => body.to_owned(),
+    match path {
+        _ if path.contains("/files") => body.replace("<storage_domain ", "<content/><storage_domain "),
+        _ if path.contains("/cdroms") => body.replace(".iso\"/>", ".iso\"><content/></file>"),
+        _ => body.to_owned(),
     }
 }
 
@@ -73,6 +74,8 @@ async fn furnished() -> Sim {
         sim.disk(&format!("/vms/{vm}/disks"), "system").await;
     }
     sim.disk("/disks", "floating").await;
+    sim.post(&format!("/vms/{up}/cdroms"), "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(201);
+    sim.post(&format!("/vms/{up}/numanodes"), &numa::node(0, 512, &[0], Some(1))).await.is(201);
     sim.start_vm(up).await;
     sim.post(&format!("/vms/{paused}/start"), "<action><pause>true</pause></action>").await.is(200);
     sim.is_in(paused, "paused").await;

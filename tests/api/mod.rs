@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod capabilities;
+mod cdrom;
 mod crawl;
 mod disks;
 mod nics;
+mod numa;
 mod places;
 mod statistics;
 mod vms;

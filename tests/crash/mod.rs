@@ -3,6 +3,6 @@
 mod audit;
 mod cases;
 mod lab;
-mod races;
 mod nics;
+mod races;
 mod sim;

@@ -3,11 +3,13 @@
 
 pub mod harness;
 
+mod cdrom;
 mod console;
 mod daemon;
 mod disks;
 mod follow;
 mod full;
 mod kvm;
+mod numa;
 mod power;
 mod stock;

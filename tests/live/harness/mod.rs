@@ -15,7 +15,7 @@ pub use daemon::{Daemon, Options, PASSWORD, USER};
 pub use disk::Disk;
 pub use guest::Guest;
 pub use host::{Host, run};
-pub use vm::{Boots, Vm};
+pub use vm::{Boots, Vm, statistic};
 
 use std::io::Write;
 use std::ops::Deref;

@@ -49,7 +49,7 @@ impl Engine {
     /// stays, and is there again after the next start. `force` opens a tray that the guest locked.
     pub async fn change_medium(&self, id: VmId, medium: Option<String>, force: bool) -> Result<()> {
         self.own_vm(id)?;
-        let _guard = self.locks.hold("change CD", &[(Entity::Vm(id), Mode::Shared)])?;
+        let _guard = self.take("change CD", &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::ChangeMedium)?;
         self.require_connection()?;
         let file = match &medium {

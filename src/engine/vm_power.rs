@@ -95,19 +95,21 @@ impl Engine {
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
-    /// listened. Whoever holds the VM does so himself.
-    pub(super) async fn follow_run(&self, id: VmId) {
+    /// listened. False while somebody holds the VM.
+    pub(super) async fn follow_run(&self, id: VmId) -> bool {
         if let Err(why) = self.look_at(id).await {
             tracing::debug!(vm = %id, "a look at the domain failed: {why}");
         }
         // A lock that is not needed would only be in a client's way.
         let row = self.world().vms.get(&id).cloned();
         if !row.is_some_and(|vm| self.is_astray(&vm)) {
-            return;
+            return true;
         }
-        if let Ok(_guard) = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)]) {
+        let held = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)]);
+        if held.is_ok() {
             self.follow_held_run(id).await;
         }
+        held.is_ok()
     }
 
     async fn follow_held_run(&self, id: VmId) {

@@ -2,7 +2,18 @@
 
 mod audit;
 mod cases;
+#[cfg(feature = "failpoints")]
+mod failpoints;
+mod kills;
 mod lab;
 mod nics;
+mod place;
 mod races;
 mod sim;
+mod troubles;
+
+#[cfg(not(feature = "failpoints"))]
+#[test]
+fn every_failpoint() {
+    crate::live::harness::skip("crash tests at failpoints: this build has none (--features failpoints)");
+}

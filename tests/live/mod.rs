@@ -9,5 +9,6 @@ mod disks;
 mod follow;
 mod full;
 mod kvm;
+mod nics;
 mod power;
 mod stock;

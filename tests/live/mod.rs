@@ -11,5 +11,6 @@ mod follow;
 mod full;
 mod kvm;
 mod numa;
+mod nics;
 mod power;
 mod stock;

@@ -111,7 +111,13 @@ impl Engine {
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
     async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
-        self.follow_run(id).await;
+        // Most operations are over in a moment; after a longer one `tidy` finds the row astray.
+        for _ in 0..20 {
+            if self.follow_run(id).await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         self.inventory.end_phase(id, Phase::Ending);
         let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
         let available = self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled);

@@ -34,7 +34,6 @@ pub const ALL: &[&str] = &[
     "update_disk.intended",
     "update_disk.defined",
     "resize_disk.resized",
-    "change_medium.called",
     "add_nic.intended",
     "update_nic.intended",
     "nic.live",

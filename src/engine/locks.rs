@@ -28,6 +28,12 @@ struct Held {
     exclusive: bool,
 }
 
+/// Operations that no client asked for.
+pub const RECOVERY: &str = "recovery";
+pub const END_OF_RUN: &str = "end of run";
+pub const LET_GO: &str = "unplugged by the guest";
+const BY_ITSELF: [&str; 3] = [RECOVERY, END_OF_RUN, LET_GO];
+
 #[derive(Clone, Default)]
 pub struct Locks {
     held: Arc<Mutex<HashMap<Entity, Held>>>,
@@ -61,6 +67,16 @@ impl Locks {
             entities: wanted.iter().map(|(entity, _)| *entity).collect(),
             operation,
         })
+    }
+}
+
+impl Locks {
+    /// All that stands in the way is what the engine does by itself.
+    pub fn is_by_itself(&self, wanted: &[(Entity, Mode)]) -> bool {
+        let held = self.held.lock().expect("no panic while held");
+        let mut holders =
+            wanted.iter().filter_map(|(entity, _)| held.get(entity)).flat_map(|holder| &holder.by).peekable();
+        holders.peek().is_some() && holders.all(|by| BY_ITSELF.contains(by))
     }
 }
 

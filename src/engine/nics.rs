@@ -4,7 +4,7 @@ use super::locks::{Entity, Guard, Mode};
 use super::ports::Scope;
 use super::unplug::NIC;
 use super::world::{Change, Operation, World};
-use super::{Engine, documents, failpoint};
+use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, NicDevice};
 use crate::error::{Error, Result};
 use crate::model::*;
@@ -91,9 +91,9 @@ impl Engine {
         self.nics(vm)?.into_iter().find(|nic| nic.id == id).ok_or_else(|| Error::not_found(id))
     }
 
-    fn hold_nic(&self, operation: &'static str, vm: VmId, nic: NicId) -> Result<Guard> {
+    async fn hold_nic(&self, operation: &'static str, vm: VmId, nic: NicId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.hold(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
+        self.take(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)]).await
     }
 
     fn may_change_nics(&self, vm: VmId, verb: &str) -> Result<()> {
@@ -153,7 +153,7 @@ impl Engine {
     /// Adds an interface; plugged into the guest at once when it runs.
     pub async fn add_nic(self: &Arc<Self>, vm: VmId, change: NicChange) -> Result<NicId> {
         let id = NicId::random();
-        let _guard = self.hold_nic("add network interface", vm, id)?;
+        let _guard = self.hold_nic("add network interface", vm, id).await?;
         self.may_change_nics(vm, "add")?;
         self.require_connection()?;
         let intent = self
@@ -187,7 +187,7 @@ impl Engine {
 
     /// Changes an interface: its settings, its carrier, its network, whether it is plugged.
     pub async fn update_nic(self: &Arc<Self>, vm: VmId, id: NicId, change: NicChange) -> Result<()> {
-        let _guard = self.hold_nic("update network interface", vm, id)?;
+        let _guard = self.hold_nic("update network interface", vm, id).await?;
         let before = self.nic(vm, id)?;
         self.may_change_nics(vm, "edit")?;
         let after = change.over(&self.world(), &before)?;
@@ -229,7 +229,7 @@ impl Engine {
 
     /// Removes an interface that no guest uses.
     pub async fn remove_nic(self: &Arc<Self>, vm: VmId, id: NicId) -> Result<()> {
-        let _guard = self.hold_nic("remove network interface", vm, id)?;
+        let _guard = self.hold_nic("remove network interface", vm, id).await?;
         let before = self.nic(vm, id)?;
         self.may_change_nics(vm, "remove")?;
         if before.plugged && self.runs(vm) {
@@ -255,7 +255,7 @@ impl Engine {
     /// Gives the interfaces' addresses in the order of the interfaces' names.
     pub async fn reorder_mac_addresses(self: &Arc<Self>, vm: VmId) -> Result<()> {
         self.own_vm(vm)?;
-        let _guard = self.hold("reorder MAC addresses", &[(Entity::Vm(vm), Mode::Exclusive)])?;
+        let _guard = self.take("reorder MAC addresses", &[(Entity::Vm(vm), Mode::Exclusive)]).await?;
         self.may(vm, Move::ReorderMacs)?;
         self.require_connection()?;
         let before = self.nics(vm)?;
@@ -346,7 +346,7 @@ impl Engine {
     /// follow, unless an operation has the interface or the VM for itself and sees to it.
     pub(super) async fn follow_unplugged_nic(&self, vm: VmId, id: NicId) {
         let wanted = [(Entity::Nic(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        let Ok(_guard) = self.hold("unplugged by the guest", &wanted) else { return };
+        let Ok(_guard) = self.hold(locks::LET_GO, &wanted) else { return };
         let followed = async {
             let Some(before) = self.world().nics.get(&(vm, id)).filter(|nic| nic.plugged).cloned() else {
                 return Ok(());

@@ -7,6 +7,11 @@ use super::{Engine, failpoint, locks};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a client waits for what the engine does by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Takes all of the entities or none. An operation whose end is still owed comes first.
@@ -15,8 +20,22 @@ impl Engine {
         // What is at work holds its locks: this one's intent waits for `reconcile`.
         let owed = |intent: &Intent| locks::clash(&entities(&intent.operation), wanted);
         match self.world().intents.values().any(owed) {
-            true => Err(Error::busy("recovery")),
+            true => Err(Error::busy(locks::RECOVERY)),
             false => Ok(guard),
+        }
+    }
+
+    /// The same for a client. What the engine does by itself is short, and no reason to send
+    /// somebody away who waited for just that.
+    pub(super) async fn take(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.hold(operation, wanted) {
+                Err(_) if self.locks.is_by_itself(wanted) && Instant::now() < patience => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                held => return held,
+            }
         }
     }
 
@@ -27,7 +46,7 @@ impl Engine {
         intents
             .into_iter()
             .filter_map(|intent| {
-                let guard = self.locks.hold("recovery", &entities(&intent.operation)).ok()?;
+                let guard = self.locks.hold(locks::RECOVERY, &entities(&intent.operation)).ok()?;
                 // It may have been worked on, and come to an end, until just now.
                 let intent = self.world().intents.get(&intent.id).cloned()?;
                 Some((intent, guard))
@@ -221,7 +240,7 @@ impl Engine {
         let missing: Vec<VmId> =
             self.world().vms.keys().copied().filter(|id| self.inventory.seen(*id).is_none()).collect();
         for id in missing {
-            if let Ok(_guard) = self.hold("recovery", &[(Entity::Vm(id), Mode::Exclusive)])
+            if let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
                 && let Err(why) = self.sync_definition(id).await
             {
                 tracing::error!(vm = %id, "defining the VM again failed: {why}");

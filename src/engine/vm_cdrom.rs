@@ -1,7 +1,7 @@
 //! The CD-ROM drive of a VM: the medium that is configured, and the one of the present run.
 
 use super::locks::{Entity, Mode};
-use super::{Engine, documents, failpoint};
+use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
@@ -47,9 +47,10 @@ impl Engine {
 
     /// Puts another medium into the drive of the running VM, or takes it out. What is configured
     /// stays, and is there again after the next start. `force` opens a tray that the guest locked.
+    /// One call and no row: a crash leaves nothing to finish.
     pub async fn change_medium(&self, id: VmId, medium: Option<String>, force: bool) -> Result<()> {
         self.own_vm(id)?;
-        let _guard = self.locks.hold("change CD", &[(Entity::Vm(id), Mode::Shared)])?;
+        let _guard = self.take("change CD", &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::ChangeMedium)?;
         self.require_connection()?;
         let file = match &medium {
@@ -75,7 +76,6 @@ impl Engine {
                 other => other,
             })
             .await;
-        failpoint::hit("change_medium.called");
         let looked = self.look_at(id).await;
         changed.and(looked)
     }

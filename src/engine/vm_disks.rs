@@ -3,7 +3,7 @@
 use super::locks::{Entity, Guard, Mode};
 use super::unplug::DISK;
 use super::world::{Change, Operation, World};
-use super::{Engine, disks, failpoint};
+use super::{Engine, disks, failpoint, locks};
 use crate::domain::{self, Chipset};
 use crate::error::{Error, Result};
 use crate::model::*;
@@ -85,15 +85,15 @@ impl Engine {
             .map_err(|why| Error::conflict(format!("Cannot attach Virtual Machine Disk. {why}")))
     }
 
-    fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
+    async fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.hold(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
+        self.take(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)]).await
     }
 
     /// Attaches a disk that exists.
     pub async fn attach_disk(self: &Arc<Self>, id: DiskId, onto: NewAttachment) -> Result<()> {
         let vm = onto.vm;
-        let _guard = self.hold_attachment("attach disk", vm, id)?;
+        let _guard = self.hold_attachment("attach disk", vm, id).await?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;
         let mut active = false;
@@ -150,7 +150,7 @@ impl Engine {
 
     /// Takes the disk off the VM and keeps it; a plugged one is unplugged first.
     pub async fn detach_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("detach disk", vm, id)?;
+        let _guard = self.hold_attachment("detach disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         self.may(vm, Move::ChangeDisks)?;
         if disk.status == DiskStatus::Locked {
@@ -205,7 +205,7 @@ impl Engine {
     }
 
     pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("activate disk", vm, id)?;
+        let _guard = self.hold_attachment("activate disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         if attachment.active {
             return Err(Error::conflict("Cannot hot plug Virtual Machine Disk. Disk is already activated."));
@@ -244,7 +244,7 @@ impl Engine {
     }
 
     pub async fn deactivate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("deactivate disk", vm, id)?;
+        let _guard = self.hold_attachment("deactivate disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         if !attachment.active {
             return Err(Error::conflict(
@@ -261,7 +261,7 @@ impl Engine {
     /// follow, unless an operation has the disk or the VM for itself and sees to it.
     pub(super) async fn follow_unplugged(&self, vm: VmId, disk: DiskId) {
         let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        let Ok(_guard) = self.hold("unplugged by the guest", &wanted) else { return };
+        let Ok(_guard) = self.hold(locks::LET_GO, &wanted) else { return };
         let followed = async {
             self.look_at(vm).await?;
             let lost = self.inventory.seen(vm).is_some_and(|seen| !seen.observed.has_disk(disk));

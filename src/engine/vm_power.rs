@@ -5,7 +5,7 @@ use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, Scope};
 use super::world::Change;
-use super::{Engine, documents, failpoint};
+use super::{Engine, documents, failpoint, locks};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
@@ -89,25 +89,27 @@ impl RunOnce {
 }
 
 impl Engine {
-    fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
+    async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
         self.vm(id)?;
-        self.locks.hold(operation, &[(Entity::Vm(id), Mode::Exclusive)])
+        self.take(operation, &[(Entity::Vm(id), Mode::Exclusive)]).await
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
-    /// listened. Whoever holds the VM does so himself.
-    pub(super) async fn follow_run(&self, id: VmId) {
+    /// listened. False while somebody holds the VM.
+    pub(super) async fn follow_run(&self, id: VmId) -> bool {
         if let Err(why) = self.look_at(id).await {
             tracing::debug!(vm = %id, "a look at the domain failed: {why}");
         }
         // A lock that is not needed would only be in a client's way.
         let row = self.world().vms.get(&id).cloned();
         if !row.is_some_and(|vm| self.is_astray(&vm)) {
-            return;
+            return true;
         }
-        if let Ok(_guard) = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]) {
+        let held = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)]);
+        if held.is_ok() {
             self.follow_held_run(id).await;
         }
+        held.is_ok()
     }
 
     async fn follow_held_run(&self, id: VmId) {
@@ -169,7 +171,7 @@ impl Engine {
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
     pub async fn start_vm(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         self.vm(id)?;
-        let _guard = self.hold("start", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("start", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         self.require_connection()?;
         let wanted = if options.once.is_some() { Move::RunOnce } else { Move::Start };
         self.may(id, wanted)?;
@@ -275,7 +277,7 @@ impl Engine {
 
     /// Cuts the power. A suspended VM loses its saved memory.
     pub async fn stop_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("stop", id)?;
+        let _guard = self.hold_vm("stop", id).await?;
         if self.may(id, Move::Stop)? {
             return Ok(());
         }
@@ -292,7 +294,7 @@ impl Engine {
 
     /// Asks the guest to power off: by its agent when there is one, else by the power button.
     pub async fn shutdown_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let guard = self.hold_vm("shutdown", id)?;
+        let guard = self.hold_vm("shutdown", id).await?;
         if self.may(id, Move::Shutdown)? {
             return Ok(());
         }
@@ -304,7 +306,7 @@ impl Engine {
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("reboot", id)?;
+        let _guard = self.hold_vm("reboot", id).await?;
         self.may(id, Move::Reboot)?;
         self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask)).await
     }
@@ -333,8 +335,8 @@ impl Engine {
     }
 
     /// Saves the guest's memory to disk and powers it off; goes on after its answer.
-    pub fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
-        let guard = self.hold_vm("suspend", id)?;
+    pub async fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
+        let guard = self.hold_vm("suspend", id).await?;
         self.may(id, Move::Suspend)?;
         if self.own_vm(id).is_ok_and(|vm| vm.spec.stateless) {
             return Err(Error::conflict("Cannot hibernate VM. The VM is stateless."));
@@ -357,7 +359,7 @@ impl Engine {
     pub async fn ticket(&self, id: VmId, value: Option<String>, expiry: Option<u64>) -> Result<Ticket> {
         let view = self.vm(id)?;
         self.own_vm(id)?;
-        let _guard = self.locks.hold("ticket", &[(Entity::Vm(id), Mode::Shared)])?;
+        let _guard = self.take("ticket", &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::Ticket)?;
         let observed = view.seen.as_ref().map(|seen| &seen.observed);
         let Some(graphics) = observed.and_then(|observed| observed.graphics.first()) else {
@@ -399,7 +401,7 @@ impl Engine {
     /// Freezes or thaws the guest's file systems through its agent.
     pub async fn freeze_or_thaw(&self, id: VmId, call: AgentCall) -> Result<()> {
         self.vm(id)?;
-        let _guard = self.locks.hold("freeze", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("freeze", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         self.may(id, Move::Freeze)?;
         self.lane.call(move |hv| hv.agent(id, call)).await
     }

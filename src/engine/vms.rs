@@ -144,7 +144,7 @@ impl Engine {
             machine: None,
         };
         let id = vm.id;
-        let _guard = self.hold("create VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("create VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.document(&vm, &vm.spec, None)?;
         let intent = self
@@ -180,7 +180,7 @@ impl Engine {
         next_run: bool,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
-        let _guard = self.hold("update VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("update VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         let before = self.own_vm(id)?;
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;
@@ -331,7 +331,7 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
-        let (_guard, disks) = self.hold_with_disks("remove VM", id)?;
+        let (_guard, disks) = self.hold_with_disks("remove VM", id).await?;
         let vm = self.own_vm(id)?;
         if vm.spec.delete_protected {
             return Err(Error::conflict(
@@ -370,14 +370,14 @@ impl Engine {
     }
 
     /// Holds a VM with all of its disks.
-    fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
+    async fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
         let disks_now =
             || -> Vec<DiskId> { self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect() };
         loop {
             let disks = disks_now();
             let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
             wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
-            let guard = self.hold(operation, &wanted)?;
+            let guard = self.take(operation, &wanted).await?;
             // One may have come or gone until just now.
             if disks_now() == disks {
                 return Ok((guard, disks));

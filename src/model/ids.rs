@@ -50,10 +50,10 @@ ids! {
     CpuProfileId,
     NetworkId,
     VnicProfileId,
-    /// A NUMA node of a VM.
-    NumaNodeId,
     /// A network interface's id; the device in libvirt carries it in its alias.
     NicId,
+    /// A NUMA node of a VM.
+    NumaNodeId,
     UserId,
     IntentId,
 }

@@ -76,3 +76,33 @@ impl Nic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses() {
+        let nic = |name: &str, first: u8| Nic {
+            id: NicId::random(),
+            vm: VmId::random(),
+            name: name.into(),
+            network: None,
+            profile: None,
+            interface: NicInterface::Virtio,
+            mac: Mac([first, 0x1a, 0x4a, 0, 0, 0]),
+            plugged: true,
+            linked: true,
+            port_mirroring: Vec::new(),
+            boot_protocol: None,
+            on_boot: None,
+        };
+        for good in ["nic1", "Lokales Netz", "büro_2.x-y", &"x".repeat(50)] {
+            assert_eq!(nic(good, 0).check(), Ok(()), "{good}");
+        }
+        for bad in ["", " nic", "a/b", "a\n", "<x>", &"x".repeat(51)] {
+            assert!(nic(bad, 0).check().is_err(), "{bad:?}");
+        }
+        assert!(nic("nic1", 1).check().is_err());
+    }
+}

@@ -12,6 +12,13 @@ impl Sim {
         self.post(&format!("/vms/{vm}/nics"), body).await.is(201).at("@id").parse().unwrap()
     }
 
+    /// A VM that boots from the network.
+    async fn networked(&self, name: &str) -> VmId {
+        let vm = self.vm(name).await;
+        self.put(&format!("/vms/{vm}"), "<vm><os><boot dev='network'/></os></vm>").await.is(200);
+        vm
+    }
+
     /// The interface's device in the running domain, or in its definition.
     fn device(&self, vm: VmId, nic: NicId, persistent: bool) -> Option<Element> {
         let document = self.hypervisor.document(vm, persistent).unwrap().unwrap();
@@ -117,8 +124,7 @@ async fn what_cannot_be_is_refused() {
 #[tokio::test]
 async fn interfaces_of_a_running_vm() {
     let sim = Sim::start().await;
-    let vm = sim.vm("a").await;
-    sim.put(&format!("/vms/{vm}"), "<vm><os><boot dev='network'/></os></vm>").await.is(200);
+    let vm = sim.networked("a").await;
     sim.post(&format!("/vms/{vm}/start"), "<action/>").await.is(409);
     let first = sim.nic(vm, &named("nic1")).await;
     sim.start_vm(vm).await;
@@ -174,7 +180,7 @@ async fn interfaces_of_a_running_vm() {
 #[tokio::test]
 async fn figures_and_addresses() {
     let sim = Sim::start().await;
-    let vm = sim.vm("a").await;
+    let vm = sim.networked("a").await;
     let nic = sim.nic(vm, &named("nic1")).await;
     let path = format!("/vms/{vm}/nics/{nic}");
     let statistics = format!("{path}/statistics");
@@ -221,7 +227,7 @@ async fn figures_and_addresses() {
 #[tokio::test]
 async fn mirrored_ports() {
     let sim = Sim::start().await;
-    let (seen, watcher) = (sim.vm("seen").await, sim.vm("watcher").await);
+    let (seen, watcher) = (sim.networked("seen").await, sim.networked("watcher").await);
     let source = sim.nic(seen, &named("nic1")).await;
     let body = format!(
         "<nic><name>nic1</name><port_mirroring><networks><network id='{NETWORK}'/></networks></port_mirroring></nic>"

@@ -73,7 +73,7 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
 }
 
 /// The disks of a document: by id the target and the file.
-fn devices(document: &str) -> BTreeMap<DiskId, (String, Option<String>, bool)> {
+pub fn devices(document: &str) -> BTreeMap<DiskId, (String, Option<String>, bool)> {
     let document = xml::parse(document.as_bytes()).unwrap();
     let disks = domain::observe(&document).disks.into_iter();
     disks

@@ -104,19 +104,6 @@ impl Lab {
         panic!("not at rest: {:#?}", self.engine.world().intents);
     }
 
-    /// Waits until two looks in a row find the same world, in real time.
-    pub async fn quiet(&self) {
-        let mut last = String::new();
-        loop {
-            tokio::time::sleep(Duration::from_millis(15)).await;
-            let now = format!("{:?} {:?}", self.engine.world().intents, self.picture());
-            if self.engine.world().intents.is_empty() && now == last {
-                return;
-            }
-            last = now;
-        }
-    }
-
     /// Puts ISO files where VMs find them.
     pub fn isos(&self, names: &[&str]) {
         names.iter().for_each(|name| self.images.put(format!("{STATE}/isos/{name}"), 1));

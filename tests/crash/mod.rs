@@ -3,8 +3,19 @@
 mod audit;
 mod cases;
 mod cdrom;
+#[cfg(feature = "failpoints")]
+mod failpoints;
+mod kills;
 mod lab;
 mod nics;
 mod numa;
+mod place;
 mod races;
 mod sim;
+mod troubles;
+
+#[cfg(not(feature = "failpoints"))]
+#[test]
+fn every_failpoint() {
+    crate::live::harness::skip("crash tests at failpoints: this build has none (--features failpoints)");
+}

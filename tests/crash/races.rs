@@ -4,7 +4,7 @@ use super::audit::audit;
 use super::lab::{Lab, grown, new_disk, onto, shareable};
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vireo::engine::DiskChange;
 use vireo::error::{Kind, Result};
 use vireo::model::*;
@@ -67,13 +67,24 @@ fn race<T>(
                 _ => End::Neither,
             };
             *seen.entry(end).or_default() += 1;
-            lab.quiet().await;
-            let wrong: Vec<String> = audit(&lab).await.into_iter().chain(check(&lab, &things)).collect();
+            let wrong = lasting(&lab, || check(&lab, &things)).await;
             assert!(wrong.is_empty(), "seed {seed}: {results:?} {wrong:#?}");
             assert!(ends.contains(&end), "seed {seed}: {end:?} {results:?}");
         }
     });
     println!("{} rounds: {seen:?}", rounds());
+}
+
+/// What is still wrong when everything has had the time to follow.
+async fn lasting(lab: &Lab, check: impl Fn() -> Vec<String>) -> Vec<String> {
+    let end = Instant::now() + Duration::from_secs(4);
+    loop {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let wrong: Vec<String> = audit(lab).await.into_iter().chain(check()).collect();
+        if wrong.is_empty() || Instant::now() > end {
+            return wrong;
+        }
+    }
 }
 
 fn nothing<T>(_: &Lab, _: &T) -> Vec<String> {

@@ -99,10 +99,11 @@ fn afflicted<T>(
         // What events began goes on after the answer.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let reached = lab.steps.calls() - first >= n;
-        if fault == Fault::Disconnected && reached {
-            lab.sim.connect();
-        }
         if !matches!(fault, Fault::Killed | Fault::PowerLost) {
+            lab.steps.heal();
+            if fault == Fault::Disconnected && reached {
+                lab.sim.connect();
+            }
             lab.rest().await;
             return (Err((audit(&lab).await, lab.picture())), reached);
         }

@@ -10,6 +10,7 @@ mod disks;
 mod follow;
 mod full;
 mod kvm;
+mod nics;
 mod numa;
 mod power;
 mod stock;

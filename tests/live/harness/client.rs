@@ -2,7 +2,7 @@
 
 use super::{PASSWORD, USER};
 use base64::prelude::*;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 use vireo::xml::{Element, parse};
@@ -24,8 +24,14 @@ pub struct Reply {
 impl Client {
     /// One request below the API's root, on a connection of its own.
     pub fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answer = self.attempt(method, path, headers, body);
+        answer.unwrap_or_else(|why| panic!("{method} {path}: no answer: {why}"))
+    }
+
+    /// The same with a daemon that may be gone, or go.
+    pub fn attempt(&self, method: &str, path: &str, headers: &[&str], body: &str) -> std::io::Result<Reply> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let credentials = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
         let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let request = format!(
@@ -34,13 +40,17 @@ impl Client {
              Content-Type: application/xml\r\nContent-Length: {}\r\n{more}\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap_or_else(|why| panic!("{method} {path}: no answer: {why}"));
+        stream.read_to_end(&mut answer)?;
+        if answer.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Reply { status: status.unwrap_or_else(|| panic!("{method} {path}: {head}")), body: body.to_owned() }
+        let status = status.unwrap_or_else(|| panic!("{method} {path}: {head}"));
+        Ok(Reply { status, body: body.to_owned() })
     }
 
     pub fn get(&self, path: &str) -> Reply {

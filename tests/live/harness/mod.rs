@@ -8,6 +8,7 @@ mod daemon;
 mod disk;
 mod guest;
 mod host;
+mod nic;
 mod vm;
 
 pub use client::{Client, Reply};
@@ -15,6 +16,7 @@ pub use daemon::{Daemon, Options, PASSWORD, USER};
 pub use disk::Disk;
 pub use guest::Guest;
 pub use host::{Host, run};
+pub use nic::Nic;
 pub use vm::{Boots, Vm, statistic};
 
 use std::io::Write;

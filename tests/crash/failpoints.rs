@@ -1,0 +1,200 @@
+//! The daemon dies at each of its failpoints, and its next start leaves nothing half done.
+//!
+//! `VIREO_FAILPOINT_RUNS` says how often it dies at each (1; the full count is 3).
+
+use super::place::{MIB, items};
+use super::place::{Place, act, attempt, create_disk, create_vm, dies, disk_document, start, vm_document};
+use crate::live::harness::Client;
+use std::time::Duration;
+use vireo::engine::failpoint;
+
+/// What is there when the daemon is about to die: a VM of that name and its disks.
+struct Things {
+    name: String,
+    vm: String,
+    disks: Vec<String>,
+}
+
+impl Things {
+    fn new(client: &Client, name: &str, count: usize) -> Self {
+        let vm = create_vm(client, name);
+        let disk = |n| create_disk(client, Some(&vm), &format!("{name}-{n}"), "");
+        let disks = (0..count).map(disk).collect();
+        Self { name: name.to_owned(), vm, disks }
+    }
+
+    fn disk(&self) -> String {
+        format!("/vms/{}/disks/{}", self.vm, self.disks[0])
+    }
+}
+
+/// Brings a daemon to the failpoints of one operation: what it needs, and the request.
+struct Way {
+    operation: &'static str,
+    prepare: fn(&Client, &str) -> Things,
+    request: fn(&Client, &Things),
+}
+
+const WAYS: &[Way] = &[
+    Way {
+        operation: "create_vm",
+        prepare: |client, name| Things::new(client, name, 0),
+        request: |client, it| {
+            drop(attempt(client, "POST", "/vms", &vm_document(&format!("{}-new", it.name))))
+        },
+    },
+    Way {
+        operation: "update_vm",
+        prepare: running,
+        request: |client, it| {
+            let path = format!("/vms/{}", it.vm);
+            drop(attempt(client, "PUT", &path, "<vm><description>new</description></vm>"));
+        },
+    },
+    Way {
+        operation: "remove_vm",
+        prepare: |client, name| Things::new(client, name, 4),
+        request: |client, it| drop(attempt(client, "DELETE", &format!("/vms/{}", it.vm), "")),
+    },
+    Way {
+        operation: "add_disk",
+        prepare: running,
+        request: |client, it| {
+            let path = format!("/vms/{}/disks", it.vm);
+            drop(attempt(client, "POST", &path, &disk_document(&format!("{}-new", it.name), "")));
+        },
+    },
+    Way {
+        operation: "attach_disk",
+        prepare: |client, name| {
+            let mut things = running(client, name);
+            things.disks = vec![create_disk(client, None, &format!("{name}-floating"), "")];
+            things
+        },
+        request: |client, it| {
+            let body = format!("<disk id='{}'><active>true</active></disk>", it.disks[0]);
+            drop(attempt(client, "POST", &format!("/vms/{}/disks", it.vm), &body));
+        },
+    },
+    Way {
+        operation: "plug_disk",
+        prepare: |client, name| {
+            let things = running(client, name);
+            act(client, &format!("{}/deactivate", things.disk()));
+            things
+        },
+        request: |client, it| drop(attempt(client, "POST", &format!("{}/activate", it.disk()), "<action/>")),
+    },
+    Way {
+        operation: "unplug_disk",
+        prepare: running,
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("{}/deactivate", it.disk()), "<action/>"))
+        },
+    },
+    Way {
+        operation: "remove_disk",
+        prepare: |client, name| {
+            let mut things = Things::new(client, name, 0);
+            let wiped = "<wipe_after_delete>true</wipe_after_delete>";
+            things.disks = vec![create_disk(client, Some(&things.vm), name, wiped)];
+            things
+        },
+        request: |client, it| drop(attempt(client, "DELETE", &format!("/disks/{}", it.disks[0]), "")),
+    },
+    Way {
+        operation: "update_disk",
+        prepare: |client, name| Things::new(client, name, 1),
+        request: |client, it| {
+            drop(attempt(client, "PUT", &it.disk(), "<disk><bootable>true</bootable></disk>"));
+        },
+    },
+    Way {
+        operation: "resize_disk",
+        prepare: running,
+        request: |client, it| {
+            let body = format!("<disk><provisioned_size>{}</provisioned_size></disk>", 2 * MIB);
+            drop(attempt(client, "PUT", &it.disk(), &body));
+        },
+    },
+    Way {
+        operation: "start",
+        prepare: |client, name| Things::new(client, name, 1),
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
+    },
+    Way {
+        operation: "stop",
+        prepare: running,
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/stop", it.vm), "<action/>")),
+    },
+    Way {
+        operation: "suspend",
+        prepare: running,
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/suspend", it.vm), "<action/>")),
+    },
+    Way {
+        operation: "undo",
+        prepare: |client, name| Things::new(client, name, 0),
+        // A domain template that is none: the definition fails.
+        request: |client, it| {
+            let path = format!("/vms/{}/disks", it.vm);
+            drop(attempt(client, "POST", &path, &disk_document(&format!("{}-new", it.name), "")));
+        },
+    },
+];
+
+fn running(client: &Client, name: &str) -> Things {
+    let things = Things::new(client, name, 1);
+    start(client, &things.vm);
+    things
+}
+
+#[test]
+fn every_failpoint() {
+    let Some(mut place) = Place::new() else { return };
+    let runs = std::env::var("VIREO_FAILPOINT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut slowest = Duration::ZERO;
+    for run in 0..runs {
+        for point in failpoint::ALL {
+            let operation = point.split('.').next().unwrap();
+            let way = WAYS.iter().find(|way| way.operation == operation);
+            let way = way.unwrap_or_else(|| panic!("no way leads to {point}"));
+            let name = format!("{}-{run}", point.replace(['.', '_'], "-"));
+            let things = (way.prepare)(&place.client(), &name);
+            let mut doomed = place.doomed(point);
+            let images = place.lab.daemon.state.join("images");
+            let hidden = images.with_extension("away");
+            if operation == "undo" {
+                std::fs::rename(&images, &hidden).unwrap();
+            }
+            (way.request)(&place.client(), &things);
+            dies(&mut doomed, point);
+            if operation == "undo" {
+                std::fs::rename(&hidden, &images).unwrap();
+            }
+            slowest = slowest.max(place.recovered());
+            if operation == "remove_vm" {
+                let left = items(&place.client().get("/disks").is(200), "disk");
+                let left = things.disks.iter().filter(|disk| left.contains_key(*disk)).count();
+                assert!(left == 0 || left == 4, "{point}: {left} of 4 disks are left");
+            }
+            clean(&place, &things);
+        }
+    }
+    println!("{runs} x {} failpoints, whole again after {slowest:?} at most", failpoint::ALL.len());
+}
+
+/// What the next one does not need would only slow its audit.
+fn clean(place: &Place, things: &Things) {
+    let client = place.client();
+    let vms = items(&client.get("/vms").is(200), "vm");
+    for (id, vm) in vms.iter().filter(|(_, vm)| vm.value("name").unwrap().starts_with(&things.name)) {
+        if vm.value("status/state").as_deref() != Some("down") {
+            act(&client, &format!("/vms/{id}/stop"));
+        }
+        client.delete(&format!("/vms/{id}")).is(204);
+    }
+    for disk in &things.disks {
+        attempt(&client, "DELETE", &format!("/disks/{disk}"), "");
+    }
+}

@@ -51,6 +51,12 @@ impl Lab {
         Some(Self::new(Host::start(&["--stock"]), &Options::default()))
     }
 
+    /// On a host that shows a NUMA node for each of its CPUs.
+    pub fn with_nodes() -> Option<Self> {
+        guests()?;
+        Some(Self::new(Host::start(&["--numa"]), &Options::default()))
+    }
+
     pub fn client(&self) -> Client {
         self.daemon.client()
     }

@@ -10,7 +10,7 @@ mod disks;
 mod follow;
 mod full;
 mod kvm;
-mod numa;
 mod nics;
+mod numa;
 mod power;
 mod stock;

@@ -159,6 +159,13 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
                 vm.spec.memory, vm.spec.topology
             )
         });
+        let drive = observed.disks.iter().find(|disk| disk.device == "cdrom").unwrap();
+        let medium = drive.file.as_deref().and_then(|file| file.rsplit('/').next());
+        wrong.unless(medium == vm.spec.cdrom.as_deref(), || {
+            format!("{name} is defined with the CD {medium:?}")
+        });
+        let cells = persistent.matches("<cell ").count();
+        wrong.unless(cells == vm.spec.numa_nodes.len(), || format!("{name} is defined with {cells} nodes"));
         if seen.power == Power::Off {
             wrong.unless(*name == vm.spec.name, || format!("domain {name} is VM {}", vm.spec.name));
         } else if !vm.run_once {

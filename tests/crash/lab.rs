@@ -104,6 +104,11 @@ impl Lab {
         panic!("not at rest: {:#?}", self.engine.world().intents);
     }
 
+    /// Puts ISO files where VMs find them.
+    pub fn isos(&self, names: &[&str]) {
+        names.iter().for_each(|name| self.images.put(format!("{STATE}/isos/{name}"), 1));
+    }
+
     pub async fn vm(&self, name: &str) -> VmId {
         self.engine.create_vm(new_vm(name)).await.unwrap()
     }
@@ -164,10 +169,13 @@ impl Lab {
             let next = vm.next_run.as_ref().map(|next| (&next.name, next.memory, next.topology));
             let status = self.engine.status(vm.id);
             let spec = &vm.spec;
+            let cdrom = (&spec.cdrom, self.engine.medium(vm.id).unwrap());
+            let numa: Vec<_> = spec.numa_nodes.iter().map(|node| (node.memory, &node.cores)).collect();
             lines.insert(
                 format!("vm {}", spec.name),
                 format!(
-                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?} nics={nics:?}",
+                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?} nics={nics:?} \
+                     cdrom={cdrom:?} numa={numa:?}",
                     spec.memory, spec.topology, spec.description, vm.run_once
                 ),
             );

@@ -2,11 +2,13 @@
 
 mod audit;
 mod cases;
+mod cdrom;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kills;
 mod lab;
 mod nics;
+mod numa;
 mod place;
 mod races;
 mod sim;

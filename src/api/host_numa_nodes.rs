@@ -7,13 +7,10 @@ use super::request::Request;
 use super::statistics::{self, Entry, entry, statistics};
 use super::{links, rows};
 use crate::error::Error;
-use crate::host::numa::{NodeMeter, NodeSample};
 use crate::model::{HostId, HostNode};
 use crate::wire::convert;
 use crate::wire::types::{HostNumaNode, HostNumaNodes, Ref, Statistics};
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 use uuid::Uuid;
 
 const ITEM: &str = "/hosts/{host}/numanodes/{node}";
@@ -26,25 +23,6 @@ const NODE: [Entry; 6] = [
     entry("a98c1e11-078c-3593-a57e-4b12c1ce9815", "cpu.current.system", "System CPU usage", "percent", true),
     entry("4ae97794-f56d-3f05-a9e7-8798887cd1ac", "cpu.current.idle", "Idle CPU usage", "percent", true),
 ];
-
-/// The nodes of the machine that this process runs on: one meter, and the last sample of each.
-static METER: LazyLock<(NodeMeter, Mutex<HashMap<u32, (Instant, NodeSample)>>)> =
-    LazyLock::new(Default::default);
-
-/// A sample that is at most one interval old: whoever asks more often must not shorten the time
-/// that shares are shares of.
-fn sample(app: &App, node: &HostNode) -> NodeSample {
-    let (meter, last) = &*METER;
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    match last.get(&node.index) {
-        Some((at, sample)) if at.elapsed() < app.engine.settings.stats_interval => sample.clone(),
-        _ => {
-            let sample = meter.sample(node);
-            last.insert(node.index, (Instant::now(), sample.clone()));
-            sample
-        }
-    }
-}
 
 fn document(host: HostId, node: &HostNode) -> HostNumaNode {
     let document = convert::host_numa_node(host, node);
@@ -82,7 +60,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 
 fn measured(app: &App, request: &Request) -> Result<Statistics, Fault> {
     let (host, node) = named(app, request)?;
-    let it = sample(app, &node);
+    let it = app.meters.node(&node, app.engine.settings.stats_interval);
     let values = [
         it.memory_total as f64,
         it.memory_used as f64,

@@ -31,6 +31,7 @@ mod hosts;
 pub mod links;
 mod listed;
 mod lookup;
+mod meters;
 mod negotiate;
 mod networks;
 mod nics;

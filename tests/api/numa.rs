@@ -158,7 +158,7 @@ async fn a_running_vm_keeps_its_nodes_until_its_next_run() {
     sim.delete(&format!("{nodes}/{first}")).await.refused(409, "Operation Failed", up);
 
     let next = sim.post(&format!("{nodes};next_run"), &node(1, 512, &[2, 3], None)).await.is(201).at("@id");
-    assert_eq!(sim.get(&nodes).await.each("vm_numa_node", "@id"), [first.clone()]);
+    assert_eq!(sim.get(&nodes).await.each("vm_numa_node", "@id"), std::slice::from_ref(&first));
     assert_eq!(
         sim.get(&format!("{nodes};next_run")).await.each("vm_numa_node", "@id"),
         [first.clone(), next.clone()]

@@ -6,10 +6,10 @@ use crate::api::server::{Tls, serve};
 use crate::cli::{Cli, Command};
 use crate::config::{AcceleratorChoice, Config};
 use crate::domain::template;
-use crate::engine::ports::{Hypervisor, Images, Store};
+use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
 use crate::engine::{Engine, Settings, failpoint};
 use crate::error::{Error, Kind, Result};
-use crate::host::{QemuImg, StateLock, facts::HostInfo, pki, private_folder};
+use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder};
 use crate::libvirt::Libvirt;
 use crate::model::Accelerator;
 use crate::sim;
@@ -157,6 +157,7 @@ struct Ports {
     store: Arc<dyn Store>,
     hypervisor: Arc<dyn Hypervisor>,
     images: Arc<dyn Images>,
+    mirrors: Arc<dyn Mirrors>,
 }
 
 impl Ports {
@@ -165,6 +166,7 @@ impl Ports {
             store: Arc::new(Sqlite::open(&config.paths.state.join("vireo.db"))?),
             hypervisor: Arc::new(libvirt(config)),
             images: Arc::new(QemuImg::default()),
+            mirrors: Arc::new(Tc),
         })
     }
 
@@ -174,6 +176,7 @@ impl Ports {
             store: Arc::new(sim::MemoryStore::new()?),
             hypervisor: Arc::new(sim::Simulated::with_images(images.clone())),
             images: Arc::new(images),
+            mirrors: Arc::new(sim::SimMirrors::default()),
         })
     }
 }
@@ -201,7 +204,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         graphics_listen: config.guests.listen.to_string(),
         admin_password: std::env::var("VIREO_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty()),
     };
-    let engine = Engine::open(settings, ports.store, ports.hypervisor, ports.images).await?;
+    let engine = Engine::open(settings, ports.store, ports.hypervisor, ports.images, ports.mirrors).await?;
     let (tls, ca) = match certificates {
         Some((tls, ca)) => (Some(tls), ca),
         None => (None, None),

@@ -1,5 +1,5 @@
 //! The one integration binary.
 
-mod clients;
+mod api;
 mod crash;
 mod live;

@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use super::auth::{Accounts, Auth};
+use super::meters::Meters;
 use super::rendered::Rendered;
 use super::routes::{ROUTES, Routes};
 use crate::engine::Engine;
@@ -13,8 +14,9 @@ pub struct App {
     pub auth: Auth,
     pub routes: Routes,
     pub rendered: Rendered,
-    /// What the host is.
+    /// What the host is, and how busy.
     pub host: HostInfo,
+    pub meters: Meters,
     /// The certificate of the authority that clients trust, in PEM; none without TLS.
     pub ca: Option<String>,
 }
@@ -22,7 +24,15 @@ pub struct App {
 impl App {
     pub fn new(engine: Arc<Engine>, accounts: Arc<dyn Accounts>, ca: Option<String>, host: HostInfo) -> Self {
         let auth = Auth::new(accounts);
-        Self { engine, auth, routes: Routes::new(ROUTES), rendered: Rendered::default(), host, ca }
+        Self {
+            engine,
+            auth,
+            routes: Routes::new(ROUTES),
+            rendered: Rendered::default(),
+            host,
+            meters: Meters::default(),
+            ca,
+        }
     }
 
     /// `Err` says what is degraded.

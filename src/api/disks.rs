@@ -81,12 +81,17 @@ impl Searched for Disk {
             "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
             "number_of_vms" => world.attachments_of(self.id).count().to_string(),
             "disk_type" => "image".into(),
-            "vm_names" => {
-                let vm = world.attachments_of(self.id).next()?.vm;
-                world.vms.get(&vm)?.spec.name.clone()
-            }
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        if name != "vm_names" {
+            return self.field(app, name).into_iter().collect();
+        }
+        let world = app.engine.world();
+        let vms = world.attachments_of(self.id).filter_map(|attachment| world.vms.get(&attachment.vm));
+        vms.map(|vm| vm.spec.name.clone()).collect()
     }
 }
 

@@ -3,10 +3,7 @@
 use super::app::App;
 use super::fault::Fault;
 use super::statistics::{Entry, entry, statistics};
-use crate::host::facts::{HostSample, Meter};
 use crate::wire::types::{Statistic, Statistics};
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Instant;
 
 const HOST: [Entry; 15] = [
     entry("7816602b-c05c-3db7-a4da-3769f7ad8896", "memory.total", "Total memory", "bytes", false),
@@ -32,27 +29,9 @@ const HOST: [Entry; 15] = [
     entry("3ceb2072-a5a5-3b21-9bb2-e966471fd81c", "boot.time", "Boot time of the machine", "none", false),
 ];
 
-/// The machine that this process runs on: one meter, and its last sample with the time of it.
-static METER: LazyLock<(Meter, Mutex<Option<(Instant, HostSample)>>)> = LazyLock::new(Default::default);
-
-/// A sample that is at most one interval old: whoever asks more often must not shorten the time
-/// that shares are shares of.
-fn sample(app: &App) -> Result<HostSample, Fault> {
-    let (meter, last) = &*METER;
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((at, sample)) = &*last
-        && at.elapsed() < app.engine.settings.stats_interval
-    {
-        return Ok(sample.clone());
-    }
-    let sample = meter.sample()?;
-    *last = Some((Instant::now(), sample.clone()));
-    Ok(sample)
-}
-
 /// The statistics of the host at that address.
 pub fn of(app: &App, href: &str, owner: impl Fn(&mut Statistic)) -> Result<Statistics, Fault> {
-    let it = sample(app)?;
+    let it = app.meters.host(app.engine.settings.stats_interval)?;
     let values = [
         it.memory_total as f64,
         it.memory_used as f64,

@@ -104,7 +104,7 @@ impl Seen {
                 ..Default::default()
             }),
             libvirt_version: self.libvirt.clone(),
-            live_snapshot_support: Some(true),
+            numa_supported: Some(app.engine.facts().is_ok_and(|facts| facts.0.nodes.len() > 1)),
             ..document
         }
     }

@@ -66,6 +66,24 @@ pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
     )
 }
 
+/// A network that the VM's cluster has.
+pub fn network(app: &App, vm: VmId, reference: &Ref) -> Result<NetworkId> {
+    let cluster = app.engine.vm(vm)?.vm.cluster;
+    let world = app.engine.world();
+    let home = world.clusters.get(&cluster).map(|cluster| cluster.data_center);
+    let there = world.networks.values().filter(|network| Some(network.data_center) == home);
+    find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
+        .map_err(|why| Error::invalid("Network not found in cluster").because(why))
+}
+
+pub fn vnic_profile(app: &App, reference: &Ref) -> Result<VnicProfileId> {
+    let world = app.engine.world();
+    find(reference, "VnicProfile", world.vnic_profiles.values().map(|it| (it.id, it.name.as_str(), it.id)))
+        .map_err(|why| {
+            Error::invalid("Cannot configure Interface. The vNIC profile doesn't exist.").because(why)
+        })
+}
+
 /// A CPU profile that a VM names must be there.
 pub fn cpu_profile(app: &App, id: Option<CpuProfileId>) -> Result<()> {
     match id {

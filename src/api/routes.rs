@@ -4,8 +4,9 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, clusters, data_centers, disks, entry, hosts, networks, operating_systems, profiles,
-    statistics, storage_domains, templates, users, vm_actions, vms,
+    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, nics,
+    numa_nodes, operating_systems, profiles, reported_devices, statistics, storage_domains, templates, users,
+    vm_actions, vms,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -58,6 +59,10 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/hosts" => hosts::list,
     GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
+    GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
+    GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
+    GET "/hosts/{host}/numanodes/{node}/statistics/{statistic}" => host_numa_nodes::show_statistic,
     GET "/hosts/{host}/statistics" => hosts::list_statistics,
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 
@@ -112,6 +117,18 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
 
+    GET "/vms/{vm}/cdroms" => cdroms::list,
+    POST "/vms/{vm}/cdroms" => cdroms::add,
+    GET "/vms/{vm}/cdroms/{cdrom}" => cdroms::show,
+    PUT "/vms/{vm}/cdroms/{cdrom}" => cdroms::update,
+    DELETE "/vms/{vm}/cdroms/{cdrom}" => cdroms::remove,
+
+    GET "/vms/{vm}/numanodes" => numa_nodes::list,
+    POST "/vms/{vm}/numanodes" => numa_nodes::add,
+    GET "/vms/{vm}/numanodes/{node}" => numa_nodes::show,
+    PUT "/vms/{vm}/numanodes/{node}" => numa_nodes::update,
+    DELETE "/vms/{vm}/numanodes/{node}" => numa_nodes::remove,
+
     GET "/vms/{vm}/disks" => disks::list_of_vm,
     POST "/vms/{vm}/disks" => disks::add_to_vm,
     GET "/vms/{vm}/disks/{disk}" => disks::show_of_vm,
@@ -122,6 +139,21 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/disks/{disk}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/disks/{disk}/statistics" => statistics::list_of_vm_disk,
     GET "/vms/{vm}/disks/{disk}/statistics/{statistic}" => statistics::show_of_vm_disk,
+
+    GET "/vms/{vm}/nics" => nics::list,
+    POST "/vms/{vm}/nics" => nics::add,
+    GET "/vms/{vm}/nics/{nic}" => nics::show,
+    PUT "/vms/{vm}/nics/{nic}" => nics::update,
+    DELETE "/vms/{vm}/nics/{nic}" => nics::remove,
+    POST "/vms/{vm}/nics/{nic}/activate" => nics::activate,
+    POST "/vms/{vm}/nics/{nic}/deactivate" => nics::deactivate,
+    GET "/vms/{vm}/nics/{nic}/statistics" => nics::list_statistics,
+    GET "/vms/{vm}/nics/{nic}/statistics/{statistic}" => nics::show_statistic,
+
+    GET "/vms/{vm}/nics/{nic}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/nics/{nic}/reporteddevices/{device}" => reported_devices::show,
+    GET "/vms/{vm}/reporteddevices" => reported_devices::list,
+    GET "/vms/{vm}/reporteddevices/{device}" => reported_devices::show,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

@@ -14,6 +14,10 @@ pub trait Searched {
     const FIELDS: &'static [&'static str];
     /// A field's value; `None` when it has none.
     fn field(&self, app: &App, name: &str) -> Option<String>;
+    /// All values of a field that may have several: one that matches is enough.
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        self.field(app, name).into_iter().collect()
+    }
 }
 
 /// The items that the request asks for: searched, sorted, and no more than it wants.
@@ -22,7 +26,7 @@ pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> R
         Some(text) => Query::parse(text, T::FIELDS)?,
         None => Query::default(),
     };
-    items.retain(|item| query.holds(request.case_sensitive, |name| item.field(app, name)));
+    items.retain(|item| query.holds(request.case_sensitive, |name| item.values(app, name)));
     if let Some((field, descending)) = &query.sort {
         let key = |item: &T| item.field(app, field);
         items.sort_by(|a, b| {
@@ -170,15 +174,21 @@ impl Query {
         Ok(query)
     }
 
-    fn holds(&self, case_sensitive: bool, field: impl Fn(&str) -> Option<String>) -> bool {
-        let one = |condition: &Condition| condition.holds(case_sensitive, field(&condition.field).as_deref());
+    fn holds(&self, case_sensitive: bool, values: impl Fn(&str) -> Vec<String>) -> bool {
+        let one = |condition: &Condition| match values(&condition.field).as_slice() {
+            [] => condition.holds(case_sensitive, ""),
+            // Not to be one of several means to be none of them.
+            several if condition.op == Op::IsNot => {
+                several.iter().all(|it| condition.holds(case_sensitive, it))
+            }
+            several => several.iter().any(|it| condition.holds(case_sensitive, it)),
+        };
         self.any.is_empty() || self.any.iter().any(|all| all.iter().all(one))
     }
 }
 
 impl Condition {
-    fn holds(&self, case_sensitive: bool, value: Option<&str>) -> bool {
-        let value = value.unwrap_or("");
+    fn holds(&self, case_sensitive: bool, value: &str) -> bool {
         let same = || {
             // States are written with and without underscores.
             let fold = |text: &str| match case_sensitive && self.field != "status" {
@@ -226,11 +236,11 @@ mod tests {
         let query = Query::parse(query, FIELDS)?;
         let rows = rows.into_iter().filter(|(name, status, size)| {
             query.holds(true, |field| {
-                Some(match field {
+                vec![match field {
                     "name" => (*name).into(),
                     "status" => (*status).into(),
                     _ => (*size).into(),
-                })
+                }]
             })
         });
         Ok(rows.map(|(name, ..)| name).collect())

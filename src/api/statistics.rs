@@ -1,4 +1,4 @@
-//! `.../statistics`: of VMs and of disks.
+//! `.../statistics`: of VMs, disks and network interfaces.
 
 use super::app::App;
 use super::fault::Fault;
@@ -6,7 +6,7 @@ use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::error::Error;
-use crate::model::{DiskId, VmId};
+use crate::model::{DiskId, Nic, VmId};
 use crate::wire::types::{Ref, Statistic, StatisticValue, StatisticValues, Statistics};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct Entry {
     description: &'static str,
     unit: &'static str,
     decimal: bool,
+    /// It only grows.
+    counter: bool,
 }
 
 pub const fn entry(
@@ -26,7 +28,12 @@ pub const fn entry(
     unit: &'static str,
     decimal: bool,
 ) -> Entry {
-    Entry { id, name, description, unit, decimal }
+    Entry { id, name, description, unit, decimal, counter: false }
+}
+
+/// A total since the device was plugged.
+const fn total(id: &'static str, name: &'static str, description: &'static str, unit: &'static str) -> Entry {
+    Entry { id, name, description, unit, decimal: false, counter: true }
 }
 
 const VM: [Entry; 9] = [
@@ -79,6 +86,27 @@ const DISK: [Entry; 5] = [
     entry("9c17ad7b-9ef1-3e8d-ad0a-ff8bee3925f0", "disk.flush.latency", "Flush latency", "seconds", true),
 ];
 
+const NIC: [Entry; 6] = [
+    entry(
+        "ecd0559f-e88f-3330-94b4-1f091b0ffdf7",
+        "data.current.rx",
+        "Receive data rate",
+        "bytes_per_second",
+        true,
+    ),
+    entry(
+        "2c6fe105-4913-3f90-9425-07ddfeca5417",
+        "data.current.tx",
+        "Transmit data rate",
+        "bytes_per_second",
+        true,
+    ),
+    total("50b8f057-7795-30bd-825a-1acadd37a9d7", "errors.total.rx", "Total receive errors", "none"),
+    total("7211a516-3e61-3c4e-be79-739424d13461", "errors.total.tx", "Total transmit errors", "none"),
+    total("0b9ddd6a-fc1b-398a-9f95-7a863c753017", "data.total.rx", "Total received data", "bytes"),
+    total("4d75baca-1fc9-3b19-b44f-6d32abda3888", "data.total.tx", "Total transmitted data", "bytes"),
+];
+
 /// The reader asks for figures, not for noise: two significant digits, as clients know them.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
@@ -105,7 +133,7 @@ pub fn statistics<const N: usize>(
                 value: vec![StatisticValue { datum: Some(datum), detail: None }],
             }),
             r#type: Some(if entry.decimal { "decimal" } else { "integer" }.into()),
-            kind: Some("gauge".into()),
+            kind: Some(if entry.counter { "counter" } else { "gauge" }.into()),
             unit: Some(entry.unit.into()),
             ..Statistic::default()
         };
@@ -144,6 +172,22 @@ pub fn of_disk(app: &App, id: DiskId, on: Option<VmId>) -> Statistics {
     statistics(&DISK, values, &href, |statistic| statistic.disk = Some(Ref::at(href.clone(), id)))
 }
 
+/// The statistics of a VM's network interface.
+pub fn of_nic(app: &App, nic: &Nic) -> Statistics {
+    let it = app.engine.nic_figures(nic);
+    let values = [
+        it.rx_rate,
+        it.tx_rate,
+        it.rx_errors as f64,
+        it.tx_errors as f64,
+        it.rx_bytes as f64,
+        it.tx_bytes as f64,
+    ];
+    let href = links::href("/vms/{vm}/nics/{nic}", &[&nic.vm, &nic.id]);
+    statistics(&NIC, values, &href, |statistic| statistic.nic = Some(Ref::at(href.clone(), nic.id)))
+}
+
+/// The entry of the list that the path names.
 pub fn one(all: Statistics, request: &Request) -> Answer {
     let wanted = request.text("statistic");
     let found = all.statistic.into_iter().find(|it| it.id.as_deref() == Some(wanted));

@@ -152,7 +152,10 @@ async fn engine() -> Arc<crate::engine::Engine> {
         let (hypervisor, images) = (sim::Simulated::default(), sim::SimImages::default());
         hypervisor.disconnect();
         let store = Arc::new(sim::MemoryStore::new().unwrap());
-        crate::engine::Engine::open(settings, store, Arc::new(hypervisor), Arc::new(images)).await.unwrap()
+        let mirrors = Arc::new(sim::SimMirrors::default());
+        crate::engine::Engine::open(settings, store, Arc::new(hypervisor), Arc::new(images), mirrors)
+            .await
+            .unwrap()
     };
     ENGINE.get_or_init(open).await.clone()
 }

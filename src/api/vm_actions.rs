@@ -101,7 +101,7 @@ pub async fn reboot(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/suspend`
 pub async fn suspend(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request).await?;
-    let started = app.engine.suspend_vm(id)?;
+    let started = app.engine.suspend_vm(id).await?;
     let (href, parent) = (links::href("/vms/{vm}/suspend", &[&id]), links::href("/vms/{vm}", &[&id]));
     runs_on(started, action, href, parent).await
 }
@@ -148,7 +148,7 @@ pub async fn thaw(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/reordermacaddresses`
 pub async fn reorder_mac_addresses(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request).await?;
-    app.engine.reorder_mac_addresses(id)?;
+    app.engine.reorder_mac_addresses(id).await?;
     done(id, action)
 }
 

@@ -8,7 +8,7 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, statistics};
+use super::{disks, nics, statistics};
 use crate::engine::{NewVm, VmView};
 use crate::error::Error;
 use crate::model::*;
@@ -51,7 +51,7 @@ fn detailed(app: &App, id: VmId, request: &Request, mut document: types::Vm) -> 
         document.disks = Some(disks::of_vm(app, id, request));
     }
     if request.detail.has("nics") {
-        document.nics = Some(types::Nics::default());
+        document.nics = Some(nics::of_vm(app, id, request)?);
     }
     if request.detail.has("tags") {
         document.tags = Some(types::Tags::default());
@@ -152,7 +152,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
     // A VM that goes away meanwhile is simply not listed.
     let items: Vec<Bytes> =
         ids.iter().filter_map(|id| rendered(&app, *id, &request, Rendering::InList).ok()).collect();
-    let head = Head { size: request.detail.has("size").then(|| items.len() as u32), ..Head::default() };
+    let head = Head { size: request.detail.has("size").then_some(items.len() as u32), ..Head::default() };
     Ok(Reply::listed(frame("vms", "vm", &head, request.format, request.version), items))
 }
 

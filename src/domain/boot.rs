@@ -13,6 +13,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let mut disks: Vec<_> = plan.disks.iter().map(|device| device.disk).collect();
     disks.sort_by_key(|disk| !disk.bootable);
     let disks: Vec<String> = disks.into_iter().map(|disk| disk.id.alias()).collect();
+    let nics: Vec<String> = plan.nics.iter().map(|device| device.nic.id.alias()).collect();
 
     let devices = domain.ensure("devices");
     for device in devices.elements_mut() {
@@ -26,7 +27,12 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
             BootDevice::Hd => disks.iter().for_each(|disk| number(named(devices, disk), &mut order)),
             BootDevice::Cdrom => number(named(devices, cdrom::ALIAS), &mut order),
             BootDevice::Network => {
-                number(devices.elements_mut().filter(|device| device.name == "interface"), &mut order);
+                nics.iter().for_each(|nic| number(named(devices, nic), &mut order));
+                // What somebody else plugged in comes behind.
+                let others = devices
+                    .elements_mut()
+                    .filter(|device| device.name == "interface" && device.first("boot").is_none());
+                number(others, &mut order);
             }
         }
     }

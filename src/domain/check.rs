@@ -25,6 +25,7 @@ pub fn check(plan: &Plan) -> Result<(), Invalid> {
             return refuse(format!("The host has no CPU {cpu} to pin the virtual CPU {} to.", pin.vcpu));
         }
     }
+    plan.spec.check_numa_on(plan.host).map_err(Invalid)?;
     let spice = plan.spec.display.as_ref().is_some_and(|display| display.protocol == Protocol::Spice);
     if spice && !plan.host.spice {
         return refuse("The host does not offer the display type spice.".into());

@@ -9,7 +9,11 @@ use crate::xml::Element;
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     domain.set("type", plan.accelerator().domain_type());
     let topology = plan.spec.topology;
-    let sockets = most_sockets(topology, plan.accelerator())?;
+    let sockets = match most_sockets(topology, plan.accelerator())? {
+        most if plan.spec.numa_nodes.is_empty() => most,
+        // A CPU that is plugged in later would have no node to be in.
+        _ => topology.sockets,
+    };
     domain.replace(
         Element::new("vcpu")
             .with("placement", "static")
@@ -23,7 +27,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
             .with("threads", topology.threads),
     );
     if let Some(old) = domain.first("cpu") {
-        keep(old, &mut cpu, &["model", "vendor", "feature"]);
+        keep(old, &mut cpu, &["model", "vendor", "feature", "numa"]);
     }
     domain.replace(cpu);
     Ok(())

@@ -42,6 +42,11 @@ pub fn devices(domain: &Element) -> impl Iterator<Item = &Element> {
     domain.first("devices").into_iter().flat_map(Element::elements)
 }
 
+/// Whether the domain has a device of that alias.
+pub fn holds(domain: &Element, name: &str) -> bool {
+    devices(domain).any(|device| alias(device) == Some(name))
+}
+
 /// The alias of a device.
 pub fn alias(device: &Element) -> Option<&str> {
     device.first("alias")?.get("name")

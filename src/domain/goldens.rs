@@ -57,6 +57,11 @@ const CASES: &[(&str, Change)] = &[
         s.vm.spec.serial_console = false;
         s.vm.spec.ballooning = false;
     }),
+    ("network-boot", |s| {
+        s.vm.spec.os.boot = vec![BootDevice::Network];
+        s.nic(NicInterface::Virtio, Some("network:default"));
+        s.nic(NicInterface::Virtio, None);
+    }),
     ("many-disks", |s| {
         (0..3).for_each(|_| s.disk(DiskInterface::Virtio, |_, _| {}));
         (0..30).for_each(|_| s.disk(DiskInterface::VirtioScsi, |_, _| {}));
@@ -65,6 +70,18 @@ const CASES: &[(&str, Change)] = &[
         s.vm.spec.custom_properties = vec![("viodiskcache".into(), "writeback".into())];
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.sparse) = (DiskFormat::Raw, false));
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.shareable) = (DiskFormat::Raw, true));
+    }),
+    ("numa", |s| {
+        s.vm.spec.topology = Topology { sockets: 2, cores: 2, threads: 1 };
+        s.vm.spec.numa_tune_mode = NumaTune::Strict;
+        s.vm.spec.cpu_pins = vec![CpuPin { vcpu: 2, cpus: "0-1".parse().unwrap() }];
+        s.numa(0, 256, [0, 1].into(), [0].into());
+        s.numa(1, 512, [3].into(), [1].into());
+    }),
+    ("numa-unpinned", |s| {
+        s.vm.spec.topology = Topology { sockets: 2, cores: 1, threads: 1 };
+        s.numa(0, 512, [0].into(), [].into());
+        s.numa(1, 512, [1].into(), [0, 1].into());
     }),
     ("no-virtio-scsi", |s| {
         s.vm.spec.machine = Some("pc".into());

@@ -32,6 +32,13 @@ fn a_built_document_is_observed_as_the_vm_that_it_was_built_of() {
             assert_eq!(seen.format.as_deref(), Some(disk.format.driver()));
             assert_eq!((seen.read_only, seen.shareable), (attachment.read_only, disk.shareable));
         }
+        assert_eq!(seen.taps.len(), sample.nics.len());
+        for (nic, network) in &sample.nics {
+            let seen = seen.taps.iter().find(|seen| seen.alias == Some(nic.id.alias())).unwrap();
+            assert_eq!(seen.mac, nic.mac.to_string());
+            assert_eq!((&seen.network, seen.linked), (network, nic.linked));
+            assert_eq!(seen.model.as_deref(), Some(nic.interface.model()));
+        }
     }
 }
 
@@ -42,7 +49,7 @@ fn a_built_document_reads_back_as_its_configuration() {
         let read = observe_spec(&sample.build().unwrap());
         assert_eq!(read.topology, spec.topology, "{name}");
         assert_eq!(read.description, spec.description);
-        assert_eq!((&read.cpu_pins, read.cpu_shares), (&spec.cpu_pins, spec.cpu_shares));
+        assert_eq!((read.cpu_pins, read.cpu_shares), (spec.placed_vcpus(&sample.host), spec.cpu_shares));
         assert_eq!((read.rng, read.io_threads, read.soundcard), (spec.rng, spec.io_threads, spec.soundcard));
         assert_eq!((read.usb, read.boot_menu, &read.time_zone), (spec.usb, spec.boot_menu, &spec.time_zone));
         assert_eq!((read.ballooning, read.serial_console), (spec.ballooning, spec.serial_console));
@@ -62,7 +69,7 @@ fn adopted(mut domain: Element) -> Element {
     }
     os.push(Element::new("boot").with("dev", "hd"));
     domain.first_mut("metadata").unwrap().push(Element::new("x:note").with("xmlns:x", "urn:x").text("mine"));
-    domain.first_mut("cpu").unwrap().push(Element::new("numa"));
+    domain.first_mut("cpu").unwrap().push(Element::new("cache"));
     let devices = domain.first_mut("devices").unwrap();
     for (slot, device) in devices.elements_mut().enumerate() {
         if device.first("address").is_none() {
@@ -92,7 +99,7 @@ fn an_edit_that_changes_nothing_changes_nothing() {
             assert!(devices(&once).any(kept), "{name}: {old}");
         }
         assert_eq!(once.value("metadata/x:note").as_deref(), Some("mine"));
-        assert!(once.at("cpu/numa").is_some() && once.at("os/boot").is_none());
+        assert!(once.at("cpu/cache").is_some() && once.at("os/boot").is_none());
     }
 }
 
@@ -106,6 +113,9 @@ fn an_edit_writes_what_changed_over_what_is_there() {
     sample.disks[1].0.image = ImageId::random();
     (sample.disks[2].0.interface, sample.disks[2].1.target) = (DiskInterface::Virtio, "vdc".into());
     let gone = sample.disks.remove(0).0;
+    let unplugged = sample.nics.remove(0).0;
+    sample.nics[0].0.interface = NicInterface::Virtio;
+    sample.nics[1].1 = Some("network:default".into());
     let after = sample.edit(before.clone()).unwrap();
 
     assert_eq!(after.value("os/type/@machine").as_deref(), Some("pc-q35-7.2"));
@@ -120,7 +130,13 @@ fn an_edit_writes_what_changed_over_what_is_there() {
     assert!(find(&after, &stayed).value("source/@file").unwrap().contains(&sample.disks[0].0.file_name()));
     let moved = find(&after, &sample.disks[1].0.id.alias());
     assert_eq!((moved.value("target/@bus").as_deref(), moved.first("address")), (Some("virtio"), None));
-    assert_eq!(after.every("devices/interface").len(), 1);
+
+    let nic = |domain: &Element, at: usize| find(domain, &sample.nics[at].0.id.alias());
+    assert!(!holds(&after, &unplugged.id.alias()));
+    assert_eq!(after.every("devices/interface").len(), 3, "the stranger's interface stays");
+    assert!(nic(&before, 0).first("address").is_some() && nic(&after, 0).first("address").is_none());
+    assert_eq!(nic(&after, 1).first("address"), nic(&before, 1).first("address"));
+    assert_eq!(nic(&after, 1).value("source/@network").as_deref(), Some("default"));
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod graphics;
 mod identity;
 mod machine;
 mod memory;
+mod nic;
+mod numa;
 mod observe;
 mod os;
 mod rng;
@@ -36,17 +38,19 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
-pub use cdrom::{ALIAS as CDROM_ALIAS, device as cdrom_device};
+pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
+pub use device::holds;
 pub use disk::device as disk_device;
 pub use foreign::observe_spec;
 pub use graphics::ticket as graphics_update;
 pub use machine::Chipset;
+pub use nic::{NOWHERE, bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
 pub use target::target;
 
 use crate::error::Error;
-use crate::model::{Accelerator, Attachment, Disk, HostFacts, Vm, VmSpec};
+use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, Vm, VmSpec};
 use crate::xml::{Element, Node};
 use std::path::Path;
 
@@ -60,6 +64,8 @@ pub struct Plan<'a> {
     pub host_uuid: &'a str,
     /// The active ones only.
     pub disks: &'a [DiskDevice<'a>],
+    /// The plugged ones only, in the order in which they are booted from.
+    pub nics: &'a [NicDevice<'a>],
     /// Files of the host, resolved from what the client named.
     pub kernel: Option<&'a Path>,
     pub initrd: Option<&'a Path>,
@@ -77,6 +83,14 @@ pub struct DiskDevice<'a> {
     pub disk: &'a Disk,
     pub attachment: &'a Attachment,
     pub file: &'a Path,
+}
+
+/// A network interface and where it leads.
+#[derive(Clone, Copy, Debug)]
+pub struct NicDevice<'a> {
+    pub nic: &'a Nic,
+    /// The host's `network:NAME` or `bridge:NAME`; `None` leads nowhere.
+    pub network: Option<&'a str>,
 }
 
 /// Why there is no such document, in the client's words.
@@ -98,11 +112,13 @@ pub const PARTS: &[Part] = &[
     identity::apply,
     memory::apply,
     cpu::apply,
+    numa::apply,
     tune::apply,
     os::apply,
     clock::apply,
     controller::apply,
     disk::apply,
+    nic::apply,
     cdrom::apply,
     console::apply,
     channel::apply,
@@ -125,6 +141,7 @@ const ORDER: &[&str] = &[
     "vcpu",
     "iothreads",
     "cputune",
+    "numatune",
     "sysinfo",
     "os",
     "features",

@@ -1,9 +1,9 @@
 //! What a document says of a domain: the live one of what runs, the persistent one of what will.
 
 use super::memory::bytes;
-use super::{device, identity};
+use super::{device, identity, nic};
 use crate::model::vm::Protocol;
-use crate::model::{Accelerator, DiskId, VmId};
+use crate::model::{Accelerator, DiskId, NicId, VmId};
 use crate::xml::Element;
 
 /// A domain as its document shows it.
@@ -32,6 +32,12 @@ impl Observed {
     pub fn has_disk(&self, id: DiskId) -> bool {
         let alias = id.alias();
         self.disks.iter().any(|disk| disk.alias.as_deref() == Some(alias.as_str()))
+    }
+
+    /// Is the network interface's device in the document?
+    pub fn has_nic(&self, id: NicId) -> bool {
+        let alias = id.alias();
+        self.taps.iter().any(|tap| tap.alias.as_deref() == Some(alias.as_str()))
     }
 }
 
@@ -64,6 +70,10 @@ pub struct Tap {
     pub mac: String,
     pub target: Option<String>,
     pub alias: Option<String>,
+    /// `network:NAME` or `bridge:NAME`.
+    pub network: Option<String>,
+    pub model: Option<String>,
+    pub linked: bool,
 }
 
 /// Reads any domain's document, whoever wrote it; what it does not say stays at its default.
@@ -126,6 +136,9 @@ fn tap(device: &Element) -> Option<Tap> {
         mac: device.value("mac/@address")?,
         target: device.value("target/@dev"),
         alias: alias(device),
+        network: nic::network(device),
+        model: device.value("model/@type"),
+        linked: device.value("link/@state").as_deref() != Some("down"),
     })
 }
 

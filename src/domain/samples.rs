@@ -4,6 +4,7 @@ use super::*;
 use crate::model::vm::*;
 use crate::model::*;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ pub struct Sample {
     pub vm: Vm,
     pub host: HostFacts,
     pub disks: Vec<(Disk, Attachment)>,
+    /// With where they lead.
+    pub nics: Vec<(Nic, Option<String>)>,
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub cdrom: Option<PathBuf>,
@@ -22,7 +25,7 @@ fn id(kind: u8, number: u16) -> Uuid {
     Uuid::from_fields(number.into(), kind.into(), 0x4000, b"\x80\0\0\0\0\0\0\0")
 }
 
-fn set<const N: usize>(names: [&str; N]) -> std::collections::BTreeSet<String> {
+fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
@@ -53,9 +56,18 @@ impl Sample {
                 machines: set(["q35", "pc", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"]),
                 cpus: [0, 1].into(),
                 memory: 8 * GIB,
+                nodes: [0, 1]
+                    .map(|index| HostNode {
+                        index,
+                        memory: 4 * GIB,
+                        cpus: [index].into(),
+                        distances: [(index, 10), (1 - index, 20)].into(),
+                    })
+                    .into(),
                 spice: true,
             },
             disks: Vec::new(),
+            nics: Vec::new(),
             kernel: None,
             initrd: None,
             cdrom: None,
@@ -101,7 +113,17 @@ impl Sample {
             attachment.read_only = true;
         });
         full.disk(DiskInterface::Ide, |disk, _| disk.format = DiskFormat::Raw);
+        full.nic(NicInterface::Virtio, Some("network:default"));
+        full.nic(NicInterface::E1000, Some("bridge:br0"));
+        full.nic(NicInterface::Rtl8139Virtio, None);
+        full.nics[2].0.linked = false;
         full
+    }
+
+    /// Gives the VM one more NUMA node; the memory in MiB.
+    pub fn numa(&mut self, index: u32, memory: u64, cores: BTreeSet<u32>, pins: BTreeSet<u32>) {
+        let id = NumaNodeId(id(6, index as u16));
+        self.vm.spec.numa_nodes.push(NumaNode { id, index, memory: memory * MIB, cores, pins });
     }
 
     /// Hangs one more disk on the VM.
@@ -138,18 +160,41 @@ impl Sample {
         self.disks.push((disk, attachment));
     }
 
+    /// Gives the VM one more network interface.
+    pub fn nic(&mut self, interface: NicInterface, network: Option<&str>) {
+        let number = self.nics.len() as u16 + 1;
+        let nic = Nic {
+            id: NicId(id(6, number)),
+            vm: self.vm.id,
+            name: format!("nic{number}"),
+            network: network.map(|_| NetworkId(id(7, number))),
+            profile: None,
+            interface,
+            mac: Mac([0, 0x1a, 0x4a, 0x16, 0, number as u8]),
+            plugged: true,
+            linked: true,
+            port_mirroring: Vec::new(),
+            boot_protocol: None,
+            on_boot: None,
+        };
+        self.nics.push((nic, network.map(str::to_owned)));
+    }
+
     pub fn with_plan<T>(&self, then: impl FnOnce(&Plan) -> T) -> T {
         let files: Vec<PathBuf> =
             self.disks.iter().map(|(disk, _)| PathBuf::from("/images").join(disk.file_name())).collect();
         let disks: Vec<DiskDevice> = (self.disks.iter().zip(&files))
             .map(|((disk, attachment), file)| DiskDevice { disk, attachment, file })
             .collect();
+        let nics: Vec<NicDevice> =
+            (self.nics.iter()).map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
         then(&Plan {
             vm: &self.vm,
             spec: &self.vm.spec,
             host: &self.host,
             host_uuid: "5e5a1d3c-0000-4000-8000-00000000000a",
             disks: &disks,
+            nics: &nics,
             kernel: self.kernel.as_deref(),
             initrd: self.initrd.as_deref(),
             cdrom: self.cdrom.as_deref(),

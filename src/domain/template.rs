@@ -23,6 +23,7 @@ const OWNED: &[&str] = &[
     "iothreads",
     "cputune/shares",
     "cputune/vcpupin",
+    "numatune",
     "sysinfo",
     "cpu",
     "os/boot",

@@ -14,7 +14,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     if plan.spec.cpu_shares > 0 {
         tune.push(Element::new("shares").text(plan.spec.cpu_shares));
     }
-    for pin in &plan.spec.cpu_pins {
+    for pin in plan.spec.placed_vcpus(plan.host) {
         tune.push(Element::new("vcpupin").with("vcpu", pin.vcpu).with("cpuset", &pin.cpus));
     }
     settle(domain, tune);

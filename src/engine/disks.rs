@@ -75,7 +75,7 @@ impl Engine {
             self.own_vm(vm)?;
             wanted.push((Entity::Vm(vm), Mode::Shared));
         }
-        let guard = self.hold("add disk", &wanted)?;
+        let guard = self.take("add disk", &wanted).await?;
         if let Some(vm) = vm {
             self.may(vm, Move::ChangeDisks)?;
             self.require_connection()?;
@@ -98,11 +98,10 @@ impl Engine {
         Ok(self.jobs.start(id, async move {
             let _guard: Guard = guard;
             let made = engine.finish_add_disk(id, vm, active).await;
-            let end = match made {
+            match made {
                 Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
-            };
-            end
+            }
         }))
     }
 
@@ -255,14 +254,14 @@ impl Engine {
     }
 
     /// Holds a disk with all VMs that it hangs on.
-    fn hold_disk(&self, operation: &'static str, id: DiskId) -> Result<(Guard, Disk, Vec<Attachment>)> {
+    async fn hold_disk(&self, operation: &'static str, id: DiskId) -> Result<(Guard, Disk, Vec<Attachment>)> {
         let hangs_now = || -> Vec<Attachment> { self.world().attachments_of(id).cloned().collect() };
         loop {
             let attachments = hangs_now();
             let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
             wanted.extend(attachments.iter().map(|attachment| (Entity::Vm(attachment.vm), Mode::Shared)));
             self.disk(id)?;
-            let guard = self.hold(operation, &wanted)?;
+            let guard = self.take(operation, &wanted).await?;
             // It may have been attached or detached until just now.
             if hangs_now() == attachments {
                 return Ok((guard, self.disk(id)?, attachments));
@@ -272,7 +271,7 @@ impl Engine {
 
     /// Removes the disk and its image from every VM.
     pub async fn remove_disk(self: &Arc<Self>, id: DiskId) -> Result<()> {
-        let (_guard, disk, attachments) = self.hold_disk("remove disk", id)?;
+        let (_guard, disk, attachments) = self.hold_disk("remove disk", id).await?;
         if attachments
             .iter()
             .any(|attachment| attachment.active && self.status(attachment.vm) != VmStatus::Down)
@@ -329,7 +328,7 @@ impl Engine {
         through: Option<VmId>,
         change: DiskChange,
     ) -> Result<()> {
-        let (_guard, before, attachments) = self.hold_disk("update disk", id)?;
+        let (_guard, before, attachments) = self.hold_disk("update disk", id).await?;
         if before.status == DiskStatus::Locked {
             return Err(Error::conflict(
                 "Cannot edit Virtual Machine Disk. The following disks are locked: ".to_owned()

@@ -1,7 +1,8 @@
 //! From rows to the document that libvirt gets: one convergent step that every change shares.
 
 use super::Engine;
-use crate::domain::{self, DiskDevice, Plan};
+use super::nics::binding;
+use crate::domain::{self, DiskDevice, NicDevice, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
@@ -76,19 +77,30 @@ impl Engine {
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| Ok((disk.clone(), attachment.clone(), self.image_file(&world, disk)?)))
             .collect::<Result<_>>()?;
+        let nics: Vec<(Nic, Option<String>)> = world
+            .nics_of(vm.id)
+            .into_iter()
+            .filter(|nic| nic.plugged)
+            .map(|nic| (nic.clone(), binding(&world, nic)))
+            .collect();
         drop(world);
         let devices: Vec<DiskDevice<'_>> =
             disks.iter().map(|(disk, attachment, file)| DiskDevice { disk, attachment, file }).collect();
+        let nics: Vec<NicDevice<'_>> =
+            nics.iter().map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
         let boot = self.boot_files(spec)?;
+        // A medium that has gone leaves the drive empty, and everything else as it can be.
+        let medium = spec.cdrom.as_deref().and_then(|name| self.iso_file(name).ok());
         let plan = Plan {
             vm,
             spec,
             host: &facts.0,
             host_uuid: &facts.1,
             disks: &devices,
+            nics: &nics,
             kernel: boot.kernel.as_deref(),
             initrd: boot.initrd.as_deref(),
-            cdrom: boot.cdrom.as_deref(),
+            cdrom: medium.as_deref(),
             listen: &self.settings.graphics_listen,
             lock: &self.console_lock,
         };
@@ -123,6 +135,7 @@ impl Engine {
             host: &facts.0,
             host_uuid: &facts.1,
             disks: std::slice::from_ref(&device),
+            nics: &[],
             kernel: None,
             initrd: None,
             cdrom: None,
@@ -145,13 +158,7 @@ impl Engine {
 
     /// The host's files that the configuration names, each below a folder that is open to it.
     pub(super) fn boot_files(&self, spec: &VmSpec) -> Result<BootFiles> {
-        let iso_folders: Vec<PathBuf> = self
-            .world()
-            .storage_domains
-            .values()
-            .filter(|domain| domain.kind == StorageKind::Iso)
-            .map(|domain| PathBuf::from(&domain.folder))
-            .collect();
+        let iso_folders = self.iso_folders();
         let find = |folders: &[PathBuf], name: &str, label: &str| {
             folders
                 .iter()
@@ -165,15 +172,7 @@ impl Engine {
                 None => find(&self.settings.boot_dirs, named, label).map(Some),
             }
         };
-        let cdrom = match &spec.cdrom {
-            Some(name) => Some(find(&iso_folders, name, "CD image")?),
-            None => None,
-        };
-        Ok(BootFiles {
-            kernel: boot(&spec.os.kernel, "kernel")?,
-            initrd: boot(&spec.os.initrd, "initrd")?,
-            cdrom,
-        })
+        Ok(BootFiles { kernel: boot(&spec.os.kernel, "kernel")?, initrd: boot(&spec.os.initrd, "initrd")? })
     }
 }
 
@@ -191,7 +190,6 @@ fn without_secrets(document: &Element) -> String {
 pub(super) struct BootFiles {
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
-    pub cdrom: Option<PathBuf>,
 }
 
 pub(super) fn parse(document: &str) -> Result<Element> {

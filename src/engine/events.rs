@@ -42,19 +42,25 @@ impl Engine {
             HypervisorEvent::Domain(id) => self.look_again(*id),
             HypervisorEvent::Stopped { id, detail } => {
                 self.inventory.set_stop(*id, *detail);
-                self.look_again(*id);
                 let (engine, id, detail) = (self.clone(), *id, *detail);
                 tokio::spawn(async move { engine.after_stop(id, detail).await });
             }
-            HypervisorEvent::Rebooted(id) => self.inventory.end_phase(*id, Phase::Rebooting),
+            HypervisorEvent::Rebooted(id) => {
+                self.inventory.end_phase(*id, Phase::Rebooting);
+                let (engine, id) = (self.clone(), *id);
+                tokio::spawn(async move { engine.reinsert_medium(id).await });
+            }
             HypervisorEvent::DeviceAdded { id, .. } | HypervisorEvent::BalloonChanged { id, .. } => {
                 self.look_again(*id)
             }
             HypervisorEvent::DeviceRemoved { id, alias } => {
                 self.look_again(*id);
-                if let Some(disk) = DiskId::from_alias(alias) {
+                if let (Some(disk), Some(nic)) = (DiskId::from_alias(alias), NicId::from_alias(alias)) {
                     let (engine, id) = (self.clone(), *id);
-                    tokio::spawn(async move { engine.follow_unplugged(id, disk).await });
+                    tokio::spawn(async move {
+                        engine.follow_unplugged(id, disk).await;
+                        engine.follow_unplugged_nic(id, nic).await;
+                    });
                 }
             }
             HypervisorEvent::DeviceRemovalFailed { .. } => {}
@@ -94,7 +100,9 @@ impl Engine {
             _ => None,
         };
         let gone = seen.is_none();
-        self.inventory.saw(id, look, seen);
+        if self.inventory.saw(id, look, seen) {
+            self.taps_changed.notify_one();
+        }
         if gone && !own {
             self.inventory.forget(id);
         }
@@ -110,6 +118,7 @@ impl Engine {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        self.inventory.end_phase(id, Phase::Ending);
         let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
         let available = self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled);
         if !died || !available {
@@ -150,6 +159,7 @@ impl Engine {
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
+        self.ensure_nowhere().await;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);

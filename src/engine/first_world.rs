@@ -1,8 +1,8 @@
 //! The world after the first start, so that clients find what they name: seeded once, idempotent.
 
 use super::Engine;
-use super::accounts;
 use super::world::{Change, User, World};
+use super::{accounts, nics};
 use crate::error::Result;
 use crate::model::*;
 use uuid::{Uuid, uuid};
@@ -102,6 +102,12 @@ impl Engine {
                 folder: folder("isos"),
                 data_center: DATA_CENTER,
             }));
+        }
+        if !world.settings.contains_key(nics::MAC_POOL) {
+            changes.push(Change::Setting {
+                name: nics::MAC_POOL.into(),
+                value: MacRange::numbered(rand::random()).to_string(),
+            });
         }
         if let Some(password) = admin {
             changes.push(Change::User(User {

@@ -28,6 +28,9 @@ pub enum Phase {
     PoweringDown,
     Rebooting,
     Removing,
+    /// The guest stopped by itself, and the rows have yet to follow: who waits for `down` may
+    /// start it at once.
+    Ending,
 }
 
 /// A guest that ignored the request for so long is up again.
@@ -86,16 +89,16 @@ impl Inventory {
         self.entries.read().expect("no panic while held").get(&id).map(read)
     }
 
-    /// Keeps what a look saw, unless a later look was faster.
-    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) {
+    /// Keeps what a look saw, unless a later look was faster. Tells whether its interfaces are others now.
+    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) -> bool {
         let mut entries = self.entries.write().expect("no panic while held");
         // What was seen of a VM that has been forgotten since does not come back.
         if !entries.contains_key(&id) && look <= self.forgotten.load(Ordering::Acquire) {
-            return;
+            return false;
         }
         self.change_in(&mut entries, id, |entry| {
             if entry.looked > look {
-                return;
+                return false;
             }
             entry.looked = look;
             let power = seen.as_ref().map(|seen| seen.domain.power);
@@ -109,8 +112,12 @@ impl Inventory {
                     entry.phase = None;
                 }
             }
+            let taps =
+                |seen: &Option<Seen>| seen.as_ref().map_or(Vec::new(), |seen| seen.observed.taps.clone());
+            let moved = taps(&entry.seen) != taps(&seen);
             entry.seen = seen;
-        });
+            moved
+        })
     }
 
     /// Forgets a VM that is no more.
@@ -146,8 +153,15 @@ impl Inventory {
         self.change(id, |entry| entry.agent = connected);
     }
 
+    /// The domain stopped. One that was seen off already was stopped by us, and nothing follows.
     pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
-        self.change(id, |entry| entry.last_stop = Some(detail));
+        self.change(id, |entry| {
+            entry.last_stop = Some(detail);
+            if entry.seen.as_ref().is_some_and(|seen| !matches!(seen.domain.power, Power::Off | Power::Saved))
+            {
+                entry.phase = Some((Phase::Ending, Instant::now()));
+            }
+        });
     }
 
     pub(super) fn set_not_responding(&self, id: VmId, hung: bool) {
@@ -237,11 +251,12 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
     let power = entry.seen.as_ref().map_or(Power::Off, |seen| seen.domain.power);
     let status = match (phase, power) {
         (Some(Phase::Removing), _) => VmStatus::ImageLocked,
-        (Some(Phase::Saving), Power::Running | Power::Paused(_)) => VmStatus::SavingState,
+        (Some(Phase::Saving), Power::Running | Power::Paused(_) | Power::Saved) => VmStatus::SavingState,
         (Some(Phase::Launching), Power::Off | Power::Running) => VmStatus::WaitForLaunch,
         (Some(Phase::Restoring), Power::Saved | Power::Running | Power::Paused(_)) => {
             VmStatus::RestoringState
         }
+        (Some(Phase::Ending), Power::Off | Power::Running) => VmStatus::PoweringDown,
         (_, Power::Off) => VmStatus::Down,
         (_, Power::Saved) => VmStatus::Suspended,
         (_, Power::Crashed) => VmStatus::Paused,

@@ -4,7 +4,7 @@ use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, IntentId};
+use crate::model::{Attachment, IntentId, Nic};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
 
@@ -81,9 +81,10 @@ impl Engine {
         for change in &changes {
             match change {
                 Change::Vm(vm) => self.inventory.touch(vm.id),
-                Change::Attachment(Attachment { vm, .. }) | Change::DropAttachment { vm, .. } => {
-                    self.inventory.touch(*vm)
-                }
+                Change::Attachment(Attachment { vm, .. })
+                | Change::DropAttachment { vm, .. }
+                | Change::Nic(Nic { vm, .. })
+                | Change::DropNic { vm, .. } => self.inventory.touch(*vm),
                 Change::DropVm(id) => self.inventory.forget(*id),
                 _ => {}
             }

@@ -1,10 +1,10 @@
 //! Locks are named operations: who comes second hears what is running.
 //!
 //! An operation takes all it needs at once or nothing, so that none waits holding another.
-//! Disk operations share their VM and own their disk; what changes the VM itself owns it.
+//! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, VmId};
+use crate::model::{DiskId, NicId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 pub enum Entity {
     Vm(VmId),
     Disk(DiskId),
+    Nic(NicId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ struct Held {
     by: Vec<&'static str>,
     exclusive: bool,
 }
+
+/// Operations that no client asked for.
+pub const RECOVERY: &str = "recovery";
+pub const END_OF_RUN: &str = "end of run";
+pub const LET_GO: &str = "unplugged by the guest";
+const BY_ITSELF: [&str; 3] = [RECOVERY, END_OF_RUN, LET_GO];
 
 #[derive(Clone, Default)]
 pub struct Locks {
@@ -60,6 +67,16 @@ impl Locks {
             entities: wanted.iter().map(|(entity, _)| *entity).collect(),
             operation,
         })
+    }
+}
+
+impl Locks {
+    /// All that stands in the way is what the engine does by itself.
+    pub fn is_by_itself(&self, wanted: &[(Entity, Mode)]) -> bool {
+        let held = self.held.lock().expect("no panic while held");
+        let mut holders =
+            wanted.iter().filter_map(|(entity, _)| held.get(entity)).flat_map(|holder| &holder.by).peekable();
+        holders.peek().is_some() && holders.all(|by| BY_ITSELF.contains(by))
     }
 }
 

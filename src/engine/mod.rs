@@ -11,16 +11,22 @@ mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
+mod guest_interfaces;
 pub mod inventory;
 pub mod jobs;
 mod journal;
 mod lane;
 mod locks;
+mod mirrors;
+mod nics;
 mod places;
 pub mod ports;
 mod reconcile;
 pub mod stats;
+mod unplug;
+mod vm_cdrom;
 mod vm_disks;
+mod vm_numa;
 mod vm_power;
 mod vms;
 pub mod world;
@@ -28,6 +34,7 @@ pub mod world;
 mod disks;
 
 pub use disks::{DiskChange, NewDisk};
+pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions, Ticket};
@@ -39,7 +46,7 @@ use inventory::Inventory;
 use jobs::Jobs;
 use lane::Lane;
 use locks::Locks;
-use ports::{Hypervisor, HypervisorEvent, Images, Store};
+use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
@@ -95,6 +102,10 @@ pub struct Engine {
     happened: broadcast::Sender<HypervisorEvent>,
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
+    mirrors: Arc<dyn Mirrors>,
+    taps_changed: tokio::sync::Notify,
+    /// Whether the host was last asked for any copies; `None` when that is not known.
+    mirrors_asked: tokio::sync::Mutex<Option<bool>>,
     /// The password of graphics consoles that have no ticket; nobody is told.
     console_lock: String,
 }
@@ -106,6 +117,7 @@ impl Engine {
         store: Arc<dyn Store>,
         hypervisor: Arc<dyn Hypervisor>,
         images: Arc<dyn Images>,
+        mirrors: Arc<dyn Mirrors>,
     ) -> Result<Arc<Self>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut world = World::default();
@@ -136,6 +148,9 @@ impl Engine {
             happened: broadcast::channel(1024).0,
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
+            mirrors,
+            taps_changed: tokio::sync::Notify::new(),
+            mirrors_asked: tokio::sync::Mutex::new(None),
             console_lock: vm_power::generated_ticket(),
         });
         engine.seed().await?;
@@ -144,6 +159,7 @@ impl Engine {
         tokio::spawn(engine.clone().sample_for_ever());
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
+        tokio::spawn(engine.clone().follow_taps_for_ever());
         Ok(engine)
     }
 

@@ -5,8 +5,8 @@
 //! journal can keep what was sent.
 
 use crate::error::Result;
-use crate::model::{DiskFormat, HostFacts, PauseReason, Power, VmId};
-use std::collections::BTreeMap;
+use crate::model::{DiskFormat, GuestInterface, HostFacts, PauseReason, Power, VmId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -199,6 +199,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Fine when no such device is there.
     fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()>;
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()>;
+    /// The drive of a running domain with another medium, or none; with `force` past a locked tray.
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()>;
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
     /// The guest's present memory (balloon), in bytes.
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()>;
@@ -206,6 +208,9 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()>;
     fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()>;
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()>;
+
+    /// By the guest's agent, or by the leases of the networks.
+    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>>;
 
     fn control(&self, id: VmId) -> Result<Control>;
     /// Counters of the running domains that answer. Uses a connection of its own.
@@ -217,6 +222,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn refresh_pool(&self, name: &str) -> Result<()>;
     /// Capacity and free bytes of a pool.
     fn pool_space(&self, name: &str) -> Result<(u64, u64)>;
+    /// Makes sure that a network of that name runs whose members reach nobody, not even each other.
+    fn ensure_isolated_network(&self, name: &str) -> Result<()>;
     /// The named libvirt network exists and is active.
     fn network_active(&self, name: &str) -> Result<bool>;
 
@@ -244,6 +251,23 @@ pub trait Images: Send + Sync + 'static {
     fn space(&self, folder: &Path) -> Result<(u64, u64)>;
     /// Names and sizes of the folder's files with one of these suffixes.
     fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>>;
+}
+
+/// Who receives copies of a tap's traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TapCopies {
+    pub to: BTreeSet<String>,
+    /// Only of what its guest sends.
+    pub sent_only: bool,
+}
+
+/// By the tap that is copied.
+pub type Copies = BTreeMap<String, TapCopies>;
+
+/// Copies of traffic between the taps of this host.
+pub trait Mirrors: Send + Sync + 'static {
+    /// Makes it so, and nothing else; taps that are gone meanwhile are passed over.
+    fn set(&self, wanted: &Copies) -> Result<()>;
 }
 
 /// How hard a commit must hit the disk.

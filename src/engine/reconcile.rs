@@ -7,6 +7,11 @@ use super::{Engine, failpoint, locks};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a client waits for what the engine does by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Takes all of the entities or none. An operation whose end is still owed comes first.
@@ -15,8 +20,22 @@ impl Engine {
         // What is at work holds its locks: this one's intent waits for `reconcile`.
         let owed = |intent: &Intent| locks::clash(&entities(&intent.operation), wanted);
         match self.world().intents.values().any(owed) {
-            true => Err(Error::busy("recovery")),
+            true => Err(Error::busy(locks::RECOVERY)),
             false => Ok(guard),
+        }
+    }
+
+    /// The same for a client. What the engine does by itself is short, and no reason to send
+    /// somebody away who waited for just that.
+    pub(super) async fn take(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.hold(operation, wanted) {
+                Err(_) if self.locks.is_by_itself(wanted) && Instant::now() < patience => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                held => return held,
+            }
         }
     }
 
@@ -27,7 +46,7 @@ impl Engine {
         intents
             .into_iter()
             .filter_map(|intent| {
-                let guard = self.locks.hold("recovery", &entities(&intent.operation)).ok()?;
+                let guard = self.locks.hold(locks::RECOVERY, &entities(&intent.operation)).ok()?;
                 // It may have been worked on, and come to an end, until just now.
                 let intent = self.world().intents.get(&intent.id).cloned()?;
                 Some((intent, guard))
@@ -56,6 +75,7 @@ impl Engine {
     /// heard of it found the VM held.
     pub(super) async fn follow_the_world(&self) {
         self.follow_running_disks().await;
+        self.follow_running_nics().await;
         self.follow_runs().await;
         self.define_missing().await;
     }
@@ -128,6 +148,12 @@ impl Engine {
                 self.finish_update_disk(before, attachments).await?;
                 Ok(self.unlocked(before.id))
             }
+            Operation::AddNic { vm, nic } => self.bring_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, after } => {
+                self.finish_update_nic(before, after).await.map(|()| vec![])
+            }
+            Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
+            Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
         }
     }
 
@@ -194,6 +220,16 @@ impl Engine {
                 self.put_back(&Attachment { active: true, ..attachment }).await.map(|()| vec![])
             }
             Operation::UpdateDisk { before, attachments } => self.undo_update_disk(before, attachments).await,
+            Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
+            Operation::UpdateNic { before, .. } => self.undo_update_nic(before).await.map(|()| vec![]),
+            Operation::RemoveNic { before } => {
+                self.note(vec![Change::Nic(Nic::clone(before))]).await?;
+                self.sync_definition(before.vm).await.map(|_| vec![])
+            }
+            Operation::ReorderMacs { vm, before } => {
+                self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
+                self.sync_definition(*vm).await.map(|_| vec![])
+            }
         }
     }
 
@@ -217,7 +253,7 @@ impl Engine {
         let missing: Vec<VmId> =
             self.world().vms.keys().copied().filter(|id| self.inventory.seen(*id).is_none()).collect();
         for id in missing {
-            if let Ok(_guard) = self.hold("recovery", &[(Entity::Vm(id), Mode::Exclusive)])
+            if let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
                 && let Err(why) = self.sync_definition(id).await
             {
                 tracing::error!(vm = %id, "defining the VM again failed: {why}");
@@ -230,6 +266,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let vm = |id: &VmId| (Entity::Vm(*id), Mode::Exclusive);
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
+    let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -249,6 +286,11 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::UpdateDisk { before, attachments } => {
             std::iter::once(disk(&before.id)).chain(attachments.iter().map(|it| shared(&it.vm))).collect()
         }
+        Operation::AddNic { vm, nic: id } => vec![nic(id), shared(vm)],
+        Operation::UpdateNic { before, .. } | Operation::RemoveNic { before } => {
+            vec![nic(&before.id), shared(&before.vm)]
+        }
+        Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
     }
 }
 
@@ -257,7 +299,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) => None,
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! The sampler: counters of the running guests every few seconds, rates between samples.
 
 use super::Engine;
-use super::ports::{BlockSample, DomainSample};
+use super::ports::{BlockSample, DomainSample, InterfaceSample};
 use crate::model::*;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -46,6 +46,17 @@ pub struct DiskFigures {
     pub read_latency: f64,
     pub write_latency: f64,
     pub flush_latency: f64,
+}
+
+/// A network interface's figures, as its guest sees them: bytes a second, and totals since it was plugged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NicFigures {
+    pub rx_rate: f64,
+    pub tx_rate: f64,
+    pub rx_errors: u64,
+    pub tx_errors: u64,
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
 }
 
 impl Engine {
@@ -144,6 +155,36 @@ impl Engine {
         }
         sum
     }
+
+    /// The figures of an interface; zeros while it is not plugged into a running VM.
+    pub fn nic_figures(&self, nic: &Nic) -> NicFigures {
+        let Some(Pair { last, before }) = self.pair(nic.vm) else { return NicFigures::default() };
+        let Some(seen) = self.inventory.seen(nic.vm) else { return NicFigures::default() };
+        let mac = nic.mac.to_string();
+        let tap = seen.observed.taps.iter().find(|tap| tap.mac == mac).and_then(|tap| tap.target.as_deref());
+        let sample = |of: &Sampled| of.sample.interfaces.get(tap?).copied();
+        let Some(now) = sample(&last) else { return NicFigures::default() };
+        let then = before.and_then(|before| Some((sample(&before)?, last.at.duration_since(before.at))));
+        nic_rates(now, then)
+    }
+}
+
+/// As `rates`; without an earlier sample there are totals only.
+fn nic_rates(now: InterfaceSample, then: Option<(InterfaceSample, Duration)>) -> NicFigures {
+    let rate = |of: fn(&InterfaceSample) -> u64| match &then {
+        Some((then, elapsed)) if !elapsed.is_zero() => {
+            of(&now).saturating_sub(of(then)) as f64 / elapsed.as_secs_f64()
+        }
+        _ => 0.0,
+    };
+    NicFigures {
+        rx_rate: rate(|it| it.rx_bytes),
+        tx_rate: rate(|it| it.tx_bytes),
+        rx_errors: now.rx_errors,
+        tx_errors: now.tx_errors,
+        rx_bytes: now.rx_bytes,
+        tx_bytes: now.tx_bytes,
+    }
 }
 
 /// A counter that went back belongs to a device that was plugged anew: its rate is unknown, not negative.
@@ -168,6 +209,16 @@ fn rates(now: BlockSample, then: BlockSample, elapsed: Duration) -> DiskFigures 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_has_rates_and_totals() {
+        let then = InterfaceSample { rx_bytes: 1000, tx_bytes: 500, ..InterfaceSample::default() };
+        let now = InterfaceSample { rx_bytes: 5000, rx_errors: 2, ..then };
+        let figures = nic_rates(now, Some((then, Duration::from_secs(2))));
+        assert_eq!((figures.rx_rate, figures.tx_rate), (2000.0, 0.0));
+        assert_eq!((figures.rx_bytes, figures.tx_bytes, figures.rx_errors), (5000, 500, 2));
+        assert_eq!(nic_rates(now, None).rx_rate, 0.0);
+    }
 
     #[test]
     fn rates_are_differences_over_time() {

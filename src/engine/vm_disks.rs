@@ -1,14 +1,13 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{HypervisorEvent, Scope};
+use super::unplug::DISK;
 use super::world::{Change, Operation, World};
-use super::{Engine, disks, failpoint};
+use super::{Engine, disks, failpoint, locks};
 use crate::domain::{self, Chipset};
 use crate::error::{Error, Result};
 use crate::model::*;
 use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
 
 /// How a disk is to hang on a VM.
 #[derive(Clone, Debug)]
@@ -86,15 +85,15 @@ impl Engine {
             .map_err(|why| Error::conflict(format!("Cannot attach Virtual Machine Disk. {why}")))
     }
 
-    fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
+    async fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.hold(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)])
+        self.take(operation, &[(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)]).await
     }
 
     /// Attaches a disk that exists.
     pub async fn attach_disk(self: &Arc<Self>, id: DiskId, onto: NewAttachment) -> Result<()> {
         let vm = onto.vm;
-        let _guard = self.hold_attachment("attach disk", vm, id)?;
+        let _guard = self.hold_attachment("attach disk", vm, id).await?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;
         let mut active = false;
@@ -151,7 +150,7 @@ impl Engine {
 
     /// Takes the disk off the VM and keeps it; a plugged one is unplugged first.
     pub async fn detach_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("detach disk", vm, id)?;
+        let _guard = self.hold_attachment("detach disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         self.may(vm, Move::ChangeDisks)?;
         if disk.status == DiskStatus::Locked {
@@ -206,7 +205,7 @@ impl Engine {
     }
 
     pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("activate disk", vm, id)?;
+        let _guard = self.hold_attachment("activate disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         if attachment.active {
             return Err(Error::conflict("Cannot hot plug Virtual Machine Disk. Disk is already activated."));
@@ -245,7 +244,7 @@ impl Engine {
     }
 
     pub async fn deactivate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("deactivate disk", vm, id)?;
+        let _guard = self.hold_attachment("deactivate disk", vm, id).await?;
         let (attachment, disk) = self.attachment(vm, id)?;
         if !attachment.active {
             return Err(Error::conflict(
@@ -262,7 +261,7 @@ impl Engine {
     /// follow, unless an operation has the disk or the VM for itself and sees to it.
     pub(super) async fn follow_unplugged(&self, vm: VmId, disk: DiskId) {
         let wanted = [(Entity::Disk(disk), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        let Ok(_guard) = self.hold("unplugged by the guest", &wanted) else { return };
+        let Ok(_guard) = self.hold(locks::LET_GO, &wanted) else { return };
         let followed = async {
             self.look_at(vm).await?;
             let lost = self.inventory.seen(vm).is_some_and(|seen| !seen.observed.has_disk(disk));
@@ -299,50 +298,6 @@ impl Engine {
 
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
     pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<()> {
-        let alias = disk.alias();
-        let mut events = self.happened.subscribe();
-        let present = |live: Option<String>| -> Result<bool> {
-            let Some(live) = live else { return Ok(false) };
-            let observed = domain::observe(&super::documents::parse(&live)?);
-            Ok(observed.disks.iter().any(|seen| seen.alias.as_deref() == Some(alias.as_str())))
-        };
-        if !present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            return Ok(());
-        }
-        let asked = alias.clone();
-        self.lane.call(move |hv| hv.detach(vm, &asked, Scope::Live)).await?;
-        failpoint::hit("unplug_disk.asked");
-        let let_go = async {
-            loop {
-                match events.recv().await {
-                    Ok(HypervisorEvent::DeviceRemoved { id, alias: gone }) if id == vm && gone == alias => {
-                        return true;
-                    }
-                    Ok(HypervisorEvent::Stopped { id, .. }) if id == vm => return true,
-                    Ok(HypervisorEvent::DeviceRemovalFailed { id, alias: kept })
-                        if id == vm && kept == alias =>
-                    {
-                        return false;
-                    }
-                    Ok(_) => {}
-                    // Events were lost: the document below tells.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return true,
-                }
-            }
-        };
-        let answered = tokio::time::timeout(self.settings.hotunplug_timeout, let_go).await;
-        self.look_at(vm).await?;
-        match present(self.lane.call(move |hv| hv.document(vm, false)).await?)? {
-            false => Ok(()),
-            true => Err(Error::conflict(match answered {
-                Ok(_) => {
-                    "Cannot hot unplug Virtual Machine Disk. The guest refused to let the disk go.".to_owned()
-                }
-                Err(_) => format!(
-                    "Cannot hot unplug Virtual Machine Disk. The guest did not let the disk go within {} s; it stays active.",
-                    self.settings.hotunplug_timeout.as_secs()
-                ),
-            })),
-        }
+        self.take_device(vm, disk.alias(), &DISK).await
     }
 }

@@ -5,9 +5,9 @@ use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, Scope};
 use super::world::Change;
-use super::{Engine, documents, failpoint};
+use super::{Engine, documents, failpoint, locks};
 use crate::domain;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
@@ -89,21 +89,23 @@ impl RunOnce {
 }
 
 impl Engine {
-    fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
+    async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
         self.vm(id)?;
-        self.locks.hold(operation, &[(Entity::Vm(id), Mode::Exclusive)])
+        self.take(operation, &[(Entity::Vm(id), Mode::Exclusive)]).await
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
     /// listened. False while somebody holds the VM.
     pub(super) async fn follow_run(&self, id: VmId) -> bool {
-        // A VM that needs nothing is not held: a client may be about to change it.
-        let looked = self.look_at(id).await;
-        let astray = self.world().vms.get(&id).is_some_and(|vm| self.is_astray(vm));
-        if looked.is_ok() && !astray {
+        if let Err(why) = self.look_at(id).await {
+            tracing::debug!(vm = %id, "a look at the domain failed: {why}");
+        }
+        // A lock that is not needed would only be in a client's way.
+        let row = self.world().vms.get(&id).cloned();
+        if !row.is_some_and(|vm| self.is_astray(&vm)) {
             return true;
         }
-        let held = self.hold("end of run", &[(Entity::Vm(id), Mode::Exclusive)]);
+        let held = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)]);
         if held.is_ok() {
             self.follow_held_run(id).await;
         }
@@ -165,7 +167,7 @@ impl Engine {
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
     pub async fn start_vm(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         self.vm(id)?;
-        let _guard = self.hold("start", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("start", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         self.require_connection()?;
         let wanted = if options.once.is_some() { Move::RunOnce } else { Move::Start };
         self.may(id, wanted)?;
@@ -192,8 +194,11 @@ impl Engine {
             None => vm.spec.clone(),
         };
         self.check_startable(id, &spec)?;
+        // A kernel or CD that has gone since it was configured is said in the client's words.
+        self.boot_files(&spec)?;
+        spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;
         let seen = self.inventory.seen(id);
-        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) {
+        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
         let document = match options.once {
@@ -202,11 +207,7 @@ impl Engine {
                 let present = present.map(|text| documents::parse(&text)).transpose()?;
                 Some(self.document(&vm, &spec, present)?.to_string())
             }
-            None => {
-                // A kernel or CD that has gone since it was configured is said in the client's words.
-                self.boot_files(&spec)?;
-                None
-            }
+            None => None,
         };
         let once = document.is_some();
         let pause = options.pause || spec.start_paused;
@@ -272,7 +273,7 @@ impl Engine {
 
     /// Cuts the power. A suspended VM loses its saved memory.
     pub async fn stop_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("stop", id)?;
+        let _guard = self.hold_vm("stop", id).await?;
         if self.may(id, Move::Stop)? {
             return Ok(());
         }
@@ -289,7 +290,7 @@ impl Engine {
 
     /// Asks the guest to power off: by its agent when there is one, else by the power button.
     pub async fn shutdown_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let guard = self.hold_vm("shutdown", id)?;
+        let guard = self.hold_vm("shutdown", id).await?;
         if self.may(id, Move::Shutdown)? {
             return Ok(());
         }
@@ -301,7 +302,7 @@ impl Engine {
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("reboot", id)?;
+        let _guard = self.hold_vm("reboot", id).await?;
         self.may(id, Move::Reboot)?;
         self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask)).await
     }
@@ -330,8 +331,8 @@ impl Engine {
     }
 
     /// Saves the guest's memory to disk and powers it off; goes on after its answer.
-    pub fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
-        let guard = self.hold_vm("suspend", id)?;
+    pub async fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
+        let guard = self.hold_vm("suspend", id).await?;
         self.may(id, Move::Suspend)?;
         if self.own_vm(id).is_ok_and(|vm| vm.spec.stateless) {
             return Err(Error::conflict("Cannot hibernate VM. The VM is stateless."));
@@ -340,10 +341,11 @@ impl Engine {
         self.inventory.set_phase(id, Some(Phase::Saving));
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
-            let _guard = guard;
             let saved = engine.lane.slow(move |hv| hv.save(id)).await;
             failpoint::hit("suspend.called");
             let looked = engine.look_at(id).await;
+            // Who waits for `suspended` may start it at once.
+            drop(guard);
             engine.inventory.end_phase(id, Phase::Saving);
             saved.and(looked)
         }))
@@ -353,7 +355,7 @@ impl Engine {
     pub async fn ticket(&self, id: VmId, value: Option<String>, expiry: Option<u64>) -> Result<Ticket> {
         let view = self.vm(id)?;
         self.own_vm(id)?;
-        let _guard = self.locks.hold("ticket", &[(Entity::Vm(id), Mode::Shared)])?;
+        let _guard = self.take("ticket", &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::Ticket)?;
         let observed = view.seen.as_ref().map(|seen| &seen.observed);
         let Some(graphics) = observed.and_then(|observed| observed.graphics.first()) else {
@@ -395,7 +397,7 @@ impl Engine {
     /// Freezes or thaws the guest's file systems through its agent.
     pub async fn freeze_or_thaw(&self, id: VmId, call: AgentCall) -> Result<()> {
         self.vm(id)?;
-        let _guard = self.locks.hold("freeze", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("freeze", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         self.may(id, Move::Freeze)?;
         self.lane.call(move |hv| hv.agent(id, call)).await
     }
@@ -410,19 +412,6 @@ impl Engine {
     pub fn detach_from_pool(&self, id: VmId) -> Result<()> {
         self.vm(id)?;
         Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
-    }
-
-    /// Gives the NICs' MAC addresses in the order of the NICs' names; a VM without NICs is in order.
-    pub fn reorder_mac_addresses(&self, id: VmId) -> Result<()> {
-        self.own_vm(id)?;
-        self.may(id, Move::ReorderMacs)?;
-        match self.nic_count(id) {
-            0 | 1 => Ok(()),
-            _ => Err(Error::new(
-                Kind::Unsupported,
-                "Reordering the addresses of several NICs is not served yet.",
-            )),
-        }
     }
 }
 

@@ -144,7 +144,7 @@ impl Engine {
             machine: None,
         };
         let id = vm.id;
-        let _guard = self.hold("create VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("create VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.document(&vm, &vm.spec, None)?;
         let intent = self
@@ -180,7 +180,7 @@ impl Engine {
         next_run: bool,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
-        let _guard = self.hold("update VM", &[(Entity::Vm(id), Mode::Exclusive)])?;
+        let _guard = self.take("update VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         let before = self.own_vm(id)?;
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;
@@ -305,8 +305,9 @@ impl Engine {
             self.lane.call(move |hv| hv.set_vcpus(id, count)).await?;
         }
         if new.cpu_pins != old.cpu_pins {
-            let cpus = self.facts()?.0.cpus.clone();
-            let pins = new.cpu_pins.clone();
+            let facts = self.facts()?;
+            let cpus = facts.0.cpus.clone();
+            let pins = new.placed_vcpus(&facts.0);
             let freed: Vec<u32> = old
                 .cpu_pins
                 .iter()
@@ -330,7 +331,7 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
-        let (_guard, disks) = self.hold_with_disks("remove VM", id)?;
+        let (_guard, disks) = self.hold_with_disks("remove VM", id).await?;
         let vm = self.own_vm(id)?;
         if vm.spec.delete_protected {
             return Err(Error::conflict(
@@ -369,14 +370,14 @@ impl Engine {
     }
 
     /// Holds a VM with all of its disks.
-    fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
+    async fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
         let disks_now =
             || -> Vec<DiskId> { self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect() };
         loop {
             let disks = disks_now();
             let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
             wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
-            let guard = self.hold(operation, &wanted)?;
+            let guard = self.take(operation, &wanted).await?;
             // One may have come or gone until just now.
             if disks_now() == disks {
                 return Ok((guard, disks));
@@ -427,7 +428,7 @@ impl Engine {
 
 /// The first difference that a VM takes only while it is down.
 fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
-    let rules: [(&'static str, bool); 20] = [
+    let rules: [(&'static str, bool); 21] = [
         ("cores", old.topology.cores != new.topology.cores),
         ("threads", old.topology.threads != new.topology.threads),
         ("sockets", new.topology.sockets < old.topology.sockets),
@@ -436,6 +437,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ("cpu mode", old.cpu_mode != new.cpu_mode),
         ("custom CPU model", old.cpu_model != new.cpu_model),
         ("custom emulated machine", old.machine != new.machine),
+        ("NUMA", (&old.numa_nodes, old.numa_tune_mode) != (&new.numa_nodes, new.numa_tune_mode)),
         ("CPU shares", old.cpu_shares != new.cpu_shares),
         (
             "boot",
@@ -470,7 +472,16 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         )+};
     }
     carry!(name, description, comment, kind, memory, guaranteed_memory, topology, cpu_pins, delete_protected);
-    carry!(high_availability, affinity, migration_downtime, numa_tune_mode, tunnel_migration, sso);
+    carry!(
+        high_availability,
+        affinity,
+        migration_downtime,
+        numa_tune_mode,
+        numa_nodes,
+        tunnel_migration,
+        sso,
+        cdrom
+    );
 }
 
 #[cfg(test)]

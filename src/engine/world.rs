@@ -27,6 +27,8 @@ pub enum Change {
     DropDisk(DiskId),
     Attachment(Attachment),
     DropAttachment { vm: VmId, disk: DiskId },
+    Nic(Nic),
+    DropNic { vm: VmId, nic: NicId },
     Intent(Intent),
     DropIntent(IntentId),
 }
@@ -94,6 +96,22 @@ pub enum Operation {
         before: Box<Disk>,
         attachments: Vec<Attachment>,
     },
+    AddNic {
+        vm: VmId,
+        nic: NicId,
+    },
+    /// Settings, plugging and unplugging.
+    UpdateNic {
+        before: Box<Nic>,
+        after: Box<Nic>,
+    },
+    RemoveNic {
+        before: Box<Nic>,
+    },
+    ReorderMacs {
+        vm: VmId,
+        before: Vec<Nic>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +129,7 @@ pub struct World {
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
+    pub nics: BTreeMap<(VmId, NicId), Nic>,
     pub intents: BTreeMap<IntentId, Intent>,
 }
 
@@ -131,6 +150,7 @@ impl World {
             Change::DropVm(id) => {
                 self.vms.remove(&id);
                 self.attachments.retain(|(vm, _), _| *vm != id);
+                self.nics.retain(|(vm, _), _| *vm != id);
             }
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
@@ -139,6 +159,8 @@ impl World {
             }
             Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
             Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
+            Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
+            Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }
@@ -156,6 +178,14 @@ impl World {
     /// The attachments of a disk.
     pub fn attachments_of(&self, disk: DiskId) -> impl Iterator<Item = &Attachment> {
         self.attachments.values().filter(move |attachment| attachment.disk == disk)
+    }
+
+    /// The network interfaces of a VM in the order of their names.
+    pub fn nics_of(&self, vm: VmId) -> Vec<&Nic> {
+        let range = (vm, NicId(uuid::Uuid::nil()))..=(vm, NicId(uuid::Uuid::max()));
+        let mut found: Vec<&Nic> = self.nics.range(range).map(|(_, nic)| nic).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

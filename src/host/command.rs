@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 /// What no work on an image's metadata ever needs, and a hostile image must not get.
 const MAX_MEMORY: &str = "--as=1073741824";
 const MAX_CPU_SECONDS: &str = "--cpu=10";
 const MAX_MESSAGE: u64 = 64 * 1024;
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
 /// Runs the program to its end. The error is what it wrote to its standard error, in English.
 pub fn run<A: AsRef<OsStr>>(
@@ -18,6 +19,15 @@ pub fn run<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     deadline: Duration,
 ) -> Result<(), String> {
+    output(program, args, deadline).map(drop)
+}
+
+/// The same for a program whose standard output is wanted.
+pub fn output<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+    deadline: Duration,
+) -> Result<Vec<u8>, String> {
     // prlimit(1) becomes the program, so that the limits hold from its first instruction.
     let mut child = Command::new("prlimit")
         .args([MAX_MEMORY, MAX_CPU_SECONDS, "--"])
@@ -25,32 +35,44 @@ pub fn run<A: AsRef<OsStr>>(
         .args(args)
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|why| format!("prlimit: {why}"))?;
-    let (done, message) = mpsc::channel();
-    if let Some(stderr) = child.stderr.take() {
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let read = stderr.take(MAX_MESSAGE).read_to_end(&mut text);
-            // The receiver is gone when the deadline passed.
-            let _ = done.send(read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()));
-        });
-    }
+    let answer = child.stdout.take().map(|stdout| gather(stdout, MAX_ANSWER));
+    let message = child.stderr.take().map(|stderr| gather(stderr, MAX_MESSAGE));
     // The program's standard error ends when it does.
-    let message = message.recv_timeout(deadline);
+    let message = message.map_or(Err(RecvTimeoutError::Disconnected), |it| it.recv_timeout(deadline));
     if message.is_err() {
         // Fails only when it ended by itself.
         let _ = child.kill();
     }
     let status = child.wait().map_err(|why| why.to_string())?;
     match message {
-        Ok(Ok(_)) if status.success() => Ok(()),
-        Ok(Ok(text)) => Err(format!("{} ended with {status}: {text}", program.display())),
+        Ok(Ok(_)) if status.success() => match answer.map(|it| it.recv_timeout(deadline)) {
+            Some(Ok(Ok(answer))) => Ok(answer),
+            Some(Ok(Err(why))) => Err(why.to_string()),
+            _ => Err(format!("{} did not end its answer", program.display())),
+        },
+        Ok(Ok(text)) => {
+            let text = String::from_utf8_lossy(&text);
+            Err(format!("{} ended with {status}: {}", program.display(), text.trim()))
+        }
         Ok(Err(why)) => Err(why.to_string()),
         Err(_) => Err(format!("{} did not end within {} s", program.display(), deadline.as_secs_f32())),
     }
+}
+
+/// Reads so many bytes of a stream in a thread of its own.
+fn gather(stream: impl Read + Send + 'static, most: u64) -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+    let (done, gathered) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stream.take(most).read_to_end(&mut bytes);
+        // The receiver is gone when the deadline passed.
+        let _ = done.send(read.map(|_| bytes));
+    });
+    gathered
 }
 
 #[cfg(test)]
@@ -66,6 +88,7 @@ mod tests {
     fn ends_tell() {
         let long = Duration::from_secs(20);
         assert_eq!(sh("exit 0", long), Ok(()));
+        assert_eq!(output(Path::new("/bin/sh"), ["-c", "echo yes"], long), Ok(b"yes\n".to_vec()));
         assert!(sh("echo no >&2; exit 3", long).unwrap_err().ends_with("3: no"));
         assert!(sh("kill -9 $$", long).unwrap_err().contains("signal: 9"));
         assert!(run(Path::new("/nonexistent/x"), ["y"], long).unwrap_err().contains("/nonexistent/x"));

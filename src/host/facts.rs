@@ -137,22 +137,22 @@ fn memory_sample(text: &str) -> HostSample {
 }
 
 /// A value of `/proc/meminfo` in bytes.
-fn meminfo(text: &str, key: &str) -> u64 {
+pub(super) fn meminfo(text: &str, key: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() * 1024
 }
 
 /// Ticks since the boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct CpuTimes {
+pub(super) struct CpuTimes {
     user: u64,
     system: u64,
     idle: u64,
 }
 
 impl CpuTimes {
-    /// From the first line of `/proc/stat`: user nice system idle iowait irq softirq steal.
-    fn of(stat: &str) -> Self {
+    /// From a line of `/proc/stat`, or the first one of all: user nice system idle iowait irq softirq steal.
+    pub(super) fn of(stat: &str) -> Self {
         let ticks: Vec<u64> = stat
             .lines()
             .next()
@@ -165,8 +165,16 @@ impl CpuTimes {
         Self { user: sum(&[0, 1]), system: sum(&[2, 5, 6, 7]), idle: sum(&[3, 4]) }
     }
 
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            user: self.user + other.user,
+            system: self.system + other.system,
+            idle: self.idle + other.idle,
+        }
+    }
+
     /// Percent of user, system and idle time. Between two looks within a tick nothing was done.
-    fn shares_since(self, before: Self) -> (f64, f64, f64) {
+    pub(super) fn shares_since(self, before: Self) -> (f64, f64, f64) {
         let [user, system, idle] =
             [(self.user, before.user), (self.system, before.system), (self.idle, before.idle)]
                 .map(|(now, before)| now.saturating_sub(before) as f64);

@@ -6,6 +6,8 @@ pub mod facts;
 mod files;
 mod images;
 mod lock;
+mod mirror;
+pub mod numa;
 pub mod pki;
 mod qcow2;
 
@@ -13,3 +15,4 @@ pub use beneath::beneath;
 pub use files::{private_folder, write_private};
 pub use images::QemuImg;
 pub use lock::StateLock;
+pub use mirror::Tc;

@@ -46,6 +46,11 @@ pub fn update(connect: &Connect, id: VmId, device: &str, scope: Scope) -> Result
     Ok(responsive(connect, id)?.update_device_flags(device, flags(scope))?)
 }
 
+pub fn change_medium(connect: &Connect, id: VmId, drive: &str, force: bool) -> Result<()> {
+    let force = if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
+    Ok(responsive(connect, id)?.update_device_flags(drive, LIVE | force)?)
+}
+
 pub fn resize_block(connect: &Connect, id: VmId, target: &str, bytes: u64) -> Result<()> {
     Ok(responsive(connect, id)?.block_resize(target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?)
 }

@@ -3,7 +3,7 @@
 
 use super::raw;
 use crate::error::{Error, Result};
-use crate::model::{Accelerator, CpuChoice, HostFacts, KIB, VmId};
+use crate::model::{Accelerator, CpuChoice, HostFacts, HostNode, KIB, VmId};
 use crate::xml::{self, Element};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -59,7 +59,8 @@ pub fn facts(connect: &Connect, wanted: Option<Accelerator>, cache: Option<&Path
         }
     };
     // These may change from one start of the host to the next, and cost nothing.
-    facts.cpus = host_cpus(&parse(&connect.capabilities()?)?);
+    facts.nodes = host_nodes(&parse(&connect.capabilities()?)?);
+    facts.cpus = facts.nodes.iter().flat_map(|node| &node.cpus).copied().collect();
     facts.memory = connect.node_info()?.memory.saturating_mul(KIB);
     Ok(facts)
 }
@@ -115,6 +116,7 @@ fn probe(connect: &Connect, wanted: Option<Accelerator>) -> Result<HostFacts> {
         machines: machines(&capabilities),
         cpus: BTreeSet::new(),
         memory: 0,
+        nodes: Vec::new(),
         spice: has_spice(&tcg),
     })
 }
@@ -231,9 +233,23 @@ fn machines(capabilities: &Element) -> BTreeSet<String> {
     arch.into_iter().flat_map(|arch| arch.all("machine")).map(Element::content).collect()
 }
 
-fn host_cpus(capabilities: &Element) -> BTreeSet<u32> {
+fn host_nodes(capabilities: &Element) -> Vec<HostNode> {
     let cells = capabilities.every("host/topology/cells/cell");
-    cells.iter().flat_map(|cell| cell.every("cpus/cpu")).filter_map(|cpu| cpu.number("@id")).collect()
+    let node = |cell: &&Element| {
+        let siblings = cell.every("distances/sibling");
+        Some(HostNode {
+            index: cell.number("@id")?,
+            memory: cell.number("memory").unwrap_or(0) * KIB,
+            cpus: cell.every("cpus/cpu").into_iter().filter_map(|cpu| cpu.number("@id")).collect(),
+            distances: siblings
+                .into_iter()
+                .filter_map(|sibling| Some((sibling.number("@id")?, sibling.number("@value")?)))
+                .collect(),
+        })
+    };
+    let mut nodes: Vec<HostNode> = cells.iter().filter_map(node).collect();
+    nodes.sort_by_key(|node| node.index);
+    nodes
 }
 
 #[cfg(test)]
@@ -262,7 +278,9 @@ mod tests {
     fn capabilities_are_read() {
         let capabilities = parse(
             "<capabilities><host><topology><cells num='2'>
-             <cell id='0'><cpus num='1'><cpu id='0'/></cpus></cell>
+             <cell id='0'><memory unit='KiB'>2048</memory>
+             <distances><sibling id='0' value='10'/><sibling id='1' value='20'/></distances>
+             <cpus num='1'><cpu id='0'/></cpus></cell>
              <cell id='1'><cpus num='1'><cpu id='3'/></cpus></cell></cells></topology></host>
              <guest><os_type>hvm</os_type><arch name='i686'><machine>isapc</machine></arch></guest>
              <guest><os_type>hvm</os_type><arch name='x86_64'>
@@ -270,7 +288,10 @@ mod tests {
              <domain type='kvm'/></arch></guest></capabilities>",
         )
         .unwrap();
-        assert_eq!(host_cpus(&capabilities), [0, 3].into());
+        let nodes = host_nodes(&capabilities);
+        assert_eq!((nodes[0].memory, &nodes[0].cpus), (2048 * KIB, &[0].into()));
+        assert_eq!(nodes[0].distances, [(0, 10), (1, 20)].into());
+        assert_eq!((nodes[1].index, &nodes[1].cpus), (1, &[3].into()));
         assert_eq!(machines(&capabilities), ["pc-q35-7.2", "q35"].map(String::from).into());
     }
 
@@ -289,6 +310,7 @@ mod tests {
             machines: BTreeSet::new(),
             cpus: BTreeSet::new(),
             memory: 0,
+            nodes: Vec::new(),
             spice: false,
         };
         keep(&file, Kept { key: "a".into(), facts: facts.clone() });

@@ -42,6 +42,8 @@ pub fn one(connect: &Connect, id: VmId) -> Result<Option<DomainSeen>> {
 fn look(connect: &Connect, id: VmId, domain: &Domain) -> Result<DomainSeen> {
     let (state, reason) = raw::state(domain)?;
     let power = match power(state, reason, || domain.has_managed_save(0).unwrap_or(false)) {
+        // Its process is gone already; libvirt is still clearing up behind it.
+        Seen::Power(Power::ShuttingDown) if !domain.is_active()? => Power::Off,
         Seen::Power(power) => power,
         Seen::DiskError => disk_pause(connect, id),
     };

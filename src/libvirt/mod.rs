@@ -30,7 +30,7 @@ use crate::engine::ports::{
     AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
 };
 use crate::error::Result;
-use crate::model::{Accelerator, HostFacts, VmId};
+use crate::model::{Accelerator, GuestInterface, HostFacts, VmId};
 use connection::{Lane, Link};
 use stats::Sampler;
 use std::path::{Path, PathBuf};
@@ -155,6 +155,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| devices::update(connect, id, device, scope))
     }
 
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| devices::change_medium(connect, id, drive, force))
+    }
+
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.link.call(Lane::Calls, |connect| devices::resize_block(connect, id, target, bytes))
     }
@@ -183,6 +187,11 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Slow, |connect| domain::agent(connect, id, call))
     }
 
+    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
+        let lane = if agent { Lane::Slow } else { Lane::Calls };
+        self.link.call(lane, |connect| domain::guest_interfaces(connect, id, agent))
+    }
+
     fn control(&self, id: VmId) -> Result<Control> {
         self.link.call(Lane::Calls, |connect| domain::control(&domain::lookup(connect, id)?))
     }
@@ -201,6 +210,10 @@ impl Hypervisor for Libvirt {
 
     fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
         self.link.call(Lane::Calls, |connect| storage::space(connect, name))
+    }
+
+    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| storage::ensure_isolated_network(connect, name))
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {

@@ -52,6 +52,29 @@ pub fn state(domain: &Domain) -> Result<(u32, u32)> {
     Ok((state as u32, reason as u32))
 }
 
+/// Name, hardware address and addresses of the guest's interfaces. `virt` leaks what it was given.
+pub fn interfaces(domain: &Domain, source: c_uint) -> Result<Vec<(String, String, Vec<String>)>> {
+    let mut found: *mut sys::virDomainInterfacePtr = ptr::null_mut();
+    // SAFETY: the handle lives as long as `domain`; libvirt allocates the list into the local.
+    let count = checked(unsafe { sys::virDomainInterfaceAddresses(domain.as_ptr(), &mut found, source, 0) })?;
+    let mut interfaces = Vec::new();
+    for index in 0..count as usize {
+        // SAFETY: the list has `count` valid interfaces, each with `naddrs` addresses, all ours to
+        // free, which is done once after their texts were copied.
+        unsafe {
+            let interface = *found.add(index);
+            let addresses = (0..(*interface).naddrs as usize)
+                .map(|at| text_of((*(*interface).addrs.add(at)).addr))
+                .collect();
+            interfaces.push((text_of((*interface).name), text_of((*interface).hwaddr), addresses));
+            sys::virDomainInterfaceFree(interface);
+        }
+    }
+    // SAFETY: the list itself was allocated for us by libvirt with malloc.
+    unsafe { nix::libc::free(found.cast()) };
+    Ok(interfaces)
+}
+
 /// State of the control interface and milliseconds since it is in it.
 pub fn control(domain: &Domain) -> Result<(u32, u64)> {
     let mut info = sys::virDomainControlInfo { state: 0, details: 0, stateTime: 0 };

@@ -1,7 +1,9 @@
-//! What the host offers to guests; found once per libvirt and QEMU version.
+//! What the host offers to guests, found once per libvirt and QEMU version; what guests tell.
 
+use super::numa::HostNode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,6 +52,8 @@ pub struct HostFacts {
     pub cpus: BTreeSet<u32>,
     /// Bytes.
     pub memory: u64,
+    /// NUMA nodes, in the order of their indexes.
+    pub nodes: Vec<HostNode>,
     pub spice: bool,
 }
 
@@ -67,4 +71,13 @@ impl HostFacts {
             Accelerator::Tcg => &self.models_tcg,
         }
     }
+}
+
+/// A network interface as a guest or a DHCP server knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestInterface {
+    /// The guest's own name of it, where the guest was asked.
+    pub name: String,
+    pub mac: String,
+    pub addresses: Vec<IpAddr>,
 }

@@ -1,6 +1,7 @@
 //! One type per kind of id, so that a disk's id cannot stand where a VM's is meant.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -49,8 +50,22 @@ ids! {
     CpuProfileId,
     NetworkId,
     VnicProfileId,
+    /// A network interface's id; the device in libvirt carries it in its alias.
+    NicId,
+    /// A NUMA node of a VM.
+    NumaNodeId,
     UserId,
     IntentId,
+}
+
+/// An id for what has none of its own: always the same for the same parts.
+pub fn derived_id(parts: &[&[u8]]) -> Uuid {
+    let mut digest = Sha256::new();
+    parts.iter().for_each(|part| digest.update(part));
+    let digest: [u8; 32] = digest.finalize().into();
+    let mut seed = [0; 16];
+    seed.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_random_bytes(seed).into_uuid()
 }
 
 /// The template that every VM can be made of: `Blank`.
@@ -69,6 +84,17 @@ impl DiskId {
     /// The serial number that the guest reads: the first 20 characters, as virtio-blk takes no more.
     pub fn serial(self) -> String {
         self.to_string()[..20].to_owned()
+    }
+}
+
+impl NicId {
+    /// The alias of the interface's device.
+    pub fn alias(self) -> String {
+        format!("ua-{self}")
+    }
+
+    pub fn from_alias(alias: &str) -> Option<Self> {
+        alias.strip_prefix("ua-")?.parse().ok()
     }
 }
 

@@ -4,10 +4,14 @@
 //! documents (a VM's present and next-run configuration are the same type); the API's own
 //! documents are `wire::types`.
 
+pub mod cdrom;
 pub mod cpu_set;
 pub mod disk;
 pub mod guest;
 pub mod ids;
+pub mod mac;
+pub mod nic;
+pub mod numa;
 pub mod operating_system;
 pub mod place;
 pub mod vm;
@@ -15,8 +19,11 @@ pub mod vm_state;
 
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
-pub use guest::{Accelerator, CpuChoice, HostFacts};
+pub use guest::{Accelerator, CpuChoice, GuestInterface, HostFacts};
 pub use ids::*;
+pub use mac::{Mac, MacRange};
+pub use nic::{BootProtocol, Nic, NicInterface};
+pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,

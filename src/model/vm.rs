@@ -1,8 +1,10 @@
 //! A virtual machine as the API promises it.
 
+use super::cdrom::check_medium;
 use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
 use super::ids::*;
+use super::numa::NumaNode;
 use super::{GIB, MIB};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -79,6 +81,8 @@ pub struct VmSpec {
     /// Milliseconds; -1 is the default of the cluster.
     pub migration_downtime: i32,
     pub numa_tune_mode: NumaTune,
+    /// In the order of their indexes.
+    pub numa_nodes: Vec<NumaNode>,
     /// File name in an ISO domain of the permanent CD-ROM drive.
     pub cdrom: Option<String>,
 }
@@ -122,6 +126,7 @@ impl Default for VmSpec {
             tunnel_migration: false,
             migration_downtime: -1,
             numa_tune_mode: NumaTune::Interleave,
+            numa_nodes: Vec::new(),
             cdrom: None,
         }
     }
@@ -313,6 +318,7 @@ impl VmSpec {
         check_name(&self.name)?;
         self.check_memory()?;
         self.check_cpu()?;
+        self.check_numa()?;
         for (label, text, max) in [
             ("description", Some(&self.description), 4000),
             ("comment", Some(&self.comment), 4000),
@@ -370,6 +376,7 @@ impl VmSpec {
                 }
             }
         }
+        self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
         self.check_custom_properties()
     }
 

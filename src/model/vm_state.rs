@@ -133,13 +133,18 @@ pub enum Move {
     Remove,
     /// Attach or detach a disk, or plug one.
     ChangeDisks,
+    /// Add, change, plug or remove a network interface.
+    ChangeNics,
     /// Online resize of a disk.
     Resize,
     ReorderMacs,
+    /// Another CD in the drive, or none.
+    ChangeMedium,
+    ChangeNuma,
 }
 
 impl Move {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -151,8 +156,11 @@ impl Move {
         Self::Logon,
         Self::Remove,
         Self::ChangeDisks,
+        Self::ChangeNics,
         Self::Resize,
         Self::ReorderMacs,
+        Self::ChangeMedium,
+        Self::ChangeNuma,
     ];
 
     fn verb(self) -> &'static str {
@@ -167,8 +175,11 @@ impl Move {
             Self::Logon => "log on to",
             Self::Remove => "remove",
             Self::ChangeDisks => "change the disks of",
+            Self::ChangeNics => "change the network interfaces of",
             Self::Resize => "resize a disk of",
             Self::ReorderMacs => "reorder the MAC addresses of",
+            Self::ChangeMedium => "change the CD of",
+            Self::ChangeNuma => "change the NUMA nodes of",
         }
     }
 }
@@ -210,8 +221,10 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         }
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
+        (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs, S::Down) => Verdict::Go,
+        (Move::ReorderMacs | Move::ChangeNuma, S::Down) => Verdict::Go,
+        (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
         _ => wrong_state(),
     }
 }

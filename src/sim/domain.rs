@@ -2,7 +2,7 @@
 
 use crate::engine::ports::{BlockSample, DomainSample, InterfaceSample, Scope};
 use crate::error::{Error, Kind, Result};
-use crate::model::{CpuSet, KIB, Power, VmId};
+use crate::model::{CpuSet, GuestInterface, KIB, Power, VmId};
 use crate::xml::{self, Element};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -124,6 +124,18 @@ impl Run {
             interfaces: targets("interface").map(|target| (target, interface)).collect(),
         }
     }
+}
+
+/// The guest's interfaces, numbered, each with an address of its number.
+pub fn guest_interfaces(document: &Element) -> Vec<GuestInterface> {
+    let macs = document.every("devices/interface").into_iter().filter_map(|it| it.value("mac/@address"));
+    macs.zip(0u8..)
+        .map(|(mac, number)| GuestInterface {
+            name: format!("eth{number}"),
+            mac,
+            addresses: vec![[192, 0, 2, number + 1].into()],
+        })
+        .collect()
 }
 
 /// What libvirt says of a call that the domain's state does not allow.

@@ -8,7 +8,9 @@ use crate::engine::ports::{
     StopDetail,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::{Accelerator, CpuChoice, GIB, HostFacts, PauseReason, Power, VmId};
+use crate::model::{
+    Accelerator, CpuChoice, GIB, GuestInterface, HostFacts, HostNode, PauseReason, Power, VmId,
+};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -284,6 +286,14 @@ impl Hypervisor for Simulated {
                 machines: names(&["q35", "pc", "pc-q35-7.2", "pc-i440fx-7.2"]),
                 cpus: (0..16).collect(),
                 memory: 64 * GIB,
+                nodes: [(0, 0..8), (1, 8..16)]
+                    .map(|(index, cpus)| HostNode {
+                        index,
+                        memory: 32 * GIB,
+                        cpus: cpus.collect(),
+                        distances: [(index, 10), (1 - index, 20)].into(),
+                    })
+                    .into(),
                 spice: true,
             })
         })
@@ -505,6 +515,16 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
+        self.change_domain("change medium", id, |domain| {
+            let run = domain.answering()?;
+            if run.deaf && !force {
+                return Err(Error::conflict("The guest holds the CD-ROM's tray locked."));
+            }
+            domain::replace(&mut run.document, &domain::read_device(drive, None)?)
+        })
+    }
+
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.change("resize block", |state| {
             let document = &state.domain(id)?.answering()?.document;
@@ -557,6 +577,17 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
+        self.look(|state| {
+            let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
+            let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
+            match agent && !run.agent {
+                true => Err(no_agent()),
+                false => Ok(domain::guest_interfaces(&run.document)),
+            }
+        })
+    }
+
     fn control(&self, id: VmId) -> Result<Control> {
         self.look(|state| {
             let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
@@ -591,6 +622,13 @@ impl Hypervisor for Simulated {
         self.look(|state| match &state.images {
             Some(images) => images.space(Path::new("/")),
             None => Ok((1024 * GIB, 1024 * GIB)),
+        })
+    }
+
+    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
+        self.change("ensure isolated network", |state| {
+            state.networks.insert(name.to_owned());
+            Ok(())
         })
     }
 

@@ -7,6 +7,7 @@
 mod domain;
 mod hypervisor;
 mod images;
+mod mirrors;
 mod steps;
 mod store;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod tests;
 
 pub use hypervisor::Simulated;
 pub use images::SimImages;
+pub use mirrors::SimMirrors;
 pub use steps::Steps;
 pub use store::MemoryStore;

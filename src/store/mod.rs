@@ -11,7 +11,7 @@ mod tests;
 use crate::engine::ports::{Durability, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, Vm};
+use crate::model::{Attachment, Disk, Nic, Vm};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -112,6 +112,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
+    found.extend(all(&db)?.into_iter().map(Change::Nic));
     found.extend(all(&db)?.into_iter().map(Change::Intent));
     Ok(found)
 }
@@ -145,6 +146,8 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::DropAttachment { vm, disk } => {
                 delete::<Attachment>(&db, &[vm.to_string(), disk.to_string()])
             }
+            Change::Nic(it) => put(&db, it),
+            Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
         }?;

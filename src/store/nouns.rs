@@ -18,7 +18,7 @@ pub enum Column {
     Key,
     /// A text or number, or nothing.
     Plain,
-    /// True or false.
+    /// True or false, or nothing.
     Flag,
     /// A JSON document, or nothing.
     Document,
@@ -61,5 +61,8 @@ nouns! {
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
         wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
+    Nic, nics:
+        id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,
+        plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;
     Intent, intents: id Key, begun Plain, undoing Flag, operation Document;
 }

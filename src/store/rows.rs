@@ -81,7 +81,7 @@ pub fn all<T: Noun>(db: &Connection) -> Result<Vec<T>, Fault> {
 
 fn to_column(member: &Json, kind: Column) -> Option<Value> {
     Some(match (kind, member) {
-        (Column::Plain | Column::Document, Json::Null) => Value::Null,
+        (Column::Plain | Column::Flag | Column::Document, Json::Null) => Value::Null,
         (Column::Key | Column::Plain, Json::String(text)) => Value::Text(text.clone()),
         (Column::Key | Column::Plain, Json::Number(number)) => Value::Integer(number.as_i64()?),
         (Column::Flag, Json::Bool(flag)) => Value::Integer((*flag).into()),

@@ -89,6 +89,23 @@ fn disk(n: u8, alias: &str, size: u64, flag: bool) -> Disk {
     }
 }
 
+fn nic(vm: u8, n: u8, flag: bool) -> Nic {
+    Nic {
+        id: NicId(id(10 * (vm + 1) + n)),
+        vm: VmId(id(vm)),
+        name: n.to_string(),
+        network: flag.then(|| NetworkId(id(4))),
+        profile: flag.then(|| VnicProfileId(id(6))),
+        interface: NicInterface::Rtl8139Virtio,
+        mac: Mac([0, 0x1a, 0x4a, vm, n, flag.into()]),
+        plugged: flag,
+        linked: !flag,
+        port_mirroring: flag.then(|| NetworkId(id(4))).into_iter().collect(),
+        boot_protocol: flag.then_some(BootProtocol::Dhcp),
+        on_boot: (!flag).then_some(flag),
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let n = 0..4u8;
     let text = "\\PC{0,8}['\"\0\n]?";
@@ -110,6 +127,9 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         (n.clone(), n.clone())
             .prop_map(|(vm, disk)| Change::DropAttachment { vm: VmId(id(vm)), disk: DiskId(id(disk)) }),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(vm, n, flag)| Change::Nic(nic(vm, n, flag))),
+        (n.clone(), n.clone())
+            .prop_map(|(vm, n)| Change::DropNic { vm: VmId(id(vm)), nic: nic(vm, n, true).id }),
         (n.clone(), text).prop_map(|(n, name)| {
             Change::Intent(Intent {
                 id: IntentId(id(n)),
@@ -125,6 +145,7 @@ fn change() -> impl Strategy<Value = Change> {
 /// The change refers to nothing that is missing.
 fn fits(world: &World, change: &Change) -> bool {
     match change {
+        Change::Nic(it) => world.vms.contains_key(&it.vm),
         Change::Attachment(it) => world.vms.contains_key(&it.vm) && world.disks.contains_key(&it.disk),
         _ => true,
     }

@@ -3,9 +3,9 @@
 use super::lab::Lab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use vireo::engine::DiskChange;
 use vireo::engine::ports::{Hypervisor, Images, Store};
 use vireo::engine::world::World;
+use vireo::engine::{DiskChange, NicChange};
 use vireo::model::*;
 use vireo::{domain, xml};
 
@@ -15,6 +15,7 @@ pub async fn audit(lab: &Lab) -> Vec<String> {
     rows(lab, &mut wrong);
     files(lab, &mut wrong);
     documents(lab, &mut wrong);
+    mirrors(lab, &mut wrong);
     reloaded(lab, &mut wrong);
     locks(lab, &mut wrong).await;
     wrong.0
@@ -82,6 +83,45 @@ pub fn devices(document: &str) -> BTreeMap<DiskId, (String, Option<String>, bool
         .collect()
 }
 
+/// The interfaces of a document: by id the address, the network and the carrier.
+fn interfaces(document: &str) -> BTreeMap<NicId, (String, Option<String>, bool)> {
+    let document = xml::parse(document.as_bytes()).unwrap();
+    let taps = domain::observe(&document).taps.into_iter();
+    taps.filter_map(|tap| {
+        Some((NicId::from_alias(tap.alias.as_deref()?)?, (tap.mac, tap.network, tap.linked)))
+    })
+    .collect()
+}
+
+fn nics(lab: &Lab, world: &World, vm: &Vm, wrong: &mut Wrong) {
+    let wanted: BTreeMap<_, _> = world
+        .nics_of(vm.id)
+        .into_iter()
+        .filter(|nic| nic.plugged)
+        .map(|nic| {
+            let network = nic.network.map(|id| world.networks[&id].binding.clone());
+            (nic.id, (nic.mac.to_string(), network, nic.linked))
+        })
+        .collect();
+    for persistent in [true, false] {
+        let seen = interfaces(&lab.sim.document(vm.id, persistent).unwrap().unwrap_or_default());
+        let name = &vm.spec.name;
+        wrong.unless(seen == wanted, || {
+            format!("{name} has the interfaces {seen:?} (persistent: {persistent}), not {wanted:?}")
+        });
+    }
+}
+
+/// What is copied is what the rows ask for.
+fn mirrors(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let runs = |vm: VmId| matches!(lab.engine.inventory.power(vm), Some(Power::Running));
+    let mirror = |nic: &&Nic| nic.plugged && runs(nic.vm) && !nic.port_mirroring.is_empty();
+    let wanted = world.nics.values().any(|nic| mirror(&nic));
+    let copies = lab.mirrors.copies();
+    wrong.unless(wanted || copies.is_empty(), || format!("copied is {copies:?}, asked for nothing"));
+}
+
 fn documents(lab: &Lab, wrong: &mut Wrong) {
     let domains = lab.sim.domains().unwrap();
     let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
@@ -111,6 +151,7 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         wrong.unless(plugged == wanted, || format!("{name} has defined {plugged:?}, not {wanted:?}"));
         let live = devices(&lab.sim.document(id, false).unwrap().unwrap());
         wrong.unless(live == wanted, || format!("{name} has live {live:?}, not {wanted:?}"));
+        nics(lab, &world, vm, wrong);
         let observed = domain::observe(&xml::parse(persistent.as_bytes()).unwrap());
         let figures = (observed.current_memory, observed.vcpus);
         wrong.unless(figures == (vm.spec.memory, vm.spec.topology.vcpus()), || {
@@ -119,6 +160,13 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
                 vm.spec.memory, vm.spec.topology
             )
         });
+        let drive = observed.disks.iter().find(|disk| disk.device == "cdrom").unwrap();
+        let medium = drive.file.as_deref().and_then(|file| file.rsplit('/').next());
+        wrong.unless(medium == vm.spec.cdrom.as_deref(), || {
+            format!("{name} is defined with the CD {medium:?}")
+        });
+        let cells = persistent.matches("<cell ").count();
+        wrong.unless(cells == vm.spec.numa_nodes.len(), || format!("{name} is defined with {cells} nodes"));
         if seen.power == Power::Off {
             wrong.unless(*name == vm.spec.name, || format!("domain {name} is VM {}", vm.spec.name));
         } else if !vm.run_once {
@@ -143,9 +191,10 @@ fn reloaded(lab: &Lab, wrong: &mut Wrong) {
 
 /// Nobody holds anything any more: a change that changes nothing is let through.
 async fn locks(lab: &Lab, wrong: &mut Wrong) {
-    let (vms, disks): (Vec<VmId>, Vec<DiskId>) = {
+    let (vms, disks, nics): (Vec<VmId>, Vec<DiskId>, Vec<(VmId, NicId)>) = {
         let world = lab.engine.world();
-        (world.vms.keys().copied().collect(), world.disks.keys().copied().collect())
+        let vms = world.vms.keys().copied().collect();
+        (vms, world.disks.keys().copied().collect(), world.nics.keys().copied().collect())
     };
     for vm in vms {
         let free = lab.engine.update_vm(vm, false, |_| Ok(())).await;
@@ -154,5 +203,9 @@ async fn locks(lab: &Lab, wrong: &mut Wrong) {
     for disk in disks {
         let free = lab.engine.update_disk(disk, None, DiskChange::default()).await;
         wrong.unless(free.is_ok(), || format!("disk {disk} is held: {free:?}"));
+    }
+    for (vm, nic) in nics {
+        let free = lab.engine.update_nic(vm, nic, NicChange::default()).await;
+        wrong.unless(free.is_ok(), || format!("interface {nic} is held: {free:?}"));
     }
 }

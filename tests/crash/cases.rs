@@ -125,7 +125,7 @@ fn drop_a_saved_vm_and_adopt_its_next_run() {
     sweep(
         async |lab| {
             let vm = with_next_run(lab).await;
-            lab.engine.suspend_vm(vm).unwrap().finished().await.unwrap();
+            lab.engine.suspend_vm(vm).await.unwrap().finished().await.unwrap();
             vm
         },
         async |lab, vm| lab.engine.stop_vm(*vm).await,
@@ -406,7 +406,10 @@ fn stop_vm() {
 
 #[test]
 fn suspend_vm() {
-    sweep(async |lab| running(lab, 1).await.0, async |lab, vm| lab.engine.suspend_vm(*vm)?.finished().await);
+    sweep(
+        async |lab| running(lab, 1).await.0,
+        async |lab, vm| lab.engine.suspend_vm(*vm).await?.finished().await,
+    );
 }
 
 #[test]
@@ -414,7 +417,7 @@ fn resume_vm() {
     sweep(
         async |lab| {
             let (vm, _) = running(lab, 1).await;
-            lab.engine.suspend_vm(vm).unwrap().finished().await.unwrap();
+            lab.engine.suspend_vm(vm).await.unwrap().finished().await.unwrap();
             vm
         },
         async |lab, vm| lab.engine.start_vm(*vm, StartOptions::default()).await,

@@ -9,7 +9,7 @@ use vireo::engine::world::Change;
 use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, Settings};
 use vireo::error::Result;
 use vireo::model::*;
-use vireo::sim::{MemoryStore, SimImages, Simulated, Steps};
+use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, Steps};
 
 /// Folder of the simulated images; nothing is ever there.
 const STATE: &str = "/nonexistent/vireo";
@@ -19,6 +19,7 @@ pub struct Lab {
     pub engine: Arc<Engine>,
     pub sim: Simulated,
     pub images: SimImages,
+    pub mirrors: SimMirrors,
     pub store: MemoryStore,
     /// Counts the calls of all three.
     pub steps: Arc<Steps>,
@@ -46,9 +47,8 @@ async fn first_rows() -> &'static [Change] {
     }
     let store = MemoryStore::new().unwrap();
     let hypervisor = Arc::new(Simulated::default());
-    Engine::open(settings(), Arc::new(store.clone()), hypervisor, Arc::new(SimImages::default()))
-        .await
-        .unwrap();
+    let (images, mirrors) = (Arc::new(SimImages::default()), Arc::new(SimMirrors::default()));
+    Engine::open(settings(), Arc::new(store.clone()), hypervisor, images, mirrors).await.unwrap();
     ROWS.get_or_init(|| store.load().unwrap())
 }
 
@@ -59,18 +59,26 @@ impl Lab {
         let sim = Simulated::with_images(images.clone()).counting(steps.clone());
         let store = MemoryStore::holding(first_rows().await).unwrap();
         images.put(format!("{STATE}/boot/kernel"), 1);
-        Self::over(sim, images, store, steps).await
+        let mirrors = SimMirrors::default().counting(steps.clone());
+        Self::over(sim, images, mirrors, store, steps).await
     }
 
-    async fn over(sim: Simulated, images: SimImages, store: MemoryStore, steps: Arc<Steps>) -> Self {
+    async fn over(
+        sim: Simulated,
+        images: SimImages,
+        mirrors: SimMirrors,
+        store: MemoryStore,
+        steps: Arc<Steps>,
+    ) -> Self {
         let store = store.counting(steps.clone());
         let engine = Engine::open(
             settings(),
             Arc::new(store.clone()),
             Arc::new(sim.clone()),
             Arc::new(images.clone()),
+            Arc::new(mirrors.clone()),
         );
-        let lab = Self { engine: engine.await.unwrap(), sim, images, store, steps };
+        let lab = Self { engine: engine.await.unwrap(), sim, images, mirrors, store, steps };
         while !lab.engine.connected() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -79,7 +87,8 @@ impl Lab {
 
     /// A new engine over what the last one left: hypervisor, images, and a store's rows.
     pub async fn restarted(&self, store: MemoryStore) -> Self {
-        Self::over(self.sim.clone(), self.images.clone(), store, self.steps.clone()).await
+        let (sim, images, mirrors) = (self.sim.clone(), self.images.clone(), self.mirrors.clone());
+        Self::over(sim, images, mirrors, store, self.steps.clone()).await
     }
 
     /// Waits until nothing is left to do, for a clock that runs ahead.
@@ -93,6 +102,11 @@ impl Lab {
             }
         }
         panic!("not at rest: {:#?}", self.engine.world().intents);
+    }
+
+    /// Puts ISO files where VMs find them.
+    pub fn isos(&self, names: &[&str]) {
+        names.iter().for_each(|name| self.images.put(format!("{STATE}/isos/{name}"), 1));
     }
 
     pub async fn vm(&self, name: &str) -> VmId {
@@ -142,13 +156,26 @@ impl Lab {
                     format!("{} {} active={} ro={}", disk.alias, hangs.target, hangs.active, hangs.read_only)
                 })
                 .collect();
+            let nics: Vec<String> = world
+                .nics_of(vm.id)
+                .into_iter()
+                .map(|nic| {
+                    let Nic { name, mac, interface, plugged, linked, .. } = nic;
+                    let mac = &mac.to_string()[12..];
+                    let leads = (nic.network.is_some(), nic.port_mirroring.len());
+                    format!("{name} {mac} {interface:?} {leads:?} plugged={plugged} linked={linked}")
+                })
+                .collect();
             let next = vm.next_run.as_ref().map(|next| (&next.name, next.memory, next.topology));
             let status = self.engine.status(vm.id);
             let spec = &vm.spec;
+            let cdrom = (&spec.cdrom, self.engine.medium(vm.id).unwrap());
+            let numa: Vec<_> = spec.numa_nodes.iter().map(|node| (node.memory, &node.cores)).collect();
             lines.insert(
                 format!("vm {}", spec.name),
                 format!(
-                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?}",
+                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?} nics={nics:?} \
+                     cdrom={cdrom:?} numa={numa:?}",
                     spec.memory, spec.topology, spec.description, vm.run_once
                 ),
             );

@@ -2,11 +2,14 @@
 
 mod audit;
 mod cases;
+mod cdrom;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kills;
 mod lab;
 mod later;
+mod nics;
+mod numa;
 mod place;
 mod races;
 mod sim;

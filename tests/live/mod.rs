@@ -3,11 +3,14 @@
 
 pub mod harness;
 
+mod cdrom;
 mod console;
 mod daemon;
 mod disks;
 mod follow;
 mod full;
 mod kvm;
+mod nics;
+mod numa;
 mod power;
 mod stock;

@@ -111,6 +111,22 @@ CREATE TABLE attachments (
 ) STRICT;
 CREATE INDEX attachments_of_disk ON attachments (disk);
 
+CREATE TABLE nics (
+    id             TEXT NOT NULL PRIMARY KEY,
+    vm             TEXT NOT NULL REFERENCES vms ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    name           TEXT NOT NULL,
+    network        TEXT REFERENCES networks DEFERRABLE INITIALLY DEFERRED,
+    profile        TEXT REFERENCES vnic_profiles DEFERRABLE INITIALLY DEFERRED,
+    interface      TEXT NOT NULL,
+    mac            TEXT NOT NULL,
+    plugged        INTEGER NOT NULL CHECK (plugged IN (0, 1)),
+    linked         INTEGER NOT NULL CHECK (linked IN (0, 1)),
+    port_mirroring TEXT NOT NULL CHECK (json_valid(port_mirroring)),
+    boot_protocol  TEXT,
+    on_boot        INTEGER CHECK (on_boot IN (0, 1)),
+    UNIQUE (vm, name)
+) STRICT;
+
 -- What operations under way set out to do; refers to nothing, as it outlives what it removes.
 CREATE TABLE intents (
     id        TEXT NOT NULL PRIMARY KEY,

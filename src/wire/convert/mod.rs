@@ -1,13 +1,19 @@
 //! Between the API's documents and the model: what a request says becomes values that are known
 //! to be of their kind, and what is becomes a document.
 
+mod cdrom;
 mod disk;
 mod names;
+mod nic;
+mod numa;
 mod place;
 mod vm;
 
+pub use cdrom::{CDROM, cdrom, medium};
 pub use disk::{DiskPlace, DiskRequest, disk};
 pub use names::{Named, named};
+pub use nic::{NicRequest, is_named, nic, reported_device};
+pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 

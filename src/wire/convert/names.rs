@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
-use crate::model::{DiskFormat, DiskInterface, DiskStatus};
+use crate::model::{BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface};
 
 /// A value that the API knows by a name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -45,6 +45,11 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    NicInterface, "NicInterface":
+        NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
+        NicInterface::Rtl8139Virtio = "rtl8139_virtio";
+    BootProtocol, "BootProtocol":
+        BootProtocol::Dhcp = "dhcp", BootProtocol::None = "none", BootProtocol::Static = "static";
     VmKind, "VmType": VmKind::Desktop = "desktop", VmKind::Server = "server";
     CpuMode, "CpuMode":
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";

@@ -295,12 +295,12 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
             }),
         }),
         rng_device: spec.rng.filter(|_| all_content).map(rng),
-        console: all_content.then(|| types::Console { enabled: Some(spec.serial_console) }),
+        console: all_content.then_some(types::Console { enabled: Some(spec.serial_console) }),
         usb: Some(types::Usb { enabled: Some(spec.usb), ..Default::default() }),
         soundcard_enabled: all_content.then_some(spec.soundcard),
         tunnel_migration: Some(spec.tunnel_migration),
         migration_downtime: Some(spec.migration_downtime),
-        virtio_scsi: all_content.then(|| types::VirtioScsi { enabled: Some(spec.virtio_scsi) }),
+        virtio_scsi: all_content.then_some(types::VirtioScsi { enabled: Some(spec.virtio_scsi) }),
         serial_number: spec.serial_number.as_ref().map(serial_number),
         start_paused: Some(spec.start_paused),
         cpu_profile: spec.cpu_profile.or(state.cpu_profile).map(|id| reference("cpuprofiles", id)),
@@ -354,7 +354,7 @@ fn cpu(spec: &VmSpec) -> types::Cpu {
             threads: Some(small(threads)),
         }),
         cpu_tune: (!pins.is_empty())
-            .then(|| types::CpuTune { vcpu_pins: Some(types::VcpuPins { vcpu_pin: pins }) }),
+            .then_some(types::CpuTune { vcpu_pins: Some(types::VcpuPins { vcpu_pin: pins }) }),
         mode: spec.cpu_mode.map(|mode| mode.name().into()),
         architecture: Some("X86_64".into()),
         ..Default::default()

@@ -19,6 +19,22 @@ impl<'de> serde::Deserialize<'de> for Slot {
     }
 }
 
+/// An element that says yes by standing there, whatever it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence;
+
+impl Serialize for Presence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Presence {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Presence)
+    }
+}
+
 part! {
     /// A way to another resource.
     Link {

@@ -54,7 +54,7 @@ collection! {
         /// In a request: copy the template's disks.
         clone: Option<bool>,
         /// In a request: keep the disks of a machine that is deleted.
-        detach_only: Option<bool>,
+        detach_only: Option<Presence>,
     }
 }
 

@@ -40,6 +40,7 @@ impl Daemon {
             told: AtomicBool::new(false),
         };
         daemon.remember_facts();
+        daemon.lend_tc();
         daemon.restart();
         daemon.keep_facts();
         daemon
@@ -50,6 +51,22 @@ impl Daemon {
     fn remember_facts(&self) {
         std::fs::create_dir_all(&self.state).unwrap();
         let _ = std::fs::copy(self.kept_facts(), self.facts());
+    }
+
+    /// The daemon is on the machine's network, as its clients are; the taps are on the host's.
+    fn lend_tc(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let keeper = std::fs::read_to_string(&self.keeper).unwrap();
+        let script =
+            format!("#!/bin/sh\nexec nsenter --target {} --net -- /usr/sbin/tc \"$@\"\n", keeper.trim());
+        let file = self.tools().join("tc");
+        std::fs::create_dir_all(self.tools()).unwrap();
+        std::fs::write(&file, script).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn tools(&self) -> PathBuf {
+        self.state.with_extension("tools")
     }
 
     fn keep_facts(&self) {
@@ -76,6 +93,7 @@ impl Daemon {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", keeper.trim(), "--mount", "--", env!("CARGO_BIN_EXE_vireo"), "serve"])
+            .env("PATH", format!("{}:{}", self.tools().display(), std::env::var("PATH").unwrap()))
             .env("VIREO_PATHS_STATE", &self.state)
             .env("VIREO_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("VIREO_SERVER_TLS", self.options.tls.to_string())

@@ -8,6 +8,7 @@ mod daemon;
 mod disk;
 mod guest;
 mod host;
+mod nic;
 mod vm;
 
 pub use client::{Client, Reply};
@@ -15,7 +16,8 @@ pub use daemon::{Daemon, Options, PASSWORD, USER};
 pub use disk::Disk;
 pub use guest::Guest;
 pub use host::{Host, run};
-pub use vm::{Boots, Vm};
+pub use nic::Nic;
+pub use vm::{Boots, Vm, statistic};
 
 use std::io::Write;
 use std::ops::Deref;
@@ -47,6 +49,12 @@ impl Lab {
     pub fn stock() -> Option<Self> {
         guests()?;
         Some(Self::new(Host::start(&["--stock"]), &Options::default()))
+    }
+
+    /// On a host that shows a NUMA node for each of its CPUs.
+    pub fn with_nodes() -> Option<Self> {
+        guests()?;
+        Some(Self::new(Host::start(&["--numa"]), &Options::default()))
     }
 
     pub fn client(&self) -> Client {

@@ -1,0 +1,157 @@
+//! The network interfaces of a VM.
+
+use super::app::App;
+use super::fault::Fault;
+use super::links;
+use super::lookup;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::statistics;
+use crate::engine::NicChange;
+use crate::model::*;
+use crate::wire::convert::{self, NicRequest};
+use crate::wire::require;
+use crate::wire::types::{self, Action};
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+const ITEM: &str = "/vms/{vm}/nics/{nic}";
+
+/// An interface as lists have it; its statistics join it by `detail`.
+fn document(app: &App, nic: &Nic, with_statistics: bool) -> types::Nic {
+    let mut document = convert::nic(nic);
+    let href = document.href.clone().unwrap_or_default();
+    document.actions = links::actions(ITEM, &href);
+    document.link = links::collections(ITEM, &href);
+    // Reachable, but clients of version 3 know one link only.
+    document.link.retain(|link| link.rel.as_deref() != Some("reporteddevices"));
+    document.statistics = with_statistics.then(|| statistics::of_nic(app, nic));
+    document
+}
+
+/// The interfaces of a VM, as its sub-collection has them.
+pub fn of_vm(app: &App, vm: VmId, request: &Request) -> Result<types::Nics, Fault> {
+    let nics = app.engine.nics(vm)?;
+    let documents = nics.iter().map(|nic| document(app, nic, request.detail.has("statistics")));
+    Ok(types::Nics { nic: documents.take(request.max.unwrap_or(usize::MAX)).collect(), ..Default::default() })
+}
+
+fn addressed(app: &App, request: &Request) -> Result<Nic, Fault> {
+    let (vm, id): (VmId, NicId) = (request.id("vm")?, request.id("nic")?);
+    Ok(app.engine.nic(vm, id)?)
+}
+
+/// `GET /vms/{vm}/nics`
+pub async fn list(app: Arc<App>, request: Request) -> Answer {
+    Ok(Reply::ok(of_vm(&app, request.id("vm")?, &request)?))
+}
+
+/// `GET /vms/{vm}/nics/{nic}`: always with its statistics.
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    let nic = addressed(&app, &request)?;
+    Ok(Reply::ok(document(&app, &nic, true)))
+}
+
+/// `POST /vms/{vm}/nics`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let vm: VmId = request.id("vm")?;
+    app.engine.vm(vm)?;
+    let asked: types::Nic = request.document().await?;
+    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
+    require("NIC", "add", &[("name", named)])?;
+    let id = app.engine.add_nic(vm, change(&app, vm, &asked)?).await?;
+    let document = document(&app, &app.engine.nic(vm, id)?, false);
+    let href = document.href.clone().unwrap_or_default();
+    Ok(Reply::created(document, href))
+}
+
+/// `PUT /vms/{vm}/nics/{nic}`
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let Nic { vm, id, .. } = addressed(&app, &request)?;
+    let asked: types::Nic = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine.update_nic(vm, id, change(&app, vm, &asked)?).await?;
+    Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, false)))
+}
+
+/// `DELETE /vms/{vm}/nics/{nic}`
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let Nic { vm, id, .. } = addressed(&app, &request)?;
+    request.optional::<Action>().await?;
+    app.engine.remove_nic(vm, id).await?;
+    Ok(Reply::no_content())
+}
+
+/// `POST /vms/{vm}/nics/{nic}/activate`
+pub async fn activate(app: Arc<App>, request: Request) -> Answer {
+    plug(&app, &request, true).await
+}
+
+/// `POST /vms/{vm}/nics/{nic}/deactivate`
+pub async fn deactivate(app: Arc<App>, request: Request) -> Answer {
+    plug(&app, &request, false).await
+}
+
+async fn plug(app: &App, request: &Request, plugged: bool) -> Answer {
+    let Nic { vm, id, .. } = addressed(app, request)?;
+    let action = request.optional::<Action>().await?.unwrap_or_default();
+    let change = NicChange { plugged: Some(plugged), ..NicChange::default() };
+    app.engine.update_nic(vm, id, change).await?;
+    Ok(Reply::complete(action))
+}
+
+fn change(app: &App, vm: VmId, asked: &types::Nic) -> Result<NicChange, Fault> {
+    let NicRequest { name, interface, mac, plugged, linked, boot_protocol, on_boot } = asked.try_into()?;
+    let network = asked.network.as_ref().map(|network| match convert::is_named(network) {
+        true => lookup::network(app, vm, network).map(Some),
+        false => Ok(None),
+    });
+    let profile = asked.vnic_profile.as_ref().map(|profile| match convert::is_named(profile) {
+        true => lookup::vnic_profile(app, profile).map(Some),
+        false => Ok(None),
+    });
+    Ok(NicChange {
+        name,
+        network: network.transpose()?,
+        profile: profile.transpose()?,
+        interface,
+        mac,
+        plugged,
+        linked,
+        port_mirroring: asked
+            .port_mirroring
+            .as_ref()
+            .map(|mirroring| mirrored(app, vm, mirroring))
+            .transpose()?,
+        boot_protocol,
+        on_boot,
+    })
+}
+
+/// The networks whose traffic the interface is to see.
+fn mirrored(app: &App, vm: VmId, mirroring: &types::PortMirroring) -> Result<Vec<NetworkId>, Fault> {
+    let mut found: Vec<NetworkId> = Vec::new();
+    for network in mirroring.networks.iter().flat_map(|networks| &networks.network) {
+        if !convert::is_named(network) {
+            let reason = "Network must have name or id property for port mirroring";
+            return Err(Fault::new(StatusCode::BAD_REQUEST, reason, ""));
+        }
+        let network = lookup::network(app, vm, network)?;
+        if !found.contains(&network) {
+            found.push(network);
+        }
+    }
+    Ok(found)
+}
+
+/// `GET /vms/{vm}/nics/{nic}/statistics`
+pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
+    let nic = addressed(&app, &request)?;
+    Ok(Reply::ok(statistics::of_nic(&app, &nic)))
+}
+
+/// `GET /vms/{vm}/nics/{nic}/statistics/{statistic}`
+pub async fn show_statistic(app: Arc<App>, request: Request) -> Answer {
+    let nic = addressed(&app, &request)?;
+    statistics::one(statistics::of_nic(&app, &nic), &request)
+}

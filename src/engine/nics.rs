@@ -1,0 +1,437 @@
+//! Network interfaces of VMs: add, change, plug, remove.
+
+use super::locks::{Entity, Guard, Mode};
+use super::ports::Scope;
+use super::unplug::NIC;
+use super::world::{Change, Operation, World};
+use super::{Engine, documents, failpoint, locks};
+use crate::domain::{self, NicDevice};
+use crate::error::{Error, Result};
+use crate::model::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The setting that holds the range of addresses for new interfaces.
+pub(super) const MAC_POOL: &str = "mac_pool";
+
+/// What a client says of an interface; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct NicChange {
+    pub name: Option<String>,
+    pub network: Option<Option<NetworkId>>,
+    pub profile: Option<Option<VnicProfileId>>,
+    pub interface: Option<NicInterface>,
+    pub mac: Option<Mac>,
+    pub plugged: Option<bool>,
+    pub linked: Option<bool>,
+    pub port_mirroring: Option<Vec<NetworkId>>,
+    pub boot_protocol: Option<BootProtocol>,
+    pub on_boot: Option<bool>,
+}
+
+impl NicChange {
+    fn over(&self, world: &World, before: &Nic) -> Result<Nic> {
+        let (network, profile) = self.lead(world, before)?;
+        let mut nic = Nic { network, profile, ..before.clone() };
+        macro_rules! set {
+            ($($field:ident),+) => {$(
+                if let Some(value) = &self.$field {
+                    nic.$field = value.clone();
+                }
+            )+};
+        }
+        set!(name, interface, mac, plugged, linked, port_mirroring);
+        nic.boot_protocol = self.boot_protocol.or(nic.boot_protocol);
+        nic.on_boot = self.on_boot.or(nic.on_boot);
+        Ok(nic)
+    }
+
+    /// Where the interface is to lead. Clients send back both network and profile after changing
+    /// one of them, so what differs decides.
+    fn lead(&self, world: &World, before: &Nic) -> Result<(Option<NetworkId>, Option<VnicProfileId>)> {
+        let network = self.network.filter(|network| *network != before.network);
+        let profile = self.profile.filter(|profile| *profile != before.profile);
+        match (profile, network) {
+            (Some(Some(profile)), network) => {
+                let profile = world.vnic_profiles.get(&profile).ok_or_else(|| {
+                    Error::invalid("Cannot configure Interface. The vNIC profile doesn't exist.")
+                })?;
+                match network {
+                    Some(network) if network != Some(profile.network) => Err(Error::invalid(
+                        "Cannot configure Interface. The vNIC profile is not one of the network.",
+                    )),
+                    _ => Ok((Some(profile.network), Some(profile.id))),
+                }
+            }
+            (_, Some(Some(network))) => {
+                let mut profiles: Vec<&VnicProfile> =
+                    world.vnic_profiles.values().filter(|profile| profile.network == network).collect();
+                profiles.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok((Some(network), profiles.first().map(|profile| profile.id)))
+            }
+            (Some(None), _) | (_, Some(None)) => Ok((None, None)),
+            (None, None) => Ok((before.network, before.profile)),
+        }
+    }
+}
+
+impl Engine {
+    /// The interfaces of a VM in the order of their names; those of a foreign domain as they are seen.
+    pub fn nics(&self, vm: VmId) -> Result<Vec<Nic>> {
+        let view = self.vm(vm)?;
+        let world = self.world();
+        if !view.foreign {
+            return Ok(world.nics_of(vm).into_iter().cloned().collect());
+        }
+        let taps = view.seen.iter().flat_map(|seen| &seen.observed.taps).enumerate();
+        Ok(taps.filter_map(|(index, tap)| foreign(&world, vm, index, tap)).collect())
+    }
+
+    pub fn nic(&self, vm: VmId, id: NicId) -> Result<Nic> {
+        self.nics(vm)?.into_iter().find(|nic| nic.id == id).ok_or_else(|| Error::not_found(id))
+    }
+
+    async fn hold_nic(&self, operation: &'static str, vm: VmId, nic: NicId) -> Result<Guard> {
+        self.own_vm(vm)?;
+        self.take(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)]).await
+    }
+
+    fn may_change_nics(&self, vm: VmId, verb: &str) -> Result<()> {
+        self.may(vm, Move::ChangeNics).map(drop).map_err(|why| {
+            Error::conflict(format!(
+                "Cannot {verb} a Network Interface when VM is not Down, Up or Image-Locked."
+            ))
+            .because(why)
+        })
+    }
+
+    /// What no other interface may have, and what must be there for it.
+    fn check_nic(&self, world: &World, nic: &Nic, before: Option<&Nic>) -> Result<()> {
+        nic.check().map_err(Error::invalid)?;
+        let others = || claimed(world).filter(|other| other.id != nic.id);
+        if others().any(|other| other.vm == nic.vm && other.name == nic.name) {
+            return Err(Error::conflict("Network interface is already in use."));
+        }
+        if before.is_none_or(|before| before.mac != nic.mac)
+            && self.used_macs(world, nic.id).contains(&nic.mac)
+        {
+            return Err(Error::conflict("MAC Address is already in use."));
+        }
+        let vm = world.vms.get(&nic.vm).ok_or_else(|| Error::not_found(nic.vm))?;
+        let home = world.clusters.get(&vm.cluster).map(|cluster| cluster.data_center);
+        let reachable = |id: &NetworkId| world.networks.get(id).map(|network| network.data_center) == home;
+        match nic.network.iter().chain(&nic.port_mirroring).all(reachable) {
+            true => Ok(()),
+            false => Err(Error::invalid("Network not found in cluster")),
+        }
+    }
+
+    /// Addresses that an interface other than this one has, on whatever domain of the host.
+    fn used_macs(&self, world: &World, but: NicId) -> BTreeSet<Mac> {
+        let alias = but.alias();
+        let mut used: BTreeSet<Mac> =
+            claimed(world).filter(|other| other.id != but).map(|other| other.mac).collect();
+        for seen in self.inventory.ids().into_iter().filter_map(|id| self.inventory.seen(id)) {
+            let taps = seen.observed.taps.iter().filter(|tap| tap.alias.as_deref() != Some(&alias));
+            used.extend(taps.filter_map(|tap| tap.mac.parse::<Mac>().ok()));
+        }
+        used
+    }
+
+    fn new_mac(&self, world: &World, nic: NicId) -> Result<Mac> {
+        let pool: MacRange = world
+            .settings
+            .get(MAC_POOL)
+            .ok_or_else(|| Error::bug("no MAC pool was seeded"))?
+            .parse()
+            .map_err(Error::bug)?;
+        pool.free(&self.used_macs(world, nic)).ok_or_else(|| {
+            Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
+        })
+    }
+
+    /// Adds an interface; plugged into the guest at once when it runs.
+    pub async fn add_nic(self: &Arc<Self>, vm: VmId, change: NicChange) -> Result<NicId> {
+        let id = NicId::random();
+        let _guard = self.hold_nic("add network interface", vm, id).await?;
+        self.may_change_nics(vm, "add")?;
+        self.require_connection()?;
+        let intent = self
+            .promise(|world| {
+                let blank = Nic {
+                    id,
+                    vm,
+                    name: String::new(),
+                    network: None,
+                    profile: None,
+                    interface: NicInterface::Virtio,
+                    mac: change.mac.map_or_else(|| self.new_mac(world, id), Ok)?,
+                    plugged: true,
+                    linked: true,
+                    port_mirroring: Vec::new(),
+                    boot_protocol: None,
+                    on_boot: None,
+                };
+                let nic = change.over(world, &blank)?;
+                self.check_nic(world, &nic, None)?;
+                Ok((Operation::AddNic { vm, nic: id }, vec![Change::Nic(nic)]))
+            })
+            .await?;
+        failpoint::hit("add_nic.intended");
+        if let Err(failure) = self.bring_nic(vm, id).await {
+            return Err(self.fail(intent, failure).await);
+        }
+        self.settle(intent, vec![]).await?;
+        Ok(id)
+    }
+
+    /// Changes an interface: its settings, its carrier, its network, whether it is plugged.
+    pub async fn update_nic(self: &Arc<Self>, vm: VmId, id: NicId, change: NicChange) -> Result<()> {
+        let _guard = self.hold_nic("update network interface", vm, id).await?;
+        let before = self.nic(vm, id)?;
+        self.may_change_nics(vm, "edit")?;
+        let after = change.over(&self.world(), &before)?;
+        if after == before {
+            return Ok(());
+        }
+        self.require_connection()?;
+        let running = before.plugged && self.runs(vm);
+        if running && after.plugged && (after.mac, after.interface) != (before.mac, before.interface) {
+            return Err(Error::conflict(
+                "Cannot edit Interface. The type and the MAC address of an interface that is plugged to a \
+                 running VM cannot be changed; it must be unplugged first.",
+            ));
+        }
+        let unplugs = running && !after.plugged;
+        let intent = self
+            .promise(|world| {
+                self.check_nic(world, &after, Some(&before))?;
+                // As long as a guest has the device, the row says so.
+                let promised = if unplugs { vec![] } else { vec![Change::Nic(after.clone())] };
+                let (before, after) = (Box::new(before), Box::new(after.clone()));
+                Ok((Operation::UpdateNic { before, after }, promised))
+            })
+            .await?;
+        failpoint::hit("update_nic.intended");
+        let acted = async {
+            if unplugs {
+                self.take_device(vm, id.alias(), &NIC).await?;
+                failpoint::hit("unplug_nic.gone");
+                self.note(vec![Change::Nic(after)]).await?;
+            }
+            self.bring_nic(vm, id).await
+        };
+        match acted.await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// Removes an interface that no guest uses.
+    pub async fn remove_nic(self: &Arc<Self>, vm: VmId, id: NicId) -> Result<()> {
+        let _guard = self.hold_nic("remove network interface", vm, id).await?;
+        let before = self.nic(vm, id)?;
+        self.may_change_nics(vm, "remove")?;
+        if before.plugged && self.runs(vm) {
+            return Err(Error::conflict(
+                "Cannot remove Interface. The VM Network Interface is plugged to a running VM.",
+            ));
+        }
+        self.require_connection()?;
+        let intent = self
+            .promise(|_| {
+                let operation = Operation::RemoveNic { before: Box::new(before) };
+                Ok((operation, vec![Change::DropNic { vm, nic: id }]))
+            })
+            .await?;
+        failpoint::hit("remove_nic.intended");
+        if let Err(failure) = self.sync_definition(vm).await {
+            return Err(self.fail(intent, failure).await);
+        }
+        failpoint::hit("remove_nic.defined");
+        self.settle(intent, vec![]).await
+    }
+
+    /// Gives the interfaces' addresses in the order of the interfaces' names.
+    pub async fn reorder_mac_addresses(self: &Arc<Self>, vm: VmId) -> Result<()> {
+        self.own_vm(vm)?;
+        let _guard = self.take("reorder MAC addresses", &[(Entity::Vm(vm), Mode::Exclusive)]).await?;
+        self.may(vm, Move::ReorderMacs)?;
+        self.require_connection()?;
+        let before = self.nics(vm)?;
+        let mut macs: Vec<Mac> = before.iter().map(|nic| nic.mac).collect();
+        macs.sort();
+        let after: Vec<Nic> = before.iter().zip(macs).map(|(nic, mac)| Nic { mac, ..nic.clone() }).collect();
+        if after == before {
+            return Ok(());
+        }
+        let intent = self
+            .promise(|_| {
+                let rows = after.into_iter().map(Change::Nic).collect();
+                Ok((Operation::ReorderMacs { vm, before }, rows))
+            })
+            .await?;
+        failpoint::hit("reorder_macs.intended");
+        if let Err(failure) = self.sync_definition(vm).await {
+            return Err(self.fail(intent, failure).await);
+        }
+        failpoint::hit("reorder_macs.defined");
+        self.settle(intent, vec![]).await
+    }
+
+    /// Makes the running VM and its definition what the interface's row says.
+    pub(super) async fn bring_nic(&self, vm: VmId, id: NicId) -> Result<()> {
+        let Some(nic) = self.world().nics.get(&(vm, id)).cloned() else { return Ok(()) };
+        if nic.plugged && self.runs(vm) {
+            self.bring_nic_live(&nic).await?;
+            failpoint::hit("nic.live");
+            self.bring_mirrors().await?;
+        }
+        self.sync_definition(vm).await?;
+        failpoint::hit("nic.defined");
+        Ok(())
+    }
+
+    async fn bring_nic_live(&self, nic: &Nic) -> Result<()> {
+        let (vm, alias) = (nic.vm, nic.id.alias());
+        let network = binding(&self.world(), nic);
+        let wanted = domain::nic_device(&NicDevice { nic, network: network.as_deref() })?;
+        let live = self.lane.call(move |hv| hv.document(vm, false)).await?;
+        let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
+        let updates: Vec<String> =
+            domain::bring_nic_live(&live, &wanted).iter().map(ToString::to_string).collect();
+        let present = domain::holds(&live, &alias);
+        self.lane
+            .call(move |hv| match present {
+                true => updates.iter().try_for_each(|update| hv.update_device(vm, update, Scope::Live)),
+                false => hv.attach(vm, &wanted.to_string(), &alias, Scope::Live),
+            })
+            .await?;
+        self.look_at(vm).await
+    }
+
+    pub(super) async fn undo_add_nic(&self, vm: VmId, nic: NicId) -> Result<()> {
+        if self.runs(vm) {
+            self.take_device(vm, nic.alias(), &NIC).await?;
+        }
+        self.note(vec![Change::DropNic { vm, nic }]).await?;
+        self.sync_definition(vm).await.map(drop)
+    }
+
+    pub(super) async fn undo_update_nic(&self, before: &Nic) -> Result<()> {
+        if !before.plugged && self.runs(before.vm) {
+            self.take_device(before.vm, before.id.alias(), &NIC).await?;
+        }
+        self.note(vec![Change::Nic(before.clone())]).await?;
+        self.bring_nic(before.vm, before.id).await
+    }
+
+    /// The guest has the last word: what it still has is not out.
+    pub(super) async fn finish_update_nic(&self, before: &Nic, after: &Nic) -> Result<()> {
+        if before.plugged && !after.plugged {
+            let kept = self.has_live_nic(before.vm, before.id).await?;
+            self.note(vec![Change::Nic(if kept { before } else { after }.clone())]).await?;
+        }
+        self.bring_nic(before.vm, before.id).await
+    }
+
+    /// Does the VM run with the interface's device?
+    async fn has_live_nic(&self, vm: VmId, nic: NicId) -> Result<bool> {
+        self.look_at(vm).await?;
+        let seen = self.inventory.seen(vm).filter(|_| self.runs(vm));
+        Ok(seen.is_some_and(|seen| seen.observed.has_nic(nic)))
+    }
+
+    /// An interface that a running VM has lost, by its guest's doing or by hand: row and definition
+    /// follow, unless an operation has the interface or the VM for itself and sees to it.
+    pub(super) async fn follow_unplugged_nic(&self, vm: VmId, id: NicId) {
+        let wanted = [(Entity::Nic(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        let Ok(_guard) = self.hold(locks::LET_GO, &wanted) else { return };
+        let followed = async {
+            let Some(before) = self.world().nics.get(&(vm, id)).filter(|nic| nic.plugged).cloned() else {
+                return Ok(());
+            };
+            if self.has_live_nic(vm, id).await? || !self.runs(vm) {
+                return Ok(());
+            }
+            let after = Nic { plugged: false, ..before.clone() };
+            let row = vec![Change::Nic(after.clone())];
+            let operation = Operation::UpdateNic { before: Box::new(before), after: Box::new(after) };
+            let intent = self.promise(|_| Ok((operation, row))).await?;
+            self.sync_definition(vm).await?;
+            self.settle(intent, vec![]).await
+        };
+        if let Err(why) = followed.await {
+            tracing::warn!(%vm, nic = %id, "following an unplugged interface failed: {why}");
+        }
+    }
+
+    /// Interfaces that guests let go, or that were unplugged by hand.
+    pub(super) async fn follow_running_nics(&self) {
+        for vm in self.inventory.running() {
+            let Some(seen) = self.inventory.seen(vm) else { continue };
+            let lost: Vec<NicId> = {
+                let world = self.world();
+                let plugged = world.nics_of(vm).into_iter().filter(|nic| nic.plugged);
+                plugged.map(|nic| nic.id).filter(|nic| !seen.observed.has_nic(*nic)).collect()
+            };
+            for nic in lost {
+                self.follow_unplugged_nic(vm, nic).await;
+            }
+        }
+    }
+
+    /// The isolated network of interfaces without one; a host that cannot have it serves the others.
+    pub(super) async fn ensure_nowhere(&self) {
+        if let Err(why) = self.lane.call(|hv| hv.ensure_isolated_network(domain::NOWHERE)).await {
+            tracing::warn!("the network of interfaces without one cannot be made: {why}");
+        }
+    }
+}
+
+/// Rows, and what they may become or have to go back to.
+fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
+    let open = world.intents.values().flat_map(|intent| -> Vec<&Nic> {
+        match &intent.operation {
+            Operation::UpdateNic { before, after } => vec![before, after],
+            Operation::RemoveNic { before } => vec![before],
+            Operation::ReorderMacs { before, .. } => before.iter().collect(),
+            _ => vec![],
+        }
+    });
+    world.nics.values().chain(open)
+}
+
+/// Where on the host an interface leads.
+pub(super) fn binding(world: &World, nic: &Nic) -> Option<String> {
+    binding_of(world, nic.network?)
+}
+
+/// Where on the host a network is: `network:NAME` or `bridge:NAME`.
+pub(super) fn binding_of(world: &World, network: NetworkId) -> Option<String> {
+    world.networks.get(&network).map(|network| network.binding.clone())
+}
+
+/// An interface of a foreign domain, in the words that there are for it.
+fn foreign(world: &World, vm: VmId, index: usize, tap: &domain::Tap) -> Option<Nic> {
+    let mac: Mac = tap.mac.parse().ok()?;
+    let network = world.networks.values().find(|network| Some(&network.binding) == tap.network.as_ref());
+    let model = tap.model.as_deref().unwrap_or("rtl8139");
+    Some(Nic {
+        id: NicId(derived_id(&[vm.0.as_bytes(), &mac.0])),
+        vm,
+        name: format!("nic{}", index + 1),
+        network: network.map(|network| network.id),
+        profile: None,
+        interface: [NicInterface::Virtio, NicInterface::E1000]
+            .into_iter()
+            .find(|known| model.starts_with(known.model()))
+            .unwrap_or(NicInterface::Rtl8139),
+        mac,
+        plugged: true,
+        linked: tap.linked,
+        port_mirroring: Vec::new(),
+        boot_protocol: None,
+        on_boot: None,
+    })
+}

@@ -1,0 +1,158 @@
+//! Disks of VMs, and floating ones.
+
+use super::*;
+
+#[tokio::test]
+async fn a_disk_in_full() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}/disks");
+    let made = sim.post(&path, &disk_body("system")).await.is(202);
+    let id = made.at("@id");
+    assert_eq!(
+        (made.at("status/state"), made.at("creation_status/state")),
+        ("locked".into(), "pending".into())
+    );
+    let link = made.xml().all("link").find(|it| it.get("rel") == Some("creation_status")).cloned().unwrap();
+    sim.complete(link.get("href").unwrap()).await;
+    let shown = sim.get(&format!("{path}/{id}")).await.is(200);
+    let ids = [("DISK", id.clone()), ("VM", vm.to_string()), ("IMAGE", shown.at("image_id"))];
+    golden("vm_disk.xml", &masked(&shown.body, &ids));
+    assert_eq!(sim.get(&path).await.xml().first("disk"), Some(&shown.xml()));
+    let full = [("all-content", "true")];
+    let floating = sim.send("GET", &format!("/disks/{id}"), &full, "").await.is(200);
+    golden("disk.xml", &masked(&floating.body, &ids));
+    let json = sim.send("GET", &format!("{path}/{id}"), &[("accept", "application/json")], "").await.json();
+    assert_eq!((&json["provisioned_size"], &json["sparse"]), (&GIB.into(), &"true".into()));
+    assert_eq!(json["storage_domains"]["storage_domain"][0]["id"], DATA);
+}
+
+#[tokio::test]
+async fn a_disk_is_renamed_and_grows_by_the_document_that_was_read() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    let path = format!("/vms/{vm}/disks/{disk}");
+    let read = sim.get(&path).await.body;
+    // Clients that follow the schema send the old size beside the new one.
+    let grown =
+        read.replace(&format!("<provisioned_size>{GIB}<"), &format!("<provisioned_size>{}<", 2 * GIB));
+    assert!(grown.contains(&format!("<size>{GIB}<")));
+    sim.put(&path, &grown).await.is(200);
+    let mut size = String::new();
+    for _ in 0..200 {
+        let shown = sim.get(&path).await;
+        size = shown.at("provisioned_size");
+        if shown.at("status/state") == "ok" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(size, (2 * GIB).to_string());
+    let renamed = sim.put(&path, "<disk><alias>e</alias></disk>").await.is(200);
+    assert_eq!((renamed.at("name"), renamed.at("alias")), ("e".into(), "e".into()));
+    let smaller = format!("<disk><provisioned_size>{GIB}</provisioned_size></disk>");
+    let got = sim.put(&path, &smaller).await.is(400);
+    assert!(
+        got.at("detail").contains("New disk size must be larger than current disk size."),
+        "{}",
+        got.body
+    );
+    sim.put(&format!("/disks/{disk}"), "<disk/>").await.is(405);
+}
+
+#[tokio::test]
+async fn a_running_guest_takes_and_gives_disks() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "more").await;
+    sim.start_vm(vm).await;
+    let path = format!("/vms/{vm}/disks/{disk}");
+    let act = async |action: &str| sim.post(&format!("{path}/{action}"), "<action/>").await;
+    assert_eq!(sim.get(&path).await.at("active"), "true");
+    act("activate").await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot hot plug Virtual Machine Disk. Disk is already activated.]",
+    );
+    let got = act("deactivate").await.is(200);
+    assert_eq!((got.at("status/state"), got.at("disk/@id")), ("complete".into(), disk.to_string()));
+    assert_eq!(sim.get(&path).await.at("active"), "false");
+    act("deactivate").await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot hot unplug Virtual Machine Disk. Disk is already deactivated.]",
+    );
+    act("activate").await.is(200);
+    // A guest that does not let go: the disk stays.
+    sim.hypervisor.ignore_requests(vm);
+    assert_eq!(act("deactivate").await.is(409).at("status/state"), "failed");
+    assert_eq!(sim.get(&path).await.at("active"), "true");
+    sim.hypervisor.heed_requests(vm);
+    let detach = "<action><detach>true</detach></action>";
+    act("deactivate").await;
+    sim.with_body("DELETE", &path, detach).await.is(204);
+    sim.get(&path).await.is(404);
+    sim.get(&format!("/disks/{disk}")).await.is(200);
+    let back = sim
+        .post(&format!("/vms/{vm}/disks"), &format!("<disk id='{disk}'><active>true</active></disk>"))
+        .await;
+    assert_eq!(back.is(200).at("active"), "true");
+    let again = sim.post(&format!("/vms/{vm}/disks"), &format!("<disk id='{disk}'/>")).await.is(409);
+    assert!(again.at("detail").contains("already attached"), "{}", again.body);
+}
+
+#[tokio::test]
+async fn a_floating_disk_comes_and_goes() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk("/disks", "floating").await;
+    assert_eq!(sim.get("/disks?search=alias%3Dfloating").await.each("disk", "@id"), [disk.to_string()]);
+    assert_eq!(sim.get("/disks?search=name%3Dfloat*").await.each("disk", "name"), ["floating"]);
+    let attached = sim.post(&format!("/vms/{vm}/disks"), &format!("<disk id='{disk}'/>")).await.is(200);
+    assert_eq!(attached.at("active"), "false");
+    let found = sim.get("/disks?search=vm_names%3Da").await;
+    assert_eq!(found.each("disk", "@id"), [disk.to_string()]);
+    sim.delete(&format!("/vms/{vm}/disks/{disk}")).await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(404);
+    assert!(!sim.images.files().iter().any(|file| file.starts_with("/sim/images")));
+}
+
+#[tokio::test]
+async fn refusals_in_the_words_that_clients_know() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}/disks");
+    let incomplete = "Disk [provisionedSize|size, format, interface] required for add";
+    sim.post(&path, "<disk/>").await.refused(400, "Incomplete parameters", incomplete);
+    let with = |more: &str| disk_body("x").replace("<format>cow</format>", more);
+    for (body, status, detail) in [
+        (
+            with("<format>vmdk</format>"),
+            400,
+            "vmdk is not a member of DiskFormat. Possible values for DiskFormat are: cow, raw",
+        ),
+        (
+            disk_body("x").replace(DATA, UNKNOWN),
+            404,
+            &*format!("Entity not found: StorageDomain: id={UNKNOWN}"),
+        ),
+        (
+            format!("<disk id='{UNKNOWN}'/>"),
+            400,
+            "[Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.]",
+        ),
+    ] {
+        let got = sim.post(&path, &body).await.is(status);
+        assert_eq!(got.at("detail"), detail);
+    }
+    let shareable = with("<format>cow</format><shareable>true</shareable>");
+    sim.post(&path, &shareable).await.is(409);
+    sim.post(&path, &with("<format>cow</format><sparse>false</sparse>")).await.is(400);
+    let bootable = with("<format>cow</format><bootable>true</bootable>");
+    sim.post(&path, &bootable).await.is(202);
+    let got = sim.post(&path, &bootable).await.is(409);
+    assert!(got.at("detail").contains("already marked as boot"), "{}", got.body);
+    sim.post("/disks", &with("<format>cow</format><active>true</active>")).await.is(409);
+}

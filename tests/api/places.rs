@@ -1,0 +1,184 @@
+//! Where VMs live, and who and what there is beside them.
+
+use super::*;
+
+/// Ids that are drawn at the first start.
+async fn drawn(sim: &Sim) -> Vec<(&'static str, String)> {
+    let mut ids = Vec::new();
+    for (word, collection, item) in [
+        ("HOST", "hosts", "host"),
+        ("VNIC", "vnicprofiles", "vnic_profile"),
+        ("CPU", "cpuprofiles", "cpu_profile"),
+    ] {
+        ids.push((word, sim.get(&format!("/{collection}")).await.at(&format!("{item}/@id"))));
+    }
+    let domains = sim.get("/storagedomains").await.is(200);
+    assert_eq!(domains.each("storage_domain", "name"), ["data", "iso"]);
+    ids.push(("ISO", domains.each("storage_domain", "@id")[1].clone()));
+    ids
+}
+
+#[tokio::test]
+async fn the_first_world_in_full() {
+    let sim = Sim::start().await;
+    let ids = drawn(&sim).await;
+    for collection in [
+        "datacenters",
+        "clusters",
+        "hosts",
+        "storagedomains",
+        "networks",
+        "vnicprofiles",
+        "diskprofiles",
+        "cpuprofiles",
+        "templates",
+        "users",
+    ] {
+        for (format, suffix) in [("application/xml", "xml"), ("application/json", "json")] {
+            let got = sim.send("GET", &format!("/{collection}"), &[("accept", format)], "").await.is(200);
+            let mut body = masked(&got.body, &ids);
+            body.push_str(if body.ends_with('\n') { "" } else { "\n" });
+            golden(&format!("{collection}.{suffix}"), &body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn items_are_as_in_their_lists_and_unknown_ones_are_not_there() {
+    let sim = Sim::start().await;
+    for (collection, item) in [
+        ("datacenters", "data_center"),
+        ("clusters", "cluster"),
+        ("hosts", "host"),
+        ("storagedomains", "storage_domain"),
+        ("networks", "network"),
+        ("vnicprofiles", "vnic_profile"),
+        ("diskprofiles", "disk_profile"),
+        ("cpuprofiles", "cpu_profile"),
+        ("templates", "template"),
+        ("operatingsystems", "operating_system"),
+        ("users", "user"),
+    ] {
+        let list = sim.get(&format!("/{collection}")).await.is(200).xml();
+        assert!(list.all(item).next().is_some(), "{collection}");
+        for listed in list.all(item) {
+            let href = listed.get("href").unwrap().strip_prefix("/ovirt-engine/api").unwrap();
+            assert_eq!(&sim.get(href).await.is(200).xml(), listed, "{href}");
+        }
+        for id in [UNKNOWN, "1x", "Default", "a,b", "..%2Fvms", "-1"] {
+            let got = sim.get(&format!("/{collection}/{id}")).await;
+            assert_eq!(got.status, 404, "{collection}/{id}");
+            assert!(got.body.starts_with(PROLOG) && got.body.contains("<fault>"), "{}", got.body);
+        }
+        // Every collection can be searched by the names and ids of its items.
+        let name = list.value(&format!("{item}/name")).unwrap();
+        let found = sim.get(&format!("/{collection}?search=name%3D%22{name}%22")).await.is(200);
+        assert_eq!(found.each(item, "name"), [name], "{collection}");
+        assert!(
+            sim.get(&format!("/{collection}?search=name%3Dnone")).await.is(200).each(item, "@id").is_empty()
+        );
+        assert!(sim.get(&format!("/{collection};max=0")).await.is(200).each(item, "@id").is_empty());
+        assert_eq!(sim.get(&format!("/{collection};max=1")).await.is(200).each(item, "@id").len(), 1);
+        sim.get(&format!("/{collection}?search=nonsense%3D1")).await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn what_clients_ask_for_by_name_is_found() {
+    let sim = Sim::start().await;
+    for (search, item) in [
+        ("/templates?search=name%3DBlank+and+datacenter%3DDefault", "template"),
+        ("/datacenters?search=Clusters.name%3DDefault", "data_center"),
+        ("/clusters;case_sensitive=True;max=5?search=name%3DDef*+sortby+name+asc+page+1", "cluster"),
+        ("/hosts?search=status%3Dup+and+cluster%3DDefault", "host"),
+        ("/storagedomains?search=type%3Diso", "storage_domain"),
+        ("/storagedomains?search=name%3Ddata+and+size%3E1000", "storage_domain"),
+        ("/networks?search=name%3Dovirtmgmt+and+datacenter%3DDefault", "network"),
+        ("/users?search=usrname%3Dadmin%40internal", "user"),
+    ] {
+        assert_eq!(sim.get(search).await.is(200).each(item, "@id").len(), 1, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_is_active_where_it_is_attached() {
+    let sim = Sim::start().await;
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255";
+    let attached = sim.get(&format!("{center}/storagedomains")).await.is(200);
+    assert_eq!(attached.each("storage_domain", "status/state"), ["active", "active"]);
+    assert_eq!(sim.get("/storagedomains").await.each("storage_domain", "status/state"), ["", ""]);
+    let href = format!("/ovirt-engine/api{center}/storagedomains/{DATA}");
+    assert_eq!(attached.at("storage_domain/@href"), href);
+    sim.get(&format!("/datacenters/{UNKNOWN}/storagedomains")).await.is(404);
+    sim.get(&format!("/datacenters/{UNKNOWN}/clusters/{CLUSTER}")).await.is(404);
+}
+
+#[tokio::test]
+async fn a_domain_counts_its_disks() {
+    let sim = Sim::start().await;
+    let path = format!("/storagedomains/{DATA}");
+    assert_eq!(sim.get(&path).await.at("committed"), "0");
+    let disk = sim.disk("/disks", "one").await;
+    let domain = sim.get(&path).await.is(200);
+    assert_eq!(domain.at("committed"), GIB.to_string());
+    assert!(domain.at("used").parse::<u64>().unwrap() > 0);
+    let listed = sim.get(&format!("{path}/disks")).await.is(200).xml();
+    assert_eq!(listed.first("disk"), sim.get("/disks").await.xml().first("disk"));
+    assert_eq!(sim.get(&format!("{path}/disks/{disk}")).await.xml(), *listed.first("disk").unwrap());
+    sim.get(&format!("{path}/disks/{UNKNOWN}")).await.is(404);
+    sim.get(&format!("{path}/files")).await.is(404);
+}
+
+#[tokio::test]
+async fn an_iso_domain_has_files_and_no_disks() {
+    let sim = Sim::start().await;
+    let ids = drawn(&sim).await;
+    let iso = format!("/storagedomains/{}", ids.last().unwrap().1);
+    let files = sim.get(&format!("{iso}/files")).await.is(200);
+    assert_eq!(files.each("file", "@id"), ["a b;c?.iso", "debian-12.iso"]);
+    assert_eq!(files.each("file", "name"), files.each("file", "@id"));
+    for href in files.each("file", "@href") {
+        sim.get(href.strip_prefix("/ovirt-engine/api").unwrap()).await.is(200);
+    }
+    assert_eq!(sim.get(&format!("{iso}/files;max=1")).await.each("file", "@id").len(), 1);
+    for file in ["nope.iso", "..%2F..%2Fetc%2Fpasswd", "-x", "a%0Ab", "%00", "json:%7B%7D"] {
+        sim.get(&format!("{iso}/files/{file}")).await.is(404);
+    }
+    sim.get(&format!("{iso}/disks")).await.is(404);
+    let document = sim.get(&iso).await.is(200);
+    let links = document.xml().all("link").filter_map(|link| link.value("@rel")).collect::<Vec<_>>();
+    assert_eq!(links, ["diskprofiles", "files"]);
+}
+
+#[tokio::test]
+async fn a_host_tells_what_runs_and_whether_libvirt_is_there() {
+    let sim = Sim::start().await;
+    let (up, paused) = (sim.vm("up").await, sim.vm("paused").await);
+    sim.disk(&format!("/vms/{up}/disks"), "a").await;
+    sim.disk(&format!("/vms/{paused}/disks"), "b").await;
+    sim.start_vm(up).await;
+    sim.post(&format!("/vms/{paused}/start"), "<action><pause>true</pause></action>").await.is(200);
+    sim.is_in(paused, "paused").await;
+    let host = sim.get("/hosts").await.is(200);
+    assert_eq!((host.at("host/summary/active"), host.at("host/summary/total")), ("1".into(), "2".into()));
+    assert_eq!(host.at("host/max_scheduling_memory"), (62 * GIB).to_string());
+    let api = sim.get("").await.is(200);
+    assert_eq!((api.at("summary/vms/total"), api.at("summary/vms/active")), ("2".into(), "2".into()));
+    assert_eq!(api.at("summary/hosts/active"), "1");
+    sim.hypervisor.disconnect();
+    sim.until("disconnected", || !sim.engine.connected()).await;
+    let host = sim.get("/hosts").await.is(200);
+    assert_eq!(host.at("host/status/state"), "non_responsive");
+    assert_eq!(host.at("host/libvirt_version/@major"), "");
+    assert_eq!(sim.get("").await.at("summary/hosts/active"), "0");
+    assert_eq!(sim.get("/datacenters").await.at("data_center/status/state"), "not_operational");
+}
+
+#[tokio::test]
+async fn nobody_is_told_a_password() {
+    let sim = Sim::start().await;
+    for path in ["/users".to_owned(), format!("/users/{ADMIN}")] {
+        let got = sim.send("GET", &path, &[("all-content", "true")], "").await.is(200);
+        assert!(!got.body.contains("password") && !got.body.contains("argon"), "{}", got.body);
+    }
+}

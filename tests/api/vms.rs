@@ -1,0 +1,205 @@
+//! VMs from their creation to their end.
+
+use super::*;
+
+#[tokio::test]
+async fn a_vm_in_full() {
+    let sim = Sim::start().await;
+    let body = format!(
+        "<vm><name>web</name><description>Front</description><cluster id='{CLUSTER}'/><template id='{BLANK}'/>\
+         <memory>536870912</memory><cpu><topology sockets='2' cores='2'/></cpu><type>server</type>\
+         <os type='other_linux'><boot dev='network'/><boot dev='hd'/></os>\
+         <display><type>spice</type></display><high_availability><enabled>true</enabled>\
+         <priority>50</priority></high_availability></vm>"
+    );
+    let made = sim.post("/vms", &body).await.is(201);
+    let id: VmId = made.at("@id").parse().unwrap();
+    assert_eq!(made.header("location"), format!("https://vireo:8443/ovirt-engine/api/vms/{id}"));
+    let full = [("all-content", "true")];
+    let shown = sim.send("GET", &format!("/vms/{id}"), &full, "").await.is(200);
+    assert_eq!(made.body, shown.body);
+    let ids = [("VM", id.to_string()), ("CPU", sim.get("/cpuprofiles").await.at("cpu_profile/@id"))];
+    golden("vm.xml", &masked(&shown.body, &ids));
+    let listed = sim.send("GET", "/vms", &full, "").await.is(200).xml();
+    assert_eq!(listed.first("vm"), Some(&shown.xml()));
+    let json = sim.send("GET", &format!("/vms/{id}"), &[("accept", "application/json")], "").await.json();
+    assert_eq!(json["memory"], 536_870_912);
+    assert_eq!(json["cpu"]["topology"]["sockets"], "2");
+    assert_eq!(json["os"]["boot"], serde_json::json!([{"dev": "network"}, {"dev": "hd"}]));
+    assert_eq!(json["stateless"], "false");
+    assert!(json["creation_time"].is_number());
+}
+
+#[tokio::test]
+async fn a_vm_may_be_sent_in_json_with_numbers_or_texts() {
+    let sim = Sim::start().await;
+    let headers = [("content-type", "application/json"), ("accept", "application/json")];
+    for (name, body) in [
+        (
+            "a",
+            r#"{"name":"a","cluster":{"name":"Default"},"template":{"name":"Blank"},"memory":536870912,"stateless":true}"#,
+        ),
+        (
+            "b",
+            r#"{"vm":{"name":"b","cluster":{"name":"Default"},"template":{"name":"Blank"},"memory":"536870912","stateless":"true"}}"#,
+        ),
+    ] {
+        let made = sim.send("POST", "/vms", &headers, body).await.is(201).json();
+        assert_eq!(
+            (&made["name"], &made["memory"], &made["stateless"]),
+            (&name.into(), &536_870_912.into(), &"true".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_update_may_send_back_the_whole_document() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("before").await;
+    let path = format!("/vms/{vm}");
+    for headers in [&[][..], &[("all-content", "true")]] {
+        let read = sim.send("GET", &path, headers, "").await.is(200).body;
+        let same = sim.put(&path, &read).await.is(200);
+        assert_eq!(same.xml(), sim.send("GET", &path, &[("all-content", "true")], "").await.xml());
+    }
+    let changed = sim.get(&path).await.body.replace("<name>before<", "<name>after<");
+    assert_eq!(sim.put(&path, &changed).await.is(200).at("name"), "after");
+    // The same in JSON.
+    let json = [("accept", "application/json"), ("content-type", "application/json")];
+    let mut read = sim.send("GET", &path, &json, "").await.json();
+    read["description"] = "changed".into();
+    let got = sim.send("PUT", &path, &json, read.to_string()).await.is(200).json();
+    assert_eq!((&got["name"], &got["description"]), (&"after".into(), &"changed".into()));
+    // A running VM takes what is the same as before.
+    sim.disk(&format!("{path}/disks"), "d").await;
+    sim.start_vm(vm).await;
+    let read = sim.get(&path).await.body.replace("<name>after<", "<name>running<");
+    assert_eq!(sim.put(&path, &read).await.is(200).at("name"), "running");
+}
+
+#[tokio::test]
+async fn the_life_of_a_vm() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    let act = async |action: &str| sim.post(&format!("{path}/{action}"), "<action/>").await;
+    act("start").await.is(409);
+    sim.disk(&format!("{path}/disks"), "d").await;
+    let got = act("start").await.is(200);
+    assert_eq!((got.at("status/state"), got.at("vm/@id")), ("complete".into(), vm.to_string()));
+    sim.is_in(vm, "up").await;
+    let shown = sim.get(&path).await;
+    assert_eq!(shown.at("display/address"), "127.0.0.1");
+    assert!(!shown.at("display/port").is_empty() && !shown.at("host/@id").is_empty());
+    assert!(!shown.at("start_time").is_empty());
+    act("start").await.refused(409, "Operation Failed", "[Cannot run VM. VM is running.]");
+    sim.delete(&path).await.refused(409, "Operation Failed", "[Cannot remove VM. VM is running.]");
+    let ticket = sim
+        .post(&format!("{path}/ticket"), "<action><ticket><expiry>120</expiry></ticket></action>")
+        .await
+        .is(200);
+    assert_eq!((ticket.at("ticket/value").len(), ticket.at("ticket/expiry")), (8, "120".into()));
+    let suspending = act("suspend").await.is(202);
+    assert_eq!(suspending.at("status/state"), "pending");
+    sim.is_in(vm, "suspended").await;
+    sim.complete(&suspending.at("@href")).await;
+    act("reboot").await.is(409);
+    act("start").await.is(200);
+    sim.is_in(vm, "up").await;
+    act("reboot").await.is(200);
+    act("shutdown").await.is(200);
+    sim.is_in(vm, "down").await;
+    for action in ["stop", "shutdown"] {
+        assert_eq!(act(action).await.is(200).at("status/state"), "complete", "{action}");
+    }
+    assert!(sim.get(&path).await.at("host/@id").is_empty());
+    for action in ["suspend", "reboot", "ticket", "freezefilesystems"] {
+        let got = act(action).await.is(409);
+        assert_eq!(got.at("status/state"), "failed", "{action}");
+    }
+    let got = sim.delete(&path).await.is(204);
+    assert_eq!(got.body, "");
+    sim.get(&path).await.is(404);
+    assert!(sim.get("/disks").await.is(200).each("disk", "@id").is_empty());
+}
+
+#[tokio::test]
+async fn a_vm_goes_and_its_disks_stay_when_asked_to() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    let keep = "<action><vm><disks><detach_only/></disks></vm></action>";
+    sim.with_body("DELETE", &format!("/vms/{vm}"), keep).await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(200);
+}
+
+#[tokio::test]
+async fn refusals_in_the_words_that_clients_know() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("taken").await;
+    let new = |more: &str| {
+        format!(
+            "<vm><cluster><name>Default</name></cluster><template><name>Blank</name></template>{more}</vm>"
+        )
+    };
+    let named = |name: &str| new(&format!("<name>{name}</name>"));
+    for (body, status, reason, detail) in [
+        ("<vm><name>a</name><template id='x'/></vm>".to_owned(), 400, "Incomplete parameters", "VM [cluster.id|name] required for add"),
+        (new(""), 400, "Incomplete parameters", "VM [name] required for add"),
+        ("<vm><name>a</name><cluster><name>Default</name></cluster></vm>".to_owned(), 400, "Incomplete parameters", "VM [template.id|name] required for add"),
+        (named("taken"), 400, "Operation Failed", "[The VM name is already in use, please choose a unique name and try again.]"),
+        (new("<name>a</name><type>mainframe</type>"), 400, "Invalid value", "mainframe is not a member of VmType. Possible values for VmType are: desktop, server"),
+        ("<vm><name>a</name><cluster><name>nope</name></cluster><template><name>Blank</name></template></vm>".to_owned(), 404, "Operation Failed", "Entity not found: Cluster: name=nope"),
+        (format!("<vm><name>a</name><cluster id='{CLUSTER}'/><template id='{UNKNOWN}'/></vm>"), 404, "Operation Failed", &*format!("Entity not found: Template: id={UNKNOWN}")),
+    ] {
+        sim.post("/vms", &body).await.refused(status, reason, detail);
+    }
+    let path = format!("/vms/{vm}");
+    sim.put(&path, &format!("<vm id='{UNKNOWN}'/>")).await.refused(
+        409,
+        "Broken immutability constraint",
+        "Attempt to set immutable field: id",
+    );
+    sim.put(&path, "<vm><delete_protected>true</delete_protected></vm>").await.is(200);
+    sim.delete(&path).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot remove VM. Delete protection is enabled. In order to delete, disable Delete protection first.]",
+    );
+    sim.disk(&format!("{path}/disks"), "d").await;
+    sim.start_vm(vm).await;
+    let got = sim.put(&path, "<vm><cpu><topology cores='2'/></cpu></vm>").await.is(400);
+    assert!(got.at("detail").contains("There was an attempt to change VM values while the VM is not down"));
+    let next = format!("{path};next_run");
+    sim.put(&next, "<vm><cpu><topology cores='2'/></cpu></vm>").await.is(200);
+    assert_eq!(sim.get(&next).await.at("cpu/topology/@cores"), "2");
+    let now = sim.get(&path).await;
+    assert_eq!(
+        (now.at("cpu/topology/@cores"), now.at("next_run_configuration_exists")),
+        ("1".into(), "true".into())
+    );
+}
+
+#[tokio::test]
+async fn searches_sort_and_page() {
+    let sim = Sim::start().await;
+    for name in ["web2", "db1", "web1", "Web3"] {
+        sim.vm(name).await;
+    }
+    let names = async |path: &str| sim.get(path).await.is(200).each("vm", "name");
+    assert_eq!(names("/vms?search=name%3Dweb*+sortby+name+desc").await, ["web2", "web1"]);
+    assert_eq!(
+        names("/vms;case_sensitive=False?search=name%3Dweb*+sortby+name").await,
+        ["web1", "web2", "Web3"]
+    );
+    assert_eq!(names("/vms;max=1?search=name%3Dweb*+sortby+name+asc+page+2").await, ["web2"]);
+    assert_eq!(names("/vms?search=status%3Ddown+and+name%3Ddb1").await, ["db1"]);
+    assert_eq!(names("/vms?search=name%3Ddb1+or+name%3Dweb1").await.len(), 2);
+    assert_eq!(names("/vms;max=2").await.len(), 2);
+    assert!(names("/vms?search=name%3Dnope").await.is_empty());
+    for bad in ["name%3D", "nope%3D1", "name%3D%27x%27", "page+x"] {
+        sim.get(&format!("/vms?search={bad}")).await.is(400);
+    }
+    // A client looks a name up as if it were an id.
+    sim.get("/vms/web1").await.is(404);
+}

@@ -61,13 +61,14 @@ pub fn sweep<T>(arrange: impl AsyncFn(&Lab) -> T, act: impl AsyncFn(&Lab, &T) ->
         assert_eq!(audit(&lab).await, [""; 0], "without a fault");
         (before, lab.picture())
     });
-    let mut wrong = String::new();
+    let (mut wrong, mut runs) = (String::new(), 0);
     for fault in FAULTS {
         for n in 1..MANY {
             let (reached, found, picture) = afflicted(fault, n, &arrange, &act);
             if !reached {
                 break;
             }
+            runs += 1;
             for what in found {
                 writeln!(wrong, "{fault:?} at {n}: {what}").unwrap();
             }
@@ -76,6 +77,7 @@ pub fn sweep<T>(arrange: impl AsyncFn(&Lab) -> T, act: impl AsyncFn(&Lab, &T) ->
             }
         }
     }
+    println!("{runs} faults");
     assert!(wrong.is_empty(), "{wrong}before:\n{before}after:\n{after}");
 }
 

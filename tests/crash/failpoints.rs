@@ -3,10 +3,42 @@
 //! `VIREO_FAILPOINT_RUNS` says how often it dies at each (1; the full count is 3).
 
 use super::place::{MIB, items};
-use super::place::{Place, act, attempt, create_disk, create_vm, dies, disk_document, start, vm_document};
-use crate::live::harness::Client;
-use std::time::Duration;
+use super::place::{Place, act, attempt, create_disk, create_vm, disk_document, start, vm_document};
+use crate::live::harness::{Client, wait_for};
+use std::process::Child;
+use std::time::{Duration, Instant};
 use vireo::engine::failpoint;
+
+impl Place {
+    /// A daemon that aborts at a failpoint, in the place of the one that runs.
+    fn doomed(&mut self, failpoint: &str) -> Child {
+        self.lab.daemon.kill();
+        let log = std::fs::File::create(self.lab.host.root.join("doomed.log")).unwrap();
+        let mut command = self.lab.daemon.command();
+        let doomed = command.env("VIREO_FAILPOINT", failpoint).stderr(log).spawn().unwrap();
+        self.ready();
+        doomed
+    }
+
+    fn ready(&self) {
+        wait_for(Duration::from_secs(30), "the daemon is ready", || {
+            self.lab.daemon.health().filter(|health| health.starts_with("ok"))
+        });
+    }
+}
+
+/// Waits for the end of a daemon that was bound to die.
+fn dies(child: &mut Child, what: &str) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("never reached: {what}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// What is there when the daemon is about to die: a VM of that name and its disks.
 struct Things {

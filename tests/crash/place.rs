@@ -1,9 +1,9 @@
 //! A real daemon on a real libvirt that may die at any moment.
 
 use super::audit::devices;
-use crate::live::harness::{Client, Lab, Reply, guests, run, wait_for};
+use crate::live::harness::{Client, Lab, Reply, guests, run};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::World;
@@ -37,24 +37,6 @@ impl Place {
 
     pub fn client(&self) -> Client {
         self.lab.client()
-    }
-
-    /// A daemon that aborts at a failpoint, in the place of the one that runs.
-    #[cfg(feature = "failpoints")]
-    pub fn doomed(&mut self, failpoint: &str) -> Child {
-        self.lab.daemon.kill();
-        let log = std::fs::File::create(self.lab.host.root.join("doomed.log")).unwrap();
-        let mut command = self.lab.daemon.command();
-        let doomed = command.env("VIREO_FAILPOINT", failpoint).stderr(log).spawn().unwrap();
-        self.ready();
-        doomed
-    }
-
-    #[cfg(feature = "failpoints")]
-    pub fn ready(&self) {
-        wait_for(Duration::from_secs(30), "the daemon is ready", || {
-            self.lab.daemon.health().filter(|health| health.starts_with("ok"))
-        });
     }
 
     /// Restarts the daemon and waits until the world is whole; tells how long that took.
@@ -171,19 +153,6 @@ impl Place {
     /// A command in the mounts of daemon and libvirt.
     pub fn among_mounts(&self, program: &str, arguments: &[&str]) -> String {
         run(self.lab.host.among_mounts(program).args(arguments))
-    }
-}
-
-/// Waits for the end of a daemon that was bound to die.
-pub fn dies(child: &mut Child, what: &str) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > end {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("never reached: {what}");
-        }
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -57,6 +57,8 @@ struct Entry {
 pub struct Inventory {
     entries: RwLock<HashMap<VmId, Entry>>,
     looks: AtomicU64,
+    /// The last look that was under way, at most, when a VM was forgotten.
+    forgotten: AtomicU64,
     stamps: AtomicU64,
 }
 
@@ -68,6 +70,15 @@ impl Inventory {
 
     fn change<T>(&self, id: VmId, change: impl FnOnce(&mut Entry) -> T) -> T {
         let mut entries = self.entries.write().expect("no panic while held");
+        self.change_in(&mut entries, id, change)
+    }
+
+    fn change_in<T>(
+        &self,
+        entries: &mut HashMap<VmId, Entry>,
+        id: VmId,
+        change: impl FnOnce(&mut Entry) -> T,
+    ) -> T {
         let entry = entries.entry(id).or_default();
         let result = change(entry);
         entry.stamp = self.stamps.fetch_add(1, Ordering::AcqRel) + 1;
@@ -80,7 +91,12 @@ impl Inventory {
 
     /// Keeps what a look saw, unless a later look was faster. Tells whether its interfaces are others now.
     pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) -> bool {
-        self.change(id, |entry| {
+        let mut entries = self.entries.write().expect("no panic while held");
+        // What was seen of a VM that has been forgotten since does not come back.
+        if !entries.contains_key(&id) && look <= self.forgotten.load(Ordering::Acquire) {
+            return false;
+        }
+        self.change_in(&mut entries, id, |entry| {
             if entry.looked > look {
                 return false;
             }
@@ -106,7 +122,10 @@ impl Inventory {
 
     /// Forgets a VM that is no more.
     pub(super) fn forget(&self, id: VmId) {
-        self.entries.write().expect("no panic while held").remove(&id);
+        let mut entries = self.entries.write().expect("no panic while held");
+        entries.remove(&id);
+        self.forgotten.store(self.looks.load(Ordering::Acquire), Ordering::Release);
+        drop(entries);
         self.stamps.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -254,4 +273,26 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
         _ => PauseReason::None,
     };
     (status, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_look_raises_no_ghost() {
+        let (inventory, id) = (Inventory::default(), VmId::random());
+        let seen = || Seen {
+            domain: DomainSeen { id, name: "a".into(), power: Power::Off, persistent: true },
+            observed: Arc::default(),
+            foreign: None,
+        };
+        let (early, late) = (inventory.look(), inventory.look());
+        inventory.saw(id, late, Some(seen()));
+        inventory.forget(id);
+        inventory.saw(id, early, Some(seen()));
+        assert!(inventory.ids().is_empty());
+        inventory.saw(id, inventory.look(), Some(seen()));
+        assert_eq!(inventory.ids(), [id]);
+    }
 }

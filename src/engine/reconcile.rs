@@ -81,6 +81,7 @@ impl Engine {
     }
 
     async fn finish_or_undo(&self, intent: &Intent) -> Result<()> {
+        self.look_around(&intent.operation).await;
         let forward = match intent.undoing {
             true => Err(Error::conflict("the operation had failed")),
             false => self.finish(&intent.operation).await,
@@ -161,8 +162,20 @@ impl Engine {
         failpoint::hit("undo.begun");
         let operation = self.world().intents.get(&intent).map(|intent| intent.operation.clone());
         let Some(operation) = operation else { return failure };
+        self.look_around(&operation).await;
         let undone = self.undo(&operation).await;
         self.give_up(intent, failure, undone).await
+    }
+
+    /// What runs is what runs now: the event of a guest that just ended may still be on its way.
+    async fn look_around(&self, operation: &Operation) {
+        for (entity, _) in entities(operation) {
+            if let Entity::Vm(id) = entity
+                && let Err(why) = self.look_at(id).await
+            {
+                tracing::debug!(vm = %id, "a look at the domain failed: {why}");
+            }
+        }
     }
 
     async fn undo(&self, operation: &Operation) -> Result<Vec<Change>> {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Interruption = Box<dyn FnOnce() + Send>;
 
@@ -10,8 +10,9 @@ type Interruption = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub struct Steps {
     calls: AtomicU64,
-    /// Numbers of the calls that fail; 0 is none.
-    refused: AtomicU64,
+    /// How many calls fail yet, from this one on.
+    refused: Mutex<(u64, u64)>,
+    /// The number of the call that loses its answer; 0 is none.
     unanswered: AtomicU64,
     /// The call at which the power goes; 0 is none.
     cut: AtomicU64,
@@ -26,7 +27,12 @@ impl Steps {
 
     /// The n-th call from now on fails before it does anything.
     pub fn fail_at(&self, n: u64) {
-        self.refused.store(self.calls() + n, Ordering::SeqCst);
+        self.fail_during(n, 1);
+    }
+
+    /// So do those that follow it, as many in all.
+    pub fn fail_during(&self, n: u64, count: u64) {
+        *lock(&self.refused) = (self.calls() + n, count);
     }
 
     /// The n-th call from now on does its work and then fails: its answer was lost.
@@ -41,19 +47,15 @@ impl Steps {
 
     /// Something happens right before the n-th call from now on.
     pub fn interrupt_at(&self, n: u64, by: impl FnOnce() + Send + 'static) {
-        *self.interruption() = Some((self.calls() + n, Box::new(by)));
+        *lock(&self.interruption) = Some((self.calls() + n, Box::new(by)));
     }
 
     /// Forgets what is still to come, and puts the power on again.
     pub fn heal(&self) {
-        self.refused.store(0, Ordering::SeqCst);
+        *lock(&self.refused) = (0, 0);
         self.unanswered.store(0, Ordering::SeqCst);
         self.cut.store(0, Ordering::SeqCst);
-        *self.interruption() = None;
-    }
-
-    fn interruption(&self) -> std::sync::MutexGuard<'_, Option<(u64, Interruption)>> {
-        self.interruption.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.interruption) = None;
     }
 
     /// Takes one step.
@@ -63,11 +65,12 @@ impl Steps {
             Error::host("The host refused the operation.")
                 .because(format!("simulated: {what} ({number}) {how}"))
         };
-        let due = self.interruption().take_if(|(at, _)| *at == number);
+        let due = lock(&self.interruption).take_if(|(at, _)| *at == number);
         if let Some((_, interrupt)) = due {
             interrupt();
         }
-        if number == self.refused.load(Ordering::SeqCst) {
+        let (first, count) = *lock(&self.refused);
+        if (first..first + count).contains(&number) {
             return Err(failed("is refused"));
         }
         if matches!(self.cut.load(Ordering::SeqCst), cut if cut != 0 && number >= cut) {
@@ -79,6 +82,10 @@ impl Steps {
         }
         Ok(done)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets a handle steer the failures of what it stands for.

@@ -124,6 +124,7 @@ fn mirrors(lab: &Lab, wrong: &mut Wrong) {
 
 fn documents(lab: &Lab, wrong: &mut Wrong) {
     let domains = lab.sim.domains().unwrap();
+    let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
     let world = lab.engine.world();
     for seen in &domains {
         let (id, name) = (seen.id, &seen.name);
@@ -177,7 +178,6 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         let defined = domains.iter().any(|seen| seen.id == vm.id);
         wrong.unless(defined, || format!("VM {} has no domain", vm.spec.name));
     }
-    let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
     let known: BTreeSet<VmId> = world.vms.keys().copied().collect();
     wrong.unless(listed == known, || format!("listed are {listed:?}, promised {known:?}"));
 }

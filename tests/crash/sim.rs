@@ -13,6 +13,8 @@ use vireo::model::Power;
 enum Fault {
     /// The call fails.
     Refused,
+    /// It fails and so do the next ones, those of the undo among them.
+    Outage,
     /// The call succeeds and its answer is a failure.
     Unanswered,
     /// The daemon is killed before the call.
@@ -25,8 +27,9 @@ enum Fault {
     GuestsStop,
 }
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 7] = [
     Fault::Refused,
+    Fault::Outage,
     Fault::Unanswered,
     Fault::Killed,
     Fault::PowerLost,
@@ -34,6 +37,8 @@ const FAULTS: [Fault; 6] = [
     Fault::GuestsStop,
 ];
 
+/// Calls that an outage fails.
+const OUTAGE: u64 = 3;
 /// More calls than any operation makes.
 const MANY: u64 = 200;
 
@@ -89,6 +94,7 @@ fn afflicted<T>(
         let sim = lab.sim.clone();
         match fault {
             Fault::Refused => lab.steps.fail_at(n),
+            Fault::Outage => lab.steps.fail_during(n, OUTAGE),
             Fault::Unanswered => lab.steps.lose_answer_at(n),
             Fault::Killed | Fault::PowerLost => lab.steps.cut_at(n),
             Fault::Disconnected => lab.steps.interrupt_at(n, move || sim.disconnect()),

@@ -8,9 +8,6 @@ use crate::live::harness::Client;
 use std::time::Duration;
 use vireo::engine::failpoint;
 
-/// The medium of CD-ROM drives.
-const MEDIUM: &str = "medium.iso";
-
 /// What is there when the daemon is about to die: a VM of that name, its disks and its interfaces.
 struct Things {
     name: String,
@@ -185,14 +182,6 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
-        operation: "change_medium",
-        prepare: running,
-        request: |client, it| {
-            let drive = format!("/vms/{}/cdroms/00000000-0000-0000-0000-000000000000;current", it.vm);
-            drop(attempt(client, "PUT", &drive, &format!("<cdrom><file id='{MEDIUM}'/></cdrom>")));
-        },
-    },
-    Way {
         operation: "start",
         prepare: |client, name| Things::new(client, name, 1),
         request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
@@ -233,7 +222,6 @@ fn every_failpoint() {
     let Some(mut place) = Place::new() else { return };
     let runs = std::env::var("VIREO_FAILPOINT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut slowest = Duration::ZERO;
-    std::fs::write(place.lab.daemon.state.join("isos").join(MEDIUM), [0; 65_536]).unwrap();
     for run in 0..runs {
         for point in failpoint::ALL {
             let operation = point.split('.').next().unwrap();

@@ -285,6 +285,8 @@ impl Engine {
         failpoint::hit("stop.called");
         self.look_at(id).await?;
         self.follow_held_run(id).await;
+        // The event of this stop need not be waited for: its rows have followed.
+        self.inventory.end_phase(id, Phase::Ending);
         Ok(())
     }
 

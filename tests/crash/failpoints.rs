@@ -40,11 +40,12 @@ fn dies(child: &mut Child, what: &str) {
     }
 }
 
-/// What is there when the daemon is about to die: a VM of that name and its disks.
+/// What is there when the daemon is about to die: a VM of that name, its disks and its interfaces.
 struct Things {
     name: String,
     vm: String,
     disks: Vec<String>,
+    nics: Vec<String>,
 }
 
 impl Things {
@@ -52,7 +53,19 @@ impl Things {
         let vm = create_vm(client, name);
         let disk = |n| create_disk(client, Some(&vm), &format!("{name}-{n}"), "");
         let disks = (0..count).map(disk).collect();
-        Self { name: name.to_owned(), vm, disks }
+        Self { name: name.to_owned(), vm, disks, nics: Vec::new() }
+    }
+
+    /// With interfaces of those names, added in their order.
+    fn with_nics(mut self, client: &Client, names: &[&str]) -> Self {
+        let path = format!("/vms/{}/nics", self.vm);
+        let add = |name: &&str| client.post(&path, &nic_document(name)).is(201).value("@id").unwrap();
+        self.nics = names.iter().map(add).collect();
+        self
+    }
+
+    fn nic(&self) -> String {
+        format!("/vms/{}/nics/{}", self.vm, self.nics[0])
     }
 
     fn disk(&self) -> String {
@@ -150,6 +163,57 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "add_nic",
+        prepare: running,
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("/vms/{}/nics", it.vm), &nic_document("new")));
+        },
+    },
+    Way {
+        operation: "nic",
+        prepare: running,
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("/vms/{}/nics", it.vm), &nic_document("new")));
+        },
+    },
+    Way {
+        operation: "update_nic",
+        prepare: |client, name| running(client, name).with_nics(client, &["a"]),
+        request: |client, it| drop(attempt(client, "PUT", &it.nic(), "<nic><linked>false</linked></nic>")),
+    },
+    Way {
+        operation: "unplug_nic",
+        prepare: |client, name| {
+            // The guest that answers an unplug.
+            let document = vm_document(name).replace("halt.elf", "mini.elf");
+            let vm = client.post("/vms", &document).is(201).value("@id").unwrap();
+            let things = Things { name: name.to_owned(), vm, disks: Vec::new(), nics: Vec::new() };
+            let things = things.with_nics(client, &["a"]);
+            start(client, &things.vm);
+            things
+        },
+        request: |client, it| {
+            // A guest that just began does not listen yet: it is asked until it lets go.
+            for _ in 0..10 {
+                if attempt(client, "POST", &format!("{}/deactivate", it.nic()), "<action/>").is_none() {
+                    return;
+                }
+            }
+        },
+    },
+    Way {
+        operation: "remove_nic",
+        prepare: |client, name| Things::new(client, name, 0).with_nics(client, &["a"]),
+        request: |client, it| drop(attempt(client, "DELETE", &it.nic(), "")),
+    },
+    Way {
+        operation: "reorder_macs",
+        prepare: |client, name| Things::new(client, name, 0).with_nics(client, &["b", "a"]),
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("/vms/{}/reordermacaddresses", it.vm), "<action/>"));
+        },
+    },
+    Way {
         operation: "start",
         prepare: |client, name| Things::new(client, name, 1),
         request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
@@ -174,6 +238,10 @@ const WAYS: &[Way] = &[
         },
     },
 ];
+
+fn nic_document(name: &str) -> String {
+    format!("<nic><name>{name}</name><interface>virtio</interface></nic>")
+}
 
 fn running(client: &Client, name: &str) -> Things {
     let things = Things::new(client, name, 1);

@@ -4,7 +4,7 @@
 
 use super::place::{MIB, items};
 use super::place::{Place, act, attempt, create_disk, create_vm, disk_document, start, vm_document};
-use crate::live::harness::{Client, wait_for};
+use crate::live::harness::Client;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use vireo::engine::failpoint;
@@ -13,17 +13,9 @@ impl Place {
     /// A daemon that aborts at a failpoint, in the place of the one that runs.
     fn doomed(&mut self, failpoint: &str) -> Child {
         self.lab.daemon.kill();
-        let log = std::fs::File::create(self.lab.host.root.join("doomed.log")).unwrap();
         let mut command = self.lab.daemon.command();
-        let doomed = command.env("VIREO_FAILPOINT", failpoint).stderr(log).spawn().unwrap();
-        self.ready();
-        doomed
-    }
-
-    fn ready(&self) {
-        wait_for(Duration::from_secs(30), "the daemon is ready", || {
-            self.lab.daemon.health().filter(|health| health.starts_with("ok"))
-        });
+        command.env("VIREO_FAILPOINT", failpoint);
+        self.lab.daemon.run(command, &self.lab.host.root.join("doomed.log"))
     }
 }
 

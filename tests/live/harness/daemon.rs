@@ -3,9 +3,9 @@
 use super::{Client, Host, guests, wait};
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 
 pub const USER: &str = "admin@internal";
 pub const PASSWORD: &str = "live-test";
@@ -32,7 +32,7 @@ impl Daemon {
     pub fn start(host: &Host, options: &Options) -> Self {
         let mut daemon = Self {
             state: host.root.join("vireo"),
-            port: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+            port: unused_port(),
             options: options.clone(),
             host_uri: host.uri.clone(),
             keeper: host.root.join("keeper.pid"),
@@ -107,14 +107,21 @@ impl Daemon {
 
     pub fn restart(&mut self) {
         assert!(self.process.is_none());
-        let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
-        self.process = Some(self.command().stderr(log).spawn().unwrap());
+        let command = self.command();
+        self.process = Some(self.run(command, &self.log_file()));
+    }
+
+    /// Starts it by that command and waits until it is ready.
+    pub fn run(&self, mut command: Command, log: &Path) -> Child {
+        let file = File::options().append(true).create(true).open(log).unwrap();
+        let mut process = command.stderr(file).spawn().unwrap();
         let wanted = if self.options.degraded { "" } else { "ok" };
         wait(30, "the daemon is ready", || {
-            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the daemon ended: {}", self.log());
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {}", std::fs::read_to_string(log).unwrap());
             self.health().filter(|health| health.starts_with(wanted))
         });
+        process
     }
 
     /// What it says of itself; `None` when it does not answer.
@@ -176,6 +183,16 @@ impl Drop for Daemon {
         self.tell_when_panicking();
         self.kill();
     }
+}
+
+/// A port that stays free while its daemon is away: the kernel gives those from 32768 on to
+/// whoever connects.
+fn unused_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16;
+    std::iter::repeat_with(|| 10_000 + first.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// The last lines of a log.

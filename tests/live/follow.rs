@@ -1,13 +1,14 @@
 //! What happens to VMs behind the daemon's back shows within a second.
 
-use super::harness::{Boots, Vm, guests, lab, run, until, wait_for};
+use super::harness::{Boots, Vm, guests, lab, run, until};
 use std::process::Command;
 use std::time::Duration;
 
-/// Once libvirt says so, the API does within a second.
+/// The API says so within a second of libvirt's event, which libvirt sends when it has cleaned
+/// up, up to two seconds after its own state has changed.
 fn is_down_at_once(vm: &Vm) {
     until(20, "the domain is off", || vm.lab.host.virsh(&["domstate", &vm.id]) == "shut off");
-    wait_for(Duration::from_secs(1), "the VM is down", || (vm.state() == "down").then_some(()));
+    vm.becomes("down", 3);
 }
 
 /// Kills the VM's QEMU; tells which process it was.

@@ -57,6 +57,11 @@ pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     find(&reference, "Template", std::iter::once((BLANK, "Blank", BLANK)))
 }
 
+pub fn host(app: &App, reference: &Ref) -> Result<HostId> {
+    let world = app.engine.world();
+    find(reference, "Host", world.hosts.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
 pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
     let world = app.engine.world();
     find(

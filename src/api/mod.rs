@@ -28,6 +28,7 @@ pub mod fault;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
+mod iso_files;
 pub mod links;
 mod listed;
 mod lookup;

@@ -23,6 +23,7 @@ mod places;
 pub mod ports;
 mod reconcile;
 pub mod stats;
+mod storage_domains;
 mod unplug;
 mod vm_cdrom;
 mod vm_disks;
@@ -36,6 +37,7 @@ mod disks;
 pub use disks::{DiskChange, NewDisk};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
+pub use storage_domains::NewStorageDomain;
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions, Ticket};
 pub use vms::{NewVm, VmView};
@@ -154,6 +156,7 @@ impl Engine {
             console_lock: vm_power::generated_ticket(),
         });
         engine.seed().await?;
+        engine.sweep_files().await;
         hypervisor.subscribe(sender);
         tokio::spawn(engine.clone().follow(receiver));
         tokio::spawn(engine.clone().sample_for_ever());

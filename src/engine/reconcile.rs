@@ -154,6 +154,15 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::AddStorageDomain { domain } => {
+                self.finish_add_storage_domain(*domain).await.map(|()| vec![])
+            }
+            Operation::UpdateStorageDomain { before } => {
+                self.bring_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, format, .. } => {
+                self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -230,6 +239,13 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(*domain).await,
+            Operation::UpdateStorageDomain { before } => {
+                self.undo_update_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, profiles, format } => {
+                self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -267,6 +283,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
+    let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -291,6 +308,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
+        Operation::AddStorageDomain { domain: id } => vec![domain(id)],
+        Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
+            vec![domain(&before.id)]
+        }
     }
 }
 
@@ -299,7 +320,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::StorageDomain(_) => None,
         })
         .collect()
 }

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
-use crate::model::{BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface};
+use crate::model::{
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface, StorageKind, StorageStatus,
+};
 
 /// A value that the API knows by a name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -45,6 +47,10 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
+    StorageStatus, "StorageDomainStatus":
+        StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
+        StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

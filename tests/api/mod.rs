@@ -5,6 +5,7 @@ mod capabilities;
 mod cdrom;
 mod crawl;
 mod disks;
+mod history;
 mod nics;
 mod numa;
 mod places;

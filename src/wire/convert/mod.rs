@@ -3,6 +3,7 @@
 
 mod cdrom;
 mod disk;
+mod history;
 mod names;
 mod nic;
 mod numa;
@@ -11,6 +12,7 @@ mod vm;
 
 pub use cdrom::{CDROM, cdrom, medium};
 pub use disk::{DiskPlace, DiskRequest, disk};
+pub use history::{event, job, step};
 pub use names::{Named, named};
 pub use nic::{NicRequest, is_named, nic, reported_device};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};

@@ -13,6 +13,7 @@
 //! calls one verb of the engine and shows the outcome; `?` turns the engine's errors into faults.
 
 pub mod app;
+mod applications;
 pub mod auth;
 mod body;
 mod capabilities;
@@ -26,6 +27,7 @@ mod disks;
 mod entry;
 mod events;
 pub mod fault;
+mod graphics_consoles;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
@@ -58,7 +60,9 @@ mod storage_domains;
 mod templates;
 mod users;
 mod vm_actions;
+mod vm_sessions;
 mod vms;
+mod watchdogs;
 
 #[cfg(test)]
 mod tests;

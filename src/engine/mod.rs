@@ -12,7 +12,7 @@ mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
-mod guest_interfaces;
+mod guests;
 pub mod history;
 pub mod inventory;
 pub mod jobs;
@@ -29,6 +29,7 @@ pub mod stats;
 mod telling;
 mod unplug;
 mod vm_cdrom;
+mod vm_consoles;
 mod vm_disks;
 mod vm_numa;
 mod vm_power;
@@ -41,8 +42,9 @@ pub use disks::{DiskChange, NewDisk};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
+pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
-pub use vm_power::{RunOnce, StartOptions, Ticket};
+pub use vm_power::{RunOnce, StartOptions};
 pub use vms::{NewVm, VmView};
 
 use crate::error::{Error, Result};
@@ -160,7 +162,7 @@ impl Engine {
             mirrors,
             taps_changed: tokio::sync::Notify::new(),
             mirrors_asked: tokio::sync::Mutex::new(None),
-            console_lock: vm_power::generated_ticket(),
+            console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
         engine.tell(Code::ENGINE_STARTED, About::default(), "The engine started.");
@@ -171,6 +173,7 @@ impl Engine {
         tokio::spawn(engine.clone().refresh_pools_for_ever());
         tokio::spawn(engine.clone().follow_taps_for_ever());
         tokio::spawn(engine.clone().write_history_for_ever());
+        tokio::spawn(engine.clone().listen_to_guests_for_ever());
         Ok(engine)
     }
 

@@ -22,7 +22,7 @@ pub mod vm_state;
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use event::{About, Code, Event, Severity, Subject};
-pub use guest::{Accelerator, CpuChoice, GuestInterface, HostFacts};
+pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use ids::*;
 pub use job::{Job, JobStatus, Step, StepKind};
 pub use mac::{Mac, MacRange};

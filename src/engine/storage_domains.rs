@@ -4,7 +4,7 @@ use super::first_world::DATA;
 use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint};
+use super::{Engine, failpoint, telling};
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
 use crate::model::vm::check_text;
@@ -83,7 +83,7 @@ impl Engine {
                     data_center: None,
                     active: false,
                 };
-                let mut changes = vec![Change::StorageDomain(domain)];
+                let mut changes = vec![Change::StorageDomain(domain.clone())];
                 if new.kind == StorageKind::Data {
                     let profile = DiskProfile {
                         id: DiskProfileId::random(),
@@ -92,11 +92,12 @@ impl Engine {
                     };
                     changes.push(Change::DiskProfile(profile));
                 }
-                Ok((Operation::AddStorageDomain { domain: id }, changes))
+                Ok((Operation::AddStorageDomain { domain: Box::new(domain) }, changes))
             })
             .await?;
         failpoint::hit("add_storage_domain.intended");
-        match self.finish_add_storage_domain(id).await {
+        let domain = self.storage_domain(id)?;
+        match self.finish_add_storage_domain(&domain).await {
             Ok(()) => self.settle(intent, vec![]).await.map(|()| id),
             Err(failure) => Err(self.fail(intent, failure).await),
         }
@@ -112,9 +113,8 @@ impl Engine {
         }
     }
 
-    pub(super) async fn finish_add_storage_domain(&self, id: StorageDomainId) -> Result<()> {
-        let domain = self.storage_domain(id)?;
-        self.mark(&domain).await?;
+    pub(super) async fn finish_add_storage_domain(&self, domain: &StorageDomain) -> Result<()> {
+        self.mark(domain).await?;
         failpoint::hit("add_storage_domain.marked");
         Ok(())
     }
@@ -133,10 +133,9 @@ impl Engine {
         blocking(move || images.unmark(&folder)).await
     }
 
-    pub(super) async fn undo_add_storage_domain(&self, id: StorageDomainId) -> Result<Vec<Change>> {
-        let domain = self.storage_domain(id)?;
-        self.unmark(&domain).await?;
-        Ok(self.without_domain(id))
+    pub(super) async fn undo_add_storage_domain(&self, domain: &StorageDomain) -> Result<Vec<Change>> {
+        self.unmark(domain).await?;
+        Ok(self.without_domain(domain.id))
     }
 
     fn without_domain(&self, id: StorageDomainId) -> Vec<Change> {
@@ -415,6 +414,32 @@ impl Engine {
         }
         let images = self.images.clone();
         blocking(move || images.remove(&file)).await
+    }
+
+    /// Notices that the folder of an active domain went, or came back; libvirt then gets its pool.
+    pub(super) async fn watch_storage(&self) {
+        let active: Vec<StorageDomain> =
+            self.world().storage_domains.values().filter(|domain| domain.active).cloned().collect();
+        for domain in active {
+            let there = self.space(&domain).await.is_ok();
+            let was_there = !self.lost_storage.lock().expect("no panic while held").contains(&domain.id);
+            if there == was_there {
+                continue;
+            }
+            let about = telling::about_domain(&self.world(), &domain);
+            let name = &domain.name;
+            if there {
+                if let Err(why) = self.ensure_pool(&domain).await {
+                    tracing::debug!("the pool of a storage domain could not be made: {why}");
+                }
+                self.lost_storage.lock().expect("no panic while held").remove(&domain.id);
+                self.tell(Code::STORAGE_ACTIVATED, about, format!("Storage domain {name} is there again."));
+            } else {
+                self.lost_storage.lock().expect("no panic while held").insert(domain.id);
+                let text = format!("Storage domain {name} is inactive: its folder is not there.");
+                self.tell(Code::STORAGE_LOST, about, text);
+            }
+        }
     }
 
     /// Removes what uploads left that a former process began.

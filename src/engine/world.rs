@@ -115,7 +115,7 @@ pub enum Operation {
         before: Vec<Nic>,
     },
     AddStorageDomain {
-        domain: StorageDomainId,
+        domain: Box<StorageDomain>,
     },
     /// Its name, where it is attached, maintenance.
     UpdateStorageDomain {

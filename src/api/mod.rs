@@ -51,6 +51,7 @@ mod search;
 pub mod server;
 pub mod service;
 mod sessions;
+mod snapshots;
 mod statistics;
 mod storage_domains;
 mod templates;

@@ -14,6 +14,7 @@ pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod place;
+pub mod snapshot;
 pub mod vm;
 pub mod vm_state;
 
@@ -28,6 +29,7 @@ pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
 };
+pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

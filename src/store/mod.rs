@@ -11,7 +11,7 @@ mod tests;
 use crate::engine::ports::{Durability, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, Nic, Vm};
+use crate::model::{Attachment, Disk, Nic, Snapshot, Vm};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The schema's history: each file brings the one before it a version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql"), include_str!("schema/2_snapshots.sql")];
 
 /// The store of a daemon: a database in its state folder.
 pub struct Sqlite {
@@ -113,6 +113,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
     found.extend(all(&db)?.into_iter().map(Change::Nic));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Snapshot));
     found.extend(all(&db)?.into_iter().map(Change::Intent));
     Ok(found)
 }
@@ -148,6 +149,8 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             }
             Change::Nic(it) => put(&db, it),
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
+            Change::Snapshot(it) => put(&db, &**it),
+            Change::DropSnapshot(id) => delete::<Snapshot>(&db, &[id.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
         }?;

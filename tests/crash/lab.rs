@@ -136,12 +136,16 @@ impl Lab {
     }
 
     pub fn image(&self, disk: &Disk) -> PathBuf {
-        PathBuf::from(format!("{STATE}/images")).join(disk.file_name())
+        self.folder().join(disk.file_name())
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        format!("{STATE}/images").into()
     }
 
     pub fn image_files(&self) -> Vec<PathBuf> {
         let files = self.images.files();
-        files.into_iter().filter(|file| file.starts_with(format!("{STATE}/images"))).collect()
+        files.into_iter().filter(|file| file.starts_with(self.folder())).collect()
     }
 
     /// The state that clients can see, by names: equal pictures are equal worlds.
@@ -180,19 +184,35 @@ impl Lab {
                 ),
             );
         }
+        for snapshot in world.snapshots.values() {
+            let disks: Vec<_> = snapshot
+                .disks
+                .iter()
+                .map(|saved| {
+                    let (disk, depth) = (&saved.disk, world.chain(&saved.disk).len());
+                    format!("{} {:?} {} over {depth}", disk.alias, disk.status, disk.size)
+                })
+                .collect();
+            let memory = snapshot.memory.is_some();
+            lines.insert(
+                format!("snapshot {}", snapshot.description),
+                format!("{:?} {:?} memory={memory} {disks:?}", snapshot.kind, snapshot.status),
+            );
+        }
         for disk in world.disks.values() {
             let hangs = world.attachments_of(disk.id).count();
             lines.insert(
                 format!("disk {}", disk.alias),
                 format!(
-                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?}",
+                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?} of {}",
                     disk.status,
                     disk.size,
                     disk.interface,
                     disk.bootable,
                     disk.shareable,
                     disk.description,
-                    self.images.virtual_size(&self.image(disk), disk.format).ok()
+                    self.images.virtual_size(&self.image(disk), disk.format).ok(),
+                    world.chain(disk).len()
                 ),
             );
         }

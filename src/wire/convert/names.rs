@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
-use crate::model::{BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface};
+use crate::model::{
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface, SnapshotKind, SnapshotStatus,
+};
 
 /// A value that the API knows by a name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -45,6 +47,9 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
+    SnapshotStatus, "SnapshotStatus":
+        SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

@@ -71,6 +71,9 @@ impl Engine {
                 self.look_again(*id);
             }
             HypervisorEvent::Agent { id, connected } => self.inventory.set_agent(*id, *connected),
+            HypervisorEvent::Console { id, served, address, port, connected } => {
+                self.note_client(*id, *served, address.clone(), port.clone(), *connected);
+            }
         }
     }
 

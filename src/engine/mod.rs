@@ -11,7 +11,7 @@ mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
-mod guest_interfaces;
+mod guests;
 pub mod inventory;
 pub mod jobs;
 mod journal;
@@ -28,6 +28,7 @@ mod snapshots;
 pub mod stats;
 mod unplug;
 mod vm_cdrom;
+mod vm_consoles;
 mod vm_disks;
 mod vm_numa;
 mod vm_power;
@@ -40,8 +41,9 @@ pub use disks::{DiskChange, NewDisk};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use snapshots::NewSnapshot;
+pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
-pub use vm_power::{RunOnce, StartOptions, Ticket};
+pub use vm_power::{RunOnce, StartOptions};
 pub use vms::{NewVm, VmView};
 
 use crate::error::{Error, Result};
@@ -155,7 +157,7 @@ impl Engine {
             mirrors,
             taps_changed: tokio::sync::Notify::new(),
             mirrors_asked: tokio::sync::Mutex::new(None),
-            console_lock: vm_power::generated_ticket(),
+            console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
         hypervisor.subscribe(sender);
@@ -164,6 +166,7 @@ impl Engine {
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
         tokio::spawn(engine.clone().follow_taps_for_ever());
+        tokio::spawn(engine.clone().listen_to_guests_for_ever());
         Ok(engine)
     }
 

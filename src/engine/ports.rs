@@ -5,7 +5,7 @@
 //! journal can keep what was sent.
 
 use crate::error::Result;
-use crate::model::{DiskFormat, GuestInterface, HostFacts, PauseReason, Power, VmId};
+use crate::model::{DiskFormat, GuestInterface, GuestReport, HostFacts, PauseReason, Power, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,6 +99,15 @@ pub enum HypervisorEvent {
     BalloonChanged {
         id: VmId,
         bytes: u64,
+    },
+    /// A client of a graphics console has shown its ticket, or has gone.
+    Console {
+        id: VmId,
+        /// The host's port that it came to.
+        served: u16,
+        address: String,
+        port: String,
+        connected: bool,
     },
     /// The connection is gone; the adapter reconnects by itself.
     Disconnected,
@@ -228,8 +237,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()>;
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()>;
 
-    /// By the guest's agent, or by the leases of the networks.
-    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>>;
+    /// What the agent in the guest tells; may take seconds.
+    fn guest(&self, id: VmId) -> Result<GuestReport>;
+    /// Who has an address from the DHCP servers of libvirt's networks.
+    fn leases(&self) -> Result<Vec<GuestInterface>>;
 
     fn control(&self, id: VmId) -> Result<Control>;
     /// Counters of the running domains that answer. Uses a connection of its own.

@@ -3,16 +3,14 @@
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{AgentCall, Ask, Scope};
+use super::ports::{AgentCall, Ask};
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
-use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Overrides of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,19 +35,6 @@ pub struct StartOptions {
     pub pause: bool,
     pub once: Option<RunOnce>,
 }
-
-/// A password for the graphics console, for a while.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    pub value: String,
-    /// Seconds.
-    pub expiry: u64,
-}
-
-const DEFAULT_EXPIRY: u64 = 7200;
-const MAX_EXPIRY: u64 = 10 * 365 * 24 * 3600;
-/// VNC's own limit.
-const VNC_TICKET: usize = 8;
 
 impl RunOnce {
     fn over(&self, spec: &VmSpec) -> Result<VmSpec> {
@@ -353,49 +338,6 @@ impl Engine {
         }))
     }
 
-    /// Sets the password of the graphics console for a while.
-    pub async fn ticket(&self, id: VmId, value: Option<String>, expiry: Option<u64>) -> Result<Ticket> {
-        let view = self.vm(id)?;
-        self.own_vm(id)?;
-        let _guard = self.take("ticket", &[(Entity::Vm(id), Mode::Shared)]).await?;
-        self.may(id, Move::Ticket)?;
-        let observed = view.seen.as_ref().map(|seen| &seen.observed);
-        let Some(graphics) = observed.and_then(|observed| observed.graphics.first()) else {
-            return Err(Error::conflict("The VM has no graphics console."));
-        };
-        let value = match value.filter(|value| !value.is_empty()) {
-            Some(value) => value,
-            None => generated_ticket(),
-        };
-        if !value.chars().all(|c| c.is_ascii_graphic()) || value.len() > 255 {
-            return Err(Error::invalid("A ticket has 1 to 255 printable ASCII characters without spaces."));
-        }
-        if graphics.protocol == Protocol::Vnc && value.len() > VNC_TICKET {
-            return Err(Error::invalid(format!(
-                "The ticket of a VNC console has at most {VNC_TICKET} characters."
-            )));
-        }
-        let expiry = expiry.unwrap_or(DEFAULT_EXPIRY);
-        if !(1..=MAX_EXPIRY).contains(&expiry) {
-            return Err(Error::invalid("The expiry of a ticket must be a positive number of seconds."));
-        }
-        let until = Timestamp::now() + Duration::from_secs(expiry);
-        let until = until.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        let live = self.lane.call(move |hv| hv.document(id, false)).await?;
-        let live = documents::parse(&live.ok_or_else(|| Error::not_found(id))?)?;
-        let device = domain::graphics_update(&live, &value, &until)
-            .ok_or_else(|| Error::conflict("The VM has no graphics console."))?
-            .to_string();
-        self.lane.call(move |hv| hv.update_device(id, &device, Scope::Live)).await.map_err(
-            |mut failed| {
-                // libvirt may quote the device, and with it the ticket.
-                failed.why = None;
-                failed
-            },
-        )?;
-        Ok(Ticket { value, expiry })
-    }
-
     /// Freezes or thaws the guest's file systems through its agent.
     pub async fn freeze_or_thaw(&self, id: VmId, call: AgentCall) -> Result<()> {
         self.vm(id)?;
@@ -415,11 +357,4 @@ impl Engine {
         self.vm(id)?;
         Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
     }
-}
-
-pub(super) fn generated_ticket() -> String {
-    use rand::RngExt;
-    const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
-    let mut random = rand::rng();
-    (0..VNC_TICKET).map(|_| LETTERS[random.random_range(0..LETTERS.len())] as char).collect()
 }

@@ -20,7 +20,7 @@ pub mod vm_state;
 
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
-pub use guest::{Accelerator, CpuChoice, GuestInterface, HostFacts};
+pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use ids::*;
 pub use mac::{Mac, MacRange};
 pub use nic::{BootProtocol, Nic, NicInterface};

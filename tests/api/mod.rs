@@ -3,11 +3,14 @@
 mod bad_input;
 mod capabilities;
 mod cdrom;
+mod consoles;
 mod crawl;
 mod disks;
+mod guests;
 mod nics;
 mod numa;
 mod places;
+mod snapshots;
 mod statistics;
 mod vms;
 

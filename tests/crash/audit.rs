@@ -48,6 +48,12 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
         let run_is_open = vm.run_once || (vm.started.is_some() && vm.stopped.is_none());
         wrong.unless(!down || !run_is_open, || format!("{} is down but its run is not over", vm.spec.name));
     }
+    for snapshot in world.snapshots.values() {
+        let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
+        wrong.unless(snapshot.status != SnapshotStatus::Locked && whole, || {
+            format!("snapshot {} is {:?}", snapshot.description, snapshot.status)
+        });
+    }
     for disk in world.disks.values() {
         wrong.unless(disk.status == DiskStatus::Ok, || format!("disk {} is {:?}", disk.alias, disk.status));
         let hangs = world.attachments_of(disk.id).count();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::World;
 use vireo::host::QemuImg;
-use vireo::model::{DiskFormat, DiskId, Snapshot};
+use vireo::model::{DiskFormat, DiskId, DiskStatus, Snapshot, SnapshotStatus};
 use vireo::store::Sqlite;
 use vireo::xml::Element;
 
@@ -105,6 +105,11 @@ impl Place {
                 format!("disk {alias:?} is {promised:?}, its files {real:?}"),
             );
             files.extend(stored.images_of(row.id).iter().map(|image| image.file_name()));
+        }
+        for snapshot in stored.snapshots.values() {
+            let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
+            let done = snapshot.status != SnapshotStatus::Locked && whole;
+            unless(done, format!("snapshot {} is {:?}", snapshot.description, snapshot.status));
         }
         let memories = stored.snapshots.values().filter(|snapshot| snapshot.memory.is_some());
         files.extend(memories.map(|snapshot| Snapshot::memory_file(snapshot.id)));

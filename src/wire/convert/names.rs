@@ -60,6 +60,10 @@ names! {
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";
     BootDevice, "BootDevice": BootDevice::Cdrom = "cdrom", BootDevice::Hd = "hd", BootDevice::Network = "network";
     Protocol, "DisplayType": Protocol::Vnc = "vnc", Protocol::Spice = "spice";
+    WatchdogModel, "WatchdogModel": WatchdogModel::I6300esb = "i6300esb";
+    WatchdogAction, "WatchdogAction":
+        WatchdogAction::None = "none", WatchdogAction::Reset = "reset", WatchdogAction::Poweroff = "poweroff",
+        WatchdogAction::Pause = "pause", WatchdogAction::Dump = "dump";
     DisconnectAction, "DisplayDisconnectAction":
         DisconnectAction::None = "NONE", DisconnectAction::LockScreen = "LOCK_SCREEN",
         DisconnectAction::Reboot = "REBOOT", DisconnectAction::Logout = "LOGOUT",

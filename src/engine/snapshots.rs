@@ -209,7 +209,9 @@ impl Engine {
         match self.lane.slow(move |hv| hv.agent(vm, AgentCall::Freeze)).await {
             Ok(()) => true,
             Err(why) => {
-                tracing::warn!(%vm, "the snapshot is as after a power cut, the agent did not freeze: {why}");
+                tracing::warn!(%vm, "the guest's agent did not freeze: {why}");
+                let what = "did not come to rest: its snapshot is as after a power cut";
+                self.tell_of_vm(Code::SNAPSHOT_NOT_QUIESCED, vm, what);
                 // It may have, and lost its answer.
                 self.thaw(vm).await;
                 false

@@ -57,6 +57,8 @@ ids! {
     UserId,
     SnapshotId,
     IntentId,
+    JobId,
+    StepId,
 }
 
 /// An id for what has none of its own: always the same for the same parts.

@@ -67,5 +67,11 @@ nouns! {
     Snapshot, snapshots:
         id Key, vm Plain, description Plain, kind Plain, status Plain, date Plain, spec Document,
         machine Plain, nics Document, disks Document, memory Plain;
+    Event, events:
+        id Key, code Plain, severity Plain, time Plain, text Plain, correlation Plain, user Document,
+        about Document, origin Plain, custom_id Plain, flood_rate Plain, custom_data Plain, deleted Flag;
+    Job, jobs:
+        id Key, description Plain, status Plain, owner Document, started Plain, ended Plain,
+        updated Plain, external Flag, auto_cleared Flag, correlation Plain, about Document, steps Document;
     Intent, intents: id Key, begun Plain, undoing Flag, operation Document;
 }

@@ -3,7 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface, SnapshotKind, SnapshotStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
+    SnapshotStatus, StepKind,
 };
 
 /// A value that the API knows by a name.
@@ -71,6 +72,15 @@ names! {
     RngSource, "RngSource": RngSource::Random = "RANDOM", RngSource::Hwrng = "HWRNG";
     Affinity, "VmAffinity":
         Affinity::Migratable = "migratable", Affinity::UserMigratable = "user_migratable", Affinity::Pinned = "pinned";
+    Severity, "AuditLogSeverity":
+        Severity::Normal = "normal", Severity::Warning = "warning", Severity::Error = "error",
+        Severity::Alert = "alert";
+    JobStatus, "JobExecutionStatus":
+        JobStatus::Started = "started", JobStatus::Finished = "finished", JobStatus::Failed = "failed",
+        JobStatus::Aborted = "aborted", JobStatus::Unknown = "unknown";
+    StepKind, "StepEnum":
+        StepKind::Validating = "validating", StepKind::Executing = "executing",
+        StepKind::Finalizing = "finalizing", StepKind::Unknown = "unknown";
     NumaTune, "NumaTuneMode":
         NumaTune::Strict = "strict", NumaTune::Interleave = "interleave", NumaTune::Preferred = "preferred";
 }

@@ -17,8 +17,8 @@ use crate::wire::require;
 use crate::wire::types::{self, Action, Link};
 use std::sync::Arc;
 
-const FLOATING: &str = "/disks/{disk}";
-const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
+pub const FLOATING: &str = "/disks/{disk}";
+pub const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
 
 pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
     let attached: Vec<VmId> = match place {
@@ -180,7 +180,7 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
 }
 
 /// The answer to a creation: at once with its state, or at its end where the client waits.
-async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option<VmId>) -> Answer {
+pub async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option<VmId>) -> Answer {
     let (id, job) = (started.value, started.job);
     if request.expect_created {
         started.finished().await?;
@@ -195,7 +195,7 @@ async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option
     Ok(Reply::accepted(document))
 }
 
-fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {
+pub fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {
     Ok(match on {
         None => document(app, &app.engine.disk(id)?, DiskPlace::Floating, request),
         Some(vm) => {

@@ -4,9 +4,10 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
-    host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes, operating_systems, profiles,
-    reported_devices, statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
+    applications, capabilities, cdroms, clusters, data_centers, disk_moves, disks, entry, events,
+    graphics_consoles, host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes,
+    operating_systems, profiles, reported_devices, snapshots, statistics, storage_domains, templates, users,
+    vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ pub static ROUTES: &[Route] = routes![
     POST "/storagedomains/{domain}/disks" => storage_domains::add_disk,
     GET "/storagedomains/{domain}/disks/{disk}" => storage_domains::show_disk,
     DELETE "/storagedomains/{domain}/disks/{disk}" => storage_domains::remove_disk,
+    POST "/storagedomains/{domain}/disks/{disk}/move" => disk_moves::move_floating,
+    POST "/storagedomains/{domain}/disks/{disk}/copy" => disk_moves::copy,
     GET "/storagedomains/{domain}/files" => iso_files::list,
     GET "/storagedomains/{domain}/files/{file}" => iso_files::show,
     PUT "/storagedomains/{domain}/files/{file}" => iso_files::upload,
@@ -146,6 +149,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
 
+    POST "/vms/{vm}/preview_snapshot" => snapshots::preview,
+    POST "/vms/{vm}/commit_snapshot" => snapshots::commit,
+    POST "/vms/{vm}/undo_snapshot" => snapshots::undo,
+    GET "/vms/{vm}/snapshots" => snapshots::list,
+    POST "/vms/{vm}/snapshots" => snapshots::add,
+    GET "/vms/{vm}/snapshots/{snapshot}" => snapshots::show,
+    DELETE "/vms/{vm}/snapshots/{snapshot}" => snapshots::remove,
+    POST "/vms/{vm}/snapshots/{snapshot}/restore" => snapshots::restore,
+    GET "/vms/{vm}/snapshots/{snapshot}/creation_status/{job}" => vm_actions::creation,
+    GET "/vms/{vm}/snapshots/{snapshot}/disks" => snapshots::list_disks,
+    GET "/vms/{vm}/snapshots/{snapshot}/disks/{disk}" => snapshots::show_disk,
+    DELETE "/vms/{vm}/snapshots/{snapshot}/disks/{disk}" => snapshots::remove_disk,
+    GET "/vms/{vm}/snapshots/{snapshot}/nics" => snapshots::list_nics,
+    GET "/vms/{vm}/snapshots/{snapshot}/nics/{nic}" => snapshots::show_nic,
+    GET "/vms/{vm}/snapshots/{snapshot}/cdroms" => snapshots::list_cdroms,
+    GET "/vms/{vm}/snapshots/{snapshot}/cdroms/{cdrom}" => snapshots::show_cdrom,
+
     GET "/vms/{vm}/cdroms" => cdroms::list,
     POST "/vms/{vm}/cdroms" => cdroms::add,
     GET "/vms/{vm}/cdroms/{cdrom}" => cdroms::show,
@@ -161,6 +181,9 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/disks" => disks::list_of_vm,
     POST "/vms/{vm}/disks" => disks::add_to_vm,
     GET "/vms/{vm}/disks/{disk}" => disks::show_of_vm,
+    POST "/vms/{vm}/disks/{disk}" => disk_moves::post_of_vm,
+    POST "/vms/{vm}/disks/{disk}/move" => disk_moves::move_of_vm,
+    GET "/vms/{vm}/disks/{disk}/move/{job}" => vm_actions::progress,
     PUT "/vms/{vm}/disks/{disk}" => disks::update_of_vm,
     DELETE "/vms/{vm}/disks/{disk}" => disks::remove_of_vm,
     POST "/vms/{vm}/disks/{disk}/activate" => disks::activate,
@@ -204,6 +227,12 @@ pub static ROUTES: &[Route] = routes![
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,
     GET "/disks/{disk}" => disks::show,
+    // The specification moves a disk so: its storage domains are updated by a POST.
+    POST "/disks/{disk}" => disk_moves::post_floating,
+    POST "/disks/{disk}/move" => disk_moves::move_floating,
+    POST "/disks/{disk}/copy" => disk_moves::copy,
+    GET "/disks/{disk}/move/{job}" => vm_actions::progress,
+    GET "/disks/{disk}/copy/{job}" => vm_actions::progress,
     DELETE "/disks/{disk}" => disks::remove,
     GET "/disks/{disk}/creation_status/{job}" => vm_actions::creation,
     GET "/disks/{disk}/statistics" => statistics::list_of_disk,

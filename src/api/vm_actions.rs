@@ -115,7 +115,7 @@ pub async fn suspend(app: Arc<App>, request: Request) -> Answer {
 }
 
 /// An action that runs on: answered at once, unless its body wants to wait for the end.
-async fn runs_on(started: Started<()>, action: Action, href: String, parent: String) -> Answer {
+pub async fn runs_on<T>(started: Started<T>, action: Action, href: String, parent: String) -> Answer {
     if action.r#async == Some(false) {
         started.finished().await?;
         return Ok(Reply::complete(action));

@@ -6,6 +6,7 @@ use super::target::{bus, index};
 use super::{DiskDevice, Invalid, Plan};
 use crate::model::{DiskFormat, DiskId, DiskInterface};
 use crate::xml::Element;
+use std::path::Path;
 
 /// What the device says itself: what of it is absent is meant to be.
 const WRITES: &[&str] = &[
@@ -73,6 +74,13 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
         element.push(scsi_address(index));
     }
     Ok(element)
+}
+
+/// What a running disk is copied to.
+pub fn copy_target(format: DiskFormat, file: &Path) -> Result<Element, Invalid> {
+    let driver = Element::new("driver").with("name", "qemu").with("type", format.driver());
+    let source = Element::new("source").with("file", utf8(file)?);
+    Ok(Element::new("disk").with("type", "file").child(driver).child(source))
 }
 
 /// A place on the one virtio-scsi controller: left alone, libvirt adds another controller, of

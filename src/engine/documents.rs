@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::nics::binding;
+use super::world::World;
 use crate::domain::{self, DiskDevice, NicDevice, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
@@ -75,7 +76,9 @@ impl Engine {
             .disks_of(vm.id)
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
-            .map(|(attachment, disk)| Ok((disk.clone(), attachment.clone(), self.image_file(&world, disk)?)))
+            .map(|(attachment, disk)| {
+                Ok((disk.clone(), attachment.clone(), self.defined_file(&world, disk, present.as_ref())?))
+            })
             .collect::<Result<_>>()?;
         let nics: Vec<(Nic, Option<String>)> = world
             .nics_of(vm.id)
@@ -147,8 +150,18 @@ impl Engine {
         Ok(element)
     }
 
+    /// Where the definition has the disk: one on the move is where libvirt has brought it.
+    fn defined_file(&self, world: &World, disk: &Disk, present: Option<&Element>) -> Result<PathBuf> {
+        if let (Some(there), Some(present)) = (self.destination(world, disk), present)
+            && domain::observe(present).file_of(disk.id).map(Path::new) == Some(&there)
+        {
+            return Ok(there);
+        }
+        self.image_file(world, disk)
+    }
+
     /// Where a disk's image lies.
-    pub(super) fn image_file(&self, world: &super::world::World, disk: &Disk) -> Result<PathBuf> {
+    pub(super) fn image_file(&self, world: &World, disk: &Disk) -> Result<PathBuf> {
         let domain = world
             .storage_domains
             .get(&disk.storage_domain)

@@ -3,7 +3,7 @@
 
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Intent, Operation};
-use super::{Engine, failpoint, locks};
+use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
@@ -156,6 +156,11 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::MoveDisk { disk, from, to } => self.finish_move_disk(*disk, *from, *to).await,
+            Operation::CopyDisk { source, disk } => {
+                self.finish_copy_disk(*source, *disk).await?;
+                Ok(self.unlocked(*disk))
+            }
             Operation::AddStorageDomain { domain } => {
                 self.finish_add_storage_domain(domain).await.map(|()| vec![])
             }
@@ -164,6 +169,22 @@ impl Engine {
             }
             Operation::RemoveStorageDomain { before, format, .. } => {
                 self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
+            }
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                if self.runs(*vm) {
+                    // Who froze the guest may have died before it thawed it.
+                    self.thaw(*vm).await;
+                }
+                self.finish_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, whole } => {
+                self.finish_remove_snapshot(*vm, *snapshot, merged, *whole).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, whole, commit } => {
+                self.finish_preview(*vm, *snapshot, *before, overlays, *whole, *commit).await
+            }
+            Operation::EndPreview { vm, doomed, memories } => {
+                self.finish_end_preview(*vm, doomed, memories).await
             }
         }
     }
@@ -241,6 +262,8 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::MoveDisk { disk, from, to } => self.undo_move_disk(*disk, *from, *to).await,
+            Operation::CopyDisk { disk, .. } => self.undo_copy_disk(*disk).await,
             Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
             Operation::UpdateStorageDomain { before } => {
                 self.undo_update_storage_domain(before).await.map(|()| vec![])
@@ -248,6 +271,16 @@ impl Engine {
             Operation::RemoveStorageDomain { before, profiles, format } => {
                 self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
             }
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                self.undo_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, .. } => {
+                self.undo_remove_snapshot(*vm, *snapshot, merged).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, .. } => {
+                self.undo_preview(*vm, *snapshot, *before, overlays).await
+            }
+            Operation::EndPreview { .. } => self.finish(operation).await,
         }
     }
 
@@ -310,10 +343,18 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
+        Operation::MoveDisk { disk: id, .. } => vec![disk(id)],
+        Operation::CopyDisk { source, disk: id } => vec![disk(source), disk(id)],
         Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]
         }
+        Operation::CreateSnapshot { vm: id, overlays, .. }
+        | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
+            std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()
+        }
+        Operation::RemoveSnapshot { vm, merged, .. } => merge::removal_entities(*vm, merged),
+        Operation::EndPreview { vm: id, .. } => vec![vm(id)],
     }
 }
 

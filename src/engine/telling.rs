@@ -92,6 +92,23 @@ impl Telling {
                 let codes = (Code::NIC_REMOVED, Code::NIC_REMOVE_FAILED);
                 of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
             }
+            Operation::CreateSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_CREATED, Code::SNAPSHOT_CREATE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Creating", "was created"), codes)
+            }
+            Operation::RemoveSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_REMOVED, Code::SNAPSHOT_REMOVE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Removing", "was removed"), codes)
+            }
+            Operation::PreviewSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_PREVIEWED, Code::SNAPSHOT_PREVIEW_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Going back to", "is what the VM shows"), codes)
+            }
+            Operation::EndPreview { vm, .. } => {
+                let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
+                let (doing, did) = ("Ending the snapshot preview of", "has ended its snapshot preview");
+                of_vm(world, *vm, doing, did, codes.0, codes.1)
+            }
             Operation::ReorderMacs { vm, .. } => Self::new(
                 format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),
                 format!("The MAC addresses of VM {} were put in order", vm_name(world, *vm)),
@@ -99,6 +116,14 @@ impl Telling {
                 Code::NIC_UPDATE_FAILED,
                 world.about_vm(*vm),
             ),
+            Operation::MoveDisk { disk, .. } => {
+                let codes = (Code::DISK_MOVED, Code::DISK_MOVE_FAILED);
+                of_disk(world, *disk, None, ("Moving", ""), "was moved", codes)
+            }
+            Operation::CopyDisk { source, .. } => {
+                let codes = (Code::DISK_COPIED, Code::DISK_COPY_FAILED);
+                of_disk(world, *source, None, ("Copying", ""), "was copied", codes)
+            }
             Operation::AddStorageDomain { domain } => {
                 of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
             }
@@ -147,6 +172,25 @@ fn of_domain(world: &World, domain: &StorageDomain, doing: &str, did: &str, done
         done,
         failed,
         about,
+    )
+}
+
+fn of_snapshot(
+    world: &World,
+    vm: VmId,
+    snapshot: SnapshotId,
+    (doing, did): (&str, &str),
+    (done, failed): (Code, Code),
+) -> Telling {
+    let row = world.snapshots.get(&snapshot);
+    let name = row.map_or_else(|| snapshot.to_string(), |snapshot| snapshot.description.clone());
+    let of = format!("of VM {}", vm_name(world, vm));
+    Telling::new(
+        format!("{doing} snapshot '{name}' {of}"),
+        format!("Snapshot '{name}' {of} {did}"),
+        done,
+        failed,
+        world.about_vm(vm),
     )
 }
 

@@ -16,6 +16,7 @@ pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod place;
+pub mod snapshot;
 pub mod vm;
 pub mod vm_state;
 
@@ -33,6 +34,7 @@ pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
     VnicProfile,
 };
+pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

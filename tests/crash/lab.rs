@@ -140,6 +140,10 @@ impl Lab {
             .join(disk.file_name())
     }
 
+    pub fn folder(&self) -> PathBuf {
+        format!("{STATE}/images").into()
+    }
+
     pub fn image_files(&self) -> Vec<PathBuf> {
         let files = self.images.files();
         let other = ["boot", "isos"].map(|folder| format!("{STATE}/{folder}"));
@@ -187,19 +191,35 @@ impl Lab {
             let rest = format!("{description:?} attached={} active={active}", data_center.is_some());
             lines.insert(format!("storage domain {name}"), rest);
         }
+        for snapshot in world.snapshots.values() {
+            let disks: Vec<_> = snapshot
+                .disks
+                .iter()
+                .map(|saved| {
+                    let (disk, depth) = (&saved.disk, world.chain(&saved.disk).len());
+                    format!("{} {:?} {} over {depth}", disk.alias, disk.status, disk.size)
+                })
+                .collect();
+            let memory = snapshot.memory.is_some();
+            lines.insert(
+                format!("snapshot {}", snapshot.description),
+                format!("{:?} {:?} memory={memory} {disks:?}", snapshot.kind, snapshot.status),
+            );
+        }
         for disk in world.disks.values() {
             let hangs = world.attachments_of(disk.id).count();
             lines.insert(
                 format!("disk {}", disk.alias),
                 format!(
-                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?}",
+                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?} of {}",
                     disk.status,
                     disk.size,
                     disk.interface,
                     disk.bootable,
                     disk.shareable,
                     disk.description,
-                    self.images.virtual_size(&self.image(disk), disk.format).ok()
+                    self.images.virtual_size(&self.image(disk), disk.format).ok(),
+                    world.chain(disk).len()
                 ),
             );
         }

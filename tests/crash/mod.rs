@@ -8,11 +8,13 @@ mod failpoints;
 mod kills;
 mod lab;
 mod later;
+mod moves;
 mod nics;
 mod numa;
 mod place;
 mod races;
 mod sim;
+mod snapshots;
 mod storage;
 mod troubles;
 

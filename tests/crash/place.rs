@@ -3,12 +3,13 @@
 use super::audit::devices;
 use crate::live::harness::{Client, Lab, Reply, guests, run};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::World;
 use vireo::host::QemuImg;
-use vireo::model::{DiskFormat, DiskId};
+use vireo::model::{DiskFormat, DiskId, DiskStatus, Snapshot, SnapshotStatus, StorageKind};
 use vireo::store::Sqlite;
 use vireo::xml::Element;
 
@@ -83,7 +84,8 @@ impl Place {
         let names: BTreeSet<_> = vms.values().filter_map(|vm| vm.value("name")).collect();
         unless(names.len() == vms.len(), "a name is used twice".into());
 
-        let folder = self.lab.daemon.state.join("images");
+        let images = self.lab.daemon.state.join("images");
+        let data = || stored.storage_domains.values().filter(|domain| domain.kind == StorageKind::Data);
         let mut files = BTreeSet::new();
         for disk in disks.values() {
             let (alias, size) = (disk.value("alias"), disk.number::<u64>("provisioned_size"));
@@ -94,13 +96,30 @@ impl Place {
                 _ => (DiskFormat::Cow, "qcow2"),
             };
             let name = format!("{}.{suffix}", disk.value("image_id").unwrap());
+            let Some(row) = stored.disks.get(&disk.value("@id").unwrap().parse().unwrap()) else { continue };
+            let folder = PathBuf::from(&stored.storage_domains[&row.storage_domain].folder);
             let image = QemuImg::default().virtual_size(&folder.join(&name), format).ok();
             unless(image == size, format!("disk {alias:?} has {size:?} bytes, its image {image:?}"));
-            files.insert(name);
+            let promised: Vec<_> =
+                stored.chain(row).iter().map(|image| (image.file_name(), image.format)).collect();
+            let real = QemuImg::default().chain(&folder.join(&name), format).ok();
+            unless(
+                real.as_ref() == Some(&promised),
+                format!("disk {alias:?} is {promised:?}, its files {real:?}"),
+            );
+            files.extend(stored.images_of(row.id).iter().map(|image| folder.join(image.file_name())));
         }
-        let there: BTreeSet<String> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        for snapshot in stored.snapshots.values() {
+            let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
+            let done = snapshot.status != SnapshotStatus::Locked && whole;
+            unless(done, format!("snapshot {} is {:?}", snapshot.description, snapshot.status));
+        }
+        let memories = stored.snapshots.values().filter(|snapshot| snapshot.memory.is_some());
+        files.extend(memories.map(|snapshot| images.join(Snapshot::memory_file(snapshot.id))));
+        let there: BTreeSet<PathBuf> = data()
+            .flat_map(|domain| std::fs::read_dir(&domain.folder).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .filter(|file| !file.ends_with(".vireo-storage-domain"))
             .collect();
         unless(there == files, format!("files {there:?}, disks {files:?}"));
 

@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, StepKind,
-    StorageKind, StorageStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
+    SnapshotStatus, StepKind, StorageKind, StorageStatus,
 };
 
 /// A value that the API knows by a name.
@@ -52,6 +52,9 @@ names! {
     StorageStatus, "StorageDomainStatus":
         StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
         StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
+    SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
+    SnapshotStatus, "SnapshotStatus":
+        SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

@@ -1,0 +1,375 @@
+//! Disks move to other storage domains, their guests writing on, and are copied.
+//!
+//! Until the row says otherwise the source is the disk, and what lies at the destination is
+//! nobody's. A running guest goes on at the destination from a moment on that only libvirt knows:
+//! its documents tell (`has_arrived`).
+
+use super::jobs::Started;
+use super::locks::{Entity, Mode};
+use super::world::{Change, Operation, World};
+use super::{Engine, documents, failpoint};
+use crate::domain;
+use crate::error::{Error, Kind, Result};
+use crate::model::vm::check_text;
+use crate::model::vm_state::may;
+use crate::model::*;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const MOVE: &str = "Cannot move Virtual Machine Disk";
+const COPY: &str = "Cannot copy Virtual Machine Disk";
+/// How often a running copy is looked at.
+const WATCH: Duration = Duration::from_millis(200);
+/// How long a move waits for libvirt to be there again, before it is left to the next start.
+const PATIENCE: u32 = 300;
+
+impl Engine {
+    /// Moves a disk with all of its images. Its VM may run on.
+    pub async fn move_disk(self: &Arc<Self>, id: DiskId, to: StorageDomainId) -> Result<Started<DiskId>> {
+        let (guard, disk, attachments) = self.hold_disk("move disk", id).await?;
+        if disk.status != DiskStatus::Ok {
+            return Err(Error::conflict(format!("{MOVE}. The disk is locked or illegal.")));
+        }
+        let from = disk.storage_domain;
+        if from == to {
+            return Err(Error::conflict(format!(
+                "{MOVE}. The source and the target storage domain are the same."
+            )));
+        }
+        if !attachments.is_empty() {
+            self.require_connection()?;
+        }
+        for attachment in attachments.iter().filter(|attachment| attachment.active) {
+            if let Verdict::Refused(why) = may(self.status(attachment.vm), Move::ChangeDisks) {
+                return Err(Error::conflict(why));
+            }
+        }
+        if disk.shareable && attachments.iter().any(|it| it.active && self.runs(it.vm)) {
+            return Err(Error::conflict(format!(
+                "{MOVE}. A shareable disk of a running VM cannot be moved."
+            )));
+        }
+        let needed = self.actual_size(&disk);
+        let intent = self
+            .promise(|world| {
+                self.check_target(world, MOVE, &disk, to, needed)?;
+                let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
+                Ok((Operation::MoveDisk { disk: id, from, to }, vec![Change::Disk(locked)]))
+            })
+            .await?;
+        failpoint::hit("move_disk.intended");
+        let engine = self.clone();
+        Ok(self.jobs.start(id, async move {
+            let _guard = guard;
+            match engine.insist_on_move(id, from, to).await {
+                Ok(changes) => engine.settle(intent, changes).await,
+                // It is finished when the connection is there again.
+                Err(away) if away.kind == Kind::Unavailable => Err(away),
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            }
+        }))
+    }
+
+    fn check_target(
+        &self,
+        world: &World,
+        verb: &str,
+        disk: &Disk,
+        to: StorageDomainId,
+        needed: u64,
+    ) -> Result<()> {
+        let find = |id: StorageDomainId| {
+            let missing = || Error::not_found(format!("StorageDomain: {id}"));
+            world.storage_domains.get(&id).ok_or_else(missing)
+        };
+        self.require_active(verb, find(disk.storage_domain)?)?;
+        let target = find(to)?;
+        if target.kind != StorageKind::Data {
+            return Err(Error::invalid(format!("{verb}. The storage domain is not a data domain.")));
+        }
+        match needed > self.require_active(verb, target)? {
+            true => {
+                Err(Error::conflict(format!("{verb}. Low disk space on Storage Domain {}.", target.name)))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The copy of a running guest's disk goes on without libvirtd: nobody gives it up for that.
+    async fn insist_on_move(
+        &self,
+        id: DiskId,
+        from: StorageDomainId,
+        to: StorageDomainId,
+    ) -> Result<Vec<Change>> {
+        let mut waited = 0;
+        loop {
+            match self.finish_move_disk(id, from, to).await {
+                Err(away) if away.kind == Kind::Unavailable && waited < PATIENCE => {
+                    while !self.connected() && waited < PATIENCE {
+                        tokio::time::sleep(WATCH).await;
+                        waited += 1;
+                    }
+                    waited += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    pub(super) async fn finish_move_disk(
+        &self,
+        id: DiskId,
+        from: StorageDomainId,
+        to: StorageDomainId,
+    ) -> Result<Vec<Change>> {
+        let disk = self.disk(id)?;
+        if disk.storage_domain != to {
+            self.bring_images(&disk, from, to).await?;
+            failpoint::hit("move_disk.copied");
+            // On the disk before the source goes.
+            self.record(|world| Ok(moved(world, id, to))).await?;
+        }
+        failpoint::hit("move_disk.switched");
+        let attachments: Vec<Attachment> = self.world().attachments_of(id).cloned().collect();
+        self.sync_definitions(&attachments).await?;
+        failpoint::hit("move_disk.defined");
+        self.remove_files(self.files_in(id, from)?, disk.wipe_after_delete).await?;
+        self.refresh_pools();
+        Ok(self.unlocked(id))
+    }
+
+    pub(super) async fn undo_move_disk(
+        &self,
+        id: DiskId,
+        from: StorageDomainId,
+        to: StorageDomainId,
+    ) -> Result<Vec<Change>> {
+        let disk = self.disk(id)?;
+        if disk.storage_domain == to || self.has_arrived(&disk, to).await? {
+            // Guests may have written there: what is left is the way forward.
+            return self.finish_move_disk(id, from, to).await;
+        }
+        if let Some(attachment) = self.guest_of(id).await?
+            && self.block_job(attachment.vm, &attachment.target).await?.is_some()
+        {
+            let Attachment { vm, target, .. } = attachment;
+            self.lane.slow(move |hv| hv.end_block_job(vm, &target, false)).await?;
+        }
+        self.remove_files(self.files_in(id, to)?, disk.wipe_after_delete).await?;
+        self.refresh_pools();
+        Ok(self.unlocked(id))
+    }
+
+    /// The files of the disk's images, as they are called in that domain.
+    fn files_in(&self, id: DiskId, domain: StorageDomainId) -> Result<Vec<PathBuf>> {
+        let folder = PathBuf::from(self.storage_domain(domain)?.folder);
+        let world = self.world();
+        Ok(world.images_of(id).into_iter().map(|image| folder.join(image.file_name())).collect())
+    }
+
+    /// The attachment to the VM that runs with the disk plugged.
+    async fn guest_of(&self, id: DiskId) -> Result<Option<Attachment>> {
+        let active: Vec<Attachment> =
+            self.world().attachments_of(id).filter(|it| it.active).cloned().collect();
+        for attachment in active {
+            if self.has_live(attachment.vm, id).await? {
+                return Ok(Some(attachment));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn bring_images(&self, disk: &Disk, from: StorageDomainId, to: StorageDomainId) -> Result<()> {
+        if self.has_arrived(disk, to).await? {
+            return Ok(());
+        }
+        if let Some(attachment) = self.guest_of(disk.id).await? {
+            return self.move_live(&attachment, disk, from, to).await;
+        }
+        self.copy_files(self.files_in(disk.id, from)?, self.files_in(disk.id, to)?).await
+    }
+
+    async fn copy_files(&self, from: Vec<PathBuf>, to: Vec<PathBuf>) -> Result<()> {
+        let images = self.images.clone();
+        super::lane::blocking(move || from.iter().zip(&to).try_for_each(|(from, to)| images.copy(from, to)))
+            .await
+    }
+
+    /// Does a VM have the disk at its destination, running or the next time it does?
+    async fn has_arrived(&self, disk: &Disk, to: StorageDomainId) -> Result<bool> {
+        let file = Path::new(&self.storage_domain(to)?.folder).join(disk.file_name());
+        let active: Vec<VmId> =
+            self.world().attachments_of(disk.id).filter(|it| it.active).map(|it| it.vm).collect();
+        for vm in active {
+            let document = self.lane.call(move |hv| hv.document(vm, false)).await?;
+            if let Some(document) = document
+                && domain::observe(&documents::parse(&document)?).file_of(disk.id).map(Path::new)
+                    == Some(&file)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// QEMU copies while its guest writes; what is frozen below, nobody writes.
+    async fn move_live(
+        &self,
+        attachment: &Attachment,
+        disk: &Disk,
+        from: StorageDomainId,
+        to: StorageDomainId,
+    ) -> Result<()> {
+        let (vm, target) = (attachment.vm, attachment.target.as_str());
+        if self.block_job(vm, target).await?.is_none() {
+            self.begin_copy(attachment, disk, from, to).await?;
+        }
+        failpoint::hit("move_disk.live");
+        loop {
+            match self.block_job(vm, target).await? {
+                Some(job) if job.ready => {
+                    let target = target.to_owned();
+                    self.lane.slow(move |hv| hv.end_block_job(vm, &target, true)).await?;
+                    break;
+                }
+                Some(_) => tokio::time::sleep(WATCH).await,
+                None => break,
+            }
+        }
+        failpoint::hit("move_disk.pivoted");
+        self.look_at(vm).await?;
+        match self.has_arrived(disk, to).await? {
+            true => Ok(()),
+            false => Err(Error::conflict(format!("{MOVE}. The copy was interrupted."))),
+        }
+    }
+
+    async fn begin_copy(
+        &self,
+        attachment: &Attachment,
+        disk: &Disk,
+        from: StorageDomainId,
+        to: StorageDomainId,
+    ) -> Result<()> {
+        let name = disk.file_name();
+        let (sources, targets) = (self.files_in(disk.id, from)?, self.files_in(disk.id, to)?);
+        let frozen = |files: Vec<PathBuf>| -> Vec<PathBuf> {
+            files.into_iter().filter(|file| !file.ends_with(&name)).collect()
+        };
+        self.copy_files(frozen(sources), frozen(targets)).await?;
+        let file = Path::new(&self.storage_domain(to)?.folder).join(&name);
+        let below = self.world().chain(disk).get(1).map(|below| (below.file_name(), below.format));
+        let (images, made, layered) = (self.images.clone(), file.clone(), below.is_some());
+        let Disk { format, size, sparse, .. } = *disk;
+        super::lane::blocking(move || {
+            // What an interrupted copy left there would show through.
+            images.remove(&made)?;
+            match below {
+                Some((below, its)) => images.overlay(&made, size, &below, its),
+                None => images.create(&made, format, size, sparse),
+            }
+        })
+        .await?;
+        let (vm, target) = (attachment.vm, attachment.target.clone());
+        let document = domain::copy_target(format, &file)?.to_string();
+        self.lane.call(move |hv| hv.copy_block(vm, &target, &document, layered)).await
+    }
+
+    /// Where libvirt may have brought a disk that is on the move.
+    pub(super) fn destination(&self, world: &World, disk: &Disk) -> Option<PathBuf> {
+        let to = world.intents.values().find_map(|intent| match intent.operation {
+            Operation::MoveDisk { disk: id, to, .. } if id == disk.id => Some(to),
+            _ => None,
+        })?;
+        Some(Path::new(&world.storage_domains.get(&to)?.folder).join(disk.file_name()))
+    }
+
+    /// A floating disk with what this one holds. No running VM may write it.
+    pub async fn copy_disk(
+        self: &Arc<Self>,
+        source: DiskId,
+        to: StorageDomainId,
+        alias: Option<String>,
+    ) -> Result<Started<DiskId>> {
+        if let Some(alias) = &alias {
+            check_text("disk alias", alias, 255).map_err(Error::invalid)?;
+        }
+        let (guard, original, attachments) = self.hold_disk("copy disk", source).await?;
+        if original.status != DiskStatus::Ok {
+            return Err(Error::conflict(format!("{COPY}. The disk is locked or illegal.")));
+        }
+        let down = |it: &Attachment| matches!(self.status(it.vm), VmStatus::Down);
+        if attachments.iter().any(|it| it.active && !down(it)) {
+            return Err(Error::conflict(format!("{COPY}. At least one of the VMs is not down.")));
+        }
+        let id = DiskId::random();
+        let fresh = self.take("copy disk", &[(Entity::Disk(id), Mode::Exclusive)]).await?;
+        let needed = self.actual_size(&original);
+        let intent = self
+            .promise(|world| {
+                self.check_target(world, COPY, &original, to, needed)?;
+                if world.images_of(source).len() > 1 {
+                    return Err(Error::conflict(format!("{COPY}. The disk is part of snapshots.")));
+                }
+                let copy = Disk {
+                    id,
+                    alias: alias.filter(|alias| !alias.trim().is_empty()).unwrap_or(original.alias.clone()),
+                    storage_domain: to,
+                    image: ImageId::random(),
+                    profile: world.profiles_of(to).next().map(|profile| profile.id),
+                    status: DiskStatus::Locked,
+                    created: Timestamp::now(),
+                    ..original.clone()
+                };
+                Ok((Operation::CopyDisk { source, disk: id }, vec![Change::Disk(copy)]))
+            })
+            .await?;
+        failpoint::hit("copy_disk.intended");
+        let engine = self.clone();
+        Ok(self.jobs.start(id, async move {
+            let _guards = (guard, fresh);
+            match engine.finish_copy_disk(source, id).await {
+                Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            }
+        }))
+    }
+
+    pub(super) async fn finish_copy_disk(&self, source: DiskId, id: DiskId) -> Result<()> {
+        let (from, to) = {
+            let world = self.world();
+            let file = |id: DiskId| {
+                let disk = world.disks.get(&id).ok_or_else(|| Error::not_found(id))?;
+                self.image_file(&world, disk)
+            };
+            (file(source)?, file(id)?)
+        };
+        self.copy_files(vec![from], vec![to]).await?;
+        failpoint::hit("copy_disk.copied");
+        self.refresh_pools();
+        Ok(())
+    }
+
+    pub(super) async fn undo_copy_disk(&self, id: DiskId) -> Result<Vec<Change>> {
+        self.remove_image(id).await?;
+        Ok(vec![Change::DropDisk(id)])
+    }
+}
+
+/// The rows of a disk, and of its images in snapshots, that lies in another domain.
+fn moved(world: &World, id: DiskId, to: StorageDomainId) -> Vec<Change> {
+    let profile = world.profiles_of(to).next().map(|profile| profile.id);
+    let there = |disk: &Disk| Disk { storage_domain: to, profile, ..disk.clone() };
+    let disk = world.disks.get(&id).map(|disk| Change::Disk(there(disk)));
+    let snapshots = world.snapshots_with(id).map(|snapshot| {
+        let mut snapshot = snapshot.clone();
+        for saved in snapshot.disks.iter_mut().filter(|saved| saved.disk.id == id) {
+            saved.disk = there(&saved.disk);
+        }
+        Change::Snapshot(Box::new(snapshot))
+    });
+    disk.into_iter().chain(snapshots).collect()
+}

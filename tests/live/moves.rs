@@ -1,0 +1,188 @@
+//! Disks that move between storage domains and are copied, compared byte by byte.
+
+use super::harness::{Boots, Client, Disk, Lab, MIB, lab, run, until, wait};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An active data domain beside the first one: its name and folder.
+fn second(lab: &Lab, name: &str) -> PathBuf {
+    let folder = lab.host.root.join(format!("more-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    over(&lab.client(), name, &folder);
+    folder
+}
+
+fn over(client: &Client, name: &str, folder: &Path) {
+    let host = client.get("/hosts").is(200).value("host/name").unwrap();
+    let document = format!(
+        "<storage_domain><name>{name}</name><type>data</type><host><name>{host}</name></host>\
+         <storage><type>localfs</type><path>{}</path></storage></storage_domain>",
+        folder.display()
+    );
+    client.post("/storagedomains", &document).is(201);
+    let center = client.get("/datacenters").is(200).value("data_center/@id").unwrap();
+    let attach = format!("<storage_domain><name>{name}</name></storage_domain>");
+    let attached = client.post(&format!("/datacenters/{center}/storagedomains"), &attach).is(201);
+    assert_eq!(attached.value("status/state").as_deref(), Some("active"));
+}
+
+fn to(name: &str) -> String {
+    format!("<action><storage_domain><name>{name}</name></storage_domain></action>")
+}
+
+fn is_ok(disk: &Disk) -> bool {
+    disk.field("status/state").as_deref() == Some("ok")
+}
+
+fn name_of(disk: &Disk) -> String {
+    disk.file().file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What a guest would read from an image file.
+fn content(file: &Path) -> Vec<u8> {
+    let raw = std::env::temp_dir().join(format!("moves-{}", file.file_name().unwrap().to_str().unwrap()));
+    let mut convert = Command::new("qemu-img");
+    run(convert.args(["convert", "-U", "-O", "raw"]).arg(file).arg(&raw));
+    let content = std::fs::read(&raw).unwrap();
+    std::fs::remove_file(raw).unwrap();
+    content
+}
+
+#[test]
+fn a_disk_moves_while_its_guest_writes() {
+    let Some(lab) = lab() else { return };
+    let folder = second(&lab, "fast");
+    let vm = lab.vm("moves", Boots::Linux, "");
+    for format in ["cow", "raw"] {
+        let disk = vm.add_disk(&Disk::document(64, "virtio", format, ""));
+        let (source, name) = (disk.file(), name_of(&disk));
+        let mut guest = vm.boot();
+        guest.ask(
+            "touch /run/busy; (n=0; while test -e /run/busy; do n=$((n+1)); yes $n | head -c 1048576 | \
+             dd of=/dev/vda bs=64k seek=$((n % 60 * 16)) conv=fsync,notrunc; done; touch /run/idle) >/dev/null 2>&1 &",
+        );
+        let path = format!("{}/move", disk.path());
+        let answer = lab.client().post(&path, &to("fast")).is(202);
+        assert_eq!(answer.value("status/state").as_deref(), Some("pending"));
+        lab.client().post(&path, &to("fast")).refused(409);
+        until(60, "the disk has moved", || is_ok(&disk));
+        let domain = disk.field("storage_domains/storage_domain/@id").unwrap();
+        assert_eq!(
+            lab.client().get(&format!("/storagedomains/{domain}")).is(200).value("name").unwrap(),
+            "fast"
+        );
+        guest.ask("rm /run/busy");
+        guest.until(20, "rm /run/idle 2>/dev/null");
+        guest.ask("sync");
+        let seen = guest.ask("md5sum </dev/vda | cut -d' ' -f1");
+
+        let there = folder.join(&name);
+        assert!(!source.exists(), "the source is left");
+        for document in [lab.host.document(&vm.id), lab.host.persistent_document(&vm.id)] {
+            let files: Vec<_> =
+                document.every("devices/disk").iter().filter_map(|it| it.value("source/@file")).collect();
+            assert_eq!(files, [there.to_str().unwrap()]);
+        }
+        vm.act("stop");
+        let image = content(&there);
+        assert_eq!(image.len() as u64, 64 * MIB);
+        let file = std::env::temp_dir().join(format!("moved-{name}"));
+        std::fs::write(&file, &image).unwrap();
+        let sum = run(Command::new("md5sum").arg(&file));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(sum.split(' ').next(), Some(seen.as_str()));
+
+        // Back again while the VM is down, by the specification's way.
+        let back = "<disk><storage_domains><storage_domain><name>data</name></storage_domain></storage_domains></disk>";
+        lab.client().post(&disk.path(), back).is(202);
+        until(20, "the disk is back", || is_ok(&disk));
+        assert!(!there.exists());
+        assert!(content(&source) == image, "the bytes differ");
+        disk.delete();
+    }
+}
+
+#[test]
+fn floating_disks_move_and_are_copied() {
+    let Some(lab) = lab() else { return };
+    let folder = second(&lab, "floats");
+    let vm = lab.vm("floats", Boots::Halt, "");
+    let disk =
+        vm.add_disk(&Disk::document(16, "virtio", "cow", "<wipe_after_delete>true</wipe_after_delete>"));
+    run(Command::new("qemu-io").args(["-f", "qcow2", "-c", "write -P 7 1M 3M"]).arg(disk.file()));
+    let (source, before) = (disk.file(), content(&disk.file()));
+    let client = lab.client();
+    let path = format!("/disks/{}", disk.id);
+
+    let body = to("floats").replace("</action>", "<disk><alias>twin</alias></disk></action>");
+    client.post(&format!("{path}/copy"), &body).is(202);
+    let twin = wait(20, "the copy", || {
+        let found = client.get("/disks?search=alias%3Dtwin").is(200);
+        (found.value("disk/status/state").as_deref() == Some("ok")).then(|| found.value("disk/@id"))?
+    });
+    let image = client.get(&format!("/disks/{twin}")).is(200).value("image_id").unwrap();
+    assert!(content(&folder.join(format!("{image}.qcow2"))) == before);
+    client.delete(&format!("/disks/{twin}")).is(204);
+
+    let answer = client.post(&format!("{path}/move"), &to("floats")).is(202);
+    let href = answer.value("@href").unwrap();
+    let job = href.strip_prefix("/ovirt-engine/api").unwrap();
+    until(20, "the move", || client.get(job).is(200).value("status/state").as_deref() == Some("complete"));
+    assert!(!source.exists());
+    assert!(content(&folder.join(source.file_name().unwrap())) == before);
+    client.post(&format!("{path}/move"), &to("floats")).refused(409);
+    client.post(&format!("{path}/move"), "<action/>").refused(400);
+    client.post(&format!("{path}/move"), &to("nowhere")).refused(404);
+    disk.delete();
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, [".vireo-storage-domain"]);
+}
+
+#[test]
+fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
+    let Some(mut lab) = Lab::own() else { return };
+    let folder = second(&lab, "slow");
+    let small = lab.host.root.join("more-small");
+    std::fs::create_dir_all(&small).unwrap();
+    run(lab.host.among_mounts("mount").args(["-t", "tmpfs", "-o", "size=8m", "small"]).arg(&small));
+    over(&lab.client(), "small", &small);
+    let (vm, disk, name) = {
+        let vm = lab.vm("outlives", Boots::Mini, "");
+        let disk = vm.add_disk(&Disk::document(1024, "virtio", "cow", ""));
+        run(Command::new("qemu-io").args(["-f", "qcow2", "-c", "write -P 7 0 700M"]).arg(disk.file()));
+        vm.boot();
+        let refusal = lab.client().post(&format!("{}/move", disk.path()), &to("small")).refused(409);
+        assert!(refusal.contains("Low disk space"), "{refusal}");
+        assert!(is_ok(&disk));
+        let name = name_of(&disk);
+        let moved = lab.client().post(&format!("{}/move", disk.path()), &to("slow"));
+        moved.is(202);
+        let job = || {
+            let mut virsh = Command::new("virsh");
+            virsh.args(["-q", "-c", &lab.host.uri, "blockjob", &vm.id, "vda", "--bandwidth", "1"]);
+            virsh.output().unwrap().status.success()
+        };
+        until(10, "the copy runs", job);
+        (vm.id.clone(), disk.id.clone(), name)
+    };
+    lab.host.command(&["kill-libvirtd", "KILL"]);
+    lab.daemon.kill();
+    lab.host.command(&["start-libvirtd"]);
+    lab.daemon.restart();
+    let client = lab.client();
+    let status = || client.get(&format!("/disks/{disk}")).is(200).value("status/state");
+    assert_eq!(status().as_deref(), Some("locked"));
+    until(20, "libvirt is there again", || {
+        client.get("/hosts").is(200).value("host/status/state").as_deref() == Some("up")
+    });
+    lab.host.virsh(&["blockjob", &vm, "vda", "--bandwidth", "0"]);
+    until(120, "the disk has moved", || status().as_deref() == Some("ok"));
+    let there = folder.join(&name);
+    assert_eq!(lab.host.document(&vm).value("devices/disk/source/@file").as_deref(), there.to_str());
+    assert!(!lab.daemon.image(&name).exists());
+    client.post(&format!("/vms/{vm}/stop"), "<action/>").is(200);
+    let image = content(&there);
+    assert!(
+        image[..700 << 20].iter().all(|byte| *byte == 7) && image[700 << 20..].iter().all(|byte| *byte == 0)
+    );
+}

@@ -29,6 +29,8 @@ pub struct Request {
     pub version: Version,
     /// The format of the answer.
     pub format: Format,
+    /// The client wants a descriptor for its viewer, which the route offers.
+    pub viewer: bool,
     /// Scheme and host as the client named them: `https://host:8443`.
     pub origin: Option<String>,
     pub matrix: Parameters,
@@ -69,6 +71,7 @@ impl Request {
         origin: Option<String>,
         user: User,
         body: Arc<Incoming>,
+        offered: Option<&str>,
     ) -> Result<Self, Fault> {
         let headers = &head.headers;
         let below = path.segments.iter().skip_while(|segment| *segment != "api").skip(1);
@@ -76,7 +79,7 @@ impl Request {
             .ok_or_else(|| Fault::value("The query is not UTF-8."))?;
         // Version 3 says it in the path; later clients in the query, and some libraries only there.
         let either = |name| path.matrix.get(name).or_else(|| query.get(name));
-        let accepted = negotiate::accept(headers, query.get("accept"))?;
+        let accepted = negotiate::accept(headers, query.get("accept"), offered)?;
         let details = [accepted.detail.as_deref(), path.last.get("detail"), query.get("detail")];
         let expects = |what: &str| {
             ["expect", "x-ovirt-expect"]
@@ -90,6 +93,7 @@ impl Request {
             user,
             version: version(headers)?,
             format: accepted.format,
+            viewer: accepted.special,
             origin,
             filter: is_true(one(headers, "filter")),
             all_content: is_true(one(headers, "all-content")) || is_true(either("all_content")),

@@ -4,9 +4,9 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, nics,
-    numa_nodes, operating_systems, profiles, reported_devices, statistics, storage_domains, templates, users,
-    vm_actions, vms,
+    applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
+    host_numa_nodes, hosts, jobs, networks, nics, numa_nodes, operating_systems, profiles, reported_devices,
+    statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -94,6 +94,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/users" => users::list,
     GET "/users/{user}" => users::show,
 
+    GET "/events" => events::list,
+    POST "/events" => events::add,
+    POST "/events/undelete" => events::undelete,
+    GET "/events/{event}" => events::show,
+    DELETE "/events/{event}" => events::remove,
+
+    GET "/jobs" => jobs::list,
+    POST "/jobs" => jobs::add,
+    GET "/jobs/{job}" => jobs::show,
+    POST "/jobs/{job}/end" => jobs::end,
+    POST "/jobs/{job}/clear" => jobs::clear,
+    GET "/jobs/{job}/steps" => jobs::list_steps,
+    POST "/jobs/{job}/steps" => jobs::add_step,
+    GET "/jobs/{job}/steps/{step}" => jobs::show_step,
+    POST "/jobs/{job}/steps/{step}/end" => jobs::end_step,
+    GET "/jobs/{job}/steps/{step}/statistics" => jobs::list_statistics,
+
     GET "/vms" => vms::list,
     POST "/vms" => vms::add,
     GET "/vms/{vm}" => vms::show,
@@ -154,6 +171,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/nics/{nic}/reporteddevices/{device}" => reported_devices::show,
     GET "/vms/{vm}/reporteddevices" => reported_devices::list,
     GET "/vms/{vm}/reporteddevices/{device}" => reported_devices::show,
+
+    GET "/vms/{vm}/applications" => applications::list,
+    GET "/vms/{vm}/applications/{application}" => applications::show,
+    GET "/vms/{vm}/sessions" => vm_sessions::list,
+    GET "/vms/{vm}/sessions/{session}" => vm_sessions::show,
+
+    GET "/vms/{vm}/graphicsconsoles" => graphics_consoles::list,
+    POST "/vms/{vm}/graphicsconsoles" => graphics_consoles::add,
+    GET "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::show,
+    DELETE "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::remove,
+    POST "/vms/{vm}/graphicsconsoles/{console}/proxyticket" => graphics_consoles::proxy_ticket,
+
+    GET "/vms/{vm}/watchdogs" => watchdogs::list,
+    POST "/vms/{vm}/watchdogs" => watchdogs::add,
+    GET "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::show,
+    PUT "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::update,
+    DELETE "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::remove,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

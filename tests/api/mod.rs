@@ -3,8 +3,11 @@
 mod bad_input;
 mod capabilities;
 mod cdrom;
+mod consoles;
 mod crawl;
 mod disks;
+mod guests;
+mod history;
 mod nics;
 mod numa;
 mod places;

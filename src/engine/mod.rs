@@ -26,6 +26,7 @@ pub mod ports;
 mod reconcile;
 mod reports;
 pub mod stats;
+mod storage_domains;
 mod telling;
 mod unplug;
 mod vm_cdrom;
@@ -42,6 +43,7 @@ pub use disks::{DiskChange, NewDisk};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
+pub use storage_domains::NewStorageDomain;
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};
@@ -109,6 +111,8 @@ pub struct Engine {
     generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
     happened: broadcast::Sender<HypervisorEvent>,
+    /// Active storage domains whose folders are not there.
+    lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
@@ -157,6 +161,7 @@ impl Engine {
             looked_at: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
+            lost_storage: std::sync::Mutex::default(),
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
             mirrors,
@@ -165,6 +170,7 @@ impl Engine {
             console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
+        engine.sweep_files().await;
         engine.tell(Code::ENGINE_STARTED, About::default(), "The engine started.");
         hypervisor.subscribe(sender);
         tokio::spawn(engine.clone().follow(receiver));

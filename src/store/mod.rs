@@ -11,7 +11,7 @@ mod tests;
 use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, Event, Job, Nic, Vm};
+use crate::model::{Attachment, Disk, DiskProfile, Event, Job, Nic, StorageDomain, Vm};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -21,7 +21,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The schema's history: each file brings the one before it a version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql"), include_str!("schema/2_history.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1_first.sql"),
+    include_str!("schema/2_history.sql"),
+    include_str!("schema/3_storage_domains.sql"),
+];
 
 /// The store of a daemon: a database in its state folder.
 pub struct Sqlite {
@@ -141,9 +145,11 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
+            Change::DropStorageDomain(id) => delete::<StorageDomain>(&db, &[id.to_string()]),
             Change::Network(it) => put(&db, it),
             Change::VnicProfile(it) => put(&db, it),
             Change::DiskProfile(it) => put(&db, it),
+            Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::Vm(it) => put(&db, &**it),

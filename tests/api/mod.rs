@@ -12,6 +12,7 @@ mod nics;
 mod numa;
 mod places;
 mod statistics;
+mod storage;
 mod vms;
 
 use axum::body::Body;

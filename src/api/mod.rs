@@ -31,6 +31,7 @@ mod graphics_consoles;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
+mod iso_files;
 mod jobs;
 pub mod links;
 mod listed;

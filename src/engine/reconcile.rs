@@ -172,6 +172,15 @@ impl Engine {
             Operation::EndPreview { vm, doomed, memories } => {
                 self.finish_end_preview(*vm, doomed, memories).await
             }
+            Operation::AddStorageDomain { domain } => {
+                self.finish_add_storage_domain(domain).await.map(|()| vec![])
+            }
+            Operation::UpdateStorageDomain { before } => {
+                self.bring_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, format, .. } => {
+                self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -258,6 +267,13 @@ impl Engine {
                 self.undo_preview(*vm, *snapshot, *before, overlays).await
             }
             Operation::EndPreview { .. } => self.finish(operation).await,
+            Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
+            Operation::UpdateStorageDomain { before } => {
+                self.undo_update_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, profiles, format } => {
+                self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -295,6 +311,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
+    let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -325,6 +342,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         }
         Operation::RemoveSnapshot { vm, merged, .. } => merge::removal_entities(*vm, merged),
         Operation::EndPreview { vm: id, .. } => vec![vm(id)],
+        Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
+        Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
+            vec![domain(&before.id)]
+        }
     }
 }
 
@@ -333,7 +354,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::StorageDomain(_) => None,
         })
         .collect()
 }

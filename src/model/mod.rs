@@ -31,7 +31,8 @@ pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
+    VnicProfile,
 };
 pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use vm::{Vm, VmSpec};

@@ -13,6 +13,7 @@ mod numa;
 mod places;
 mod snapshots;
 mod statistics;
+mod storage;
 mod vms;
 
 use axum::body::Body;

@@ -14,6 +14,7 @@ mod place;
 mod races;
 mod sim;
 mod snapshots;
+mod storage;
 mod troubles;
 
 #[cfg(not(feature = "failpoints"))]

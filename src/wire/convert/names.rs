@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
     BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
-    SnapshotStatus, StepKind,
+    SnapshotStatus, StepKind, StorageKind, StorageStatus,
 };
 
 /// A value that the API knows by a name.
@@ -51,6 +51,10 @@ names! {
     SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
     SnapshotStatus, "SnapshotStatus":
         SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
+    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
+    StorageStatus, "StorageDomainStatus":
+        StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
+        StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

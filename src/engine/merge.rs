@@ -161,10 +161,10 @@ impl Engine {
         let Ok(snapshot) = self.any_snapshot(id) else { return Ok(vec![]) };
         for child in merged {
             let target = snapshot.disk(child.id).map(|saved| saved.attachment.target.clone());
-            if let (Some(target), true) = (target, self.runs(vm)) {
-                if self.block_job(vm, &target).await?.is_some() {
-                    self.lane.slow(move |hv| hv.end_block_job(vm, &target, false)).await?;
-                }
+            if let (Some(target), true) = (target, self.runs(vm))
+                && self.block_job(vm, &target).await?.is_some()
+            {
+                self.lane.slow(move |hv| hv.end_block_job(vm, &target, false)).await?;
             }
         }
         let done: Vec<Disk> =

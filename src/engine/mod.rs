@@ -197,6 +197,18 @@ impl Engine {
         self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
     }
 
+    /// Waits for the first look at everything; not at all when libvirt is away.
+    pub async fn first_look(&self, at_most: Duration) {
+        let look = async {
+            while self.lane.slow(|hv| hv.version()).await.is_ok() && !self.connected() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(at_most, look).await.is_err() {
+            tracing::warn!("libvirt takes its time: serving before everything is known");
+        }
+    }
+
     /// Changes whenever something other than a VM changed.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

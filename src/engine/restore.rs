@@ -83,7 +83,7 @@ impl Engine {
         self: &Arc<Self>,
         vm: VmId,
         name: &'static str,
-        plan: fn(&World, VmId) -> Result<(Operation, Vec<Change>)>,
+        plan: impl FnOnce(&World, VmId) -> Result<(Operation, Vec<Change>)>,
     ) -> Result<()> {
         self.own_vm(vm)?;
         let (_guard, _) = self.hold_with_disks(name, vm).await?;

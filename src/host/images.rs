@@ -1,7 +1,6 @@
 //! Image files. A raw image is a plain file and needs no tool; qcow2 images are made and grown
 //! by qemu-img, always with their format named.
 
-use super::command;
 use super::files::sync_folder;
 use super::folders;
 use super::qcow2::{self, Header};

@@ -58,8 +58,8 @@ async fn a_snapshot_keeps_the_configuration() {
     assert_eq!(said, ["ok", "false", "a", &vm.to_string()]);
     assert!(shown.body.contains("rel=\"restore\""), "{}", shown.body);
     let disks = sim.get(&format!("{path}/disks")).await.is(200);
-    assert_eq!(disks.each("disk", "image_id"), [old.clone()]);
-    assert_eq!(disks.each("disk", "snapshot/@id"), [id.clone()]);
+    assert_eq!(disks.each("disk", "image_id"), [&*old]);
+    assert_eq!(disks.each("disk", "snapshot/@id"), [&*id]);
     assert_ne!(sim.get(&format!("/vms/{vm}/disks/{disk}")).await.at("image_id"), old);
     assert_eq!(sim.get(&format!("{path}/nics")).await.each("nic", "name"), ["nic1"]);
     assert_eq!(sim.get(&format!("{path}/cdroms")).await.each("cdrom", "vm/@id"), [vm.to_string()]);

@@ -2,8 +2,8 @@
 //! by qemu-img, always with their format named.
 
 use super::files::sync_folder;
-use super::folders;
 use super::qcow2::{self, Header};
+use super::{command, folders};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
 use crate::model::DiskFormat;

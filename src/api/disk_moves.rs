@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::disks::{self, ATTACHED, FLOATING};
-use super::reply::{Answer, Reply};
+use super::reply::Answer;
 use super::request::Request;
 use super::{links, lookup};
 use crate::error::Error;
@@ -62,9 +62,6 @@ async fn update_storage(app: &App, request: &Request, id: DiskId, on: Option<VmI
     let named = asked.storage_domain.as_ref();
     let named = named.ok_or_else(|| Error::invalid("The disk's storage_domains name no storage domain."))?;
     let to = lookup::storage_domain(app, named)?;
-    if app.engine.disk(id)?.storage_domain == to {
-        return Ok(Reply::ok(disks::shown(app, request, id, on)?));
-    }
     let started = app.engine.move_disk(id, to).await?;
     disks::made(app, request, started, on).await
 }

@@ -195,7 +195,7 @@ pub async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Op
     Ok(Reply::accepted(document))
 }
 
-pub fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {
+fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {
     Ok(match on {
         None => document(app, &app.engine.disk(id)?, DiskPlace::Floating, request),
         Some(vm) => {

@@ -8,7 +8,7 @@ use super::search::{self, Searched};
 use super::{disks, links, profiles, rows};
 use crate::engine::Space;
 use crate::error::Error;
-use crate::model::{DataCenterId, Disk, StorageDomain, StorageKind};
+use crate::model::{DataCenterId, Disk, Object, StorageDomain, StorageKind};
 use crate::wire::convert::{self, DiskPlace};
 use crate::wire::types;
 use std::sync::Arc;
@@ -77,6 +77,10 @@ impl Searched for Seen {
         "description",
         "wipe_after_delete",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.row.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {

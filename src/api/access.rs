@@ -71,6 +71,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["disks", ..] => Need::On(ObjectKind::Disk, 1102),
         ["templates", _] if method == Method::DELETE => Need::On(ObjectKind::Template, 202),
         ["templates", _, ..] => Need::On(ObjectKind::Template, 201),
+        ["storagedomains"] => Need::System(600),
+        ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
         ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["clusters", _, ..] => Need::On(ObjectKind::Cluster, 401),
         ["datacenters", _, ..] => Need::On(ObjectKind::DataCenter, 702),

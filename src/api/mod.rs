@@ -35,6 +35,7 @@ mod groups;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
+mod iso_files;
 mod jobs;
 pub mod links;
 mod listed;

@@ -43,9 +43,9 @@ impl World {
             },
             ObjectKind::Cluster => of(&self.clusters, ClusterId(id), |it| it.data_center.into()),
             ObjectKind::Host => of(&self.hosts, HostId(id), |it| it.cluster.into()),
-            ObjectKind::StorageDomain => {
-                of(&self.storage_domains, StorageDomainId(id), |it| it.data_center.into())
-            }
+            ObjectKind::StorageDomain => of(&self.storage_domains, StorageDomainId(id), |it| {
+                it.data_center.map_or(Object::SYSTEM, Object::from)
+            }),
             ObjectKind::Network => of(&self.networks, NetworkId(id), |it| it.data_center.into()),
             ObjectKind::VnicProfile => of(&self.vnic_profiles, VnicProfileId(id), |it| it.network.into()),
             ObjectKind::DiskProfile => {

@@ -33,7 +33,8 @@ pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
+    VnicProfile,
 };
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};

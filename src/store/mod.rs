@@ -11,7 +11,9 @@ mod tests;
 use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Bookmark, Disk, Event, Job, Nic, Permission, Role, Tag, Vm};
+use crate::model::{
+    Attachment, Bookmark, Disk, DiskProfile, Event, Job, Nic, Permission, Role, StorageDomain, Tag, Vm,
+};
 use nouns::Setting;
 use rows::{Fault, all, delete, put, remove};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -24,7 +26,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/1_first.sql"),
     include_str!("schema/2_history.sql"),
-    include_str!("schema/3_access.sql"),
+    include_str!("schema/3_storage_domains.sql"),
+    include_str!("schema/4_access.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -150,9 +153,11 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
+            Change::DropStorageDomain(id) => gone::<StorageDomain>(&db, &id.to_string()),
             Change::Network(it) => put(&db, it),
             Change::VnicProfile(it) => put(&db, it),
             Change::DiskProfile(it) => put(&db, it),
+            Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::DropUser(id) => gone::<User>(&db, &id.to_string()),

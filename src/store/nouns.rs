@@ -47,7 +47,8 @@ nouns! {
     Cluster, clusters: id Key, name Plain, description Plain, data_center Plain;
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
-        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain;
+        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain,
+        active Flag;
     Network, networks: id Key, name Plain, description Plain, data_center Plain, binding Plain;
     VnicProfile, vnic_profiles: id Key, name Plain, network Plain;
     DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;

@@ -23,8 +23,6 @@ TEXT
 )
 
 cat >"$home/commands" <<TEXT
-info
-capabilities
 list clusters
 list hosts
 list storagedomains
@@ -73,7 +71,7 @@ wanted '^description *: changed'
 wanted "^name +: $name-tag"
 wanted '^description *: relabelled'
 wanted "^name +: $name-mark"
-wanted '^value +: Hosts'
+wanted '^value *: Hosts'
 wanted "^name +: admin"
 wanted "^name +: UserVmManager"
 wanted "^description *: VM $name was created by"

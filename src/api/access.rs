@@ -50,7 +50,8 @@ pub fn need(method: &Method, path: &str) -> Need {
                 "reboot" => 17,
                 "suspend" => 21,
                 "ticket" | "logon" => 7,
-                "freezefilesystems" | "thawfilesystems" | "snapshots" => 12,
+                "freezefilesystems" | "thawfilesystems" | "snapshots" | "preview_snapshot"
+                | "commit_snapshot" | "undo_snapshot" => 12,
                 "disks" => 10,
                 "nics" | "reordermacaddresses" => 9,
                 "cdroms" => 5,

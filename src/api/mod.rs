@@ -63,6 +63,7 @@ mod search;
 pub mod server;
 pub mod service;
 mod sessions;
+mod snapshots;
 mod statistics;
 mod storage_domains;
 mod tags;

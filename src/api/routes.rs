@@ -6,8 +6,8 @@ use super::request::Request;
 use super::{
     applications, bookmarks, capabilities, cdroms, clusters, data_centers, disks, domains, entry, events,
     graphics_consoles, groups, host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes,
-    operating_systems, permissions, profiles, reported_devices, roles, statistics, storage_domains, tags,
-    templates, users, vm_actions, vm_sessions, vms, watchdogs,
+    operating_systems, permissions, profiles, reported_devices, roles, snapshots, statistics,
+    storage_domains, tags, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -247,6 +247,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
+
+    POST "/vms/{vm}/preview_snapshot" => snapshots::preview,
+    POST "/vms/{vm}/commit_snapshot" => snapshots::commit,
+    POST "/vms/{vm}/undo_snapshot" => snapshots::undo,
+    GET "/vms/{vm}/snapshots" => snapshots::list,
+    POST "/vms/{vm}/snapshots" => snapshots::add,
+    GET "/vms/{vm}/snapshots/{snapshot}" => snapshots::show,
+    DELETE "/vms/{vm}/snapshots/{snapshot}" => snapshots::remove,
+    POST "/vms/{vm}/snapshots/{snapshot}/restore" => snapshots::restore,
+    GET "/vms/{vm}/snapshots/{snapshot}/creation_status/{job}" => vm_actions::creation,
+    GET "/vms/{vm}/snapshots/{snapshot}/disks" => snapshots::list_disks,
+    GET "/vms/{vm}/snapshots/{snapshot}/disks/{disk}" => snapshots::show_disk,
+    DELETE "/vms/{vm}/snapshots/{snapshot}/disks/{disk}" => snapshots::remove_disk,
+    GET "/vms/{vm}/snapshots/{snapshot}/nics" => snapshots::list_nics,
+    GET "/vms/{vm}/snapshots/{snapshot}/nics/{nic}" => snapshots::show_nic,
+    GET "/vms/{vm}/snapshots/{snapshot}/cdroms" => snapshots::list_cdroms,
+    GET "/vms/{vm}/snapshots/{snapshot}/cdroms/{cdrom}" => snapshots::show_cdrom,
 
     GET "/vms/{vm}/cdroms" => cdroms::list,
     POST "/vms/{vm}/cdroms" => cdroms::add,

@@ -25,6 +25,7 @@ mod numa;
 mod observe;
 mod os;
 mod rng;
+mod snapshot;
 mod sound;
 mod target;
 pub mod template;
@@ -48,6 +49,7 @@ pub use graphics::tickets as graphics_updates;
 pub use machine::Chipset;
 pub use nic::{NOWHERE, bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
+pub use snapshot::snapshot;
 pub use target::target;
 
 use crate::error::Error;

@@ -3,7 +3,7 @@
 
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Intent, Operation};
-use super::{Engine, failpoint, locks};
+use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
@@ -156,6 +156,22 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                if self.runs(*vm) {
+                    // Who froze the guest may have died before it thawed it.
+                    self.thaw(*vm).await;
+                }
+                self.finish_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, whole } => {
+                self.finish_remove_snapshot(*vm, *snapshot, merged, *whole).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, whole, commit } => {
+                self.finish_preview(*vm, *snapshot, *before, overlays, *whole, *commit).await
+            }
+            Operation::EndPreview { vm, doomed, memories } => {
+                self.finish_end_preview(*vm, doomed, memories).await
+            }
             Operation::AddStorageDomain { domain } => {
                 self.finish_add_storage_domain(domain).await.map(|()| vec![])
             }
@@ -241,6 +257,16 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                self.undo_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, .. } => {
+                self.undo_remove_snapshot(*vm, *snapshot, merged).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, .. } => {
+                self.undo_preview(*vm, *snapshot, *before, overlays).await
+            }
+            Operation::EndPreview { .. } => self.finish(operation).await,
             Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
             Operation::UpdateStorageDomain { before } => {
                 self.undo_update_storage_domain(before).await.map(|()| vec![])
@@ -310,6 +336,12 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
+        Operation::CreateSnapshot { vm: id, overlays, .. }
+        | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
+            std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()
+        }
+        Operation::RemoveSnapshot { vm, merged, .. } => merge::removal_entities(*vm, merged),
+        Operation::EndPreview { vm: id, .. } => vec![vm(id)],
         Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]

@@ -92,6 +92,23 @@ impl Telling {
                 let codes = (Code::NIC_REMOVED, Code::NIC_REMOVE_FAILED);
                 of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
             }
+            Operation::CreateSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_CREATED, Code::SNAPSHOT_CREATE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Creating", "was created"), codes)
+            }
+            Operation::RemoveSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_REMOVED, Code::SNAPSHOT_REMOVE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Removing", "was removed"), codes)
+            }
+            Operation::PreviewSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_PREVIEWED, Code::SNAPSHOT_PREVIEW_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Going back to", "is what the VM shows"), codes)
+            }
+            Operation::EndPreview { vm, .. } => {
+                let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
+                let (doing, did) = ("Ending the snapshot preview of", "has ended its snapshot preview");
+                of_vm(world, *vm, doing, did, codes.0, codes.1)
+            }
             Operation::ReorderMacs { vm, .. } => Self::new(
                 format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),
                 format!("The MAC addresses of VM {} were put in order", vm_name(world, *vm)),
@@ -126,6 +143,25 @@ impl Telling {
             }
         }
     }
+}
+
+fn of_snapshot(
+    world: &World,
+    vm: VmId,
+    snapshot: SnapshotId,
+    (doing, did): (&str, &str),
+    (done, failed): (Code, Code),
+) -> Telling {
+    let row = world.snapshots.get(&snapshot);
+    let name = row.map_or_else(|| snapshot.to_string(), |snapshot| snapshot.description.clone());
+    let of = format!("of VM {}", vm_name(world, vm));
+    Telling::new(
+        format!("{doing} snapshot '{name}' {of}"),
+        format!("Snapshot '{name}' {of} {did}"),
+        done,
+        failed,
+        world.about_vm(vm),
+    )
 }
 
 pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {

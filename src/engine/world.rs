@@ -42,6 +42,8 @@ pub enum Change {
     DropAttachment { vm: VmId, disk: DiskId },
     Nic(Nic),
     DropNic { vm: VmId, nic: NicId },
+    Snapshot(Box<Snapshot>),
+    DropSnapshot(SnapshotId),
     Intent(Intent),
     DropIntent(IntentId),
 }
@@ -125,6 +127,37 @@ pub enum Operation {
         vm: VmId,
         before: Vec<Nic>,
     },
+    CreateSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        overlays: Vec<Overlay>,
+    },
+    RemoveSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        /// The images that are merged into the snapshot's, as they were.
+        merged: Vec<Disk>,
+        /// With the snapshot itself, not one of its disks alone.
+        whole: bool,
+    },
+    PreviewSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        /// The snapshot that keeps the present.
+        before: SnapshotId,
+        overlays: Vec<Overlay>,
+        /// The configuration, too, not named disks alone.
+        whole: bool,
+        /// For good.
+        commit: bool,
+    },
+    /// The rows are what they are to be: what nobody needs goes.
+    EndPreview {
+        vm: VmId,
+        doomed: Vec<Disk>,
+        /// Snapshots that are gone and whose files of memory go.
+        memories: Vec<Snapshot>,
+    },
     AddStorageDomain {
         domain: Box<StorageDomain>,
     },
@@ -138,6 +171,13 @@ pub enum Operation {
         /// Its folder is given free.
         format: bool,
     },
+}
+
+/// A new image for a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    pub disk: DiskId,
+    pub image: ImageId,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,6 +202,7 @@ pub struct World {
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
     pub nics: BTreeMap<(VmId, NicId), Nic>,
+    pub snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub intents: BTreeMap<IntentId, Intent>,
 }
 
@@ -206,6 +247,7 @@ impl World {
                 self.attachments.retain(|(vm, _), _| *vm != id);
                 self.nics.retain(|(vm, _), _| *vm != id);
                 self.forget(id.0);
+                self.snapshots.retain(|_, snapshot| snapshot.vm != id);
             }
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
@@ -217,6 +259,8 @@ impl World {
             Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
             Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
             Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
+            Change::Snapshot(it) => drop(self.snapshots.insert(it.id, *it)),
+            Change::DropSnapshot(id) => drop(self.snapshots.remove(&id)),
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }
@@ -248,6 +292,44 @@ impl World {
         let mut found: Vec<&Nic> = self.nics.range(range).map(|(_, nic)| nic).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// The snapshots of a VM, the oldest first.
+    pub fn snapshots_of(&self, vm: VmId) -> Vec<&Snapshot> {
+        let mut found: Vec<&Snapshot> =
+            self.snapshots.values().filter(|snapshot| snapshot.vm == vm).collect();
+        found.sort_by_key(|snapshot| (snapshot.date, snapshot.id));
+        found
+    }
+
+    /// The snapshots that hold an image of the disk.
+    pub fn snapshots_with(&self, disk: DiskId) -> impl Iterator<Item = &Snapshot> {
+        self.snapshots.values().filter(move |snapshot| snapshot.disk(disk).is_some())
+    }
+
+    /// Every image of the disk, each as the disk was when it wrote that one; the present one first.
+    pub fn images_of(&self, id: DiskId) -> Vec<&Disk> {
+        let saved = self.snapshots.values().filter_map(|snapshot| snapshot.disk(id));
+        let mut found: Vec<&Disk> = Vec::new();
+        for disk in self.disks.get(&id).into_iter().chain(saved.map(|saved| &saved.disk)) {
+            if !found.iter().any(|other| other.image == disk.image) {
+                found.push(disk);
+            }
+        }
+        found
+    }
+
+    /// The images that a disk is read from, its own first, each over the one that follows.
+    pub fn chain<'w>(&'w self, disk: &'w Disk) -> Vec<&'w Disk> {
+        let all = self.images_of(disk.id);
+        let mut chain = vec![disk];
+        while let Some(parent) = chain.last().and_then(|image| image.parent)
+            && let Some(below) = all.iter().find(|image| image.image == parent)
+            && chain.len() <= all.len()
+        {
+            chain.push(below);
+        }
+        chain
     }
 
     /// The disk profiles of a storage domain.

@@ -18,6 +18,7 @@ pub mod numa;
 pub mod operating_system;
 pub mod place;
 pub mod roles;
+pub mod snapshot;
 pub mod vm;
 pub mod vm_state;
 
@@ -36,6 +37,7 @@ pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
     VnicProfile,
 };
+pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

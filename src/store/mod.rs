@@ -12,7 +12,8 @@ use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attachment, Bookmark, Disk, DiskProfile, Event, Job, Nic, Permission, Role, StorageDomain, Tag, Vm,
+    Attachment, Bookmark, Disk, DiskProfile, Event, Job, Nic, Permission, Role, Snapshot, StorageDomain, Tag,
+    Vm,
 };
 use nouns::Setting;
 use rows::{Fault, all, delete, put, remove};
@@ -28,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/2_history.sql"),
     include_str!("schema/3_storage_domains.sql"),
     include_str!("schema/4_access.sql"),
+    include_str!("schema/5_snapshots.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -133,6 +135,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
     found.extend(all(&db)?.into_iter().map(Change::Nic));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Snapshot));
     found.extend(all(&db)?.into_iter().map(Change::Intent));
     Ok(found)
 }
@@ -181,6 +184,8 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             }
             Change::Nic(it) => put(&db, it),
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
+            Change::Snapshot(it) => put(&db, &**it),
+            Change::DropSnapshot(id) => delete::<Snapshot>(&db, &[id.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
         }?;

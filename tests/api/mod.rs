@@ -12,6 +12,7 @@ mod history;
 mod nics;
 mod numa;
 mod places;
+mod snapshots;
 mod statistics;
 mod storage;
 mod vms;

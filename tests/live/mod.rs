@@ -14,4 +14,5 @@ mod kvm;
 mod nics;
 mod numa;
 mod power;
+mod snapshots;
 mod stock;

@@ -11,6 +11,7 @@ mod names;
 mod nic;
 mod numa;
 mod place;
+mod snapshot;
 mod vm;
 
 pub use access::{bookmark, everyone, permission, role, root_tag, tag};
@@ -25,6 +26,7 @@ pub use names::{Named, named};
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
+pub use snapshot::{active_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot};
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 
 use crate::error::{Error, Result};

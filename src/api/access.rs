@@ -9,8 +9,7 @@ use super::fault::Fault;
 use super::objects;
 use super::request::Request;
 use super::routes::Route;
-use crate::engine::access::Reach;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::model::{Object, ObjectKind};
 use axum::http::{Method, StatusCode};
 
@@ -100,7 +99,7 @@ fn is_closed(path: &str) -> bool {
 }
 
 pub fn denied() -> Fault {
-    Error::new(Kind::Denied, "User is not authorized to perform this action.").into()
+    Error::denied().into()
 }
 
 /// The request's user may make the request; what it sees of the answer is the handler's to know.
@@ -113,7 +112,7 @@ pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
     if reach.is_super_user() {
         return Ok(());
     }
-    let unfiltered = reach.is_administrator() && !request.filter;
+    let unfiltered = request.sees_everything();
     if route.method == Method::GET {
         if unfiltered || is_open(route.path) {
             return Ok(());
@@ -157,10 +156,7 @@ pub fn require(app: &App, request: &Request, permit: u16, object: impl Into<Obje
 
 /// Whether an answer may tell of an object.
 pub fn shows(app: &App, request: &Request, object: impl Into<Object>) -> bool {
-    let reach: &Reach = &request.reach;
-    reach.is_super_user()
-        || (reach.is_administrator() && !request.filter)
-        || reach.sees(&app.engine.world(), object.into())
+    request.sees_everything() || request.reach.sees(&app.engine.world(), object.into())
 }
 
 #[cfg(test)]

@@ -38,8 +38,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     require("Bookmark", "add", &[("name", !name.is_empty()), ("value", !value.is_empty())])?;
     let id = app.engine.add_bookmark(name.clone(), value.clone()).await?;
     let document = convert::bookmark(&Bookmark { id, name, value });
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /bookmarks/{bookmark}`

@@ -202,8 +202,7 @@ async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option
     if request.expect_created {
         started.finished().await?;
         let document = shown(app, request, id, on)?;
-        let href = document.href.clone().unwrap_or_default();
-        return Ok(Reply::created(document, href));
+        return Ok(Reply::created(document));
     }
     let mut document = shown(app, request, id, on)?;
     let href = document.href.clone().unwrap_or_default();

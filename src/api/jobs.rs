@@ -8,8 +8,8 @@ use super::request::Request;
 use crate::error::Error;
 use crate::model::{Job, JobId, JobStatus, Step, StepId, StepKind};
 use crate::wire::convert::{self, named};
-use crate::wire::require;
 use crate::wire::types::{self, Action};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/jobs/{job}";
@@ -35,10 +35,7 @@ fn addressed(app: &App, request: &Request) -> Result<Arc<Job>, Fault> {
 
 /// Who administers something sees every job; others their own.
 fn is_shown(request: &Request, job: &Job) -> bool {
-    let reach = &request.reach;
-    reach.is_super_user()
-        || (reach.is_administrator() && !request.filter)
-        || job.owner.as_ref().is_some_and(|owner| owner.id == request.user.id)
+    request.sees_everything() || job.owner.as_ref().is_some_and(|owner| owner.id == request.user.id)
 }
 
 fn addressed_step(app: &App, request: &Request) -> Result<(JobId, Step), Fault> {
@@ -68,7 +65,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     require("Job", "add", &[("description", !description.is_empty())])?;
     let id = app.engine.report_job(description, asked.auto_cleared.unwrap_or(false)).await?;
     let job = app.engine.history.job(id).ok_or_else(|| Error::bug("a new job is not there"))?;
-    Ok(Reply::created(document(&app, &job), links::href(ITEM, &[&id])))
+    Ok(Reply::created(document(&app, &job)))
 }
 
 /// The status with which something ends, from either of the elements that may say it.
@@ -118,8 +115,8 @@ pub async fn show_step(app: Arc<App>, request: Request) -> Answer {
 pub async fn add_step(app: Arc<App>, request: Request) -> Answer {
     let job = addressed(&app, &request)?.id;
     let asked: types::Step = request.document().await?;
-    let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    require("Step", "add", &[("type", filled(&asked.r#type)), ("description", filled(&asked.description))])?;
+    let given = [("type", filled(&asked.r#type)), ("description", filled(&asked.description))];
+    require("Step", "add", &given.map(|(part, text)| (part, text.is_some())))?;
     let kind = named::<StepKind>(asked.r#type.as_deref().unwrap_or_default())?;
     let parent =
         asked.parent_step.as_ref().map(|parent| convert::id_of(parent, "Step")).transpose()?.flatten();
@@ -127,7 +124,7 @@ pub async fn add_step(app: Arc<App>, request: Request) -> Answer {
     let now = app.engine.history.job(job).ok_or_else(|| Error::not_found(job))?;
     let step =
         now.steps.iter().find(|step| step.id == id).ok_or_else(|| Error::bug("a new step is not there"))?;
-    Ok(Reply::created(step_document(step, job), links::href(STEP, &[&job, &id])))
+    Ok(Reply::created(step_document(step, job)))
 }
 
 /// `POST /jobs/{job}/steps/{step}/end`

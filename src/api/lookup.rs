@@ -3,14 +3,13 @@
 use super::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
-use crate::wire::convert::parse_id;
+use crate::wire::convert::{self, parse_id};
 use crate::wire::types::Ref;
 use std::fmt::Display;
 
 /// The reference names something.
 pub fn is_named(reference: &Option<Ref>) -> bool {
-    let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    reference.as_ref().is_some_and(|it| filled(&it.id) || filled(&it.name))
+    reference.as_ref().is_some_and(convert::is_named)
 }
 
 /// An id in a body may repeat the path's, and nothing else.

@@ -53,15 +53,10 @@ fn addressed(app: &App, request: &Request) -> Result<(Object, Permission), Fault
     Ok((object, found))
 }
 
-/// The address of the collection that the request's item is in.
-fn collection(request: &Request) -> &str {
-    request.href.rsplit_once('/').map_or(request.href.as_str(), |(collection, _)| collection)
-}
-
 /// `GET .../permissions/{permission}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let (object, it) = addressed(&app, &request)?;
-    Ok(Reply::ok(document(&it, object, collection(&request))))
+    Ok(Reply::ok(document(&it, object, request.collection())))
 }
 
 /// `POST .../permissions`
@@ -82,8 +77,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let id = app.engine.add_permission(role, holder, on).await?;
     let it = app.engine.world().permissions.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
     let document = document(&it, object, &request.href);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// Who is to have the role.

@@ -17,10 +17,10 @@ macro_rules! profiles {
             const FIELDS: &'static [&'static str] = &["name", "id"];
 
             fn object(&self) -> Option<Object> {
-        Some(self.id.into())
-    }
+                Some(self.id.into())
+            }
 
-    fn field(&self, _: &App, name: &str) -> Option<String> {
+            fn field(&self, _: &App, name: &str) -> Option<String> {
                 match name {
                     "name" => Some(self.name.clone()),
                     "id" => Some(self.id.to_string()),

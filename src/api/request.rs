@@ -151,6 +151,16 @@ impl Request {
         if bytes.trim_ascii().is_empty() { Ok(None) } else { self.read(&bytes).map(Some) }
     }
 
+    /// Who may do everything sees everything; administrators do, unless they ask for a user's view.
+    pub fn sees_everything(&self) -> bool {
+        self.reach.is_super_user() || (self.reach.is_administrator() && !self.filter)
+    }
+
+    /// The address of the collection that the request's item is in.
+    pub fn collection(&self) -> &str {
+        self.href.rsplit_once('/').map_or("", |(collection, _)| collection)
+    }
+
     /// The body as it comes, without a limit; once.
     pub fn stream(&self) -> Option<Body> {
         self.body.take()

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::model::roles::{self, SUPER_USER};
 use crate::model::{Role, RoleId};
 use crate::wire::convert;
-use crate::wire::require;
 use crate::wire::types::{self, Action, Permit, Permits};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/roles/{role}";
@@ -66,13 +66,13 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         "Role",
         "add",
         &[
-            ("name", asked.name.as_deref().is_some_and(|name| !name.is_empty())),
+            ("name", filled(&asked.name).is_some()),
             ("permits.permit.id", asked.permits.as_ref().is_some_and(|permits| !permits.permit.is_empty())),
         ],
     )?;
     let id = app.engine.add_role(change(&asked)?).await?;
     let role = app.engine.world().role(id).cloned().ok_or_else(|| Error::not_found(id))?;
-    Ok(Reply::created(document(&role), links::href(ITEM, &[&id])))
+    Ok(Reply::created(document(&role)))
 }
 
 /// `PUT /roles/{role}`
@@ -80,13 +80,10 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = addressed(&app, &request)?.id;
     let asked: types::Role = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    let RoleChange { name, description, administrative, .. } =
-        change(&types::Role { permits: None, ..asked })?;
     let changed = app.engine.update_role(id, |role| {
-        role.name = name.unwrap_or_else(|| role.name.clone());
-        role.description = description.unwrap_or_else(|| role.description.clone());
-        role.administrative = administrative.unwrap_or(role.administrative);
-        Ok(())
+        role.name = asked.name.unwrap_or_else(|| role.name.clone());
+        role.description = asked.description.unwrap_or_else(|| role.description.clone());
+        role.administrative = asked.administrative.unwrap_or(role.administrative);
     });
     changed.await?;
     Ok(Reply::ok(document(&addressed(&app, &request)?)))
@@ -146,14 +143,12 @@ pub async fn add_permit(app: Arc<App>, request: Request) -> Answer {
         if !role.permits.contains(&number) {
             role.permits.push(number);
         }
-        Ok(())
     });
     added.await?;
     let permit =
         permits_of(&addressed(&app, &request)?).into_iter().find(|it| it.id == Some(number.to_string()));
     let permit = permit.ok_or_else(|| Error::not_found(number))?;
-    let href = permit.href.clone().unwrap_or_default();
-    Ok(Reply::created(permit, href))
+    Ok(Reply::created(permit))
 }
 
 /// `DELETE /roles/{role}/permits/{permit}`
@@ -161,10 +156,6 @@ pub async fn remove_permit(app: Arc<App>, request: Request) -> Answer {
     let (id, permit) = one_permit(&app, &request)?;
     request.optional::<Action>().await?;
     let number = number(&permit)?;
-    let removed = app.engine.update_role(id, |role| {
-        role.permits.retain(|it| *it != number);
-        Ok(())
-    });
-    removed.await?;
+    app.engine.update_role(id, |role| role.permits.retain(|it| *it != number)).await?;
     Ok(Reply::no_content())
 }

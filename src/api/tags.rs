@@ -10,8 +10,8 @@ use crate::engine::TagChange;
 use crate::error::Error;
 use crate::model::{Object, ROOT_TAG, Tag, TagId};
 use crate::wire::convert;
-use crate::wire::require;
 use crate::wire::types::{self, Action};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 fn find(app: &App, id: TagId) -> Result<Tag, Error> {
@@ -43,8 +43,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 }
 
 fn change(app: &App, asked: types::Tag) -> Result<TagChange, Error> {
-    let parent =
-        asked.parent.and_then(|parent| parent.tag).filter(|tag| lookup::is_named(&Some(tag.clone())));
+    let parent = asked.parent.and_then(|parent| parent.tag).filter(convert::is_named);
     Ok(TagChange {
         name: asked.name,
         description: asked.description,
@@ -55,11 +54,10 @@ fn change(app: &App, asked: types::Tag) -> Result<TagChange, Error> {
 /// `POST /tags`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Tag = request.document().await?;
-    require("Tag", "add", &[("name", asked.name.as_deref().is_some_and(|name| !name.is_empty()))])?;
+    require("Tag", "add", &[("name", filled(&asked.name).is_some())])?;
     let id = app.engine.add_tag(change(&app, asked)?).await?;
     let document = convert::tag(&find(&app, id)?, None);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /tags/{tag}`
@@ -106,8 +104,7 @@ fn attached(app: &App, request: &Request) -> Result<(Object, Tag), Fault> {
 /// `GET .../tags/{tag}`
 pub async fn show_of(app: Arc<App>, request: Request) -> Answer {
     let (object, tag) = attached(&app, &request)?;
-    let collection = request.href.rsplit_once('/').map_or("", |(collection, _)| collection);
-    Ok(Reply::ok(convert::tag(&tag, Some((object, collection)))))
+    Ok(Reply::ok(convert::tag(&tag, Some((object, request.collection())))))
 }
 
 /// `POST .../tags`
@@ -115,12 +112,11 @@ pub async fn attach(app: Arc<App>, request: Request) -> Answer {
     let object = objects::addressed(&app, &request)?;
     let asked: types::Tag = request.document().await?;
     let named = types::Ref { id: asked.id, name: asked.name, ..types::Ref::default() };
-    require("Tag", "add", &[("id|name", lookup::is_named(&Some(named.clone())))])?;
+    require("Tag", "add", &[("id|name", convert::is_named(&named))])?;
     let id = lookup::tag(&app, &named)?;
     app.engine.attach_tag(id, object).await?;
     let document = convert::tag(&find(&app, id)?, Some((object, &request.href)));
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `DELETE .../tags/{tag}`

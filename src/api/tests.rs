@@ -64,7 +64,7 @@ async fn echo(request: Request) -> Answer {
 
 async fn add(request: Request) -> Answer {
     let vm: Vm = request.document().await?;
-    Ok(Reply::created(vm, "/ovirt-engine/api/vms/1"))
+    Ok(Reply::created(Vm { href: Some("/ovirt-engine/api/vms/1".into()), ..vm }))
 }
 
 async fn show(request: Request) -> Answer {

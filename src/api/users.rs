@@ -79,8 +79,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     };
     let row = app.engine.world().users.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
     let document = document(&row);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `DELETE /users/{user}`

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
 use crate::wire::types::{self, Action};
-use crate::wire::{Head, frame, require, write, write_item};
+use crate::wire::{Head, filled, frame, require, write, write_item};
 use axum::body::Bytes;
 use std::sync::Arc;
 
@@ -183,7 +183,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         "VM",
         "add",
         &[
-            ("name", asked.name.as_deref().is_some_and(|name| !name.is_empty())),
+            ("name", filled(&asked.name).is_some()),
             ("template.id|name", lookup::is_named(&asked.template)),
             ("cluster.id|name", lookup::is_named(&asked.cluster)),
         ],
@@ -203,8 +203,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let id = app.engine.create_vm(NewVm { cluster, template, spec }).await?;
     let view = app.engine.vm(id)?;
     let document = document(&app, &view, &request, true);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}`

@@ -2,7 +2,7 @@
 
 use super::world::{Change, User, World};
 use super::{Engine, accounts};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::access::check_name;
 use crate::model::roles::predefined;
 use crate::model::*;
@@ -51,7 +51,7 @@ impl Engine {
         }
         let taken =
             |world: &World| world.users.values().any(|user| user.name == name && user.profile == INTERNAL);
-        let refused = || Error::new(Kind::Conflict, "Cannot add User. The name is already in use.");
+        let refused = || Error::conflict("Cannot add User. The name is already in use.");
         if taken(&self.world()) {
             return Err(refused());
         }
@@ -96,11 +96,11 @@ impl Engine {
         Ok(id)
     }
 
-    pub async fn update_role(&self, id: RoleId, change: impl FnOnce(&mut Role) -> Result<()>) -> Result<()> {
-        let name = self.world().role(id).map(|role| role.name.clone()).unwrap_or_default();
+    pub async fn update_role(&self, id: RoleId, change: impl FnOnce(&mut Role)) -> Result<()> {
+        let name = self.role_name(id);
         self.record(|world| {
             let mut role = own_role(world, id)?;
-            change(&mut role)?;
+            change(&mut role);
             check_role(world, &role)?;
             Ok(vec![Change::Role(role)])
         })
@@ -109,8 +109,12 @@ impl Engine {
         Ok(())
     }
 
+    fn role_name(&self, id: RoleId) -> String {
+        self.world().role(id).map(|role| role.name.clone()).unwrap_or_default()
+    }
+
     pub async fn remove_role(&self, id: RoleId) -> Result<()> {
-        let name = self.world().role(id).map(|role| role.name.clone()).unwrap_or_default();
+        let name = self.role_name(id);
         self.record(|world| {
             own_role(world, id)?;
             match world.permissions.values().any(|permission| permission.role == id) {
@@ -138,7 +142,7 @@ impl Engine {
             if let Some(reach) = caller.map(|user| world.reach(user)).filter(|reach| !reach.is_super_user())
                 && (given.administrative || given.permits.iter().any(|it| !reach.permits(world, *it, object)))
             {
-                return Err(Error::new(Kind::Denied, "User is not authorized to perform this action."));
+                return Err(Error::denied());
             }
             let same = |it: &Permission| (it.role, it.holder, it.on()) == (role, holder, object);
             match world.permissions.values().any(same) {
@@ -147,8 +151,7 @@ impl Engine {
             }
         })
         .await?;
-        let role = self.world().role(role).map(|role| role.name.clone()).unwrap_or_default();
-        let text = format!("{} was given the role {role}.", self.holder_name(holder));
+        let text = format!("{} was given the role {}.", self.holder_name(holder), self.role_name(role));
         self.tell(Code::PERMISSION_ADDED, self.about_object(object), text);
         Ok(id)
     }
@@ -164,8 +167,7 @@ impl Engine {
             }
         })
         .await?;
-        let role = self.world().role(gone.role).map(|role| role.name.clone()).unwrap_or_default();
-        let text = format!("{} lost the role {role}.", self.holder_name(gone.holder));
+        let text = format!("{} lost the role {}.", self.holder_name(gone.holder), self.role_name(gone.role));
         self.tell(Code::PERMISSION_REMOVED, self.about_object(gone.on()), text);
         Ok(())
     }

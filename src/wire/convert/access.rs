@@ -1,6 +1,6 @@
 //! Users' roles and permissions, tags and bookmarks as documents.
 
-use super::{API, reference};
+use super::{API, reference, unless_empty};
 use crate::model::*;
 use crate::wire::types::{self, Ref};
 
@@ -9,7 +9,7 @@ pub fn role(it: &Role, mutable: bool) -> types::Role {
         href: reference("roles", it.id).href,
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: Some(it.description.clone()).filter(|text| !text.is_empty()),
+        description: unless_empty(&it.description),
         mutable: Some(mutable),
         administrative: Some(it.administrative),
         ..Default::default()
@@ -82,7 +82,7 @@ pub fn tag(it: &Tag, on: Option<(Object, &str)>) -> types::Tag {
         }),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: Some(it.description.clone()).filter(|text| !text.is_empty()),
+        description: unless_empty(&it.description),
         parent: (it.id != ROOT_TAG).then(|| types::TagParent { tag: Some(reference("tags", it.parent)) }),
         ..Default::default()
     };

@@ -36,6 +36,11 @@ use std::str::FromStr;
 /// The path of every resource begins with it, whatever prefix the request came in on.
 pub const API: &str = "/ovirt-engine/api";
 
+/// A text of the model; an empty one is not told.
+fn unless_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// A reference to an item of a top-level collection.
 pub fn reference(collection: &str, id: impl std::fmt::Display) -> Ref {
     Ref::at(format!("{API}/{collection}/{id}"), id)

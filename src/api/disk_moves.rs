@@ -4,13 +4,16 @@ use super::app::App;
 use super::disks::{self, ATTACHED, FLOATING};
 use super::reply::Answer;
 use super::request::Request;
-use super::{links, lookup};
+use super::{access, links, lookup};
 use crate::error::Error;
 use crate::model::{DiskId, StorageDomainId, VmId};
 use crate::wire::convert::DiskRequest;
 use crate::wire::require;
 use crate::wire::types::{self, Action};
 use std::sync::Arc;
+
+/// The permit that the destination asks for.
+const CREATE_DISK: u16 = 1100;
 
 /// The action, and the storage domain that it names.
 async fn begin(
@@ -21,6 +24,7 @@ async fn begin(
     let action: Action = request.document().await?;
     require("Action", verb, &[("storageDomain.id|name", lookup::is_named(&action.storage_domain))])?;
     let to = lookup::storage_domain(app, &action.storage_domain.clone().unwrap_or_default())?;
+    access::require(app, request, CREATE_DISK, to)?;
     Ok((action, to))
 }
 
@@ -62,6 +66,7 @@ async fn update_storage(app: &App, request: &Request, id: DiskId, on: Option<VmI
     let named = asked.storage_domain.as_ref();
     let named = named.ok_or_else(|| Error::invalid("The disk's storage_domains name no storage domain."))?;
     let to = lookup::storage_domain(app, named)?;
+    access::require(app, request, CREATE_DISK, to)?;
     let started = app.engine.move_disk(id, to).await?;
     disks::made(app, request, started, on).await
 }

@@ -10,8 +10,8 @@ use super::{reported_devices, statistics};
 use crate::engine::NicChange;
 use crate::model::*;
 use crate::wire::convert::{self, NicRequest};
-use crate::wire::require;
 use crate::wire::types::{self, Action};
+use crate::wire::{filled, require};
 use axum::http::StatusCode;
 use std::sync::Arc;
 
@@ -63,12 +63,10 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let vm: VmId = request.id("vm")?;
     app.engine.vm(vm)?;
     let asked: types::Nic = request.document().await?;
-    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
-    require("NIC", "add", &[("name", named)])?;
+    require("NIC", "add", &[("name", filled(&asked.name).is_some())])?;
     let id = app.engine.add_nic(vm, change(&app, vm, &asked)?).await?;
     let document = document(&app, &app.engine.nic(vm, id)?, &request, false)?;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}/nics/{nic}`

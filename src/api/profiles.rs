@@ -6,7 +6,7 @@ use super::request::Request;
 use super::rows;
 use super::search::{self, Searched};
 use crate::error::Error;
-use crate::model::{CpuProfile, DiskProfile, VnicProfile};
+use crate::model::{CpuProfile, DiskProfile, Object, VnicProfile};
 use crate::wire::convert;
 use crate::wire::types;
 use std::sync::Arc;
@@ -15,6 +15,10 @@ macro_rules! profiles {
     ($($row:ident in $rows:ident is $document:path, $list:ident of $item:ident: $some:ident $one:ident $all:ident $show:ident;)+) => {$(
         impl Searched for $row {
             const FIELDS: &'static [&'static str] = &["name", "id"];
+
+            fn object(&self) -> Option<Object> {
+                Some(self.id.into())
+            }
 
             fn field(&self, _: &App, name: &str) -> Option<String> {
                 match name {

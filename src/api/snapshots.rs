@@ -81,9 +81,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let (id, job) = (started.value, started.job);
     if request.expect_created {
         started.finished().await?;
-        let document = shown(&app, vm, id)?;
-        let href = document.href.clone().unwrap_or_default();
-        return Ok(Reply::created(document, href));
+        return Ok(Reply::created(shown(&app, vm, id)?));
     }
     let mut document = shown(&app, vm, id)?;
     let href = document.href.clone().unwrap_or_default();

@@ -199,8 +199,12 @@ fn vm_name(world: &World, vm: VmId) -> String {
 }
 
 fn of_vm(world: &World, vm: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-    let name = vm_name(world, vm);
-    Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, world.about_vm(vm))
+    about_its_vm(world.about_vm(vm), doing, did, done, failed)
+}
+
+fn about_its_vm(about: About, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
+    let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
+    Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
 }
 
 /// `doing` comes with the word between the disk and its VM.
@@ -216,11 +220,10 @@ fn of_disk(
     let name = disk.map_or_else(|| id.to_string(), |disk| disk.alias.clone());
     let at = vm.map(|vm| format!(" {link} VM {}", vm_name(world, vm))).unwrap_or_default();
     let mut about = vm.map(|vm| world.about_vm(vm)).unwrap_or_default();
-    about.storage_domain =
-        disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)).map(|domain| {
-            about.data_center = domain.data_center.and_then(|id| world.about_data_center(id));
-            Subject { id: domain.id, name: domain.name.clone() }
-        });
+    if let Some(domain) = disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)) {
+        let place = about_domain(world, domain);
+        (about.storage_domain, about.data_center) = (place.storage_domain, place.data_center);
+    }
     about.disk = Some(Subject { id, name: name.clone() });
     Telling::new(format!("{doing} disk {name}{at}"), format!("Disk {name} {did}{at}"), done, failed, about)
 }
@@ -246,9 +249,7 @@ fn of_nic(
 impl Engine {
     /// How a verb on a VM is told, a foreign one included.
     pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-        let about = self.about_vm(id);
-        let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
-        Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
+        about_its_vm(self.about_vm(id), doing, did, done, failed)
     }
 
     /// A VM with where it lives, a foreign one included.

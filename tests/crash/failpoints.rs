@@ -314,7 +314,7 @@ const WAYS: &[Way] = &[
     Way {
         operation: "undo",
         prepare: |client, name| Things::new(client, name, 0),
-        // A domain template that is none: the definition fails.
+        // Its image cannot be made.
         request: |client, it| {
             let path = format!("/vms/{}/disks", it.vm);
             drop(attempt(client, "POST", &path, &disk_document(&format!("{}-new", it.name), "")));
@@ -400,15 +400,14 @@ fn every_failpoint() {
             let name = format!("{}-{run}", point.replace(['.', '_'], "-"));
             let things = (way.prepare)(&place.client(), &name);
             let mut doomed = place.doomed(point);
-            let images = place.lab.daemon.state.join("images");
-            let hidden = images.with_extension("away");
+            let no_images = place.lab.daemon.tools().join("qemu-img");
             if operation == "undo" {
-                std::fs::rename(&images, &hidden).unwrap();
+                std::os::unix::fs::symlink("/bin/false", &no_images).unwrap();
             }
             (way.request)(&place.client(), &things);
             dies(&mut doomed, point);
             if operation == "undo" {
-                std::fs::rename(&hidden, &images).unwrap();
+                std::fs::remove_file(&no_images).unwrap();
             }
             slowest = slowest.max(place.recovered());
             if operation == "remove_vm" {

@@ -1,6 +1,7 @@
 //! Between the API's documents and the model: what a request says becomes values that are known
 //! to be of their kind, and what is becomes a document.
 
+mod access;
 mod cdrom;
 mod console;
 mod disk;
@@ -13,6 +14,7 @@ mod place;
 mod snapshot;
 mod vm;
 
+pub use access::{bookmark, everyone, permission, role, root_tag, tag};
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
 pub use disk::{DiskPlace, DiskRequest, disk};
@@ -33,6 +35,11 @@ use std::str::FromStr;
 
 /// The path of every resource begins with it, whatever prefix the request came in on.
 pub const API: &str = "/ovirt-engine/api";
+
+/// A text of the model; an empty one is not told.
+fn unless_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
 
 /// A reference to an item of a top-level collection.
 pub fn reference(collection: &str, id: impl std::fmt::Display) -> Ref {

@@ -7,6 +7,7 @@ use super::search::{self, Searched};
 use super::{clusters, links, networks, rows, storage_domains};
 use crate::model::{DataCenter, DataCenterId};
 use crate::wire::convert;
+use crate::wire::require;
 use crate::wire::types;
 use std::sync::Arc;
 
@@ -98,6 +99,15 @@ pub async fn list_networks(app: Arc<App>, request: Request) -> Answer {
 pub async fn show_network(app: Arc<App>, request: Request) -> Answer {
     let id = named(&app, &request)?;
     networks::one(&app, &request, None, |row| row.data_center == id)
+}
+
+/// `POST /datacenters/{data_center}/networks`
+pub async fn add_network(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    let asked: types::Network = request.document().await?;
+    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
+    require("Network", "add", &[("id|name", named)])?;
+    networks::add_to(&app, id, &asked).await
 }
 
 /// `GET /datacenters/{data_center}/storagedomains`

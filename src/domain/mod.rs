@@ -20,6 +20,7 @@ mod graphics;
 mod identity;
 mod machine;
 mod memory;
+mod network;
 mod nic;
 mod numa;
 mod observe;
@@ -46,7 +47,8 @@ pub use disk::device as disk_device;
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
 pub use machine::Chipset;
-pub use nic::{NOWHERE, bring_live as bring_nic_live, device as nic_device};
+pub use network::{nowhere as nowhere_network, own as own_network};
+pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
 pub use target::target;
 
@@ -92,6 +94,8 @@ pub struct NicDevice<'a> {
     pub nic: &'a Nic,
     /// The host's `network:NAME` or `bridge:NAME`; `None` leads nowhere.
     pub network: Option<&'a str>,
+    /// libvirt's filter that the guest's frames pass.
+    pub filter: Option<&'a str>,
 }
 
 /// Why there is no such document, in the client's words.

@@ -18,6 +18,7 @@ mod journal;
 mod lane;
 mod locks;
 mod mirrors;
+mod networks;
 mod nics;
 mod places;
 pub mod ports;
@@ -30,17 +31,21 @@ mod vm_disks;
 mod vm_numa;
 mod vm_power;
 mod vms;
+mod vnic_profiles;
 pub mod world;
 
 mod disks;
 
 pub use disks::{DiskChange, NewDisk};
+pub use first_world::MANAGEMENT;
+pub use networks::{ClusterNetworkChange, NetworkChange};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};
 pub use vms::{NewVm, VmView};
+pub use vnic_profiles::ProfileChange;
 
 use crate::error::{Error, Result};
 use crate::model::*;

@@ -154,6 +154,12 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::AddNetwork { network } => self.bring_network(*network).await.map(|()| vec![]),
+            Operation::UpdateNetwork { before } => self.bring_network(before.id).await.map(|()| vec![]),
+            Operation::RemoveNetwork { before, .. } => {
+                self.finish_remove_network(before).await.map(|()| vec![])
+            }
+            Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
         }
     }
 
@@ -230,6 +236,14 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::AddNetwork { network } => self.undo_add_network(*network).await,
+            Operation::UpdateNetwork { before } => self.undo_update_network(before).await.map(|()| vec![]),
+            Operation::RemoveNetwork { before, profiles, clusters } => {
+                self.undo_remove_network(before, profiles, clusters).await.map(|()| vec![])
+            }
+            Operation::UpdateVnicProfile { before } => {
+                self.undo_update_profile(before).await.map(|()| vec![])
+            }
         }
     }
 
@@ -267,6 +281,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
+    let network = |id: &NetworkId| (Entity::Network(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -291,6 +306,11 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
+        Operation::AddNetwork { network: id } => vec![network(id)],
+        Operation::UpdateNetwork { before } | Operation::RemoveNetwork { before, .. } => {
+            vec![network(&before.id)]
+        }
+        Operation::UpdateVnicProfile { before } => vec![network(&before.network)],
     }
 }
 
@@ -299,7 +319,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::Network(_) => None,
         })
         .collect()
 }

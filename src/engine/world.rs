@@ -17,7 +17,11 @@ pub enum Change {
     Host(Host),
     StorageDomain(StorageDomain),
     Network(Network),
+    DropNetwork(NetworkId),
+    ClusterNetwork(ClusterNetwork),
+    DropClusterNetwork { cluster: ClusterId, network: NetworkId },
     VnicProfile(VnicProfile),
+    DropVnicProfile(VnicProfileId),
     DiskProfile(DiskProfile),
     CpuProfile(CpuProfile),
     User(User),
@@ -112,6 +116,21 @@ pub enum Operation {
         vm: VmId,
         before: Vec<Nic>,
     },
+    AddNetwork {
+        network: NetworkId,
+    },
+    UpdateNetwork {
+        before: Box<Network>,
+    },
+    RemoveNetwork {
+        before: Box<Network>,
+        profiles: Vec<VnicProfile>,
+        clusters: Vec<ClusterNetwork>,
+    },
+    /// Interfaces follow their profile.
+    UpdateVnicProfile {
+        before: Box<VnicProfile>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -122,6 +141,7 @@ pub struct World {
     pub hosts: BTreeMap<HostId, Host>,
     pub storage_domains: BTreeMap<StorageDomainId, StorageDomain>,
     pub networks: BTreeMap<NetworkId, Network>,
+    pub cluster_networks: BTreeMap<(ClusterId, NetworkId), ClusterNetwork>,
     pub vnic_profiles: BTreeMap<VnicProfileId, VnicProfile>,
     pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
@@ -142,7 +162,16 @@ impl World {
             Change::Host(it) => drop(self.hosts.insert(it.id, it)),
             Change::StorageDomain(it) => drop(self.storage_domains.insert(it.id, it)),
             Change::Network(it) => drop(self.networks.insert(it.id, it)),
+            Change::DropNetwork(id) => {
+                self.networks.remove(&id);
+                self.cluster_networks.retain(|(_, network), _| *network != id);
+            }
+            Change::ClusterNetwork(it) => drop(self.cluster_networks.insert((it.cluster, it.network), it)),
+            Change::DropClusterNetwork { cluster, network } => {
+                drop(self.cluster_networks.remove(&(cluster, network)))
+            }
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
+            Change::DropVnicProfile(id) => drop(self.vnic_profiles.remove(&id)),
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),

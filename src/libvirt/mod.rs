@@ -8,7 +8,7 @@
 //! inventory   which domains there are and how they are
 //! domain      definition and power of one;  devices  its devices;  stats  counters of many
 //! guest       what guests tell of themselves
-//! storage     directory pools and networks
+//! storage     directory pools;  network  libvirt's networks
 //! raw         the calls that `virt` lacks
 //! ```
 //!
@@ -22,6 +22,7 @@ mod events;
 mod facts;
 mod guest;
 mod inventory;
+mod network;
 mod raw;
 mod stats;
 mod storage;
@@ -217,12 +218,16 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| storage::space(connect, name))
     }
 
-    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| storage::ensure_isolated_network(connect, name))
+    fn ensure_network(&self, document: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| network::ensure(connect, document))
+    }
+
+    fn drop_network(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| network::drop(connect, name))
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {
-        self.link.call(Lane::Calls, |connect| storage::network_active(connect, name))
+        self.link.call(Lane::Calls, |connect| network::active(connect, name))
     }
 
     fn rotate(&self) {

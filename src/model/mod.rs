@@ -10,6 +10,7 @@ pub mod disk;
 pub mod guest;
 pub mod ids;
 pub mod mac;
+pub mod network;
 pub mod nic;
 pub mod numa;
 pub mod operating_system;
@@ -22,12 +23,11 @@ pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use ids::*;
 pub use mac::{Mac, MacRange};
+pub use network::{ClusterNetwork, Network, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
-pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
-};
+pub use place::{Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

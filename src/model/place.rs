@@ -1,4 +1,4 @@
-//! Where VMs live: data center, cluster, host, storage, networks and their profiles.
+//! Where VMs live: data center, cluster, host, storage and profiles.
 
 use super::ids::*;
 use serde::{Deserialize, Serialize};
@@ -43,23 +43,6 @@ pub struct StorageDomain {
     /// The folder of the files on the host.
     pub folder: String,
     pub data_center: DataCenterId,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Network {
-    pub id: NetworkId,
-    pub name: String,
-    pub description: String,
-    pub data_center: DataCenterId,
-    /// `network:NAME` or `bridge:NAME` on the host.
-    pub binding: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VnicProfile {
-    pub id: VnicProfileId,
-    pub name: String,
-    pub network: NetworkId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

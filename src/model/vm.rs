@@ -416,7 +416,7 @@ impl VmSpec {
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
-        self.check_custom_properties()
+        check_properties(&self.custom_properties, CUSTOM_PROPERTIES)
     }
 
     fn check_memory(&self) -> Result<(), String> {
@@ -456,22 +456,23 @@ impl VmSpec {
         }
         Ok(())
     }
+}
 
-    fn check_custom_properties(&self) -> Result<(), String> {
-        for (index, (name, value)) in self.custom_properties.iter().enumerate() {
-            let Some((_, pattern)) = CUSTOM_PROPERTIES.iter().find(|(known, _)| known == name) else {
-                return Err(format!("The custom property '{name}' is not known."));
-            };
-            let choices = pattern.trim_start_matches("^(").trim_end_matches(")$");
-            if !choices.split('|').any(|choice| choice == value) {
-                return Err(format!("The custom property '{name}' must match {pattern}."));
-            }
-            if self.custom_properties[..index].iter().any(|(other, _)| other == name) {
-                return Err(format!("The custom property '{name}' is given twice."));
-            }
+/// Each property is one of the known ones, once, with a value that follows its pattern.
+pub fn check_properties(given: &[(String, String)], known: &[(&str, &str)]) -> Result<(), String> {
+    for (index, (name, value)) in given.iter().enumerate() {
+        let Some((_, pattern)) = known.iter().find(|(known, _)| known == name) else {
+            return Err(format!("The custom property '{name}' is not known."));
+        };
+        let choices = pattern.trim_start_matches("^(").trim_end_matches(")$");
+        if !choices.split('|').any(|choice| choice == value) {
+            return Err(format!("The custom property '{name}' must match {pattern}."));
         }
-        Ok(())
+        if given[..index].iter().any(|(other, _)| other == name) {
+            return Err(format!("The custom property '{name}' is given twice."));
+        }
     }
+    Ok(())
 }
 
 /// A VM's name: at most 255 letters, digits, `_`, `-` and `.`.

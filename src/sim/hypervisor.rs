@@ -137,6 +137,11 @@ impl Simulated {
         state.send(Event::Connected);
     }
 
+    /// The networks that libvirt has.
+    pub fn networks(&self) -> BTreeSet<String> {
+        self.state().networks.clone()
+    }
+
     /// A network of libvirt starts to exist.
     pub fn add_network(&self, name: &str) {
         self.state().networks.insert(name.to_owned());
@@ -660,9 +665,17 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
-        self.change("ensure isolated network", |state| {
-            state.networks.insert(name.to_owned());
+    fn ensure_network(&self, document: &str) -> Result<()> {
+        self.change("ensure network", |state| {
+            let document = domain::read_device(document, None)?;
+            state.networks.insert(document.value("name").unwrap_or_default());
+            Ok(())
+        })
+    }
+
+    fn drop_network(&self, name: &str) -> Result<()> {
+        self.change("drop network", |state| {
+            state.networks.remove(name);
             Ok(())
         })
     }

@@ -11,7 +11,7 @@ mod tests;
 use crate::engine::ports::{Durability, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, Nic, Vm};
+use crate::model::{Attachment, ClusterNetwork, Disk, Network, Nic, Vm, VnicProfile};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The schema's history: each file brings the one before it a version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql"), include_str!("schema/2_networks.sql")];
 
 /// The store of a daemon: a database in its state folder.
 pub struct Sqlite {
@@ -105,6 +105,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Host));
     found.extend(all(&db)?.into_iter().map(Change::StorageDomain));
     found.extend(all(&db)?.into_iter().map(Change::Network));
+    found.extend(all(&db)?.into_iter().map(Change::ClusterNetwork));
     found.extend(all(&db)?.into_iter().map(Change::VnicProfile));
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
@@ -134,7 +135,13 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
             Change::Network(it) => put(&db, it),
+            Change::DropNetwork(id) => delete::<Network>(&db, &[id.to_string()]),
+            Change::ClusterNetwork(it) => put(&db, it),
+            Change::DropClusterNetwork { cluster, network } => {
+                delete::<ClusterNetwork>(&db, &[cluster.to_string(), network.to_string()])
+            }
             Change::VnicProfile(it) => put(&db, it),
+            Change::DropVnicProfile(id) => delete::<VnicProfile>(&db, &[id.to_string()]),
             Change::DiskProfile(it) => put(&db, it),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),

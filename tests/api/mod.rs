@@ -7,6 +7,7 @@ mod consoles;
 mod crawl;
 mod disks;
 mod guests;
+mod networks;
 mod nics;
 mod numa;
 mod places;

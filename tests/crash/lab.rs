@@ -180,6 +180,15 @@ impl Lab {
                 ),
             );
         }
+        for network in world.networks.values() {
+            let profiles = world.vnic_profiles.values().filter(|profile| profile.network == network.id);
+            let profiles: Vec<_> = profiles.map(|it| (&it.name, &it.custom_properties)).collect();
+            let clusters = world.cluster_networks.keys().filter(|(_, id)| *id == network.id).count();
+            lines.insert(
+                format!("network {}", network.name),
+                format!("{} {:?} {profiles:?} in {clusters} clusters", network.mtu, network.vlan),
+            );
+        }
         for disk in world.disks.values() {
             let hangs = world.attachments_of(disk.id).count();
             lines.insert(

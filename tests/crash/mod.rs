@@ -8,6 +8,7 @@ mod failpoints;
 mod kills;
 mod lab;
 mod later;
+mod networks;
 mod nics;
 mod numa;
 mod place;

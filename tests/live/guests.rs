@@ -82,7 +82,8 @@ fn a_watchdog_bites() {
     let Some(lab) = lab() else { return };
     let vm = lab.vm("watched", Boots::Mini, "");
     let list = format!("{}/watchdogs", vm.path());
-    let body = |action: &str| format!("<watchdog><model>i6300esb</model><action>{action}</action></watchdog>");
+    let body =
+        |action: &str| format!("<watchdog><model>i6300esb</model><action>{action}</action></watchdog>");
     let made = lab.client().post(&list, &body("reset")).is(201);
     let path = format!("{list}/{}", made.value("@id").unwrap());
     let mut guest = set_watchdog(&vm);

@@ -6,6 +6,7 @@ mod console;
 mod disk;
 mod guest;
 mod names;
+mod network;
 mod nic;
 mod numa;
 mod place;
@@ -18,6 +19,7 @@ pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };
 pub use names::{Named, named};
+pub use network::{NetworkRequest, cluster_network, network, profile_properties, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;

@@ -15,6 +15,7 @@ pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod place;
+pub mod time_zone;
 pub mod vm;
 pub mod vm_state;
 

@@ -5,6 +5,7 @@ use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
 use super::ids::*;
 use super::numa::NumaNode;
+use super::time_zone::iana;
 use super::{GIB, MIB};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct VmSpec {
     pub custom_properties: Vec<(String, String)>,
     pub delete_protected: bool,
     pub high_availability: HighAvailability,
-    /// An IANA name; `None` is UTC.
+    /// By IANA's name or by that of Windows; `None` is UTC.
     pub time_zone: Option<String>,
     pub serial_number: Option<SerialNumber>,
     pub stateless: bool,
@@ -391,13 +392,8 @@ impl VmSpec {
                 }
             }
         }
-        if let Some(zone) = &self.time_zone {
-            let plain = zone.len() <= 64
-                && !zone.contains("..")
-                && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
-            if !plain || jiff::tz::TimeZone::get(zone).is_err() {
-                return Err(format!("'{zone}' is not a time zone."));
-            }
+        if let Some(zone) = self.time_zone.as_ref().filter(|zone| iana(zone).is_none()) {
+            return Err(format!("'{zone}' is not a time zone."));
         }
         if let Some(SerialNumber::Custom(value)) = &self.serial_number {
             let plain = (1..=255).contains(&value.len())

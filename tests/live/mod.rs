@@ -11,6 +11,7 @@ mod follow;
 mod full;
 mod guests;
 mod kvm;
+mod networks;
 mod nics;
 mod numa;
 mod power;

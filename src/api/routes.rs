@@ -4,8 +4,8 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    applications, capabilities, cdroms, clusters, data_centers, disks, entry, graphics_consoles,
-    host_numa_nodes, hosts, networks, nics, numa_nodes, operating_systems, profiles, reported_devices,
+    applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
+    host_numa_nodes, hosts, jobs, networks, nics, numa_nodes, operating_systems, profiles, reported_devices,
     statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
@@ -107,6 +107,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/operatingsystems/{number}" => operating_systems::show,
     GET "/users" => users::list,
     GET "/users/{user}" => users::show,
+
+    GET "/events" => events::list,
+    POST "/events" => events::add,
+    POST "/events/undelete" => events::undelete,
+    GET "/events/{event}" => events::show,
+    DELETE "/events/{event}" => events::remove,
+
+    GET "/jobs" => jobs::list,
+    POST "/jobs" => jobs::add,
+    GET "/jobs/{job}" => jobs::show,
+    POST "/jobs/{job}/end" => jobs::end,
+    POST "/jobs/{job}/clear" => jobs::clear,
+    GET "/jobs/{job}/steps" => jobs::list_steps,
+    POST "/jobs/{job}/steps" => jobs::add_step,
+    GET "/jobs/{job}/steps/{step}" => jobs::show_step,
+    POST "/jobs/{job}/steps/{step}/end" => jobs::end_step,
+    GET "/jobs/{job}/steps/{step}/statistics" => jobs::list_statistics,
 
     GET "/vms" => vms::list,
     POST "/vms" => vms::add,

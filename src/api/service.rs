@@ -12,6 +12,7 @@ use super::path::{Parameters, Path};
 use super::reply::{Answer, Reply};
 use super::request::{Request, one};
 use super::routes::{Captures, Place};
+use crate::engine::caller::Caller;
 use crate::error::Error;
 use crate::wire::{self, Format, Version, types::Action};
 use axum::body::Body;
@@ -160,7 +161,8 @@ impl Exchange<'_> {
         let correlation = request.correlation.as_deref().and_then(|text| HeaderValue::try_from(text).ok());
         heard.headers.extend(correlation.map(|value| (HeaderName::from_static("correlation-id"), value)));
         heard.acted = place.is_action() && route.method == Method::POST;
-        (route.handler)(self.service.app.clone(), request).await
+        let caller = Caller { user: Some(request.user.id), correlation: request.correlation.clone() };
+        caller.run((route.handler)(self.service.app.clone(), request)).await
     }
 
     /// A refused action comes back as it was sent, with the fault in it.

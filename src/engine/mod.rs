@@ -7,11 +7,13 @@
 //! a failure by `undo`.
 
 pub mod accounts;
+pub mod caller;
 mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
 mod guests;
+pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod journal;
@@ -23,7 +25,9 @@ mod nics;
 mod places;
 pub mod ports;
 mod reconcile;
+mod reports;
 pub mod stats;
+mod telling;
 mod unplug;
 mod vm_cdrom;
 mod vm_consoles;
@@ -41,6 +45,7 @@ pub use first_world::MANAGEMENT;
 pub use networks::{ClusterNetworkChange, NetworkChange};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
+pub use reports::NewEvent;
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};
@@ -49,6 +54,7 @@ pub use vnic_profiles::ProfileChange;
 
 use crate::error::{Error, Result};
 use crate::model::*;
+use history::History;
 use inventory::Inventory;
 use jobs::Jobs;
 use lane::Lane;
@@ -94,6 +100,7 @@ pub struct Engine {
     lane: Lane,
     locks: Locks,
     pub jobs: Jobs,
+    pub history: History,
     pub inventory: Inventory,
     stats: stats::Stats,
     accounts: accounts::Verifier,
@@ -128,14 +135,15 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut world = World::default();
-        let rows = lane::blocking({
+        let (rows, past) = lane::blocking({
             let store = store.clone();
-            move || store.load()
+            move || Ok((store.load()?, store.history()?))
         })
         .await?;
         for row in &rows {
             world.apply(row);
         }
+        let history = History::load(past, |job| world.intents.contains_key(&IntentId(job.0)));
         let engine = Arc::new(Self {
             settings,
             world: RwLock::new(world),
@@ -145,6 +153,7 @@ impl Engine {
             lane: Lane::new(hypervisor.clone()),
             locks: Locks::default(),
             jobs: Jobs::default(),
+            history,
             inventory: Inventory::default(),
             stats: stats::Stats::default(),
             accounts: accounts::Verifier::default(),
@@ -161,12 +170,14 @@ impl Engine {
             console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
+        engine.tell(Code::ENGINE_STARTED, About::default(), "The engine started.");
         hypervisor.subscribe(sender);
         tokio::spawn(engine.clone().follow(receiver));
         tokio::spawn(engine.clone().sample_for_ever());
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
         tokio::spawn(engine.clone().follow_taps_for_ever());
+        tokio::spawn(engine.clone().write_history_for_ever());
         tokio::spawn(engine.clone().listen_to_guests_for_ever());
         Ok(engine)
     }
@@ -191,10 +202,13 @@ impl Engine {
         facts.ok_or_else(|| Error::unavailable("the host's facts are not known yet"))
     }
 
-    /// Waits until no job runs any more.
+    /// Waits until no job runs any more, and writes what is left to write.
     pub async fn drain(&self) {
         while self.jobs.running() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if let Err(why) = self.write_history().await {
+            tracing::warn!("the history cannot be written: {why}");
         }
     }
 

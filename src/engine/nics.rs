@@ -296,9 +296,8 @@ impl Engine {
 
     async fn bring_nic_live(&self, nic: &Nic) -> Result<()> {
         let (vm, alias) = (nic.vm, nic.id.alias());
-        let (network, filter) = way(&self.world(), nic);
-        let device = NicDevice { nic, network: network.as_deref(), filter: filter.as_deref() };
-        let wanted = domain::nic_device(&device)?;
+        let way = Way::of(&self.world(), nic);
+        let wanted = domain::nic_device(&way.device(nic))?;
         let live = self.lane.call(move |hv| hv.document(vm, false)).await?;
         let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
         let updates: Vec<String> =
@@ -398,11 +397,25 @@ pub(super) fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
     world.nics.values().chain(open)
 }
 
-/// Where on the host an interface leads, and the filter on its way.
-pub(super) fn way(world: &World, nic: &Nic) -> (Option<String>, Option<String>) {
-    let profile = nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
-    let filter = profile.and_then(VnicProfile::filter).map(str::to_owned);
-    (nic.network.and_then(|network| binding_of(world, network)), filter)
+/// The way of an interface on the host.
+pub(super) struct Way {
+    /// Where it leads.
+    network: Option<String>,
+    filter: Option<String>,
+}
+
+impl Way {
+    pub(super) fn of(world: &World, nic: &Nic) -> Self {
+        let profile = nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
+        Self {
+            network: nic.network.and_then(|network| binding_of(world, network)),
+            filter: profile.and_then(VnicProfile::filter).map(str::to_owned),
+        }
+    }
+
+    pub(super) fn device<'a>(&'a self, nic: &'a Nic) -> NicDevice<'a> {
+        NicDevice { nic, network: self.network.as_deref(), filter: self.filter.as_deref() }
+    }
 }
 
 /// Where on the host a network is: `network:NAME` or `bridge:NAME`.

@@ -5,7 +5,9 @@
 //! journal can keep what was sent.
 
 use crate::error::Result;
-use crate::model::{DiskFormat, GuestInterface, GuestReport, HostFacts, PauseReason, Power, VmId};
+use crate::model::{
+    DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Power, VmId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -301,4 +303,17 @@ pub trait Store: Send + Sync + 'static {
     fn load(&self) -> Result<Vec<crate::engine::world::Change>>;
     /// All of the changes or none.
     fn commit(&self, changes: &[crate::engine::world::Change], durability: Durability) -> Result<()>;
+    /// What is remembered of the past.
+    fn history(&self) -> Result<Vec<HistoryEntry>>;
+    /// Lazy: a power cut may take the last moments of the past along.
+    fn remember(&self, entries: &[HistoryEntry]) -> Result<()>;
+}
+
+/// A row of the past written or dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HistoryEntry {
+    Event(Event),
+    ForgetEvent(u64),
+    Job(Job),
+    ForgetJob(JobId),
 }

@@ -86,22 +86,24 @@ impl Engine {
             true => Err(Error::conflict("the operation had failed")),
             false => self.finish(&intent.operation).await,
         };
+        let mut failure = None;
         let ended = match forward {
             Ok(changes) => Ok(changes),
             Err(why) if why.kind == Kind::Unavailable => return Err(why),
             Err(why) => {
                 tracing::warn!("an operation could not be finished and is undone: {why}");
                 failpoint::hit("undo.begun");
+                failure = Some(why);
                 self.undo(&intent.operation).await
             }
         };
         match ended {
-            Ok(changes) => self.settle(intent.id, changes).await,
+            Ok(changes) => self.close(intent.id, changes, failure.as_ref()).await,
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
                 let disks = self.judged(&disks_of(&intent.operation));
-                self.settle(intent.id, disks).await?;
+                self.close(intent.id, disks, Some(&why)).await?;
                 Err(why)
             }
         }

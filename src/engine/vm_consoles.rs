@@ -122,7 +122,14 @@ impl Engine {
         let update = move |hv: &dyn super::ports::Hypervisor| {
             devices.iter().try_for_each(|device| hv.update_device(id, device, Scope::Live))
         };
-        self.lane.call(update).await.map_err(|mut failed| {
+        let telling = self.telling_vm(
+            id,
+            "Setting the ticket of",
+            "has a new ticket for its consoles, set",
+            Code::VM_TICKET,
+            Code::VM_TICKET_FAILED,
+        );
+        self.told(telling, self.lane.call(update)).await.map_err(|mut failed| {
             // libvirt may quote the device, and with it the ticket.
             failed.why = None;
             failed

@@ -3,7 +3,7 @@
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{AgentCall, Ask};
+use super::ports::{AgentCall, Ask, StopDetail};
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
 use crate::error::{Error, Result};
@@ -135,11 +135,21 @@ impl Engine {
         let now = Some(Timestamp::now());
         if self.runs(id) {
             let begun = Vm { started: now, stopped: None, ..vm };
-            return self.note(vec![Change::Vm(Box::new(begun))]).await;
+            self.note(vec![Change::Vm(Box::new(begun))]).await?;
+            self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
+            return Ok(());
         }
         if vm.run_once || vm.is_started() {
             let over = Vm { run_once: false, stopped: now, ..vm.clone() };
             self.note(vec![Change::Vm(Box::new(over))]).await?;
+            let (code, how) = match self.inventory.last_stop(id) {
+                Some(StopDetail::Crashed | StopDetail::Failed) => {
+                    (Code::VM_DOWN_ERROR, "is down with an error")
+                }
+                Some(StopDetail::Shutdown) => (Code::VM_DOWN, "is down: its guest shut down"),
+                _ => (Code::VM_DOWN, "is down"),
+            };
+            self.tell_of_vm(code, id, how);
         }
         let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
         match vm.next_run {
@@ -158,7 +168,9 @@ impl Engine {
         self.may(id, wanted)?;
         match self.status(id) {
             VmStatus::Paused => {
-                self.lane.call(move |hv| hv.resume(id)).await?;
+                let (done, failed) = (Code::VM_RESUMED, Code::VM_RESUME_FAILED);
+                let telling = self.telling_vm(id, "Resuming", "was resumed", done, failed);
+                self.told(telling, self.lane.call(move |hv| hv.resume(id))).await?;
                 return self.look_at(id).await;
             }
             VmStatus::Suspended => self.launch(id, Phase::Restoring, options.pause, None).await?,
@@ -211,13 +223,12 @@ impl Engine {
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
         self.inventory.set_phase(id, Some(phase));
-        let started = self
-            .lane
-            .slow(move |hv| match &document {
-                Some(document) => hv.start_with(document, pause),
-                None => hv.start(id, pause),
-            })
-            .await;
+        let telling = self.telling_vm(id, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED);
+        let start = self.lane.slow(move |hv| match &document {
+            Some(document) => hv.start_with(document, pause),
+            None => hv.start(id, pause),
+        });
+        let started = self.told(telling, start).await;
         let looked = self.look_at(id).await;
         self.inventory.end_phase(id, phase);
         started.and(looked)
@@ -263,10 +274,14 @@ impl Engine {
             return Ok(());
         }
         self.require_connection()?;
-        match self.status(id) {
-            VmStatus::Suspended => self.lane.call(move |hv| hv.drop_save(id)).await?,
-            _ => self.lane.slow(move |hv| hv.destroy(id)).await?,
-        }
+        let telling = self.telling_vm(id, "Stopping", "was stopped", Code::VM_STOPPED, Code::VM_STOP_FAILED);
+        let stopped = async {
+            match self.status(id) {
+                VmStatus::Suspended => self.lane.call(move |hv| hv.drop_save(id)).await,
+                _ => self.lane.slow(move |hv| hv.destroy(id)).await,
+            }
+        };
+        self.told(telling, stopped).await?;
         failpoint::hit("stop.called");
         self.look_at(id).await?;
         self.follow_held_run(id).await;
@@ -285,13 +300,17 @@ impl Engine {
             drop(guard);
             return self.stop_vm(id).await;
         }
-        self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask)).await
+        let (done, failed) = (Code::VM_SHUTDOWN_BEGUN, Code::VM_SHUTDOWN_FAILED);
+        let telling = self.telling_vm(id, "Shutting down", "was asked to shut down", done, failed);
+        self.told(telling, self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask))).await
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
         let _guard = self.hold_vm("reboot", id).await?;
         self.may(id, Move::Reboot)?;
-        self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask)).await
+        let (done, failed) = (Code::VM_REBOOTED, Code::VM_REBOOT_FAILED);
+        let telling = self.telling_vm(id, "Rebooting", "was asked to reboot", done, failed);
+        self.told(telling, self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask))).await
     }
 
     async fn ask_guest(
@@ -326,15 +345,20 @@ impl Engine {
         }
         self.require_connection()?;
         self.inventory.set_phase(id, Some(Phase::Saving));
+        let telling =
+            self.telling_vm(id, "Suspending", "was suspended", Code::VM_SUSPENDED, Code::VM_SUSPEND_FAILED);
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
-            let saved = engine.lane.slow(move |hv| hv.save(id)).await;
-            failpoint::hit("suspend.called");
-            let looked = engine.look_at(id).await;
-            // Who waits for `suspended` may start it at once.
-            drop(guard);
-            engine.inventory.end_phase(id, Phase::Saving);
-            saved.and(looked)
+            let work = async {
+                let saved = engine.lane.slow(move |hv| hv.save(id)).await;
+                failpoint::hit("suspend.called");
+                let looked = engine.look_at(id).await;
+                // Who waits for `suspended` may start it at once.
+                drop(guard);
+                engine.inventory.end_phase(id, Phase::Saving);
+                saved.and(looked)
+            };
+            engine.told(telling, work).await
         }))
     }
 

@@ -199,13 +199,14 @@ impl Engine {
             // The rest is refused at its start if it cannot be; what cannot ever be, now.
             self.document(&before, &spec, None)?;
             after.next_run = Some(spec);
-            return self
-                .record(|world| {
-                    let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
-                    self.check_name_free(world, id, name)?;
-                    Ok(vec![Change::Vm(Box::new(after.clone()))])
-                })
-                .await;
+            self.record(|world| {
+                let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
+                self.check_name_free(world, id, name)?;
+                Ok(vec![Change::Vm(Box::new(after.clone()))])
+            })
+            .await?;
+            self.tell_of_vm(Code::VM_UPDATED, id, "was updated for its next run");
+            return Ok(());
         }
         if status != VmStatus::Down
             && let Some(what) = down_only(&old, &spec)

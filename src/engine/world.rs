@@ -168,7 +168,7 @@ impl World {
             }
             Change::ClusterNetwork(it) => drop(self.cluster_networks.insert((it.cluster, it.network), it)),
             Change::DropClusterNetwork { cluster, network } => {
-                drop(self.cluster_networks.remove(&(cluster, network)))
+                self.cluster_networks.remove(&(cluster, network));
             }
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
             Change::DropVnicProfile(id) => drop(self.vnic_profiles.remove(&id)),

@@ -7,8 +7,10 @@
 pub mod cdrom;
 pub mod cpu_set;
 pub mod disk;
+pub mod event;
 pub mod guest;
 pub mod ids;
+pub mod job;
 pub mod mac;
 pub mod network;
 pub mod nic;
@@ -21,8 +23,10 @@ pub mod vm_state;
 
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
+pub use event::{About, Code, Event, Severity, Subject};
 pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use ids::*;
+pub use job::{Job, JobStatus, Step, StepKind};
 pub use mac::{Mac, MacRange};
 pub use network::{ClusterNetwork, Network, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};

@@ -70,5 +70,11 @@ nouns! {
     Nic, nics:
         id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,
         plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;
+    Event, events:
+        id Key, code Plain, severity Plain, time Plain, text Plain, correlation Plain, user Document,
+        about Document, origin Plain, custom_id Plain, flood_rate Plain, custom_data Plain, deleted Flag;
+    Job, jobs:
+        id Key, description Plain, status Plain, owner Document, started Plain, ended Plain,
+        updated Plain, external Flag, auto_cleared Flag, correlation Plain, about Document, steps Document;
     Intent, intents: id Key, begun Plain, undoing Flag, operation Document;
 }

@@ -135,7 +135,7 @@ async fn json_says_what_xml_says() {
 
 /// Whole numbers of 64 bits, decimals and times are numbers; everything else is a text.
 fn scalars(path: &str, value: &serde_json::Value) {
-    const NUMBERS: [&str; 17] = [
+    const NUMBERS: [&str; 19] = [
         "memory",
         "guaranteed",
         "max_scheduling_memory",
@@ -149,6 +149,8 @@ fn scalars(path: &str, value: &serde_json::Value) {
         "creation_time",
         "start_time",
         "stop_time",
+        "end_time",
+        "last_updated",
         "time",
         "speed",
         "expiry",

@@ -7,6 +7,7 @@ mod consoles;
 mod crawl;
 mod disks;
 mod guests;
+mod history;
 mod networks;
 mod nics;
 mod numa;

@@ -5,6 +5,7 @@ mod cdrom;
 mod console;
 mod disk;
 mod guest;
+mod history;
 mod names;
 mod network;
 mod nic;
@@ -18,6 +19,7 @@ pub use disk::{DiskPlace, DiskRequest, disk};
 pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };
+pub use history::{event, job, step};
 pub use names::{Named, named};
 pub use network::{NetworkRequest, cluster_network, network, profile_properties, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
-use crate::model::{BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface};
+use crate::model::{
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, StepKind,
+};
 
 /// A value that the API knows by a name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -66,6 +68,15 @@ names! {
     RngSource, "RngSource": RngSource::Random = "RANDOM", RngSource::Hwrng = "HWRNG";
     Affinity, "VmAffinity":
         Affinity::Migratable = "migratable", Affinity::UserMigratable = "user_migratable", Affinity::Pinned = "pinned";
+    Severity, "AuditLogSeverity":
+        Severity::Normal = "normal", Severity::Warning = "warning", Severity::Error = "error",
+        Severity::Alert = "alert";
+    JobStatus, "JobExecutionStatus":
+        JobStatus::Started = "started", JobStatus::Finished = "finished", JobStatus::Failed = "failed",
+        JobStatus::Aborted = "aborted", JobStatus::Unknown = "unknown";
+    StepKind, "StepEnum":
+        StepKind::Validating = "validating", StepKind::Executing = "executing",
+        StepKind::Finalizing = "finalizing", StepKind::Unknown = "unknown";
     NumaTune, "NumaTuneMode":
         NumaTune::Strict = "strict", NumaTune::Interleave = "interleave", NumaTune::Preferred = "preferred";
 }

@@ -86,11 +86,6 @@ pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
     )
 }
 
-pub fn data_center(app: &App, reference: &Ref) -> Result<DataCenterId> {
-    let world = app.engine.world();
-    find(reference, "DataCenter", world.data_centers.values().map(|it| (it.id, it.name.as_str(), it.id)))
-}
-
 /// A network of the cluster's data center.
 pub fn network_of(app: &App, cluster: &Cluster, reference: &Ref) -> Result<NetworkId> {
     let world = app.engine.world();

@@ -28,6 +28,7 @@ mod entry;
 mod events;
 pub mod fault;
 mod graphics_consoles;
+mod host_devices;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;

@@ -5,8 +5,8 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
-    host_numa_nodes, hosts, jobs, networks, nics, numa_nodes, operating_systems, profiles, reported_devices,
-    statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
+    host_devices, host_numa_nodes, hosts, jobs, networks, nics, numa_nodes, operating_systems, profiles,
+    reported_devices, statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/hosts" => hosts::list,
     GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/devices" => host_devices::list_of_host,
+    GET "/hosts/{host}/devices/{device}" => host_devices::show_of_host,
     GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
     GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
     GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
@@ -196,6 +198,11 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::show,
     DELETE "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::remove,
     POST "/vms/{vm}/graphicsconsoles/{console}/proxyticket" => graphics_consoles::proxy_ticket,
+
+    GET "/vms/{vm}/hostdevices" => host_devices::list,
+    POST "/vms/{vm}/hostdevices" => host_devices::add,
+    GET "/vms/{vm}/hostdevices/{device}" => host_devices::show,
+    DELETE "/vms/{vm}/hostdevices/{device}" => host_devices::remove,
 
     GET "/vms/{vm}/watchdogs" => watchdogs::list,
     POST "/vms/{vm}/watchdogs" => watchdogs::add,

@@ -17,6 +17,7 @@ mod device;
 mod disk;
 mod foreign;
 mod graphics;
+mod hostdev;
 mod identity;
 mod machine;
 mod memory;
@@ -46,6 +47,7 @@ pub use device::holds;
 pub use disk::device as disk_device;
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
+pub use hostdev::observe as observe_host_device;
 pub use machine::Chipset;
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
@@ -131,6 +133,7 @@ pub const PARTS: &[Part] = &[
     video::apply,
     sound::apply,
     watchdog::apply,
+    hostdev::apply,
     balloon::apply,
     rng::apply,
     boot::apply,

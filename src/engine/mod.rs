@@ -14,6 +14,7 @@ pub mod failpoint;
 mod first_world;
 mod guests;
 pub mod history;
+mod host_devices;
 pub mod inventory;
 pub mod jobs;
 mod journal;

@@ -229,6 +229,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Counters of the running domains that answer. Uses a connection of its own.
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>>;
 
+    /// libvirt's documents of the host's PCI and USB devices.
+    fn host_devices(&self) -> Result<Vec<String>>;
     /// Makes sure that a directory pool of that name stands on the folder and runs.
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()>;
     /// Looks at the pool's folder anew.

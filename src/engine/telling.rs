@@ -99,6 +99,25 @@ impl Telling {
                 Code::NIC_UPDATE_FAILED,
                 world.about_vm(*vm),
             ),
+            Operation::AddNetwork { network } => {
+                let codes = (Code::NETWORK_ADDED, Code::NETWORK_ADD_FAILED);
+                of_network(world, world.networks.get(network), "Adding", "was added", codes)
+            }
+            Operation::UpdateNetwork { before } => {
+                let codes = (Code::NETWORK_UPDATED, Code::NETWORK_UPDATE_FAILED);
+                of_network(world, Some(before), "Updating", "was updated", codes)
+            }
+            Operation::RemoveNetwork { before, .. } => {
+                let codes = (Code::NETWORK_REMOVED, Code::NETWORK_REMOVE_FAILED);
+                of_network(world, Some(before), "Removing", "was removed", codes)
+            }
+            Operation::UpdateVnicProfile { before } => Self::new(
+                format!("Updating vNIC profile {}", before.name),
+                format!("vNIC profile {} was updated", before.name),
+                Code::VNIC_PROFILE_UPDATED,
+                Code::VNIC_PROFILE_UPDATE_FAILED,
+                world.about_network(world.networks.get(&before.network)),
+            ),
         }
     }
 }
@@ -152,6 +171,18 @@ fn of_nic(
     )
 }
 
+fn of_network(
+    world: &World,
+    network: Option<&Network>,
+    doing: &str,
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
+    let name = network.map(|network| network.name.as_str()).unwrap_or_default();
+    let about = world.about_network(network);
+    Telling::new(format!("{doing} network {name}"), format!("Network {name} {did}"), done, failed, about)
+}
+
 impl Engine {
     /// How a verb on a VM is told, a foreign one included.
     pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
@@ -195,6 +226,11 @@ impl World {
     pub fn about_host(&self) -> About {
         let host = self.hosts.values().next();
         About { host: host.map(|host| Subject { id: host.id, name: host.name.clone() }), ..About::default() }
+    }
+
+    fn about_network(&self, network: Option<&Network>) -> About {
+        let home = network.and_then(|network| self.about_data_center(network.data_center));
+        About { data_center: home, ..About::default() }
     }
 
     fn about_data_center(&self, id: DataCenterId) -> Option<Subject<DataCenterId>> {

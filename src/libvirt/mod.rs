@@ -7,6 +7,7 @@
 //! facts       what the host offers to guests
 //! inventory   which domains there are and how they are
 //! domain      definition and power of one;  devices  its devices;  stats  counters of many
+//! host_devices  the host's own
 //! guest       what guests tell of themselves
 //! storage     directory pools;  network  libvirt's networks
 //! raw         the calls that `virt` lacks
@@ -21,6 +22,7 @@ mod errors;
 mod events;
 mod facts;
 mod guest;
+mod host_devices;
 mod inventory;
 mod network;
 mod raw;
@@ -204,6 +206,10 @@ impl Hypervisor for Libvirt {
 
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
         self.sampler.sample(ids)
+    }
+
+    fn host_devices(&self) -> Result<Vec<String>> {
+        self.link.call(Lane::Slow, host_devices::documents)
     }
 
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {

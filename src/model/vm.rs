@@ -59,6 +59,8 @@ pub struct VmSpec {
     pub display: Option<Display>,
     pub serial_console: bool,
     pub watchdog: Option<Watchdog>,
+    /// Devices of the host that the VM gets, by their names.
+    pub host_devices: Vec<String>,
     pub rng: Option<Rng>,
     pub io_threads: u32,
     /// `custom_emulated_machine`.
@@ -109,6 +111,7 @@ impl Default for VmSpec {
             display: Some(Display::default()),
             serial_console: true,
             watchdog: None,
+            host_devices: Vec::new(),
             rng: None,
             io_threads: 0,
             machine: None,

@@ -643,6 +643,25 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn host_devices(&self) -> Result<Vec<String>> {
+        let device = |name: &str, group: &str| {
+            format!(
+                "<device><name>{name}</name><parent>computer</parent><capability type='pci'>\
+                 <product id='0x10ca'>82576 Virtual Function</product><vendor id='0x8086'>Intel</vendor>{group}\
+                 </capability></device>"
+            )
+        };
+        let usb = "<device><name>usb_1_1</name><parent>usb_usb1</parent><capability type='usb_device'>\
+                   <product id='0x0001'/><vendor id='0x0627'/></capability></device>";
+        self.look(|_| {
+            Ok(vec![
+                device("pci_0000_02_10_7", "<iommuGroup number='31'/>"),
+                device("pci_0000_00_1f_2", ""),
+                usb.to_owned(),
+            ])
+        })
+    }
+
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.change("ensure pool", |state| {
             state.pools.insert(name.to_owned(), folder.to_owned());

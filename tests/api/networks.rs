@@ -51,7 +51,7 @@ async fn a_network_from_its_making_to_its_end() {
     assert_eq!(profiles.each("vnic_profile", "name"), ["red"]);
     assert_eq!(
         sim.get("/networks?search=name%3Dred+and+vlanid%3D7").await.is(200).each("network", "@id"),
-        [id.clone()]
+        std::slice::from_ref(&id)
     );
 
     // VMs reach what their cluster has.
@@ -66,7 +66,6 @@ async fn a_network_from_its_making_to_its_end() {
         (attached.at("status/state"), attached.at("required")),
         ("operational".into(), "false".into())
     );
-    assert_eq!(attached.each("x", "x").len(), 0);
     sim.post(&there, attach).await.is(409);
     assert_eq!(sim.get(&there).await.is(200).each("network", "name"), ["ovirtmgmt", "red"]);
     sim.post(&nics, nic).await.is(201);

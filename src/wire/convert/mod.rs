@@ -6,6 +6,7 @@ mod console;
 mod disk;
 mod guest;
 mod history;
+mod host_device;
 mod names;
 mod network;
 mod nic;
@@ -20,6 +21,7 @@ pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };
 pub use history::{event, job, step};
+pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
 pub use names::{Named, named};
 pub use network::{NetworkRequest, cluster_network, network, profile_properties, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};

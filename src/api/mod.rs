@@ -32,6 +32,7 @@ mod host_devices;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
+mod iso_files;
 mod jobs;
 pub mod links;
 mod listed;

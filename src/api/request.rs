@@ -8,6 +8,7 @@ use super::routes::Captures;
 use crate::error::{Error, Kind};
 use crate::model::UserId;
 use crate::wire::{self, Document, Format, Version};
+use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode, request::Parts};
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -144,6 +145,16 @@ impl Request {
     pub async fn optional<T: Document>(&self) -> Result<Option<T>, Fault> {
         let bytes = self.body.bytes().await?;
         if bytes.trim_ascii().is_empty() { Ok(None) } else { self.read(&bytes).map(Some) }
+    }
+
+    /// The body as it comes, without a limit; once.
+    pub fn stream(&self) -> Option<Body> {
+        self.body.take()
+    }
+
+    /// How long the client says that its body is.
+    pub fn content_length(&self) -> Option<u64> {
+        one(&self.headers, "content-length")?.parse().ok()
     }
 
     fn read<T: Document>(&self, bytes: &[u8]) -> Result<T, Fault> {

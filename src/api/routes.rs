@@ -5,8 +5,9 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
-    host_devices, host_numa_nodes, hosts, jobs, networks, nics, numa_nodes, operating_systems, profiles,
-    reported_devices, statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
+    host_devices, host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes, operating_systems,
+    profiles, reported_devices, statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms,
+    watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -51,7 +52,11 @@ pub static ROUTES: &[Route] = routes![
     PUT "/datacenters/{data_center}/networks/{network}" => networks::update,
     DELETE "/datacenters/{data_center}/networks/{network}" => networks::remove,
     GET "/datacenters/{data_center}/storagedomains" => data_centers::list_storage_domains,
+    POST "/datacenters/{data_center}/storagedomains" => storage_domains::attach,
     GET "/datacenters/{data_center}/storagedomains/{domain}" => data_centers::show_storage_domain,
+    DELETE "/datacenters/{data_center}/storagedomains/{domain}" => storage_domains::detach,
+    POST "/datacenters/{data_center}/storagedomains/{domain}/activate" => storage_domains::activate,
+    POST "/datacenters/{data_center}/storagedomains/{domain}/deactivate" => storage_domains::deactivate,
 
     GET "/clusters" => clusters::list,
     GET "/clusters/{cluster}" => clusters::show,
@@ -75,11 +80,19 @@ pub static ROUTES: &[Route] = routes![
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 
     GET "/storagedomains" => storage_domains::list,
+    POST "/storagedomains" => storage_domains::add,
     GET "/storagedomains/{domain}" => storage_domains::show,
+    PUT "/storagedomains/{domain}" => storage_domains::update,
+    DELETE "/storagedomains/{domain}" => storage_domains::remove,
+    POST "/storagedomains/{domain}/isattached" => storage_domains::is_attached,
     GET "/storagedomains/{domain}/disks" => storage_domains::list_disks,
+    POST "/storagedomains/{domain}/disks" => storage_domains::add_disk,
     GET "/storagedomains/{domain}/disks/{disk}" => storage_domains::show_disk,
-    GET "/storagedomains/{domain}/files" => storage_domains::list_files,
-    GET "/storagedomains/{domain}/files/{file}" => storage_domains::show_file,
+    DELETE "/storagedomains/{domain}/disks/{disk}" => storage_domains::remove_disk,
+    GET "/storagedomains/{domain}/files" => iso_files::list,
+    GET "/storagedomains/{domain}/files/{file}" => iso_files::show,
+    PUT "/storagedomains/{domain}/files/{file}" => iso_files::upload,
+    DELETE "/storagedomains/{domain}/files/{file}" => iso_files::remove,
     GET "/storagedomains/{domain}/diskprofiles" => storage_domains::list_profiles,
     GET "/storagedomains/{domain}/diskprofiles/{profile}" => storage_domains::show_profile,
 

@@ -200,6 +200,7 @@ impl Engine {
             self.watch_monitors().await;
             if since.elapsed() >= RESYNC {
                 since = tokio::time::Instant::now();
+                self.watch_storage().await;
                 if let Err(why) = self.resync(false).await {
                     tracing::debug!("a resync failed: {why}");
                 }

@@ -4,7 +4,7 @@
 //! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, NetworkId, NicId, VmId};
+use crate::model::{DiskId, NetworkId, NicId, StorageDomainId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +14,7 @@ pub enum Entity {
     Disk(DiskId),
     Nic(NicId),
     Network(NetworkId),
+    StorageDomain(StorageDomainId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,7 @@ pub mod ports;
 mod reconcile;
 mod reports;
 pub mod stats;
+mod storage_domains;
 mod telling;
 mod unplug;
 mod vm_cdrom;
@@ -47,6 +48,7 @@ pub use networks::{ClusterNetworkChange, NetworkChange};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
+pub use storage_domains::NewStorageDomain;
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};
@@ -115,6 +117,8 @@ pub struct Engine {
     generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
     happened: broadcast::Sender<HypervisorEvent>,
+    /// Active storage domains whose folders are not there.
+    lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
@@ -163,6 +167,7 @@ impl Engine {
             looked_at: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
+            lost_storage: std::sync::Mutex::default(),
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
             mirrors,
@@ -171,6 +176,7 @@ impl Engine {
             console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
+        engine.sweep_files().await;
         engine.tell(Code::ENGINE_STARTED, About::default(), "The engine started.");
         hypervisor.subscribe(sender);
         tokio::spawn(engine.clone().follow(receiver));
@@ -190,6 +196,18 @@ impl Engine {
     /// libvirt is there and everything has been looked at since it came.
     pub fn connected(&self) -> bool {
         self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
+    }
+
+    /// Waits for the first look at everything; not at all when libvirt is away.
+    pub async fn first_look(&self, at_most: Duration) {
+        let look = async {
+            while self.lane.slow(|hv| hv.version()).await.is_ok() && !self.connected() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(at_most, look).await.is_err() {
+            tracing::warn!("libvirt takes its time: serving before everything is known");
+        }
     }
 
     /// Changes whenever something other than a VM changed.

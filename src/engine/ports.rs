@@ -233,6 +233,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn host_devices(&self) -> Result<Vec<String>>;
     /// Makes sure that a directory pool of that name stands on the folder and runs.
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()>;
+    /// Forgets the pool, not its files; fine when it is gone already.
+    fn drop_pool(&self, name: &str) -> Result<()>;
     /// Looks at the pool's folder anew.
     fn refresh_pool(&self, name: &str) -> Result<()>;
     /// Capacity and free bytes of a pool.
@@ -267,6 +269,19 @@ pub trait Images: Send + Sync + 'static {
     fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf>;
     /// Total and free bytes where the folder lies.
     fn space(&self, folder: &Path) -> Result<(u64, u64)>;
+    /// Refuses a folder that is not there, has another name than this, or holds files with other
+    /// suffixes than these.
+    fn vacant(&self, folder: &Path, suffixes: &[&str]) -> Result<()>;
+    /// Writes the id of a storage domain into its folder; fine when it is there.
+    fn mark(&self, folder: &Path, id: &str) -> Result<()>;
+    /// The id in the folder, if there is one.
+    fn marked(&self, folder: &Path) -> Result<Option<String>>;
+    /// Fine when there is no id in the folder.
+    fn unmark(&self, folder: &Path) -> Result<()>;
+    /// Writes a file from its parts, in the place of one of that name; whole or not at all.
+    fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()>;
+    /// Removes what a writer left in the folder that died.
+    fn sweep(&self, folder: &Path) -> Result<()>;
     /// Names and sizes of the folder's files with one of these suffixes.
     fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>>;
 }

@@ -162,6 +162,15 @@ impl Engine {
                 self.finish_remove_network(before).await.map(|()| vec![])
             }
             Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
+            Operation::AddStorageDomain { domain } => {
+                self.finish_add_storage_domain(domain).await.map(|()| vec![])
+            }
+            Operation::UpdateStorageDomain { before } => {
+                self.bring_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, format, .. } => {
+                self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -246,6 +255,13 @@ impl Engine {
             Operation::UpdateVnicProfile { before } => {
                 self.undo_update_profile(before).await.map(|()| vec![])
             }
+            Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
+            Operation::UpdateStorageDomain { before } => {
+                self.undo_update_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, profiles, format } => {
+                self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -284,6 +300,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     let network = |id: &NetworkId| (Entity::Network(*id), Mode::Exclusive);
+    let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -313,6 +330,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![network(&before.id)]
         }
         Operation::UpdateVnicProfile { before } => vec![network(&before.network)],
+        Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
+        Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
+            vec![domain(&before.id)]
+        }
     }
 }
 
@@ -321,7 +342,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) | Entity::Network(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::Network(_) | Entity::StorageDomain(_) => None,
         })
         .collect()
 }

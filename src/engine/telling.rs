@@ -118,8 +118,55 @@ impl Telling {
                 Code::VNIC_PROFILE_UPDATE_FAILED,
                 world.about_network(world.networks.get(&before.network)),
             ),
+            Operation::AddStorageDomain { domain } => {
+                of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
+            }
+            Operation::UpdateStorageDomain { before } => {
+                let now = world.storage_domains.get(&before.id).unwrap_or(before);
+                let (doing, did, code) = match (before, now) {
+                    (b, n) if b.data_center.is_none() && n.data_center.is_some() => {
+                        ("Attaching", "was attached", Code::STORAGE_ATTACHED)
+                    }
+                    (b, n) if b.data_center != n.data_center => {
+                        ("Detaching", "was detached", Code::STORAGE_DETACHED)
+                    }
+                    (b, n) if b.active && !n.active => {
+                        ("Deactivating", "was deactivated", Code::STORAGE_DEACTIVATED)
+                    }
+                    (b, n) if !b.active && n.active => {
+                        ("Activating", "was activated", Code::STORAGE_ACTIVATED)
+                    }
+                    _ => ("Updating", "was updated", Code::STORAGE_UPDATED),
+                };
+                of_domain(world, now, doing, did, code)
+            }
+            Operation::RemoveStorageDomain { before, .. } => {
+                of_domain(world, before, "Removing", "was removed", Code::STORAGE_REMOVED)
+            }
         }
     }
+}
+
+pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {
+    About {
+        storage_domain: Some(Subject { id: domain.id, name: domain.name.clone() }),
+        data_center: domain.data_center.and_then(|id| world.about_data_center(id)),
+        ..About::default()
+    }
+}
+
+/// `done` comes with the code of its failure, which follows it.
+fn of_domain(world: &World, domain: &StorageDomain, doing: &str, did: &str, done: Code) -> Telling {
+    let name = &domain.name;
+    let about = about_domain(world, domain);
+    let failed = Code(done.0 + 1, Severity::Error);
+    Telling::new(
+        format!("{doing} storage domain {name}"),
+        format!("Storage domain {name} {did}"),
+        done,
+        failed,
+        about,
+    )
 }
 
 fn vm_name(world: &World, vm: VmId) -> String {
@@ -146,7 +193,7 @@ fn of_disk(
     let mut about = vm.map(|vm| world.about_vm(vm)).unwrap_or_default();
     about.storage_domain =
         disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)).map(|domain| {
-            about.data_center = world.about_data_center(domain.data_center);
+            about.data_center = domain.data_center.and_then(|id| world.about_data_center(id));
             Subject { id: domain.id, name: domain.name.clone() }
         });
     about.disk = Some(Subject { id, name: name.clone() });

@@ -128,7 +128,7 @@ impl Engine {
 
     pub(super) fn iso_folders(&self) -> Vec<PathBuf> {
         let world = self.world();
-        let isos = world.storage_domains.values().filter(|domain| domain.kind == StorageKind::Iso);
+        let isos = world.storage_domains.values().filter(|it| it.kind == StorageKind::Iso && it.active);
         isos.map(|domain| PathBuf::from(&domain.folder)).collect()
     }
 }

@@ -252,6 +252,11 @@ impl Engine {
         if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Illegal) {
             return Err(Error::conflict(format!("Cannot run VM. The disk {} is illegal.", disk.alias)));
         }
+        for (_, disk) in &disks {
+            if let Some(domain) = world.storage_domains.get(&disk.storage_domain) {
+                self.require_active("Cannot run VM", domain)?;
+            }
+        }
         if spec.os.boot == [BootDevice::Hd] && disks.is_empty() && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
         }

@@ -216,6 +216,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Slow, |connect| storage::ensure_pool(connect, name, folder))
     }
 
+    fn drop_pool(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| storage::drop_pool(connect, name))
+    }
+
     fn refresh_pool(&self, name: &str) -> Result<()> {
         self.link.call(Lane::Slow, |connect| storage::refresh(connect, name))
     }

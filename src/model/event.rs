@@ -76,6 +76,14 @@ codes! {
     DISK_UNPLUG_FAILED = 2003 Error;
     DISK_UPDATED = 88 Normal;
     DISK_UPDATE_FAILED = 89 Error;
+    STORAGE_ADDED = 956 Normal;
+    STORAGE_UPDATED = 958 Normal;
+    STORAGE_REMOVED = 960 Normal;
+    STORAGE_ATTACHED = 962 Normal;
+    STORAGE_DETACHED = 964 Normal;
+    STORAGE_ACTIVATED = 966 Normal;
+    STORAGE_DEACTIVATED = 968 Normal;
+    STORAGE_LOST = 970 Warning;
     NIC_REMOVED = 930 Normal;
     NIC_REMOVE_FAILED = 931 Error;
     NIC_ADDED = 932 Normal;

@@ -34,7 +34,9 @@ pub use network::{ClusterNetwork, Network, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
-pub use place::{Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind};
+pub use place::{
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind, StorageStatus,
+};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

@@ -147,6 +147,11 @@ impl Simulated {
         self.state().networks.insert(name.to_owned());
     }
 
+    /// The names and folders of the pools.
+    pub fn pools(&self) -> BTreeMap<String, PathBuf> {
+        self.state().pools.clone()
+    }
+
     /// The live document with the passwords of its consoles.
     pub fn secure_document(&self, id: VmId) -> Option<String> {
         let state = self.state();
@@ -665,6 +670,13 @@ impl Hypervisor for Simulated {
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.change("ensure pool", |state| {
             state.pools.insert(name.to_owned(), folder.to_owned());
+            Ok(())
+        })
+    }
+
+    fn drop_pool(&self, name: &str) -> Result<()> {
+        self.change("drop pool", |state| {
+            state.pools.remove(name);
             Ok(())
         })
     }

@@ -11,7 +11,9 @@ mod tests;
 use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, ClusterNetwork, Disk, Event, Job, Network, Nic, Vm, VnicProfile};
+use crate::model::{
+    Attachment, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, StorageDomain, Vm, VnicProfile,
+};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -24,7 +26,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/1_first.sql"),
     include_str!("schema/2_history.sql"),
-    include_str!("schema/3_networks.sql"),
+    include_str!("schema/3_storage_domains.sql"),
+    include_str!("schema/4_networks.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -146,6 +149,7 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
+            Change::DropStorageDomain(id) => delete::<StorageDomain>(&db, &[id.to_string()]),
             Change::Network(it) => put(&db, it),
             Change::DropNetwork(id) => delete::<Network>(&db, &[id.to_string()]),
             Change::ClusterNetwork(it) => put(&db, it),
@@ -155,6 +159,7 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::VnicProfile(it) => put(&db, it),
             Change::DropVnicProfile(id) => delete::<VnicProfile>(&db, &[id.to_string()]),
             Change::DiskProfile(it) => put(&db, it),
+            Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::Vm(it) => put(&db, &**it),

@@ -13,6 +13,7 @@ mod nics;
 mod numa;
 mod places;
 mod statistics;
+mod storage;
 mod vms;
 
 use axum::body::Body;

@@ -4,6 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
     BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, StepKind,
+    StorageKind, StorageStatus,
 };
 
 /// A value that the API knows by a name.
@@ -47,6 +48,10 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
+    StorageStatus, "StorageDomainStatus":
+        StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
+        StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

@@ -64,6 +64,9 @@ impl Error {
     pub fn conflict(said: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, said)
     }
+    pub fn denied() -> Self {
+        Self::new(Kind::Denied, "User is not authorized to perform this action.")
+    }
     pub fn unsupported(said: impl Into<String>) -> Self {
         Self::new(Kind::Unsupported, said)
     }

@@ -54,8 +54,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     require("CdRom", "add", &[("file.id", medium.is_some())])?;
     app.engine.configure_medium(vm, request.next_run, medium).await?;
     let document = configured(&app, vm, &request)?;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}/cdroms/{cdrom}`

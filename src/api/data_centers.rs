@@ -5,10 +5,8 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
 use super::{clusters, links, networks, rows, storage_domains};
-use crate::model::{DataCenter, DataCenterId};
-use crate::wire::convert;
-use crate::wire::require;
-use crate::wire::types;
+use crate::model::{DataCenter, DataCenterId, Object};
+use crate::wire::{convert, filled, require, types};
 use std::sync::Arc;
 
 const ITEM: &str = "/datacenters/{data_center}";
@@ -40,6 +38,10 @@ impl Searched for DataCenter {
         "compatibility_version",
         "clusters.name",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {
@@ -105,8 +107,7 @@ pub async fn show_network(app: Arc<App>, request: Request) -> Answer {
 pub async fn add_network(app: Arc<App>, request: Request) -> Answer {
     let id = named(&app, &request)?;
     let asked: types::Network = request.document().await?;
-    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
-    require("Network", "add", &[("id|name", named)])?;
+    require("Network", "add", &[("id|name", filled(&asked.name).is_some())])?;
     networks::add_to(&app, id, &asked).await
 }
 

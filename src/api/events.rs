@@ -1,5 +1,6 @@
 //! `/events`: what happened, the latest first.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::lookup;
@@ -10,8 +11,8 @@ use crate::engine::NewEvent;
 use crate::error::Error;
 use crate::model::{About, Event, Severity, Subject};
 use crate::wire::convert::{self, Named, named};
-use crate::wire::require;
 use crate::wire::types::{self, Action, Ref};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 fn document(app: &App, event: &Event) -> types::Event {
@@ -75,12 +76,20 @@ impl Searched for Arc<Event> {
 fn addressed(app: &App, request: &Request) -> Result<Arc<Event>, Fault> {
     let text = request.text("event");
     let event = text.parse().ok().and_then(|id| app.engine.history.event(id));
+    let event = event.filter(|event| is_shown(app, request, event));
     event.ok_or_else(|| Error::not_found(text).into())
+}
+
+/// Who does not see everything sees the events of its VMs.
+fn is_shown(app: &App, request: &Request, event: &Event) -> bool {
+    let vm = event.about.vm.as_ref();
+    request.sees_everything() || vm.is_some_and(|vm| access::shows(app, request, vm.id))
 }
 
 /// `GET /events`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let mut all = app.engine.history.events();
+    all.retain(|event| is_shown(&app, &request, event));
     if let Some(from) = request.from {
         all.retain(|event| event.id > from);
     }
@@ -96,14 +105,13 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// `POST /events`: what somebody else reports.
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Event = request.document().await?;
-    let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     require(
         "Event",
         "add",
         &[
-            ("description", filled(&asked.description)),
-            ("severity", filled(&asked.severity)),
-            ("origin", filled(&asked.origin)),
+            ("description", filled(&asked.description).is_some()),
+            ("severity", filled(&asked.severity).is_some()),
+            ("origin", filled(&asked.origin).is_some()),
             ("customId", asked.custom_id.is_some()),
         ],
     )?;
@@ -121,8 +129,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         .await?;
     let event = app.engine.history.event(id).ok_or_else(|| Error::bug("a new event is not there"))?;
     let document = document(&app, &event);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// What the event is about; all of it must be there.

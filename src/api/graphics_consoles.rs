@@ -112,8 +112,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let protocol = named(&protocol.unwrap_or_default())?;
     app.engine.add_console(vm, request.next_run, protocol).await?;
     let document = document(vm, protocol);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `DELETE /vms/{vm}/graphicsconsoles/{console}`

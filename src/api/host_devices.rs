@@ -7,9 +7,8 @@ use super::request::Request;
 use super::rows;
 use crate::error::Error;
 use crate::model::{HostDevice, HostId, VmId};
-use crate::wire::convert;
-use crate::wire::require;
 use crate::wire::types::{self, Action, HostDevices};
+use crate::wire::{convert, filled, require};
 use std::sync::Arc;
 
 async fn of_host(app: &App, request: &Request) -> Result<Vec<types::HostDevice>, Fault> {
@@ -67,19 +66,17 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let vm: VmId = request.id("vm")?;
     app.engine.vm(vm)?;
     let asked: types::HostDevice = request.document().await?;
-    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (id, name) = (filled(&asked.id), filled(&asked.name));
     require("HostDevice", "add", &[("id|name", id.is_some() || name.is_some())])?;
     let name = match id {
-        Some(id) => convert::host_device_name(&id)?,
-        None => name.unwrap_or_default(),
+        Some(id) => convert::host_device_name(id)?,
+        None => name.unwrap_or_default().to_owned(),
     };
     app.engine.add_host_device(vm, request.next_run, &name).await?;
     let id = convert::host_device_id(&name);
     let mut made = of_vm(&app, &request).await?.into_iter().filter(|device| device.id.as_ref() == Some(&id));
     let document = made.next().ok_or_else(|| Error::not_found(&id))?;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `DELETE /vms/{vm}/hostdevices/{device}`

@@ -55,8 +55,7 @@ pub async fn upload(app: Arc<App>, request: Request) -> Answer {
     sending.abort();
     written?;
     let document = convert::file(&name, &row);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(if there { Reply::ok(document) } else { Reply::created(document, href) })
+    Ok(if there { Reply::ok(document) } else { Reply::created(document) })
 }
 
 /// Hands the parts of a body on as they come; `None` is its end. Without that it broke off.

@@ -8,8 +8,8 @@ use super::request::Request;
 use crate::error::Error;
 use crate::model::{Job, JobId, JobStatus, Step, StepId, StepKind};
 use crate::wire::convert::{self, named};
-use crate::wire::require;
 use crate::wire::types::{self, Action};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/jobs/{job}";
@@ -29,7 +29,13 @@ fn step_document(step: &Step, job: JobId) -> types::Step {
 
 fn addressed(app: &App, request: &Request) -> Result<Arc<Job>, Fault> {
     let id: JobId = request.id("job")?;
-    app.engine.history.job(id).ok_or_else(|| Error::not_found(id).into())
+    let job = app.engine.history.job(id).filter(|job| is_shown(request, job));
+    job.ok_or_else(|| Error::not_found(id).into())
+}
+
+/// Who administers something sees every job; others their own.
+fn is_shown(request: &Request, job: &Job) -> bool {
+    request.sees_everything() || job.owner.as_ref().is_some_and(|owner| owner.id == request.user.id)
 }
 
 fn addressed_step(app: &App, request: &Request) -> Result<(JobId, Step), Fault> {
@@ -41,7 +47,8 @@ fn addressed_step(app: &App, request: &Request) -> Result<(JobId, Step), Fault> 
 
 /// `GET /jobs`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let jobs = app.engine.history.jobs();
+    let mut jobs = app.engine.history.jobs();
+    jobs.retain(|job| is_shown(&request, job));
     let wanted = jobs.iter().take(request.max.unwrap_or(usize::MAX));
     Ok(Reply::ok(types::Jobs { job: wanted.map(|job| document(&app, job)).collect(), ..Default::default() }))
 }
@@ -58,7 +65,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     require("Job", "add", &[("description", !description.is_empty())])?;
     let id = app.engine.report_job(description, asked.auto_cleared.unwrap_or(false)).await?;
     let job = app.engine.history.job(id).ok_or_else(|| Error::bug("a new job is not there"))?;
-    Ok(Reply::created(document(&app, &job), links::href(ITEM, &[&id])))
+    Ok(Reply::created(document(&app, &job)))
 }
 
 /// The status with which something ends, from either of the elements that may say it.
@@ -108,8 +115,8 @@ pub async fn show_step(app: Arc<App>, request: Request) -> Answer {
 pub async fn add_step(app: Arc<App>, request: Request) -> Answer {
     let job = addressed(&app, &request)?.id;
     let asked: types::Step = request.document().await?;
-    let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    require("Step", "add", &[("type", filled(&asked.r#type)), ("description", filled(&asked.description))])?;
+    let given = [("type", filled(&asked.r#type)), ("description", filled(&asked.description))];
+    require("Step", "add", &given.map(|(part, text)| (part, text.is_some())))?;
     let kind = named::<StepKind>(asked.r#type.as_deref().unwrap_or_default())?;
     let parent =
         asked.parent_step.as_ref().map(|parent| convert::id_of(parent, "Step")).transpose()?.flatten();
@@ -117,7 +124,7 @@ pub async fn add_step(app: Arc<App>, request: Request) -> Answer {
     let now = app.engine.history.job(job).ok_or_else(|| Error::not_found(job))?;
     let step =
         now.steps.iter().find(|step| step.id == id).ok_or_else(|| Error::bug("a new step is not there"))?;
-    Ok(Reply::created(step_document(step, job), links::href(STEP, &[&job, &id])))
+    Ok(Reply::created(step_document(step, job)))
 }
 
 /// `POST /jobs/{job}/steps/{step}/end`

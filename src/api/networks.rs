@@ -5,13 +5,13 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{links, lookup, profiles, rows};
+use super::{access, links, lookup, profiles, rows};
 use crate::engine::{ClusterNetworkChange, MANAGEMENT, NetworkChange};
 use crate::error::Error;
-use crate::model::{Cluster, DataCenterId, Network, NetworkId};
+use crate::model::{Cluster, DataCenterId, Network, NetworkId, Object};
 use crate::wire::convert::{self, NetworkRequest};
-use crate::wire::require;
 use crate::wire::types::{self, Action, Ref};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/networks/{network}";
@@ -38,6 +38,10 @@ fn document(app: &App, row: &Network, cluster: Option<&Cluster>) -> types::Netwo
 impl Searched for Network {
     const FIELDS: &'static [&'static str] =
         &["name", "id", "description", "comment", "stp", "mtu", "vmnetwork", "datacenter", "vlanid", "label"];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {
@@ -99,18 +103,16 @@ fn change(asked: &types::Network) -> Result<NetworkChange, Fault> {
 }
 
 fn created(app: &App, id: NetworkId, cluster: Option<&Cluster>) -> Answer {
-    let document = document(app, &app.engine.network(id)?, cluster);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document(app, &app.engine.network(id)?, cluster)))
 }
 
 /// `POST /networks`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Network = request.document().await?;
-    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
     let home = lookup::is_named(&asked.data_center);
-    require("Network", "add", &[("dataCenter.name|id", home), ("name", named)])?;
+    require("Network", "add", &[("dataCenter.name|id", home), ("name", filled(&asked.name).is_some())])?;
     let home = lookup::data_center(&app, &asked.data_center.clone().unwrap_or_default())?;
+    access::require(&app, &request, 704, home)?;
     add_to(&app, home, &asked).await
 }
 
@@ -120,9 +122,19 @@ pub async fn add_to(app: &Arc<App>, home: DataCenterId, asked: &types::Network) 
     created(app, id, None)
 }
 
+/// The network of the path; below a data center, one of its own.
+fn addressed(app: &App, request: &Request) -> Result<NetworkId, Fault> {
+    let row = rows::one(&app.engine.world().networks, request, "network")?;
+    let home = request.text("data_center");
+    match home.is_empty() || home.eq_ignore_ascii_case(&row.data_center.to_string()) {
+        true => Ok(row.id),
+        false => Err(Error::not_found(row.id).into()),
+    }
+}
+
 /// `PUT /networks/{network}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
+    let id = addressed(&app, &request)?;
     let asked: types::Network = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     app.engine.update_network(id, change(&asked)?).await?;
@@ -131,7 +143,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
 
 /// `DELETE /networks/{network}`
 pub async fn remove(app: Arc<App>, request: Request) -> Answer {
-    let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
+    let id = addressed(&app, &request)?;
     request.optional::<Action>().await?;
     app.engine.remove_network(id).await?;
     Ok(Reply::no_content())
@@ -153,6 +165,7 @@ pub async fn attach(app: Arc<App>, request: Request) -> Answer {
     let reference = Ref { id: asked.id.clone(), name: asked.name.clone(), href: None };
     require("Network", "add", &[("id|name", convert::is_named(&reference))])?;
     let id = lookup::network_of(&app, &cluster, &reference)?;
+    access::require(&app, &request, 404, id)?;
     app.engine.attach_network(cluster.id, id, there(&asked)?).await?;
     created(&app, id, Some(&cluster))
 }

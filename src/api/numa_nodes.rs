@@ -71,8 +71,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     asked.change(&mut node);
     app.engine.add_numa_node(vm, request.next_run, node).await?;
     let document = document(&app, vm, id, &request)?;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}/numanodes/{node}`

@@ -1,5 +1,6 @@
 //! `/vnicprofiles`, `/diskprofiles` and `/cpuprofiles`, which differ in nothing but what they belong to.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::lookup;
@@ -9,15 +10,19 @@ use super::rows;
 use super::search::{self, Searched};
 use crate::engine::ProfileChange;
 use crate::error::Error;
-use crate::model::{CpuProfile, DiskProfile, NetworkId, VnicProfile};
+use crate::model::{CpuProfile, DiskProfile, NetworkId, Object, VnicProfile};
 use crate::wire::types::{self, Action};
-use crate::wire::{convert, require};
+use crate::wire::{convert, filled, require};
 use std::sync::Arc;
 
 macro_rules! profiles {
     ($($row:ident in $rows:ident is $document:path, $list:ident of $item:ident: $some:ident $one:ident $all:ident $show:ident;)+) => {$(
         impl Searched for $row {
             const FIELDS: &'static [&'static str] = &["name", "id"];
+
+            fn object(&self) -> Option<Object> {
+                Some(self.id.into())
+            }
 
             fn field(&self, _: &App, name: &str) -> Option<String> {
                 match name {
@@ -82,17 +87,15 @@ pub async fn add_vnic(app: Arc<App>, request: Request) -> Answer {
     let network = asked.network.as_ref().and_then(|network| network.id.as_deref()).unwrap_or_default();
     require("VnicProfile", "add", &[("network.id", !network.is_empty())])?;
     let network = convert::parse_id(network, "Network")?;
+    access::require(&app, &request, 1204, network)?;
     add_vnic_to(&app, network, &asked).await
 }
 
 /// Makes a profile of the network.
 pub async fn add_vnic_to(app: &App, network: NetworkId, asked: &types::VnicProfile) -> Answer {
-    let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
-    require("VnicProfile", "add", &[("name", named)])?;
+    require("VnicProfile", "add", &[("name", filled(&asked.name).is_some())])?;
     let id = app.engine.add_vnic_profile(network, change(asked)?).await?;
-    let document = convert::vnic_profile(&app.engine.vnic_profile(id)?);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(convert::vnic_profile(&app.engine.vnic_profile(id)?)))
 }
 
 /// `PUT /vnicprofiles/{profile}`

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::listed::Listed;
-use crate::wire::{Document, Format, Frame, Version, types, write};
+use crate::wire::{Document, Format, Frame, Resource, Version, types, write};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt;
@@ -63,9 +63,10 @@ impl Reply {
         Self::new(StatusCode::OK, Content::Text(media, text.into()))
     }
 
-    /// The thing is made and lies at that path.
-    pub fn created<T: Document + Send + 'static>(document: T, href: impl Into<String>) -> Self {
-        Self { location: Some(href.into()), ..Self::document(StatusCode::CREATED, document) }
+    /// The thing is made and lies where its document says.
+    pub fn created<T: Resource + Send + 'static>(document: T) -> Self {
+        let location = document.href().map(str::to_owned);
+        Self { location, ..Self::document(StatusCode::CREATED, document) }
     }
 
     /// The thing is promised and still in the making.

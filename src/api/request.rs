@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::negotiate;
 use super::path::{Parameters, Path};
 use super::routes::Captures;
+use crate::engine::access::Reach;
 use crate::error::{Error, Kind};
 use crate::model::UserId;
 use crate::wire::{self, Document, Format, Version};
@@ -27,6 +28,8 @@ pub struct User {
 pub struct Request {
     pub method: Method,
     pub user: User,
+    /// What the user has permissions for.
+    pub reach: Reach,
     pub version: Version,
     /// The format of the answer.
     pub format: Format,
@@ -92,6 +95,7 @@ impl Request {
         Ok(Self {
             method: head.method.clone(),
             user,
+            reach: Reach::default(),
             version: version(headers)?,
             format: accepted.format,
             viewer: accepted.special,
@@ -145,6 +149,16 @@ impl Request {
     pub async fn optional<T: Document>(&self) -> Result<Option<T>, Fault> {
         let bytes = self.body.bytes().await?;
         if bytes.trim_ascii().is_empty() { Ok(None) } else { self.read(&bytes).map(Some) }
+    }
+
+    /// Who may do everything sees everything; administrators do, unless they ask for a user's view.
+    pub fn sees_everything(&self) -> bool {
+        self.reach.is_super_user() || (self.reach.is_administrator() && !self.filter)
+    }
+
+    /// The address of the collection that the request's item is in.
+    pub fn collection(&self) -> &str {
+        self.href.rsplit_once('/').map_or("", |(collection, _)| collection)
     }
 
     /// The body as it comes, without a limit; once.

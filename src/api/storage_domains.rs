@@ -8,10 +8,12 @@ use super::search::{self, Searched};
 use super::{disks, links, lookup, profiles, rows};
 use crate::engine::{NewStorageDomain, Space};
 use crate::error::Error;
-use crate::model::{DataCenterId, Disk, DiskId, StorageDomain, StorageDomainId, StorageKind, StorageStatus};
+use crate::model::{
+    DataCenterId, Disk, DiskId, Object, StorageDomain, StorageDomainId, StorageKind, StorageStatus,
+};
 use crate::wire::convert::{self, DiskPlace, Named, named};
 use crate::wire::types;
-use crate::wire::{missing, require};
+use crate::wire::{filled, missing, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/storagedomains/{domain}";
@@ -80,6 +82,10 @@ impl Searched for Seen {
         "description",
         "wipe_after_delete",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.row.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {
@@ -182,15 +188,14 @@ pub async fn show_profile(app: Arc<App>, request: Request) -> Answer {
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::StorageDomain = request.document().await?;
     let storage = asked.storage.unwrap_or_default();
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     require(
         "StorageDomain",
         "add",
         &[
             ("host.id|name", lookup::is_named(&asked.host)),
-            ("type", given(&asked.r#type)),
-            ("storage", given(&storage.r#type)),
-            ("name", given(&asked.name)),
+            ("type", filled(&asked.r#type).is_some()),
+            ("storage", filled(&storage.r#type).is_some()),
+            ("name", filled(&asked.name).is_some()),
         ],
     )?;
     lookup::host(&app, &asked.host.unwrap_or_default())?;
@@ -213,7 +218,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         }
         other => return Err(Fault::value(format!("{other} is not a member of StorageType."))),
     }
-    require("StorageDomain", "add", &[("storage.path", given(&storage.path))])?;
+    require("StorageDomain", "add", &[("storage.path", filled(&storage.path).is_some())])?;
     let id = app
         .engine
         .add_storage_domain(NewStorageDomain {
@@ -224,8 +229,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         })
         .await?;
     let document = shown(&app, app.engine.storage_domain(id)?, None).await;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /storagedomains/{domain}`
@@ -271,12 +275,11 @@ pub async fn attach(app: Arc<App>, request: Request) -> Answer {
     let center = rows::one(&app.engine.world().data_centers, &request, "data_center")?.id;
     let asked: types::StorageDomain = request.document().await?;
     let named = types::Ref { id: asked.id, name: asked.name, ..types::Ref::default() };
-    require("StorageDomain", "add", &[("id|name", lookup::is_named(&Some(named.clone())))])?;
+    require("StorageDomain", "add", &[("id|name", convert::is_named(&named))])?;
     let id = lookup::storage_domain(&app, &named)?;
     app.engine.attach_storage_domain(id, center).await?;
     let document = shown(&app, app.engine.storage_domain(id)?, Some(center)).await;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `DELETE /datacenters/{data_center}/storagedomains/{domain}`

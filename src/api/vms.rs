@@ -1,5 +1,6 @@
 //! `/vms`
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
@@ -8,13 +9,13 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, nics, statistics};
+use super::{disks, nics, statistics, tags};
 use crate::engine::{NewVm, VmView};
 use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
 use crate::wire::types::{self, Action};
-use crate::wire::{Head, frame, require, write, write_item};
+use crate::wire::{Head, filled, frame, require, write, write_item};
 use axum::body::Bytes;
 use std::sync::Arc;
 
@@ -57,7 +58,8 @@ fn detailed(app: &App, id: VmId, request: &Request, mut document: types::Vm) -> 
         document.nics = Some(nics::of_vm(app, id, request)?);
     }
     if request.detail.has("tags") {
-        document.tags = Some(types::Tags::default());
+        let collection = links::href("/vms/{vm}/tags", &[&id]);
+        document.tags = Some(tags::of(app, id.into(), &collection));
     }
     if request.detail.has("statistics") {
         document.statistics = Some(statistics::of_vm(app, id)?);
@@ -118,6 +120,10 @@ impl Searched for VmView {
         "template",
     ];
 
+    fn object(&self) -> Option<Object> {
+        Some(self.vm.id.into())
+    }
+
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let world = app.engine.world();
         let spec = &self.vm.spec;
@@ -144,6 +150,9 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let ids = match &request.search {
         None => {
             let mut ids = app.engine.vm_ids();
+            if !request.reach.is_super_user() {
+                ids.retain(|id| access::shows(&app, &request, *id));
+            }
             ids.truncate(request.max.unwrap_or(usize::MAX));
             ids
         }
@@ -174,7 +183,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         "VM",
         "add",
         &[
-            ("name", asked.name.as_deref().is_some_and(|name| !name.is_empty())),
+            ("name", filled(&asked.name).is_some()),
             ("template.id|name", lookup::is_named(&asked.template)),
             ("cluster.id|name", lookup::is_named(&asked.cluster)),
         ],
@@ -186,14 +195,15 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     }
     let template = lookup::template(&app, asked.template.as_ref())?;
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
+    access::require(&app, &request, 1, cluster)?;
+    access::require(&app, &request, 1, template)?;
     let mut spec = VmSpec::default();
     convert::change_vm(&asked, &mut spec)?;
     lookup::cpu_profile(&app, spec.cpu_profile)?;
     let id = app.engine.create_vm(NewVm { cluster, template, spec }).await?;
     let view = app.engine.vm(id)?;
     let document = document(&app, &view, &request, true);
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}`

@@ -70,8 +70,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     })
     .await?;
     let document = document(&app, vm, &request)?;
-    let href = document.href.clone().unwrap_or_default();
-    Ok(Reply::created(document, href))
+    Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}/watchdogs/{watchdog}`

@@ -27,6 +27,7 @@ mod numa;
 mod observe;
 mod os;
 mod rng;
+mod snapshot;
 mod sound;
 mod target;
 pub mod template;
@@ -52,6 +53,7 @@ pub use machine::Chipset;
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
+pub use snapshot::snapshot;
 pub use target::target;
 
 use crate::error::Error;

@@ -36,6 +36,13 @@ impl Observed {
         self.disks.iter().any(|disk| disk.alias.as_deref() == Some(alias.as_str()))
     }
 
+    /// The image file of the disk's device.
+    pub fn file_of(&self, id: DiskId) -> Option<&str> {
+        let alias = id.alias();
+        let device = self.disks.iter().find(|disk| disk.alias.as_deref() == Some(alias.as_str()))?;
+        device.file.as_deref()
+    }
+
     /// Is the network interface's device in the document?
     pub fn has_nic(&self, id: NicId) -> bool {
         let alias = id.alias();

@@ -145,6 +145,7 @@ impl Sample {
             description: String::new(),
             storage_domain: StorageDomainId(id(4, 1)),
             image: ImageId(id(5, number)),
+            parent: None,
             format: DiskFormat::Cow,
             sparse: true,
             size: MIB,

@@ -11,6 +11,7 @@ use crate::model::vm::check_text;
 use crate::model::vm_state::may;
 use crate::model::*;
 use jiff::Timestamp;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a client gives for a new disk.
@@ -57,10 +58,22 @@ impl Engine {
         self.world().disks.get(&id).cloned().ok_or_else(|| Error::not_found(id))
     }
 
-    /// Bytes that the disk's image takes on its storage.
+    /// Bytes that the disk's images take on their storage.
     pub fn actual_size(&self, disk: &Disk) -> u64 {
-        let file = self.image_file(&self.world(), disk);
+        let files = self.image_files(disk.id).unwrap_or_default();
+        files.iter().filter_map(|file| self.images.actual_size(file).ok().flatten()).sum()
+    }
+
+    /// Bytes that the one image takes.
+    pub fn image_size(&self, image: &Disk) -> u64 {
+        let file = self.image_file(&self.world(), image);
         file.and_then(|file| self.images.actual_size(&file)).ok().flatten().unwrap_or(0)
+    }
+
+    /// The files of all images of the disk.
+    pub(super) fn image_files(&self, id: DiskId) -> Result<Vec<PathBuf>> {
+        let world = self.world();
+        world.images_of(id).into_iter().map(|image| self.image_file(&world, image)).collect()
     }
 
     /// Promises the disk, locked, and makes it; the value is there before the image is.
@@ -87,6 +100,7 @@ impl Engine {
             .promise(|world| {
                 let disk = self.plan_disk(world, id, &new, vm)?;
                 let mut changes = vec![Change::Disk(disk.clone())];
+                changes.extend(self.ownership(world, roles::DISK_OWNER, id.into()));
                 if let Some(onto) = &onto {
                     let attachment = self.plan_attachment(world, onto, &disk)?;
                     active = attachment.active;
@@ -154,6 +168,7 @@ impl Engine {
             description: new.description.clone(),
             storage_domain,
             image: ImageId::random(),
+            parent: None,
             format: new.format,
             sparse: new.sparse.unwrap_or(true),
             size: new.size,
@@ -208,24 +223,35 @@ impl Engine {
         super::lane::blocking(move || images.create(&file, disk.format, disk.size, disk.sparse)).await
     }
 
-    /// Wipes the image where asked, and removes it.
+    /// Wipes the disk's images where asked, and removes them, those of snapshots included.
     pub(super) async fn remove_image(&self, id: DiskId) -> Result<()> {
         let Ok(disk) = self.disk(id) else { return Ok(()) };
-        let file = self.image_file(&self.world(), &disk)?;
+        let files = self.image_files(id)?;
         if disk.wipe_after_delete && self.has_image(&disk) {
             // From here on its content is going: nobody may take it for what it was.
-            self.note(vec![Change::Disk(Disk { status: DiskStatus::Illegal, ..disk })]).await?;
-            let (images, file) = (self.images.clone(), file.clone());
-            super::lane::blocking(move || images.wipe(&file)).await?;
-            failpoint::hit("remove_disk.wiped");
+            self.note(vec![Change::Disk(Disk { status: DiskStatus::Illegal, ..disk.clone() })]).await?;
         }
-        let images = self.images.clone();
-        super::lane::blocking(move || images.remove(&file)).await
+        self.remove_files(files, disk.wipe_after_delete).await
+    }
+
+    /// Removes image files for good; fine where they are gone.
+    pub(super) async fn remove_files(&self, files: Vec<PathBuf>, wipe: bool) -> Result<()> {
+        for file in files {
+            let images = self.images.clone();
+            if wipe {
+                let file = file.clone();
+                super::lane::blocking(move || images.wipe(&file)).await?;
+                failpoint::hit("remove_disk.wiped");
+            }
+            let images = self.images.clone();
+            super::lane::blocking(move || images.remove(&file)).await?;
+        }
+        Ok(())
     }
 
     fn has_image(&self, disk: &Disk) -> bool {
-        let file = self.image_file(&self.world(), disk);
-        file.and_then(|file| self.images.actual_size(&file)).is_ok_and(|size| size.is_some())
+        let there = |file: &PathBuf| self.images.actual_size(file).is_ok_and(|size| size.is_some());
+        self.image_files(disk.id).is_ok_and(|files| files.iter().all(there))
     }
 
     fn is_intact(&self, disk: &Disk) -> bool {
@@ -311,7 +337,18 @@ impl Engine {
         self.remove_image(id).await?;
         failpoint::hit("remove_disk.removed");
         self.refresh_pools();
-        Ok(vec![Change::DropDisk(id)])
+        Ok(self.without_disk(id))
+    }
+
+    /// The rows without a disk: snapshots forget it.
+    fn without_disk(&self, id: DiskId) -> Vec<Change> {
+        let world = self.world();
+        let forgotten = world.snapshots_with(id).map(|snapshot| {
+            let mut snapshot = snapshot.clone();
+            snapshot.disks.retain(|saved| saved.disk.id != id);
+            Change::Snapshot(Box::new(snapshot))
+        });
+        forgotten.chain([Change::DropDisk(id)]).collect()
     }
 
     /// The definitions of the VMs that these attachments are of.

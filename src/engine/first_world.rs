@@ -66,6 +66,7 @@ impl Engine {
                 cluster: CLUSTER,
             }));
         }
+        let management_profile = VnicProfileId::random();
         if world.networks.is_empty() {
             changes.push(Change::Network(Network {
                 id: MANAGEMENT,
@@ -87,7 +88,7 @@ impl Engine {
                 migration: true,
             }));
             changes.push(Change::VnicProfile(VnicProfile {
-                id: VnicProfileId::random(),
+                id: management_profile,
                 name: "ovirtmgmt".into(),
                 description: String::new(),
                 comment: String::new(),
@@ -126,6 +127,25 @@ impl Engine {
                 name: nics::MAC_POOL.into(),
                 value: MacRange::numbered(rand::random()).to_string(),
             });
+        }
+        let mut give = |role: RoleId, holder, object: Object| {
+            let id =
+                PermissionId(derived_id(&[b"first permission", role.0.as_bytes(), object.id.as_bytes()]));
+            changes.push(Change::Permission(Permission {
+                id,
+                role,
+                holder,
+                kind: object.kind,
+                object: object.id,
+            }));
+        };
+        if !world.has_other_super_user(|_| false) {
+            give(roles::SUPER_USER, ADMIN.0, Object::SYSTEM);
+        }
+        // Only once: who takes it away means it.
+        if !world.users.contains_key(&ADMIN) {
+            give(roles::TEMPLATE_USER, EVERYONE, BLANK.into());
+            give(roles::VNIC_PROFILE_USER, EVERYONE, management_profile.into());
         }
         if let Some(password) = admin {
             changes.push(Change::User(User {

@@ -192,7 +192,7 @@ impl Engine {
         });
     }
 
-    fn subject(&self, user: Option<UserId>) -> Option<Subject<UserId>> {
+    pub(super) fn subject(&self, user: Option<UserId>) -> Option<Subject<UserId>> {
         let id = user?;
         Some(Subject { id, name: self.user_name(id).unwrap_or_default() })
     }

@@ -104,6 +104,7 @@ impl Engine {
                 | Change::DropAttachment { vm, .. }
                 | Change::Nic(Nic { vm, .. })
                 | Change::DropNic { vm, .. } => self.inventory.touch(*vm),
+                Change::Snapshot(snapshot) => self.inventory.touch(snapshot.vm),
                 Change::DropVm(id) => self.inventory.forget(*id),
                 _ => {}
             }

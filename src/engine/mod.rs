@@ -6,6 +6,7 @@
 //! "make it so" and may be asked twice, so a crash is answered by asking again (`reconcile`), and
 //! a failure by `undo`.
 
+pub mod access;
 pub mod accounts;
 pub mod caller;
 mod documents;
@@ -18,8 +19,10 @@ mod host_devices;
 pub mod inventory;
 pub mod jobs;
 mod journal;
+mod labels;
 mod lane;
 mod locks;
+mod merge;
 mod mirrors;
 mod networks;
 mod nics;
@@ -27,10 +30,13 @@ mod places;
 pub mod ports;
 mod reconcile;
 mod reports;
+mod restore;
+mod snapshots;
 pub mod stats;
 mod storage_domains;
 mod telling;
 mod unplug;
+mod users;
 mod vm_cdrom;
 mod vm_consoles;
 mod vm_disks;
@@ -44,11 +50,14 @@ mod disks;
 
 pub use disks::{DiskChange, NewDisk};
 pub use first_world::MANAGEMENT;
+pub use labels::TagChange;
 pub use networks::{ClusterNetworkChange, NetworkChange};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
+pub use snapshots::NewSnapshot;
 pub use storage_domains::NewStorageDomain;
+pub use users::{INTERNAL, RoleChange};
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};

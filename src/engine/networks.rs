@@ -10,6 +10,7 @@ use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::domain;
 use crate::error::{Error, Result};
+use crate::model::roles;
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -103,8 +104,18 @@ impl Engine {
                     port_mirroring: false,
                     custom_properties: Vec::new(),
                 };
-                let profile = network.for_vms.then_some(Change::VnicProfile(profile));
-                let rows = std::iter::once(Change::Network(network)).chain(profile).collect();
+                let mut rows = vec![Change::Network(network.clone())];
+                rows.extend(self.ownership(world, roles::NETWORK_ADMIN, id.into()));
+                if network.for_vms {
+                    let everybody = Permission {
+                        id: PermissionId::random(),
+                        role: roles::VNIC_PROFILE_USER,
+                        holder: EVERYONE,
+                        kind: ObjectKind::VnicProfile,
+                        object: profile.id.0,
+                    };
+                    rows.extend([Change::VnicProfile(profile), Change::Permission(everybody)]);
+                }
                 Ok((Operation::AddNetwork { network: id }, rows))
             })
             .await?;
@@ -272,7 +283,9 @@ impl Engine {
             let blank = ClusterNetwork { cluster, network, required: true, display: false, migration: false };
             Ok(vec![Change::ClusterNetwork(change.over(&blank))])
         })
-        .await
+        .await?;
+        self.tell_of_network(Code::NETWORK_ATTACHED, network, cluster, "was attached to");
+        Ok(())
     }
 
     pub async fn update_cluster_network(
@@ -281,13 +294,16 @@ impl Engine {
         network: NetworkId,
         change: ClusterNetworkChange,
     ) -> Result<()> {
-        self.record(|world| {
-            let before = world.cluster_networks.get(&(cluster, network));
-            let before = before.ok_or_else(|| Error::not_found(network))?;
-            let after = change.over(before);
-            Ok((after != *before).then_some(Change::ClusterNetwork(after)).into_iter().collect())
-        })
-        .await
+        let row = |world: &World| {
+            world.cluster_networks.get(&(cluster, network)).cloned().ok_or_else(|| Error::not_found(network))
+        };
+        let before = row(&self.world())?;
+        if change.over(&before) == before {
+            return Ok(());
+        }
+        self.record(|world| Ok(vec![Change::ClusterNetwork(change.over(&row(world)?))])).await?;
+        self.tell_of_network(Code::CLUSTER_NETWORK_UPDATED, network, cluster, "was updated in");
+        Ok(())
     }
 
     /// Takes a network from a cluster none of whose VMs uses it.
@@ -305,7 +321,18 @@ impl Engine {
             check_unused(world, "detach", |nic| lives_here(nic) && uses(world, nic, network))?;
             Ok(vec![Change::DropClusterNetwork { cluster, network }])
         })
-        .await
+        .await?;
+        self.tell_of_network(Code::NETWORK_DETACHED, network, cluster, "was detached from");
+        Ok(())
+    }
+
+    fn tell_of_network(&self, code: Code, network: NetworkId, cluster: ClusterId, what: &str) {
+        let world = self.world();
+        let about = world.about_cluster(cluster);
+        let name = world.networks.get(&network).map(|row| row.name.clone()).unwrap_or_default();
+        drop(world);
+        let place = about.cluster.as_ref().map(|cluster| cluster.name.clone()).unwrap_or_default();
+        self.tell(code, about, format!("Network {name} {what} cluster {place}."));
     }
 }
 

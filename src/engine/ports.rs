@@ -53,6 +53,15 @@ pub enum Control {
     Broken,
 }
 
+/// How far the job on a disk of a running domain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockJob {
+    pub done: u64,
+    pub total: u64,
+    /// Nothing is left to write but what the guest writes: the disk may go on in the other image.
+    pub ready: bool,
+}
+
 /// Something that happened at the hypervisor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HypervisorEvent {
@@ -213,6 +222,16 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// The drive of a running domain with another medium, or none; with `force` past a locked tray.
     fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()>;
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
+    /// Lets disks of a running domain go on in new images that are there, all of them or none, as
+    /// the document says, which also names the file that the memory goes to, if it does.
+    fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()>;
+    /// Begins to write what the image `top` of a running domain's disk holds into `base`, the one
+    /// below it. With `active`, `top` is the one that the guest writes, and the job waits for its end.
+    fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()>;
+    /// `None` when the disk has no job, or the domain does not run.
+    fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>>;
+    /// Ends a job: the disk goes on in the image that it has written, or stays where it is.
+    fn end_block_job(&self, id: VmId, target: &str, pivot: bool) -> Result<()>;
     /// The guest's present memory (balloon), in bytes.
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()>;
     fn set_vcpus(&self, id: VmId, count: u32) -> Result<()>;
@@ -257,6 +276,16 @@ pub trait Images: Send + Sync + 'static {
     fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()>;
     /// Grows an image that no guest uses.
     fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()>;
+    /// Makes an empty qcow2 image over another one of the same folder, which may be in use; fine
+    /// when it is there. Leaves nothing behind when it fails.
+    fn overlay(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()>;
+    /// Writes what a qcow2 image holds into the one below it, which grows to its size. The image
+    /// stays as it is: until somebody writes below, this may be asked again.
+    fn commit(&self, file: &Path) -> Result<()>;
+    /// Lets a qcow2 image name another one below it; its content must be the same over either.
+    fn rebase(&self, file: &Path, below: &str, format: DiskFormat) -> Result<()>;
+    /// The names of image files, from this one down, as each names the one below it.
+    fn chain(&self, file: &Path, format: DiskFormat) -> Result<Vec<(String, DiskFormat)>>;
     /// Fine when the file is gone already.
     fn remove(&self, file: &Path) -> Result<()>;
     /// Overwrites the file's storage with zeros before it is removed.

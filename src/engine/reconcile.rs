@@ -3,7 +3,7 @@
 
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Intent, Operation};
-use super::{Engine, failpoint, locks};
+use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::sync::Arc;
@@ -162,6 +162,22 @@ impl Engine {
                 self.finish_remove_network(before).await.map(|()| vec![])
             }
             Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                if self.runs(*vm) {
+                    // Who froze the guest may have died before it thawed it.
+                    self.thaw(*vm).await;
+                }
+                self.finish_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, whole } => {
+                self.finish_remove_snapshot(*vm, *snapshot, merged, *whole).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, whole, commit } => {
+                self.finish_preview(*vm, *snapshot, *before, overlays, *whole, *commit).await
+            }
+            Operation::EndPreview { vm, doomed, memories } => {
+                self.finish_end_preview(*vm, doomed, memories).await
+            }
             Operation::AddStorageDomain { domain } => {
                 self.finish_add_storage_domain(domain).await.map(|()| vec![])
             }
@@ -255,6 +271,16 @@ impl Engine {
             Operation::UpdateVnicProfile { before } => {
                 self.undo_update_profile(before).await.map(|()| vec![])
             }
+            Operation::CreateSnapshot { vm, snapshot, overlays } => {
+                self.undo_create_snapshot(*vm, *snapshot, overlays).await
+            }
+            Operation::RemoveSnapshot { vm, snapshot, merged, .. } => {
+                self.undo_remove_snapshot(*vm, *snapshot, merged).await
+            }
+            Operation::PreviewSnapshot { vm, snapshot, before, overlays, .. } => {
+                self.undo_preview(*vm, *snapshot, *before, overlays).await
+            }
+            Operation::EndPreview { .. } => self.finish(operation).await,
             Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
             Operation::UpdateStorageDomain { before } => {
                 self.undo_update_storage_domain(before).await.map(|()| vec![])
@@ -330,6 +356,12 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![network(&before.id)]
         }
         Operation::UpdateVnicProfile { before } => vec![network(&before.network)],
+        Operation::CreateSnapshot { vm: id, overlays, .. }
+        | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
+            std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()
+        }
+        Operation::RemoveSnapshot { vm, merged, .. } => merge::removal_entities(*vm, merged),
+        Operation::EndPreview { vm: id, .. } => vec![vm(id)],
         Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]

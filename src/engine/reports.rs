@@ -3,7 +3,7 @@
 use super::Engine;
 use super::caller::Caller;
 use super::history::ORIGIN;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Engine {
             )));
         }
         let caller = Caller::present();
-        let user = caller.user.map(|id| Subject { id, name: self.user_name(id).unwrap_or_default() });
+        let user = self.subject(caller.user);
         let id = self.history.put_event(|id| Event {
             id,
             code: Code::external(new.severity).0,
@@ -88,7 +88,7 @@ impl Engine {
             id,
             description,
             status: JobStatus::Started,
-            owner: caller.user.map(|id| Subject { id, name: self.user_name(id).unwrap_or_default() }),
+            owner: self.subject(caller.user),
             started: now,
             ended: None,
             updated: now,
@@ -156,7 +156,7 @@ impl Engine {
             if let Some(parent) = parent
                 && !job.steps.iter().any(|step| step.id == parent)
             {
-                return Err(Error::new(Kind::NotFound, format!("Entity not found: Step: id={parent}")));
+                return Err(Error::not_found(format!("Step: id={parent}")));
             }
             Ok(job.begin(kind, parent, description, Timestamp::now()))
         })

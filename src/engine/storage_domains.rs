@@ -370,14 +370,14 @@ impl Engine {
         self.note(changes).await
     }
 
-    /// The file of an ISO domain that a client may write or remove.
-    fn own_file(&self, domain: &StorageDomain, name: &str, verb: &str) -> Result<PathBuf> {
+    /// The file of an ISO domain that a client may write or remove, and the domain's free bytes.
+    fn own_file(&self, domain: &StorageDomain, name: &str, verb: &str) -> Result<(PathBuf, u64)> {
         check_medium(name).map_err(Error::invalid)?;
         if name.len() > 255 || name.starts_with('.') || name.contains(char::is_control) {
             return Err(Error::invalid(format!("'{name}' is not the name of an ISO file.")));
         }
-        self.require_active(verb, domain)?;
-        Ok(Path::new(&domain.folder).join(name))
+        let free = self.require_active(verb, domain)?;
+        Ok((Path::new(&domain.folder).join(name), free))
     }
 
     /// Writes a file of an ISO domain from its parts, in the place of one of that name. Whoever
@@ -392,8 +392,8 @@ impl Engine {
         let wanted = [(Entity::StorageDomain(id), Mode::Shared)];
         let _guard = self.take("upload", &wanted).await?;
         let domain = self.storage_domain(id)?;
-        let file = self.own_file(&domain, name, "Cannot upload the file")?;
-        if size > Some(self.require_active("Cannot upload the file", &domain)?) {
+        let (file, free) = self.own_file(&domain, name, "Cannot upload the file")?;
+        if size > Some(free) {
             return Err(Error::conflict(format!(
                 "Cannot upload the file. Low disk space on Storage Domain {}.",
                 domain.name
@@ -408,7 +408,7 @@ impl Engine {
         let wanted = [(Entity::StorageDomain(id), Mode::Shared)];
         let _guard = self.take("remove file", &wanted).await?;
         let domain = self.storage_domain(id)?;
-        let file = self.own_file(&domain, name, "Cannot remove the file")?;
+        let (file, _) = self.own_file(&domain, name, "Cannot remove the file")?;
         if self.media_in_use(&domain).contains(&file) {
             return Err(Error::conflict("Cannot remove the file. A running VM has it in its drive."));
         }

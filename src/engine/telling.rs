@@ -92,6 +92,23 @@ impl Telling {
                 let codes = (Code::NIC_REMOVED, Code::NIC_REMOVE_FAILED);
                 of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
             }
+            Operation::CreateSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_CREATED, Code::SNAPSHOT_CREATE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Creating", "was created"), codes)
+            }
+            Operation::RemoveSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_REMOVED, Code::SNAPSHOT_REMOVE_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Removing", "was removed"), codes)
+            }
+            Operation::PreviewSnapshot { vm, snapshot, .. } => {
+                let codes = (Code::SNAPSHOT_PREVIEWED, Code::SNAPSHOT_PREVIEW_FAILED);
+                of_snapshot(world, *vm, *snapshot, ("Going back to", "is what the VM shows"), codes)
+            }
+            Operation::EndPreview { vm, .. } => {
+                let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
+                let (doing, did) = ("Ending the snapshot preview of", "has ended its snapshot preview");
+                of_vm(world, *vm, doing, did, codes.0, codes.1)
+            }
             Operation::ReorderMacs { vm, .. } => Self::new(
                 format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),
                 format!("The MAC addresses of VM {} were put in order", vm_name(world, *vm)),
@@ -147,6 +164,25 @@ impl Telling {
     }
 }
 
+fn of_snapshot(
+    world: &World,
+    vm: VmId,
+    snapshot: SnapshotId,
+    (doing, did): (&str, &str),
+    (done, failed): (Code, Code),
+) -> Telling {
+    let row = world.snapshots.get(&snapshot);
+    let name = row.map_or_else(|| snapshot.to_string(), |snapshot| snapshot.description.clone());
+    let of = format!("of VM {}", vm_name(world, vm));
+    Telling::new(
+        format!("{doing} snapshot '{name}' {of}"),
+        format!("Snapshot '{name}' {of} {did}"),
+        done,
+        failed,
+        world.about_vm(vm),
+    )
+}
+
 pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {
     About {
         storage_domain: Some(Subject { id: domain.id, name: domain.name.clone() }),
@@ -174,8 +210,12 @@ fn vm_name(world: &World, vm: VmId) -> String {
 }
 
 fn of_vm(world: &World, vm: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-    let name = vm_name(world, vm);
-    Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, world.about_vm(vm))
+    about_its_vm(world.about_vm(vm), doing, did, done, failed)
+}
+
+fn about_its_vm(about: About, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
+    let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
+    Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
 }
 
 /// `doing` comes with the word between the disk and its VM.
@@ -191,11 +231,10 @@ fn of_disk(
     let name = disk.map_or_else(|| id.to_string(), |disk| disk.alias.clone());
     let at = vm.map(|vm| format!(" {link} VM {}", vm_name(world, vm))).unwrap_or_default();
     let mut about = vm.map(|vm| world.about_vm(vm)).unwrap_or_default();
-    about.storage_domain =
-        disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)).map(|domain| {
-            about.data_center = domain.data_center.and_then(|id| world.about_data_center(id));
-            Subject { id: domain.id, name: domain.name.clone() }
-        });
+    if let Some(domain) = disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)) {
+        let place = about_domain(world, domain);
+        (about.storage_domain, about.data_center) = (place.storage_domain, place.data_center);
+    }
     about.disk = Some(Subject { id, name: name.clone() });
     Telling::new(format!("{doing} disk {name}{at}"), format!("Disk {name} {did}{at}"), done, failed, about)
 }
@@ -233,9 +272,7 @@ fn of_network(
 impl Engine {
     /// How a verb on a VM is told, a foreign one included.
     pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-        let about = self.about_vm(id);
-        let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
-        Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
+        about_its_vm(self.about_vm(id), doing, did, done, failed)
     }
 
     /// A VM with where it lives, a foreign one included.
@@ -260,13 +297,18 @@ impl Engine {
 impl World {
     /// A VM with where it lives. There is one host.
     pub fn about_vm(&self, id: VmId) -> About {
-        let vm = self.vms.get(&id);
-        let cluster = vm.and_then(|vm| self.clusters.get(&vm.cluster));
+        let place = self.vms.get(&id).map(|vm| self.about_cluster(vm.cluster)).unwrap_or_default();
+        let vm = Some(Subject { id, name: vm_name(self, id) });
+        About { vm, cluster: place.cluster, data_center: place.data_center, ..self.about_host() }
+    }
+
+    /// A cluster with its data center.
+    pub(super) fn about_cluster(&self, id: ClusterId) -> About {
+        let cluster = self.clusters.get(&id);
         About {
-            vm: Some(Subject { id, name: vm_name(self, id) }),
-            cluster: cluster.map(|cluster| Subject { id: cluster.id, name: cluster.name.clone() }),
+            cluster: cluster.map(|cluster| Subject { id, name: cluster.name.clone() }),
             data_center: cluster.and_then(|cluster| self.about_data_center(cluster.data_center)),
-            ..self.about_host()
+            ..About::default()
         }
     }
 
@@ -275,7 +317,7 @@ impl World {
         About { host: host.map(|host| Subject { id: host.id, name: host.name.clone() }), ..About::default() }
     }
 
-    fn about_network(&self, network: Option<&Network>) -> About {
+    pub(super) fn about_network(&self, network: Option<&Network>) -> About {
         let home = network.and_then(|network| self.about_data_center(network.data_center));
         About { data_center: home, ..About::default() }
     }

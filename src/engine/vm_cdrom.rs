@@ -68,20 +68,13 @@ impl Engine {
             return Ok(());
         }
         let drive = domain::with_medium(drive, file.as_deref())?.to_string();
-        let (done, failed) = match medium {
-            Some(_) => (Code::MEDIUM_CHANGED, Code::MEDIUM_CHANGE_FAILED),
-            None => (Code::MEDIUM_EJECTED, Code::MEDIUM_CHANGE_FAILED),
+        let (doing, did, done) = match &medium {
+            Some(name) => {
+                (format!("Inserting CD {name} into"), format!("got the CD {name}"), Code::MEDIUM_CHANGED)
+            }
+            None => ("Ejecting the CD of".into(), "had its CD ejected".into(), Code::MEDIUM_EJECTED),
         };
-        let telling = match &medium {
-            Some(name) => self.telling_vm(
-                id,
-                &format!("Inserting CD {name} into"),
-                &format!("got the CD {name}"),
-                done,
-                failed,
-            ),
-            None => self.telling_vm(id, "Ejecting the CD of", "had its CD ejected", done, failed),
-        };
+        let telling = self.telling_vm(id, &doing, &did, done, Code::MEDIUM_CHANGE_FAILED);
         let change = self.lane.call(move |hv| match hv.change_medium(id, &drive, false) {
             // The guest is asked first: it may let go by itself.
             Err(why) if force && why.kind == Kind::Conflict => hv.change_medium(id, &drive, true),

@@ -156,6 +156,12 @@ impl Engine {
         if disk.status == DiskStatus::Locked {
             return Err(Error::conflict("Cannot detach Virtual Machine Disk. The disk is locked."));
         }
+        if self.world().snapshots_with(id).next().is_some() {
+            return Err(Error::conflict(format!(
+                "Cannot detach Virtual Machine Disk. Disk {} is part of the VM's Snapshots: remove them first.",
+                disk.alias
+            )));
+        }
         let operation = Operation::DetachDisk { before: attachment.clone() };
         let out = Change::DropAttachment { vm, disk: id };
         self.take_out(operation, attachment, &disk, out).await

@@ -3,7 +3,7 @@
 use super::inventory::{Phase, Seen};
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint};
+use super::{Engine, failpoint, snapshots};
 use crate::error::{Error, Kind, Result};
 use crate::model::vm_state::may;
 use crate::model::*;
@@ -153,7 +153,9 @@ impl Engine {
                 if !world.clusters.contains_key(&vm.cluster) {
                     return Err(Error::not_found(format!("Cluster: {}", vm.cluster)));
                 }
-                Ok((Operation::CreateVm { vm: id }, vec![Change::Vm(Box::new(vm.clone()))]))
+                let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
+                changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                Ok((Operation::CreateVm { vm: id }, changes))
             })
             .await?;
         failpoint::hit("create_vm.intended");
@@ -344,6 +346,12 @@ impl Engine {
         let mut doomed = Vec::new();
         let intent = self
             .promise(|world| {
+                snapshots::check_no_preview(world, id)?;
+                if keep_disks && !world.snapshots_of(id).is_empty() {
+                    return Err(Error::conflict(
+                        "Cannot remove VM. Its disks cannot be kept while the VM has Snapshots: remove them first.",
+                    ));
+                }
                 if !keep_disks {
                     doomed = disks
                         .iter()
@@ -371,7 +379,11 @@ impl Engine {
     }
 
     /// Holds a VM with all of its disks.
-    async fn hold_with_disks(&self, operation: &'static str, id: VmId) -> Result<(Guard, Vec<DiskId>)> {
+    pub(super) async fn hold_with_disks(
+        &self,
+        operation: &'static str,
+        id: VmId,
+    ) -> Result<(Guard, Vec<DiskId>)> {
         let disks_now =
             || -> Vec<DiskId> { self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect() };
         loop {
@@ -398,6 +410,11 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_vm.undefined");
+        let memories = self.world().snapshots_of(id).into_iter().cloned().collect::<Vec<_>>();
+        for snapshot in memories {
+            let file = self.memory_file(&snapshot)?;
+            self.remove_files(file.into_iter().collect(), false).await?;
+        }
         let mut changes = vec![Change::DropVm(id)];
         for disk in doomed {
             self.remove_image(*disk).await?;

@@ -5,6 +5,7 @@ use super::networks::check_unused;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
+use crate::model::roles;
 use crate::model::*;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ impl Engine {
         };
         let profile = change.over(&blank);
         profile.check().map_err(Error::invalid)?;
+        let told = profile.clone();
         let _guard = self.take("add vNIC profile", &[(Entity::Network(network), Mode::Exclusive)]).await?;
         self.record(|world| {
             let row = world.networks.get(&network);
@@ -57,9 +59,11 @@ impl Engine {
                 ));
             }
             check_name(world, &profile)?;
-            Ok(vec![Change::VnicProfile(profile)])
+            let owner = self.ownership(world, roles::NETWORK_ADMIN, id.into());
+            Ok(std::iter::once(Change::VnicProfile(profile)).chain(owner).collect())
         })
         .await?;
+        self.tell_of_profile(Code::VNIC_PROFILE_ADDED, &told, "was added");
         Ok(id)
     }
 
@@ -94,13 +98,23 @@ impl Engine {
     }
 
     pub async fn remove_vnic_profile(&self, id: VnicProfileId) -> Result<()> {
-        let network = self.vnic_profile(id)?.network;
-        let _guard = self.take("remove vNIC profile", &[(Entity::Network(network), Mode::Exclusive)]).await?;
+        let profile = self.vnic_profile(id)?;
+        let network = Entity::Network(profile.network);
+        let _guard = self.take("remove vNIC profile", &[(network, Mode::Exclusive)]).await?;
         self.record(|world| {
             check_unused(world, "remove the vNIC profile of the", |nic| nic.profile == Some(id))?;
             Ok(vec![Change::DropVnicProfile(id)])
         })
-        .await
+        .await?;
+        self.tell_of_profile(Code::VNIC_PROFILE_REMOVED, &profile, "was removed");
+        Ok(())
+    }
+
+    fn tell_of_profile(&self, code: Code, profile: &VnicProfile, what: &str) {
+        let world = self.world();
+        let about = world.about_network(world.networks.get(&profile.network));
+        drop(world);
+        self.tell(code, about, format!("vNIC profile {} {what}.", profile.name));
     }
 
     pub fn vnic_profile(&self, id: VnicProfileId) -> Result<VnicProfile> {

@@ -6,7 +6,7 @@
 use crate::model::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One row written or dropped.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,17 @@ pub enum Change {
     DropDiskProfile(DiskProfileId),
     CpuProfile(CpuProfile),
     User(User),
+    DropUser(UserId),
+    Role(Role),
+    DropRole(RoleId),
+    Permission(Permission),
+    DropPermission(PermissionId),
+    Tag(Tag),
+    DropTag(TagId),
+    Tagged(Tagged),
+    DropTagged(Tagged),
+    Bookmark(Bookmark),
+    DropBookmark(BookmarkId),
     Vm(Box<Vm>),
     DropVm(VmId),
     Disk(Disk),
@@ -35,6 +46,8 @@ pub enum Change {
     DropAttachment { vm: VmId, disk: DiskId },
     Nic(Nic),
     DropNic { vm: VmId, nic: NicId },
+    Snapshot(Box<Snapshot>),
+    DropSnapshot(SnapshotId),
     Intent(Intent),
     DropIntent(IntentId),
 }
@@ -133,6 +146,37 @@ pub enum Operation {
     UpdateVnicProfile {
         before: Box<VnicProfile>,
     },
+    CreateSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        overlays: Vec<Overlay>,
+    },
+    RemoveSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        /// The images that are merged into the snapshot's, as they were.
+        merged: Vec<Disk>,
+        /// With the snapshot itself, not one of its disks alone.
+        whole: bool,
+    },
+    PreviewSnapshot {
+        vm: VmId,
+        snapshot: SnapshotId,
+        /// The snapshot that keeps the present.
+        before: SnapshotId,
+        overlays: Vec<Overlay>,
+        /// The configuration, too, not named disks alone.
+        whole: bool,
+        /// For good.
+        commit: bool,
+    },
+    /// The rows are what they are to be: what nobody needs goes.
+    EndPreview {
+        vm: VmId,
+        doomed: Vec<Disk>,
+        /// Snapshots that are gone and whose files of memory go.
+        memories: Vec<Snapshot>,
+    },
     AddStorageDomain {
         domain: Box<StorageDomain>,
     },
@@ -148,6 +192,13 @@ pub enum Operation {
     },
 }
 
+/// A new image for a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    pub disk: DiskId,
+    pub image: ImageId,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub settings: BTreeMap<String, String>,
@@ -161,10 +212,17 @@ pub struct World {
     pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
     pub users: BTreeMap<UserId, User>,
+    /// Those that users made.
+    pub roles: BTreeMap<RoleId, Role>,
+    pub permissions: BTreeMap<PermissionId, Permission>,
+    pub tags: BTreeMap<TagId, Tag>,
+    pub tagged: BTreeSet<Tagged>,
+    pub bookmarks: BTreeMap<BookmarkId, Bookmark>,
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
     pub nics: BTreeMap<(VmId, NicId), Nic>,
+    pub snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub intents: BTreeMap<IntentId, Intent>,
 }
 
@@ -176,40 +234,75 @@ impl World {
             Change::Cluster(it) => drop(self.clusters.insert(it.id, it)),
             Change::Host(it) => drop(self.hosts.insert(it.id, it)),
             Change::StorageDomain(it) => drop(self.storage_domains.insert(it.id, it)),
-            Change::DropStorageDomain(id) => drop(self.storage_domains.remove(&id)),
+            Change::DropStorageDomain(id) => {
+                self.storage_domains.remove(&id);
+                self.forget(id.0);
+            }
             Change::Network(it) => drop(self.networks.insert(it.id, it)),
             Change::DropNetwork(id) => {
                 self.networks.remove(&id);
                 self.cluster_networks.retain(|(_, network), _| *network != id);
+                self.forget(id.0);
             }
             Change::ClusterNetwork(it) => drop(self.cluster_networks.insert((it.cluster, it.network), it)),
             Change::DropClusterNetwork { cluster, network } => {
                 self.cluster_networks.remove(&(cluster, network));
             }
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
-            Change::DropVnicProfile(id) => drop(self.vnic_profiles.remove(&id)),
+            Change::DropVnicProfile(id) => {
+                self.vnic_profiles.remove(&id);
+                self.forget(id.0);
+            }
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
             Change::DropDiskProfile(id) => drop(self.disk_profiles.remove(&id)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),
+            Change::DropUser(id) => {
+                self.users.remove(&id);
+                self.forget(id.0);
+            }
+            Change::Role(it) => drop(self.roles.insert(it.id, it)),
+            Change::DropRole(id) => drop(self.roles.remove(&id)),
+            Change::Permission(it) => drop(self.permissions.insert(it.id, it)),
+            Change::DropPermission(id) => drop(self.permissions.remove(&id)),
+            Change::Tag(it) => drop(self.tags.insert(it.id, it)),
+            Change::DropTag(id) => {
+                self.tags.remove(&id);
+                self.tagged.retain(|it| it.tag != id);
+            }
+            Change::Tagged(it) => drop(self.tagged.insert(it)),
+            Change::DropTagged(it) => drop(self.tagged.remove(&it)),
+            Change::Bookmark(it) => drop(self.bookmarks.insert(it.id, it)),
+            Change::DropBookmark(id) => drop(self.bookmarks.remove(&id)),
             Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
             Change::DropVm(id) => {
                 self.vms.remove(&id);
                 self.attachments.retain(|(vm, _), _| *vm != id);
                 self.nics.retain(|(vm, _), _| *vm != id);
+                self.forget(id.0);
+                self.snapshots.retain(|_, snapshot| snapshot.vm != id);
             }
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
                 self.disks.remove(&id);
                 self.attachments.retain(|(_, disk), _| *disk != id);
+                self.forget(id.0);
             }
             Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
             Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
             Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
             Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
+            Change::Snapshot(it) => drop(self.snapshots.insert(it.id, *it)),
+            Change::DropSnapshot(id) => drop(self.snapshots.remove(&id)),
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }
+    }
+
+    /// Permissions and tags go with what they hang on and with who holds them.
+    fn forget(&mut self, gone: uuid::Uuid) {
+        self.permissions.retain(|_, it| it.object != gone && it.holder != gone);
+        self.tagged.retain(|it| it.object != gone);
     }
 
     /// The disks of a VM with how they hang on it, in the order of their targets.
@@ -232,6 +325,44 @@ impl World {
         let mut found: Vec<&Nic> = self.nics.range(range).map(|(_, nic)| nic).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// The snapshots of a VM, the oldest first.
+    pub fn snapshots_of(&self, vm: VmId) -> Vec<&Snapshot> {
+        let mut found: Vec<&Snapshot> =
+            self.snapshots.values().filter(|snapshot| snapshot.vm == vm).collect();
+        found.sort_by_key(|snapshot| (snapshot.date, snapshot.id));
+        found
+    }
+
+    /// The snapshots that hold an image of the disk.
+    pub fn snapshots_with(&self, disk: DiskId) -> impl Iterator<Item = &Snapshot> {
+        self.snapshots.values().filter(move |snapshot| snapshot.disk(disk).is_some())
+    }
+
+    /// Every image of the disk, each as the disk was when it wrote that one; the present one first.
+    pub fn images_of(&self, id: DiskId) -> Vec<&Disk> {
+        let saved = self.snapshots.values().filter_map(|snapshot| snapshot.disk(id));
+        let mut found: Vec<&Disk> = Vec::new();
+        for disk in self.disks.get(&id).into_iter().chain(saved.map(|saved| &saved.disk)) {
+            if !found.iter().any(|other| other.image == disk.image) {
+                found.push(disk);
+            }
+        }
+        found
+    }
+
+    /// The images that a disk is read from, its own first, each over the one that follows.
+    pub fn chain<'w>(&'w self, disk: &'w Disk) -> Vec<&'w Disk> {
+        let all = self.images_of(disk.id);
+        let mut chain = vec![disk];
+        while let Some(parent) = chain.last().and_then(|image| image.parent)
+            && let Some(below) = all.iter().find(|image| image.image == parent)
+            && chain.len() <= all.len()
+        {
+            chain.push(below);
+        }
+        chain
     }
 
     /// The disk profiles of a storage domain.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What no work on an image's metadata ever needs, and a hostile image must not get.
 const MAX_MEMORY: &str = "--as=1073741824";
-const MAX_CPU_SECONDS: &str = "--cpu=10";
+const MAX_CPU_SECONDS: u64 = 10;
 const MAX_MESSAGE: u64 = 64 * 1024;
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
@@ -28,9 +28,27 @@ pub fn output<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     deadline: Duration,
 ) -> Result<Vec<u8>, String> {
+    bounded(program, args, deadline, MAX_CPU_SECONDS)
+}
+
+/// The same for work on an image's data, which takes the processor as long as there is data.
+pub fn work<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+    deadline: Duration,
+) -> Result<(), String> {
+    bounded(program, args, deadline, deadline.as_secs()).map(drop)
+}
+
+fn bounded<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+    deadline: Duration,
+    cpu_seconds: u64,
+) -> Result<Vec<u8>, String> {
     // prlimit(1) becomes the program, so that the limits hold from its first instruction.
     let mut child = Command::new("prlimit")
-        .args([MAX_MEMORY, MAX_CPU_SECONDS, "--"])
+        .args([MAX_MEMORY, &format!("--cpu={cpu_seconds}"), "--"])
         .arg(program)
         .args(args)
         .env("LC_ALL", "C")

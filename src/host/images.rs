@@ -2,7 +2,8 @@
 //! by qemu-img, always with their format named.
 
 use super::files::sync_folder;
-use super::{command, folders, qcow2};
+use super::qcow2::{self, Header};
+use super::{command, folders};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
 use crate::model::DiskFormat;
@@ -21,6 +22,8 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// QEMU counts whole sectors.
 const SECTOR: u64 = 512;
+/// Data move at no less than some MiB a second.
+const DATA_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// Images on the file systems of this host.
 pub struct QemuImg {
@@ -39,32 +42,55 @@ impl Images for QemuImg {
     }
 
     fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
-        let size = whole_sectors(size)?;
-        match open(file, OpenOptions::new().read(true)) {
-            Ok(image) => {
-                let there = size_of(&image, format)?;
-                if there != size {
-                    return Err(Error::new(Kind::Exists, "The image file exists already.")
-                        .because(format!("{}: {there} bytes, not {size}", file.display())));
-                }
-                // The process that made it may have died before this.
-                return sync_folder(file).map_err(|why| failed("made", file, why));
-            }
-            Err(why) if why.kind() == ErrorKind::NotFound => {}
-            Err(why) => return Err(failed("made", file, why)),
+        self.bring(file, Header { size: whole_sectors(size)?, below: None }, format, |part, size| {
+            self.make(part, format, size, sparse)
+        })
+    }
+
+    fn overlay(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
+        let header = Header { size: whole_sectors(size)?, below: Some(below.to_owned()) };
+        self.bring(file, header, DiskFormat::Cow, |part, size| self.make_overlay(part, size, below, format))
+    }
+
+    fn commit(&self, file: &Path) -> Result<()> {
+        // Not emptied: whoever reads it still finds what it held.
+        let args = ["commit", "-q", "-f", "qcow2", "-t", "writeback", "-d", "--"].map(OsStr::new);
+        self.told(command::work(&self.program, args.into_iter().chain([file.as_os_str()]), DATA_DEADLINE))?;
+        let below = self.chain(file, DiskFormat::Cow)?.into_iter().nth(1);
+        if let Some((below, _)) = below {
+            let below = file.with_file_name(below);
+            let synced = open(&below, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
+            synced.map_err(|why| failed("written", &below, why))?;
         }
-        // Under a name of its own until it is whole: what has the image's name is an image.
-        let part = part_of(file);
-        let made = self.make(&part, format, size, sparse).and_then(|()| {
-            fs::rename(&part, file).and_then(|()| sync_folder(file)).map_err(|why| failed("made", file, why))
-        });
-        if made.is_err() {
-            for leftover in [&part, file] {
-                // Nothing to do about a file system that takes nothing back either.
-                let _ = fs::remove_file(leftover);
-            }
+        Ok(())
+    }
+
+    fn rebase(&self, file: &Path, below: &str, format: DiskFormat) -> Result<()> {
+        let args = ["rebase", "-q", "-u", "-f", "qcow2", "-F", format.driver(), "-b", below, "--"];
+        self.run(args.map(OsStr::new).into_iter().chain([file.as_os_str()]))?;
+        let synced = open(file, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
+        synced.map_err(|why| failed("written", file, why))
+    }
+
+    fn chain(&self, file: &Path, format: DiskFormat) -> Result<Vec<(String, DiskFormat)>> {
+        if format == DiskFormat::Raw {
+            return Ok(vec![(name_of(file), format)]);
         }
-        made
+        let args = ["info", "-U", "--output=json", "--backing-chain", "-f", "qcow2", "--"].map(OsStr::new);
+        let args = args.into_iter().chain([file.as_os_str()]);
+        let told = self.told(command::output(&self.program, args, DEADLINE))?;
+        let odd = || Error::host("The image's chain cannot be read on the host.");
+        let told: Vec<Told> = serde_json::from_slice(&told).map_err(|why| odd().because(why))?;
+        told.iter()
+            .map(|image| {
+                let format = match image.format.as_str() {
+                    "qcow2" => DiskFormat::Cow,
+                    "raw" => DiskFormat::Raw,
+                    other => return Err(odd().because(format!("{}: {other}", image.filename))),
+                };
+                Ok((name_of(Path::new(&image.filename)), format))
+            })
+            .collect()
     }
 
     fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
@@ -181,16 +207,68 @@ impl Images for QemuImg {
     }
 }
 
+/// What `qemu-img info` says of an image.
+#[derive(serde::Deserialize)]
+struct Told {
+    filename: String,
+    format: String,
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 impl QemuImg {
+    /// Makes the image unless it is there, whole or not at all.
+    fn bring(
+        &self,
+        file: &Path,
+        wanted: Header,
+        format: DiskFormat,
+        make: impl FnOnce(&Path, u64) -> Result<()>,
+    ) -> Result<()> {
+        match open(file, OpenOptions::new().read(true)) {
+            Ok(image) => {
+                let there = read_header(&image, format)?;
+                if there != wanted {
+                    return Err(Error::new(Kind::Exists, "The image file exists already.")
+                        .because(format!("{}: {there:?}, not {wanted:?}", file.display())));
+                }
+                // The process that made it may have died before this.
+                return sync_folder(file).map_err(|why| failed("made", file, why));
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
+            Err(why) => return Err(failed("made", file, why)),
+        }
+        // Under a name of its own until it is whole: what has the image's name is an image.
+        let part = part_of(file);
+        let made = make(&part, wanted.size).and_then(|()| {
+            fs::rename(&part, file).and_then(|()| sync_folder(file)).map_err(|why| failed("made", file, why))
+        });
+        if made.is_err() {
+            for leftover in [&part, file] {
+                // Nothing to do about a file system that takes nothing back either.
+                let _ = fs::remove_file(leftover);
+            }
+        }
+        made
+    }
+
+    /// The image below may be in use: nobody looks into it.
+    fn make_overlay(&self, part: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
+        let image = fresh(part)?;
+        let options = "compat=1.1,lazy_refcounts=off";
+        let args =
+            ["create", "-q", "-u", "-f", "qcow2", "-o", options, "-F", format.driver(), "-b", below, "--"];
+        let args = args.map(OsStr::new).into_iter();
+        self.run(args.chain([part.as_os_str(), size.to_string().as_ref()]))?;
+        image.sync_all().map_err(|why| failed("made", part, why))
+    }
+
     /// Makes a whole image, on the disk when this returns; a failure may leave a part of it.
     fn make(&self, part: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
         let wrong = |why| failed("made", part, why);
-        match fs::remove_file(part) {
-            Err(why) if why.kind() != ErrorKind::NotFound => return Err(wrong(why)),
-            _ => {}
-        }
-        // Ours before qemu-img sees it: it keeps the file and so its mode.
-        let image = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(wrong)?;
+        let image = fresh(part)?;
         match (format, sparse) {
             (DiskFormat::Raw, true) => image.set_len(size).map_err(wrong)?,
             (DiskFormat::Raw, false) => allocate(&image, size).map_err(wrong)?,
@@ -206,7 +284,11 @@ impl QemuImg {
     }
 
     fn run<'a>(&self, args: impl Iterator<Item = &'a OsStr>) -> Result<()> {
-        command::run(&self.program, args, DEADLINE).map_err(|why| {
+        self.told(command::run(&self.program, args, DEADLINE))
+    }
+
+    fn told<T>(&self, ended: std::result::Result<T, String>) -> Result<T> {
+        ended.map_err(|why| {
             let error = if why.contains("No space left on device") || why.contains("Disk quota exceeded") {
                 low_space()
             } else if why.contains("size is too large") {
@@ -219,6 +301,16 @@ impl QemuImg {
             error.because(why)
         })
     }
+}
+
+/// A new file, ours before qemu-img sees it: it keeps the file and so its mode.
+fn fresh(part: &Path) -> Result<File> {
+    let wrong = |why| failed("made", part, why);
+    match fs::remove_file(part) {
+        Err(why) if why.kind() != ErrorKind::NotFound => return Err(wrong(why)),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(wrong)
 }
 
 fn low_space() -> Error {
@@ -251,11 +343,15 @@ fn open(file: &Path, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 fn size_of(image: &File, format: DiskFormat) -> Result<u64> {
+    read_header(image, format).map(|header| header.size)
+}
+
+fn read_header(image: &File, format: DiskFormat) -> Result<Header> {
     match format {
-        DiskFormat::Cow => qcow2::virtual_size(image),
+        DiskFormat::Cow => qcow2::header(image),
         DiskFormat::Raw => image
             .metadata()
-            .map(|metadata| metadata.len())
+            .map(|metadata| Header { size: metadata.len(), below: None })
             .map_err(|why| Error::host("The image file cannot be read on the host.").because(why)),
     }
 }
@@ -363,6 +459,36 @@ mod tests {
             }
             assert_eq!(images.actual_size(&file).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn overlays_are_committed_and_rebased() {
+        let (dir, images) = folder();
+        let name = |format: DiskFormat| format!("{}.{}", uuid::Uuid::new_v4(), format.driver());
+        let at = |name: &str| dir.path().join(name);
+        let (base, middle, top) = (name(Raw), name(Cow), name(Cow));
+        images.create(&at(&base), Raw, MIB, true).unwrap();
+        for _ in 0..2 {
+            images.overlay(&at(&middle), 2 * MIB, &base, Raw).unwrap();
+            images.overlay(&at(&top), 2 * MIB, &middle, Cow).unwrap();
+        }
+        assert_eq!(images.overlay(&at(&top), 2 * MIB, &base, Raw).unwrap_err().kind, Kind::Exists);
+        assert_eq!(fs::metadata(at(&top)).unwrap().permissions().mode() & 0o777, 0o600);
+        let chain = |file: &str| images.chain(&at(file), Cow).unwrap();
+        let whole = [(top.clone(), Cow), (middle.clone(), Cow), (base.clone(), Raw)];
+        assert_eq!(chain(&top), whole);
+        let write = |file: &str, what: &str| {
+            let said = Command::new("qemu-io").args(["-f", "qcow2", "-c", what]).arg(at(file)).output();
+            assert!(said.unwrap().status.success());
+        };
+        write(&middle, "write -P 7 1536k 64k");
+        for _ in 0..2 {
+            images.commit(&at(&middle)).unwrap();
+            images.rebase(&at(&top), &base, Raw).unwrap();
+        }
+        assert_eq!(chain(&top), [(top.clone(), Cow), (base.clone(), Raw)]);
+        let grown = fs::read(at(&base)).unwrap();
+        assert_eq!((grown.len() as u64, grown[1536 * 1024]), (2 * MIB, 7));
     }
 
     #[test]

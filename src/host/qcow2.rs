@@ -7,24 +7,64 @@ use std::os::unix::fs::FileExt;
 const MAGIC: &[u8] = b"QFI\xfb";
 const VERSION: usize = 4;
 const BACKING_FILE: usize = 8;
+const BACKING_NAME_LENGTH: usize = 16;
 const SIZE: usize = 24;
 const INCOMPATIBLE_FEATURES: usize = 72;
 /// The data lie in another file.
 const EXTERNAL_DATA: u64 = 1 << 2;
+/// No name in our folders is longer.
+const MAX_NAME: u64 = 64;
 
-/// The virtual size of an image that stands alone. One that refers to other files is refused.
-pub fn virtual_size(file: &File) -> Result<u64> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The virtual size in bytes.
+    pub size: u64,
+    /// The file below, by its name in the image's own folder.
+    pub below: Option<String>,
+}
+
+/// What the image says of itself. One that refers to files of other folders is refused.
+pub fn header(file: &File) -> Result<Header> {
     let mut header = [0; 80];
     let damaged = || Error::host("The image is not a qcow2 image.");
+    let outside = || Error::invalid("The image refers to other files.");
     file.read_exact_at(&mut header, 0).map_err(|why| damaged().because(why))?;
     let number = |at: usize| header[at..at + 8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     let version = number(VERSION) >> 32;
     if &header[..4] != MAGIC || !matches!(version, 2 | 3) {
         return Err(damaged());
     }
-    let external = version == 3 && number(INCOMPATIBLE_FEATURES) & EXTERNAL_DATA != 0;
-    if number(BACKING_FILE) != 0 || external {
-        return Err(Error::invalid("The image refers to other files."));
+    if version == 3 && number(INCOMPATIBLE_FEATURES) & EXTERNAL_DATA != 0 {
+        return Err(outside());
     }
-    Ok(number(SIZE))
+    let below = match (number(BACKING_FILE), number(BACKING_NAME_LENGTH) >> 32) {
+        (0, _) => None,
+        (at, length @ 1..=MAX_NAME) => {
+            let mut name = vec![0; length as usize];
+            file.read_exact_at(&mut name, at).map_err(|why| damaged().because(why))?;
+            let name = String::from_utf8(name).ok().filter(|name| is_ours(name));
+            Some(name.ok_or_else(outside)?)
+        }
+        _ => return Err(outside()),
+    };
+    Ok(Header { size: number(SIZE), below })
+}
+
+/// Images are named by their id and format: such a name leads nowhere else.
+fn is_ours(name: &str) -> bool {
+    let Some((id, suffix)) = name.split_once('.') else { return false };
+    id.len() == 36 && id.parse::<uuid::Uuid>().is_ok() && matches!(suffix, "qcow2" | "raw")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ours;
+
+    #[test]
+    fn only_images_of_the_folder_lie_below() {
+        assert!(is_ours("3f68ee63-0016-4f8c-9b8a-11d9f28f7c9e.raw"));
+        for name in ["/etc/passwd", "3f68ee63-0016-4f8c-9b8a-11d9f28f7c9e.img", "nbd:x.raw", "../a.raw", ""] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! inventory   which domains there are and how they are
 //! domain      definition and power of one;  devices  its devices;  stats  counters of many
 //! host_devices  the host's own
+//! blocks      snapshots and jobs on disks of running domains
 //! guest       what guests tell of themselves
 //! storage     directory pools;  network  libvirt's networks
 //! raw         the calls that `virt` lacks
@@ -15,6 +16,7 @@
 //!
 //! Every call blocks its thread. A call that needs the monitor of a QEMU which hangs is refused.
 
+mod blocks;
 mod connection;
 mod devices;
 mod domain;
@@ -32,7 +34,7 @@ mod storage;
 mod tests;
 
 use crate::engine::ports::{
-    AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
 };
 use crate::error::Result;
 use crate::model::{Accelerator, GuestInterface, GuestReport, HostFacts, VmId};
@@ -166,6 +168,22 @@ impl Hypervisor for Libvirt {
 
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.link.call(Lane::Calls, |connect| devices::resize_block(connect, id, target, bytes))
+    }
+
+    fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| blocks::snapshot(connect, id, document, memory))
+    }
+
+    fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| blocks::commit(connect, id, target, top, base, active))
+    }
+
+    fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>> {
+        self.link.call(Lane::Calls, |connect| blocks::job(connect, id, target))
+    }
+
+    fn end_block_job(&self, id: VmId, target: &str, pivot: bool) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| blocks::end_job(connect, id, target, pivot))
     }
 
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()> {

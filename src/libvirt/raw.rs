@@ -166,6 +166,34 @@ pub fn set_cpu_shares(domain: &Domain, shares: u64) -> Result<()> {
     Ok(())
 }
 
+/// Begins to write what `top` holds into `base`, both of the disk's chain.
+pub fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str, flags: u32) -> Result<()> {
+    let (disk, base, top) = (CString::new(disk)?, CString::new(base)?, CString::new(top)?);
+    // SAFETY: handle and strings outlive the call, and libvirt keeps none of them.
+    checked(unsafe {
+        sys::virDomainBlockCommit(domain.as_ptr(), disk.as_ptr(), base.as_ptr(), top.as_ptr(), 0, flags)
+    })?;
+    Ok(())
+}
+
+/// How far the disk's job is, when it has one: what is done, and of how much.
+pub fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>> {
+    let disk = CString::new(disk)?;
+    let mut info = sys::virDomainBlockJobInfo { type_: 0, bandwidth: 0, cur: 0, end: 0 };
+    // SAFETY: handle and string outlive the call; libvirt fills the local structure.
+    let found =
+        checked(unsafe { sys::virDomainGetBlockJobInfo(domain.as_ptr(), disk.as_ptr(), &mut info, 0) })?;
+    Ok((found > 0).then_some((info.cur, info.end)))
+}
+
+/// Ends the disk's job; with the flag to pivot, by going on in the image that it has written.
+pub fn block_job_abort(domain: &Domain, disk: &str, flags: u32) -> Result<()> {
+    let disk = CString::new(disk)?;
+    // SAFETY: handle and string outlive the call, and libvirt keeps neither.
+    checked(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), flags) })?;
+    Ok(())
+}
+
 /// Freezes all file systems of the guest; their number.
 pub fn freeze(domain: &Domain) -> Result<c_int> {
     // SAFETY: no mount points mean all of them.

@@ -49,6 +49,9 @@ pub struct Disk {
     pub description: String,
     pub storage_domain: StorageDomainId,
     pub image: ImageId,
+    /// The image below, in the same folder: what this one does not hold is read there.
+    #[serde(default)]
+    pub parent: Option<ImageId>,
     pub format: DiskFormat,
     pub sparse: bool,
     /// Bytes.

@@ -55,9 +55,14 @@ ids! {
     /// A NUMA node of a VM.
     NumaNodeId,
     UserId,
+    SnapshotId,
     IntentId,
     JobId,
     StepId,
+    PermissionId,
+    RoleId,
+    TagId,
+    BookmarkId,
 }
 
 /// An id for what has none of its own: always the same for the same parts.
@@ -72,6 +77,13 @@ pub fn derived_id(parts: &[&[u8]]) -> Uuid {
 
 /// The template that every VM can be made of: `Blank`.
 pub const BLANK: TemplateId = TemplateId(Uuid::nil());
+
+impl SnapshotId {
+    /// Every VM has one snapshot that stands for its present state.
+    pub fn active(vm: VmId) -> Self {
+        Self(derived_id(&[b"active snapshot", vm.0.as_bytes()]))
+    }
+}
 
 impl DiskId {
     /// The alias of the disk's device: libvirt keeps user aliases that begin with `ua-`.

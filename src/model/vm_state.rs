@@ -141,10 +141,14 @@ pub enum Move {
     /// Another CD in the drive, or none.
     ChangeMedium,
     ChangeNuma,
+    Snapshot,
+    /// Back to a snapshot, for a look or for good.
+    Restore,
+    RemoveSnapshot,
 }
 
 impl Move {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -161,6 +165,9 @@ impl Move {
         Self::ReorderMacs,
         Self::ChangeMedium,
         Self::ChangeNuma,
+        Self::Snapshot,
+        Self::Restore,
+        Self::RemoveSnapshot,
     ];
 
     fn verb(self) -> &'static str {
@@ -180,6 +187,9 @@ impl Move {
             Self::ReorderMacs => "reorder the MAC addresses of",
             Self::ChangeMedium => "change the CD of",
             Self::ChangeNuma => "change the NUMA nodes of",
+            Self::Snapshot => "create a snapshot of",
+            Self::Restore => "revert to a snapshot of",
+            Self::RemoveSnapshot => "remove a snapshot of",
         }
     }
 }
@@ -223,7 +233,9 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs | Move::ChangeNuma, S::Down) => Verdict::Go,
+        (Move::ReorderMacs | Move::ChangeNuma | Move::Restore, S::Down) => Verdict::Go,
+        (Move::Snapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
+        (Move::RemoveSnapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
         _ => wrong_state(),
     }

@@ -4,7 +4,7 @@ use crate::engine::ports::{BlockSample, DomainSample, InterfaceSample, Scope};
 use crate::error::{Error, Kind, Result};
 use crate::model::{CpuSet, GuestInterface, KIB, Power, VmId};
 use crate::xml::{self, Element};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 pub struct Domain {
@@ -28,6 +28,8 @@ pub struct Run {
     pub deaf: bool,
     /// Aliases of devices that the guest was asked to let go.
     pub leaving: BTreeSet<String>,
+    /// Jobs of disks by their targets: the image that the guest is to go on in.
+    pub jobs: BTreeMap<String, String>,
     /// The monitor does not answer since then.
     pub hung: Option<Instant>,
     pub started: Instant,
@@ -78,6 +80,7 @@ impl Run {
             users: Vec::new(),
             deaf: false,
             leaving: BTreeSet::new(),
+            jobs: BTreeMap::new(),
             hung: None,
             started: Instant::now(),
         }
@@ -262,6 +265,19 @@ pub fn disk_source(document: &Element, target: &str) -> Option<String> {
     let disk = devices(document)
         .find(|device| device.name == "disk" && device.value("target/@dev").as_deref() == Some(target))?;
     disk.value("source/@file")
+}
+
+/// Lets the disk at a target go on in another image.
+pub fn switch_disk(document: &mut Element, target: &str, file: &str) {
+    let disk = document
+        .ensure("devices")
+        .elements_mut()
+        .find(|device| device.name == "disk" && device.value("target/@dev").as_deref() == Some(target));
+    if let Some(disk) = disk {
+        disk.ensure("source").set("file", file);
+        let format = if file.ends_with(".raw") { "raw" } else { "qcow2" };
+        disk.ensure("driver").set("type", format);
+    }
 }
 
 /// The image files that a start needs: those of disks, not of optional media.

@@ -4,8 +4,8 @@ use super::domain::{self, Domain, Run, not_allowed};
 use super::images::SimImages;
 use super::steps::{Steps, steered};
 use crate::engine::ports::{
-    AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event, Images, Scope,
-    StopDetail,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event,
+    Images, Scope, StopDetail,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -560,6 +560,65 @@ impl Hypervisor for Simulated {
             if let Some(images) = &state.images {
                 images.grow(Path::new(&file), bytes);
             }
+            Ok(())
+        })
+    }
+
+    fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()> {
+        self.change("snapshot", |state| {
+            let told = domain::read_device(document, None)?;
+            let disks = told.every("disks/disk").into_iter();
+            let external = disks.filter(|disk| disk.get("snapshot") == Some("external"));
+            let onto: Vec<(String, String)> = external
+                .filter_map(|disk| Some((disk.value("@name")?, disk.value("source/@file")?)))
+                .collect();
+            let images = state.images.clone();
+            state.domain(id)?.answering()?;
+            for document in state.domain(id)?.documents(Scope::Both)? {
+                onto.iter().for_each(|(target, file)| domain::switch_disk(document, target, file));
+            }
+            if let (true, Some(images), Some(file)) = (memory, images, told.value("memory/@file")) {
+                images.put(file, 1);
+            }
+            state.send(Event::Domain(id));
+            Ok(())
+        })
+    }
+
+    fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
+        self.change("commit block", |state| {
+            let images = state.images.clone();
+            let run = state.domain(id)?.answering()?;
+            if run.jobs.contains_key(target) {
+                return Err(Error::new(Kind::Busy, "disk already in active block job"));
+            }
+            if let Some(images) = images {
+                images.merge(Path::new(top), Path::new(base));
+            }
+            if active {
+                run.jobs.insert(target.to_owned(), base.to_owned());
+            }
+            Ok(())
+        })
+    }
+
+    fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>> {
+        self.look(|state| {
+            let run = state.domains.get(&id).and_then(|domain| domain.run.as_ref());
+            let job = run.and_then(|run| run.jobs.get(target));
+            Ok(job.map(|_| BlockJob { done: 1, total: 1, ready: true }))
+        })
+    }
+
+    fn end_block_job(&self, id: VmId, target: &str, pivot: bool) -> Result<()> {
+        self.change("end block job", |state| {
+            let base = state.domain(id)?.answering()?.jobs.remove(target);
+            if let (Some(base), true) = (base, pivot) {
+                for document in state.domain(id)?.documents(Scope::Both)? {
+                    domain::switch_disk(document, target, &base);
+                }
+            }
+            state.send(Event::Domain(id));
             Ok(())
         })
     }

@@ -27,8 +27,10 @@ struct Disk {
     capacity: u64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Image {
+    /// The file below, in the same folder.
+    below: Option<String>,
     /// `None` for a file that is no disk's image.
     format: Option<DiskFormat>,
     size: u64,
@@ -78,7 +80,7 @@ impl SimImages {
 
     /// Puts a file that is no disk's image: an ISO or a kernel.
     pub fn put(&self, file: impl Into<PathBuf>, size: u64) {
-        self.disk().files.insert(file.into(), Image { format: None, size, used: size });
+        self.disk().files.insert(file.into(), Image { below: None, format: None, size, used: size });
     }
 
     /// All files that are there.
@@ -110,6 +112,20 @@ impl SimImages {
         }
     }
 
+    /// A running guest's QEMU writes one image into another: what lay over the first lies over the
+    /// second then.
+    pub(super) fn merge(&self, top: &Path, base: &Path) {
+        let name = |file: &Path| file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let mut disk = self.disk();
+        let size = disk.files.get(top).map_or(0, |image| image.size);
+        for image in disk.files.values_mut().filter(|image| image.below == name(top)) {
+            image.below = name(base);
+        }
+        if let Some(image) = disk.files.get_mut(base) {
+            image.size = image.size.max(size);
+        }
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +143,7 @@ impl Images for SimImages {
     fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
         self.step("create image", |disk| {
             if let Some(image) = disk.files.get(file) {
-                return match image.format == Some(format) && image.size == size {
+                return match image.format == Some(format) && image.size == size && image.below.is_none() {
                     true => Ok(()),
                     false => Err(Error::new(Kind::Exists, "The image file exists already.")),
                 };
@@ -141,9 +157,58 @@ impl Images for SimImages {
                 return Err(low_space());
             }
             disk.wiped.remove(file);
-            disk.files.insert(file.to_owned(), Image { format: Some(format), size, used });
+            disk.files.insert(file.to_owned(), Image { below: None, format: Some(format), size, used });
             Ok(())
         })
+    }
+
+    fn overlay(&self, file: &Path, size: u64, below: &str, _format: DiskFormat) -> Result<()> {
+        self.step("overlay image", |disk| {
+            let below = Some(below.to_owned());
+            if let Some(image) = disk.files.get(file) {
+                return match image.below == below && image.size == size {
+                    true => Ok(()),
+                    false => Err(Error::new(Kind::Exists, "The image file exists already.")),
+                };
+            }
+            if EMPTY_COW > disk.free() {
+                return Err(low_space());
+            }
+            let image = Image { below, format: Some(DiskFormat::Cow), size, used: EMPTY_COW };
+            disk.files.insert(file.to_owned(), image);
+            Ok(())
+        })
+    }
+
+    fn commit(&self, file: &Path) -> Result<()> {
+        self.step("commit image", |disk| {
+            let image = disk.get(file, DiskFormat::Cow)?.clone();
+            let below = image.below.ok_or_else(|| Error::host("The image stands alone."))?;
+            let below = disk.files.get_mut(&file.with_file_name(&below));
+            let below = below.ok_or_else(|| Error::host("The image below is missing."))?;
+            below.size = below.size.max(image.size);
+            Ok(())
+        })
+    }
+
+    fn rebase(&self, file: &Path, below: &str, _format: DiskFormat) -> Result<()> {
+        self.step("rebase image", |disk| {
+            disk.get(file, DiskFormat::Cow)?.below = Some(below.to_owned());
+            Ok(())
+        })
+    }
+
+    fn chain(&self, file: &Path, _format: DiskFormat) -> Result<Vec<(String, DiskFormat)>> {
+        let disk = self.disk();
+        let (mut chain, mut next) =
+            (Vec::new(), file.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+        while let Some(name) = next {
+            let image = disk.files.get(&file.with_file_name(&name));
+            let image = image.ok_or_else(|| Error::host("The image's chain cannot be read on the host."))?;
+            chain.push((name, image.format.unwrap_or(DiskFormat::Raw)));
+            next = image.below.clone();
+        }
+        Ok(chain)
     }
 
     fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
@@ -238,7 +303,7 @@ impl Images for SimImages {
             size += part.len() as u64;
         }
         self.step("write file", |disk| {
-            let image = Image { format: None, size, used: size };
+            let image = Image { below: None, format: None, size, used: size };
             disk.files.insert(file.to_owned(), image);
             Ok(())
         })

@@ -9,13 +9,14 @@ mod rows;
 mod tests;
 
 use crate::engine::ports::{Durability, HistoryEntry, Store};
-use crate::engine::world::{Change, Intent};
+use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attachment, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, StorageDomain, Vm, VnicProfile,
+    Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Role,
+    Snapshot, StorageDomain, Tag, Vm, VnicProfile,
 };
 use nouns::Setting;
-use rows::{Fault, all, delete, put};
+use rows::{Fault, all, delete, put, remove};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -27,7 +28,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/1_first.sql"),
     include_str!("schema/2_history.sql"),
     include_str!("schema/3_storage_domains.sql"),
-    include_str!("schema/4_networks.sql"),
+    include_str!("schema/4_access.sql"),
+    include_str!("schema/5_snapshots.sql"),
+    include_str!("schema/6_networks.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -125,10 +128,16 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
     found.extend(all(&db)?.into_iter().map(Change::User));
+    found.extend(all(&db)?.into_iter().map(Change::Role));
+    found.extend(all(&db)?.into_iter().map(Change::Permission));
+    found.extend(all(&db)?.into_iter().map(Change::Tag));
+    found.extend(all(&db)?.into_iter().map(Change::Tagged));
+    found.extend(all(&db)?.into_iter().map(Change::Bookmark));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
     found.extend(all(&db)?.into_iter().map(Change::Nic));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Snapshot));
     found.extend(all(&db)?.into_iter().map(Change::Intent));
     Ok(found)
 }
@@ -149,35 +158,55 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
-            Change::DropStorageDomain(id) => delete::<StorageDomain>(&db, &[id.to_string()]),
+            Change::DropStorageDomain(id) => gone::<StorageDomain>(&db, &id.to_string()),
             Change::Network(it) => put(&db, it),
-            Change::DropNetwork(id) => delete::<Network>(&db, &[id.to_string()]),
+            Change::DropNetwork(id) => gone::<Network>(&db, &id.to_string()),
             Change::ClusterNetwork(it) => put(&db, it),
             Change::DropClusterNetwork { cluster, network } => {
                 delete::<ClusterNetwork>(&db, &[cluster.to_string(), network.to_string()])
             }
             Change::VnicProfile(it) => put(&db, it),
-            Change::DropVnicProfile(id) => delete::<VnicProfile>(&db, &[id.to_string()]),
+            Change::DropVnicProfile(id) => gone::<VnicProfile>(&db, &id.to_string()),
             Change::DiskProfile(it) => put(&db, it),
             Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
+            Change::DropUser(id) => gone::<User>(&db, &id.to_string()),
+            Change::Role(it) => put(&db, it),
+            Change::DropRole(id) => delete::<Role>(&db, &[id.to_string()]),
+            Change::Permission(it) => put(&db, it),
+            Change::DropPermission(id) => delete::<Permission>(&db, &[id.to_string()]),
+            Change::Tag(it) => put(&db, it),
+            Change::DropTag(id) => delete::<Tag>(&db, &[id.to_string()]),
+            Change::Tagged(it) => put(&db, it),
+            Change::DropTagged(it) => remove(&db, it),
+            Change::Bookmark(it) => put(&db, it),
+            Change::DropBookmark(id) => delete::<Bookmark>(&db, &[id.to_string()]),
             Change::Vm(it) => put(&db, &**it),
-            Change::DropVm(id) => delete::<Vm>(&db, &[id.to_string()]),
+            Change::DropVm(id) => gone::<Vm>(&db, &id.to_string()),
             Change::Disk(it) => put(&db, it),
-            Change::DropDisk(id) => delete::<Disk>(&db, &[id.to_string()]),
+            Change::DropDisk(id) => gone::<Disk>(&db, &id.to_string()),
             Change::Attachment(it) => put(&db, it),
             Change::DropAttachment { vm, disk } => {
                 delete::<Attachment>(&db, &[vm.to_string(), disk.to_string()])
             }
             Change::Nic(it) => put(&db, it),
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
+            Change::Snapshot(it) => put(&db, &**it),
+            Change::DropSnapshot(id) => delete::<Snapshot>(&db, &[id.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
         }?;
     }
     db.commit()?;
     Ok(())
+}
+
+/// Deletes a row with the permissions and tags that hang on it.
+fn gone<T: nouns::Noun>(db: &Connection, id: &str) -> Result<(), Fault> {
+    db.prepare_cached("DELETE FROM permissions WHERE object = ?1 OR holder = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM tagged WHERE object = ?1")?.execute([id])?;
+    delete::<T>(db, &[id.to_owned()])
 }
 
 fn history(connection: &mut Connection) -> Result<Vec<HistoryEntry>, Fault> {

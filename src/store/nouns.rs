@@ -60,17 +60,26 @@ nouns! {
     DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
     CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
     User, users: id Key, name Plain, profile Plain, password Plain;
+    Role, roles:
+        id Key, name Plain, description Plain, administrative Flag, sees_below Flag, permits Document;
+    Permission, permissions: id Key, role Plain, holder Plain, kind Plain, object Plain;
+    Tag, tags: id Key, name Plain, description Plain, parent Plain;
+    Tagged, tagged: tag Key, kind Key, object Key;
+    Bookmark, bookmarks: id Key, name Plain, value Plain;
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
         run_once Flag, started Plain, stopped Plain, machine Plain;
     Disk, disks:
-        id Key, alias Plain, description Plain, storage_domain Plain, image Plain, format Plain,
+        id Key, alias Plain, description Plain, storage_domain Plain, image Plain, parent Plain, format Plain,
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
         wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
     Nic, nics:
         id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,
         plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;
+    Snapshot, snapshots:
+        id Key, vm Plain, description Plain, kind Plain, status Plain, date Plain, spec Document,
+        machine Plain, nics Document, disks Document, memory Plain;
     Event, events:
         id Key, code Plain, severity Plain, time Plain, text Plain, correlation Plain, user Document,
         about Document, origin Plain, custom_id Plain, flood_rate Plain, custom_data Plain, deleted Flag;

@@ -96,6 +96,7 @@ fn disk(n: u8, alias: &str, size: u64, flag: bool) -> Disk {
         description: String::new(),
         storage_domain: StorageDomainId(id(3)),
         image: ImageId(id(n)),
+        parent: flag.then(|| ImageId(id(n + 4))),
         format: if flag { DiskFormat::Raw } else { DiskFormat::Cow },
         sparse: !flag,
         size,
@@ -127,6 +128,36 @@ fn nic(vm: u8, n: u8, flag: bool) -> Nic {
     }
 }
 
+fn tag(n: u8, name: &str) -> Tag {
+    Tag { id: TagId(id(n)), name: name.into(), description: String::new(), parent: ROOT_TAG }
+}
+
+fn snapshot(of: u8, n: u8, description: &str, flag: bool) -> Snapshot {
+    let attachment = Attachment {
+        vm: VmId(id(of)),
+        disk: DiskId(id(n)),
+        active: flag,
+        read_only: false,
+        target: "vda".into(),
+    };
+    Snapshot {
+        id: SnapshotId(id(n)),
+        vm: VmId(id(of)),
+        description: description.into(),
+        kind: if flag { SnapshotKind::Regular } else { SnapshotKind::Preview },
+        status: SnapshotStatus::Locked,
+        date: Timestamp::now(),
+        spec: vm(of, description, flag).spec,
+        machine: flag.then(|| "pc-q35-7.2".into()),
+        nics: flag.then(|| nic(of, n, flag)).into_iter().collect(),
+        disks: flag
+            .then(|| SavedDisk { disk: disk(n, description, 512, flag), attachment })
+            .into_iter()
+            .collect(),
+        memory: flag.then(|| StorageDomainId(id(3))),
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let n = 0..4u8;
     let text = "\\PC{0,8}['\"\0\n]?";
@@ -151,6 +182,10 @@ fn change() -> impl Strategy<Value = Change> {
         (n.clone(), n.clone(), any::<bool>()).prop_map(|(vm, n, flag)| Change::Nic(nic(vm, n, flag))),
         (n.clone(), n.clone())
             .prop_map(|(vm, n)| Change::DropNic { vm: VmId(id(vm)), nic: nic(vm, n, true).id }),
+        (n.clone(), n.clone(), text, any::<bool>()).prop_map(|(vm, n, description, flag)| {
+            Change::Snapshot(snapshot(vm, n, &description, flag).into())
+        }),
+        n.clone().prop_map(|n| Change::DropSnapshot(SnapshotId(id(n)))),
         (n.clone(), text).prop_map(|(n, name)| {
             Change::Intent(Intent {
                 id: IntentId(id(n)),
@@ -159,6 +194,23 @@ fn change() -> impl Strategy<Value = Change> {
                 operation: Operation::UpdateVm { before: vm(n, &name, true).into() },
             })
         }),
+        (n.clone(), text).prop_map(|(n, name)| Change::Tag(tag(n, &name))),
+        n.clone().prop_map(|n| Change::DropTag(TagId(id(n)))),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(tag, vm, on)| {
+            let tagged = Tagged { tag: TagId(id(tag)), kind: ObjectKind::Vm, object: id(vm) };
+            if on { Change::Tagged(tagged) } else { Change::DropTagged(tagged) }
+        }),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(n, on, disk)| {
+            Change::Permission(Permission {
+                id: PermissionId(id(n)),
+                role: roles::VM_OWNER,
+                holder: id(n),
+                kind: if disk { ObjectKind::Disk } else { ObjectKind::Vm },
+                object: id(on),
+            })
+        }),
+        n.clone().prop_map(|n| Change::DropPermission(PermissionId(id(n)))),
+        n.clone().prop_map(|n| Change::DropUser(UserId(id(n)))),
         n.prop_map(|n| Change::DropIntent(IntentId(id(n)))),
     ]
 }
@@ -167,7 +219,9 @@ fn change() -> impl Strategy<Value = Change> {
 fn fits(world: &World, change: &Change) -> bool {
     match change {
         Change::Nic(it) => world.vms.contains_key(&it.vm),
+        Change::Snapshot(it) => world.vms.contains_key(&it.vm),
         Change::Attachment(it) => world.vms.contains_key(&it.vm) && world.disks.contains_key(&it.disk),
+        Change::Tagged(it) => world.tags.contains_key(&it.tag),
         _ => true,
     }
 }

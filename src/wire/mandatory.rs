@@ -2,6 +2,11 @@
 
 use crate::error::{Error, Kind};
 
+/// A text that a request gives; an empty one counts as none.
+pub fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
 /// The refusal of an incomplete request: `Disk [provisionedSize|size, format] required for add`.
 pub fn missing(noun: &str, parts: &[&str], verb: &str) -> Error {
     Error::new(Kind::Incomplete, format!("{noun} [{}] required for {verb}", parts.join(", ")))

@@ -28,7 +28,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use mandatory::{missing, require};
+pub use mandatory::{filled, missing, require};
 pub use scalar::Date;
 pub use types::Head;
 
@@ -53,6 +53,11 @@ pub enum Format {
 pub trait Document: Serialize + DeserializeOwned {
     /// The name of its root element in version 4.
     const ROOT: &'static str;
+}
+
+/// A document of something that has an address of its own.
+pub trait Resource: Document {
+    fn href(&self) -> Option<&str>;
 }
 
 /// What makes a version of the API differ from the structs, which have version 4's shape.

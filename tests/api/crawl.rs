@@ -81,6 +81,11 @@ async fn furnished() -> Sim {
     sim.post(&format!("/vms/{up}/hostdevices"), device).await.is(201);
     let watchdog = "<watchdog><model>i6300esb</model><action>reset</action></watchdog>";
     sim.post(&format!("/vms/{up}/watchdogs"), watchdog).await.is(201);
+    let snapshot = "<snapshot><description>kept</description></snapshot>";
+    let path = format!("/vms/{up}/snapshots");
+    sim.send("POST", &path, &[("content-type", "application/xml"), ("expect", "201-created")], snapshot)
+        .await
+        .is(201);
     sim.start_vm(up).await;
     sim.hypervisor.set_agent(up, true);
     sim.hypervisor.log_in(up, "root");
@@ -137,7 +142,8 @@ async fn json_says_what_xml_says() {
 
 /// Whole numbers of 64 bits, decimals and times are numbers; everything else is a text.
 fn scalars(path: &str, value: &serde_json::Value) {
-    const NUMBERS: [&str; 19] = [
+    const NUMBERS: [&str; 20] = [
+        "date",
         "memory",
         "guaranteed",
         "max_scheduling_memory",

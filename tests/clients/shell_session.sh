@@ -52,6 +52,21 @@ add watchdog --parent-vm-name $name --model i6300esb --action reset
 list watchdogs --parent-vm-name $name --show-all
 list sessions --parent-vm-name $name
 list vnicprofiles
+add tag --name $name-tag --description label
+add tag --parent-vm-name $name --name $name-tag
+list tags --parent-vm-name $name
+update tag $name-tag --description relabelled
+show tag $name-tag
+remove tag $name-tag
+add bookmark --name $name-mark --value Vms
+update bookmark $name-mark --value Hosts
+show bookmark $name-mark
+remove bookmark $name-mark
+list users --query "login=admin"
+list roles
+list events --query "event_vm=$name" --max 5
+list jobs
+list permissions --parent-vm-name $name
 remove vm $name
 remove network $network
 list networks
@@ -78,6 +93,14 @@ wanted '^linked +: False'
 wanted '^plugged +: False'
 wanted 'data.current.rx'
 wanted '^action +: reset'
+wanted "^name +: $name-tag"
+wanted '^description *: relabelled'
+wanted "^name +: $name-mark"
+wanted '^value *: Hosts'
+wanted "^name +: admin"
+wanted "^name +: UserVmManager"
+wanted "^description *: VM $name was created by"
+wanted "^description *: Creating VM $name"
 if grep -nE '(=+ )?ERROR( =+)?|Traceback|unknown (option|error)' <<<"$said" >&2; then
   echo "FAILED: the shell reported an error" >&2
   failed=1

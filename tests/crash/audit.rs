@@ -50,6 +50,12 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
         let run_is_open = vm.run_once || (vm.started.is_some() && vm.stopped.is_none());
         wrong.unless(!down || !run_is_open, || format!("{} is down but its run is not over", vm.spec.name));
     }
+    for snapshot in world.snapshots.values() {
+        let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
+        wrong.unless(snapshot.status != SnapshotStatus::Locked && whole, || {
+            format!("snapshot {} is {:?}", snapshot.description, snapshot.status)
+        });
+    }
     for disk in world.disks.values() {
         wrong.unless(disk.status == DiskStatus::Ok, || format!("disk {} is {:?}", disk.alias, disk.status));
         let hangs = world.attachments_of(disk.id).count();
@@ -59,7 +65,10 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
 
 fn files(lab: &Lab, wrong: &mut Wrong) {
     let world = lab.engine.world();
-    let wanted: BTreeSet<PathBuf> = world.disks.values().map(|disk| lab.image(disk)).collect();
+    let images = world.disks.keys().flat_map(|id| world.images_of(*id));
+    let memories = world.snapshots.values().filter(|it| it.memory.is_some());
+    let memories = memories.map(|it| lab.folder().join(Snapshot::memory_file(it.id)));
+    let wanted: BTreeSet<PathBuf> = images.map(|disk| lab.image(disk)).chain(memories).collect();
     let present: BTreeSet<PathBuf> = lab.image_files().into_iter().collect();
     wrong.unless(wanted == present, || {
         let orphans: Vec<_> = present.difference(&wanted).collect();
@@ -70,6 +79,12 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
         let size = lab.images.virtual_size(&lab.image(disk), disk.format).ok();
         wrong.unless(size.is_none_or(|size| size == disk.size), || {
             format!("disk {} has {} bytes, its image {size:?}", disk.alias, disk.size)
+        });
+        let names = |image: &&Disk| (image.file_name(), image.format);
+        let promised: Vec<_> = world.chain(disk).iter().map(names).collect();
+        let real = lab.images.chain(&lab.image(disk), disk.format).ok();
+        wrong.unless(real.as_ref() == Some(&promised), || {
+            format!("disk {} is {promised:?}, its files {real:?}", disk.alias)
         });
     }
 }

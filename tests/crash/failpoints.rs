@@ -207,6 +207,50 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "create_snapshot",
+        prepare: running,
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("/vms/{}/snapshots", it.vm), SNAPSHOT));
+        },
+    },
+    Way {
+        operation: "remove_snapshot",
+        prepare: |client, name| {
+            let things = running(client, name);
+            kept(client, &things.vm);
+            things
+        },
+        request: |client, it| {
+            let path = format!("/vms/{}/snapshots/{}", it.vm, newest(client, &it.vm));
+            drop(attempt(client, "DELETE", &path, ""));
+        },
+    },
+    Way {
+        operation: "restore_snapshot",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 2);
+            kept(client, &things.vm);
+            things
+        },
+        request: |client, it| {
+            let path = format!("/vms/{}/snapshots/{}/restore", it.vm, newest(client, &it.vm));
+            drop(attempt(client, "POST", &path, "<action/>"));
+        },
+    },
+    Way {
+        operation: "end_preview",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 2);
+            let id = kept(client, &things.vm);
+            let body = format!("<action><snapshot id='{id}'/></action>");
+            client.post(&format!("/vms/{}/preview_snapshot", things.vm), &body).is(200);
+            things
+        },
+        request: |client, it| {
+            drop(attempt(client, "POST", &format!("/vms/{}/commit_snapshot", it.vm), "<action/>"));
+        },
+    },
+    Way {
         operation: "add_storage_domain",
         prepare: |client, name| Things::new(client, name, 0),
         request: |client, it| {
@@ -252,13 +296,25 @@ const WAYS: &[Way] = &[
     Way {
         operation: "undo",
         prepare: |client, name| Things::new(client, name, 0),
-        // A domain template that is none: the definition fails.
+        // Its image cannot be made.
         request: |client, it| {
             let path = format!("/vms/{}/disks", it.vm);
             drop(attempt(client, "POST", &path, &disk_document(&format!("{}-new", it.name), "")));
         },
     },
 ];
+
+const SNAPSHOT: &str = "<snapshot><description>kept</description></snapshot>";
+
+fn kept(client: &Client, vm: &str) -> String {
+    let path = format!("/vms/{vm}/snapshots");
+    client.send("POST", &path, &["Expect: 201-created"], SNAPSHOT).is(201).value("@id").unwrap()
+}
+
+fn newest(client: &Client, vm: &str) -> String {
+    let all = client.get(&format!("/vms/{vm}/snapshots")).is(200);
+    all.all("snapshot").nth(1).unwrap().value("@id").unwrap()
+}
 
 fn nic_document(name: &str) -> String {
     format!("<nic><name>{name}</name><interface>virtio</interface></nic>")
@@ -314,15 +370,14 @@ fn every_failpoint() {
             let name = format!("{}-{run}", point.replace(['.', '_'], "-"));
             let things = (way.prepare)(&place.client(), &name);
             let mut doomed = place.doomed(point);
-            let images = place.lab.daemon.state.join("images");
-            let hidden = images.with_extension("away");
+            let no_images = place.lab.daemon.tools().join("qemu-img");
             if operation == "undo" {
-                std::fs::rename(&images, &hidden).unwrap();
+                std::os::unix::fs::symlink("/bin/false", &no_images).unwrap();
             }
             (way.request)(&place.client(), &things);
             dies(&mut doomed, point);
             if operation == "undo" {
-                std::fs::rename(&hidden, &images).unwrap();
+                std::fs::remove_file(&no_images).unwrap();
             }
             slowest = slowest.max(place.recovered());
             if operation == "remove_vm" {

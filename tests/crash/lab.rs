@@ -140,6 +140,10 @@ impl Lab {
             .join(disk.file_name())
     }
 
+    pub fn folder(&self) -> PathBuf {
+        format!("{STATE}/images").into()
+    }
+
     pub fn image_files(&self) -> Vec<PathBuf> {
         let files = self.images.files();
         let other = ["boot", "isos"].map(|folder| format!("{STATE}/{folder}"));
@@ -191,6 +195,21 @@ impl Lab {
                 format!("{} {:?} {profiles:?} in {clusters} clusters", network.mtu, network.vlan),
             );
         }
+        for snapshot in world.snapshots.values() {
+            let disks: Vec<_> = snapshot
+                .disks
+                .iter()
+                .map(|saved| {
+                    let (disk, depth) = (&saved.disk, world.chain(&saved.disk).len());
+                    format!("{} {:?} {} over {depth}", disk.alias, disk.status, disk.size)
+                })
+                .collect();
+            let memory = snapshot.memory.is_some();
+            lines.insert(
+                format!("snapshot {}", snapshot.description),
+                format!("{:?} {:?} memory={memory} {disks:?}", snapshot.kind, snapshot.status),
+            );
+        }
         for domain in world.storage_domains.values() {
             let StorageDomain { name, description, data_center, active, .. } = domain;
             let rest = format!("{description:?} attached={} active={active}", data_center.is_some());
@@ -201,14 +220,15 @@ impl Lab {
             lines.insert(
                 format!("disk {}", disk.alias),
                 format!(
-                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?}",
+                    "{:?} {} {:?} bootable={} shareable={} {:?} on {hangs}, image {:?} of {}",
                     disk.status,
                     disk.size,
                     disk.interface,
                     disk.bootable,
                     disk.shareable,
                     disk.description,
-                    self.images.virtual_size(&self.image(disk), disk.format).ok()
+                    self.images.virtual_size(&self.image(disk), disk.format).ok(),
+                    world.chain(disk).len()
                 ),
             );
         }

@@ -14,6 +14,7 @@ mod numa;
 mod place;
 mod races;
 mod sim;
+mod snapshots;
 mod storage;
 mod troubles;
 

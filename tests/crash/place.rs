@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::World;
 use vireo::host::QemuImg;
-use vireo::model::{DiskFormat, DiskId};
+use vireo::model::{DiskFormat, DiskId, DiskStatus, Snapshot, SnapshotStatus};
 use vireo::store::Sqlite;
 use vireo::xml::Element;
 
@@ -96,8 +96,23 @@ impl Place {
             let name = format!("{}.{suffix}", disk.value("image_id").unwrap());
             let image = QemuImg::default().virtual_size(&folder.join(&name), format).ok();
             unless(image == size, format!("disk {alias:?} has {size:?} bytes, its image {image:?}"));
-            files.insert(name);
+            let Some(row) = stored.disks.get(&disk.value("@id").unwrap().parse().unwrap()) else { continue };
+            let promised: Vec<_> =
+                stored.chain(row).iter().map(|image| (image.file_name(), image.format)).collect();
+            let real = QemuImg::default().chain(&folder.join(&name), format).ok();
+            unless(
+                real.as_ref() == Some(&promised),
+                format!("disk {alias:?} is {promised:?}, its files {real:?}"),
+            );
+            files.extend(stored.images_of(row.id).iter().map(|image| image.file_name()));
         }
+        for snapshot in stored.snapshots.values() {
+            let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
+            let done = snapshot.status != SnapshotStatus::Locked && whole;
+            unless(done, format!("snapshot {} is {:?}", snapshot.description, snapshot.status));
+        }
+        let memories = stored.snapshots.values().filter(|snapshot| snapshot.memory.is_some());
+        files.extend(memories.map(|snapshot| Snapshot::memory_file(snapshot.id)));
         let there: BTreeSet<String> = std::fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -15,4 +15,5 @@ mod networks;
 mod nics;
 mod numa;
 mod power;
+mod snapshots;
 mod stock;

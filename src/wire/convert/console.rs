@@ -1,22 +1,15 @@
 //! Graphics consoles and the watchdog: small devices that are part of a VM's configuration.
 
-use super::{API, named, reference};
+use super::{API, Named, named, reference};
 use crate::error::{Error, Result};
 use crate::model::VmId;
 use crate::model::derived_id;
 use crate::model::vm::{Protocol, Watchdog};
-use crate::wire::types;
+use crate::wire::{filled, require, types};
 
-/// Every console of a protocol has the same id: the hex of its name.
+/// Every console of a protocol has the same id: the hex of its name in capitals.
 pub fn console_id(protocol: Protocol) -> String {
-    protocol_name(protocol).bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Vnc => "VNC",
-        Protocol::Spice => "SPICE",
-    }
+    protocol.name().to_uppercase().bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The protocol of the console with that id.
@@ -32,7 +25,7 @@ pub fn graphics_console(vm: VmId, protocol: Protocol) -> types::GraphicsConsole 
         href: Some(format!("{API}/vms/{vm}/graphicsconsoles/{id}")),
         id: Some(id),
         vm: Some(reference("vms", vm)),
-        protocol: Some(protocol_name(protocol).to_lowercase()),
+        protocol: Some(protocol.name().into()),
         ..types::GraphicsConsole::default()
     }
 }
@@ -43,8 +36,8 @@ pub fn watchdog(vm: VmId, watchdog: Watchdog) -> types::Watchdog {
         href: Some(format!("{API}/vms/{vm}/watchdogs/{id}")),
         id: Some(id.to_string()),
         vm: Some(reference("vms", vm)),
-        model: Some(super::Named::name(watchdog.model).into()),
-        action: Some(super::Named::name(watchdog.action).into()),
+        model: Some(watchdog.model.name().into()),
+        action: Some(watchdog.action.name().into()),
         ..types::Watchdog::default()
     }
 }
@@ -55,12 +48,11 @@ pub fn change_watchdog(
     present: Option<Watchdog>,
     verb: &str,
 ) -> Result<Watchdog> {
-    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (model, action) = (filled(&document.model), filled(&document.action));
-    let has = |given: &Option<String>| given.is_some() || present.is_some();
-    crate::wire::require("WatchDog", verb, &[("action", has(&action)), ("model", has(&model))])?;
-    let model = model.map(|text| named(&text)).transpose()?.or(present.map(|it| it.model));
-    let action = action.map(|text| named(&text)).transpose()?.or(present.map(|it| it.action));
+    let has = |given: Option<&str>| given.is_some() || present.is_some();
+    require("WatchDog", verb, &[("action", has(action)), ("model", has(model))])?;
+    let model = model.map(named).transpose()?.or(present.map(|it| it.model));
+    let action = action.map(named).transpose()?.or(present.map(|it| it.action));
     let both = model.zip(action).map(|(model, action)| Watchdog { model, action });
     both.ok_or_else(|| Error::bug("a watchdog without model or action was let through"))
 }

@@ -1,6 +1,7 @@
 //! Between the API's documents and the model: what a request says becomes values that are known
 //! to be of their kind, and what is becomes a document.
 
+mod access;
 mod cdrom;
 mod console;
 mod disk;
@@ -12,8 +13,10 @@ mod network;
 mod nic;
 mod numa;
 mod place;
+mod snapshot;
 mod vm;
 
+pub use access::{bookmark, everyone, permission, role, root_tag, tag};
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
 pub use disk::{DiskPlace, DiskRequest, disk};
@@ -27,6 +30,7 @@ pub use network::{NetworkRequest, cluster_network, network, profile_properties, 
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
+pub use snapshot::{active_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot};
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 
 use crate::error::{Error, Result};
@@ -35,6 +39,11 @@ use std::str::FromStr;
 
 /// The path of every resource begins with it, whatever prefix the request came in on.
 pub const API: &str = "/ovirt-engine/api";
+
+/// A text of the model; an empty one is not told.
+fn unless_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
 
 /// A reference to an item of a top-level collection.
 pub fn reference(collection: &str, id: impl std::fmt::Display) -> Ref {

@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, StepKind,
-    StorageKind, StorageStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
+    SnapshotStatus, StepKind, StorageKind, StorageStatus,
 };
 
 /// A value that the API knows by a name.
@@ -48,6 +48,9 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
+    SnapshotStatus, "SnapshotStatus":
+        SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
     StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
     StorageStatus, "StorageDomainStatus":
         StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",

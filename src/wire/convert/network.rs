@@ -1,13 +1,9 @@
 //! Networks and vNIC profiles.
 
-use super::{API, custom_properties, reference};
+use super::{API, custom_properties, reference, unless_empty};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use crate::wire::types;
-
-fn filled(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
 
 /// A network of its data center; a cluster says more about it.
 pub fn network(it: &Network) -> types::Network {
@@ -15,8 +11,8 @@ pub fn network(it: &Network) -> types::Network {
         href: reference("networks", it.id).href,
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: filled(&it.description),
-        comment: filled(&it.comment),
+        description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
         data_center: Some(reference("datacenters", it.data_center)),
         vlan: it.vlan.map(|id| types::Vlan { id: Some(id) }),
         stp: Some(it.stp),
@@ -123,8 +119,8 @@ pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
         href: reference("vnicprofiles", it.id).href,
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: filled(&it.description),
-        comment: filled(&it.comment),
+        description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
         network: Some(reference("networks", it.network)),
         port_mirroring: Some(it.port_mirroring),
         custom_properties: (!it.custom_properties.is_empty()).then(|| types::CustomProperties {

@@ -3,6 +3,7 @@
 use super::{API, Named, named, reference};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
+use crate::wire::filled;
 use crate::wire::types::{self, Ref};
 
 /// What a document says of an interface beside where it leads, in the model's values; `None` is not
@@ -33,10 +34,6 @@ impl TryFrom<&types::Nic> for NicRequest {
             on_boot: document.on_boot,
         })
     }
-}
-
-fn filled(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
 }
 
 /// The interfaces of other architectures and of passed-through devices exist; VMs here cannot have them.

@@ -1,6 +1,6 @@
 //! Where VMs live: the documents of rows. What is measured, links and actions are the caller's.
 
-use super::{API, Named, reference};
+use super::{API, Named, reference, unless_empty};
 use crate::model::vm::Vm;
 use crate::model::*;
 use crate::wire::types::{self, Ref};
@@ -15,16 +15,12 @@ fn at(collection: &str, id: impl Display) -> Option<String> {
     reference(collection, id).href
 }
 
-fn filled(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
 pub fn data_center(it: &DataCenter) -> types::DataCenter {
     types::DataCenter {
         href: at("datacenters", it.id),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: filled(&it.description),
+        description: unless_empty(&it.description),
         local: Some(true),
         storage_format: Some("v3".into()),
         version: Some(level()),
@@ -39,7 +35,7 @@ pub fn cluster(it: &Cluster) -> types::Cluster {
         href: at("clusters", it.id),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: filled(&it.description),
+        description: unless_empty(&it.description),
         data_center: Some(reference("datacenters", it.data_center)),
         version: Some(level()),
         virt_service: Some(true),
@@ -66,7 +62,7 @@ pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain 
         href: at("storagedomains", it.id),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        description: filled(&it.description),
+        description: unless_empty(&it.description),
         data_centers: it.data_center.map(|id| [Ref::bare(id)].into_iter().collect()),
         r#type: Some(it.kind.name().into()),
         master: Some(master),
@@ -100,10 +96,14 @@ pub fn cpu_profile(it: &CpuProfile) -> types::CpuProfile {
     }
 }
 
-/// A user of a profile. A directory is named, as version 3 clients know it, by the upper-case hex
-/// of its name.
+/// A directory is named, as version 3 clients know it, by the upper-case hex of its name.
+pub fn directory_id(profile: &str) -> String {
+    profile.bytes().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// A user of a profile.
 pub fn user(id: UserId, name: &str, profile: &str) -> types::User {
-    let directory = profile.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let directory = directory_id(profile);
     types::User {
         href: at("users", id),
         id: Some(id.to_string()),

@@ -33,6 +33,12 @@ macro_rules! resource {
         impl $crate::wire::Document for $name {
             const ROOT: &'static str = $root;
         }
+
+        impl $crate::wire::Resource for $name {
+            fn href(&self) -> Option<&str> {
+                self.href.as_deref()
+            }
+        }
     };
 }
 

@@ -65,7 +65,8 @@ impl Daemon {
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn tools(&self) -> PathBuf {
+    /// Programs that the daemon finds before the host's.
+    pub fn tools(&self) -> PathBuf {
         self.state.with_extension("tools")
     }
 

@@ -96,3 +96,12 @@ impl Guest {
         })
     }
 }
+
+/// Its last words say more of a failure than the time that is over.
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("== the guest's last words\n{}", super::daemon::tail(&self.said, 15));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Going back to a snapshot: a preview goes on over the frozen images while the present ones wait;
+//! it is committed, and they go with all later snapshots, or undone, and they are back.
+
+use super::snapshots::{check_no_preview, fresh_overlays, is_frozen_with, locked, present, saved};
+use super::world::{Change, Intent, Operation, Overlay, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Result};
+use crate::model::*;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a preview keeps of the present.
+const BEFORE: &str = "Active VM before the preview";
+
+impl Engine {
+    /// Shows the VM as it was, with all of its disks or with the named ones. With `commit` for good.
+    pub async fn preview_snapshot(
+        self: &Arc<Self>,
+        vm: VmId,
+        id: SnapshotId,
+        only: Option<Vec<DiskId>>,
+        commit: bool,
+    ) -> Result<()> {
+        self.snapshot(vm, id)?;
+        let (_guard, _) = self.hold_with_disks("restore snapshot", vm).await?;
+        self.may(vm, Move::Restore)?;
+        self.require_connection()?;
+        let before = SnapshotId::random();
+        let mut overlays = Vec::new();
+        let intent = self
+            .promise(|world| {
+                check_no_preview(world, vm)?;
+                let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
+                overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
+                self.check_devices(world, snapshot, &overlays, only.is_none())?;
+                let disks = world.disks_of(vm).into_iter();
+                let keeps = Snapshot {
+                    kind: SnapshotKind::Preview,
+                    disks: disks.filter(|(at, disk)| is_frozen_with(at, disk)).map(saved).collect(),
+                    ..present(world, vm, before, BEFORE)?
+                };
+                let mut changes = locked(keeps, world);
+                let busy = Snapshot { status: SnapshotStatus::Locked, ..snapshot.clone() };
+                changes.push(Change::Snapshot(Box::new(busy)));
+                let (whole, overlays) = (only.is_none(), overlays.clone());
+                Ok((
+                    Operation::PreviewSnapshot { vm, snapshot: id, before, overlays, whole, commit },
+                    changes,
+                ))
+            })
+            .await?;
+        failpoint::hit("restore_snapshot.intended");
+        let ended = self.finish_preview(vm, id, before, &overlays, only.is_none(), commit).await;
+        let changes = match ended {
+            Ok(changes) => changes,
+            Err(failure) => return Err(self.fail(intent, failure).await),
+        };
+        let follows = changes.iter().find_map(|change| match change {
+            Change::Intent(intent) => Some(intent.clone()),
+            _ => None,
+        });
+        self.settle(intent, changes).await?;
+        match follows {
+            Some(Intent { id, operation: Operation::EndPreview { vm, doomed, memories }, .. }) => {
+                self.finish_end(id, vm, &doomed, &memories).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The previewed state becomes the VM's: what came after it goes.
+    pub async fn commit_snapshot(self: &Arc<Self>, vm: VmId) -> Result<()> {
+        self.end_preview(vm, "commit snapshot", committed).await
+    }
+
+    /// The VM is what it was before the preview.
+    pub async fn undo_snapshot(self: &Arc<Self>, vm: VmId) -> Result<()> {
+        self.end_preview(vm, "undo snapshot", undone).await
+    }
+
+    async fn end_preview(
+        self: &Arc<Self>,
+        vm: VmId,
+        name: &'static str,
+        plan: impl FnOnce(&World, VmId) -> Result<(Operation, Vec<Change>)>,
+    ) -> Result<()> {
+        self.own_vm(vm)?;
+        let (_guard, _) = self.hold_with_disks(name, vm).await?;
+        self.may(vm, Move::Restore)?;
+        self.require_connection()?;
+        let mut operation = None;
+        let intent = self
+            .promise(|world| {
+                let planned = plan(world, vm)?;
+                operation = Some(planned.0.clone());
+                Ok(planned)
+            })
+            .await?;
+        failpoint::hit("end_preview.intended");
+        match operation {
+            Some(Operation::EndPreview { doomed, memories, .. }) => {
+                self.finish_end(intent, vm, &doomed, &memories).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish_end(
+        &self,
+        intent: IntentId,
+        vm: VmId,
+        doomed: &[Disk],
+        memories: &[Snapshot],
+    ) -> Result<()> {
+        // There is no way back: what fails is tried again by the next reconcile.
+        let changes = self.finish_end_preview(vm, doomed, memories).await?;
+        self.settle(intent, changes).await
+    }
+
+    /// The rows are what they are to be; the definition follows, and what nobody needs goes.
+    pub(super) async fn finish_end_preview(
+        &self,
+        vm: VmId,
+        doomed: &[Disk],
+        memories: &[Snapshot],
+    ) -> Result<Vec<Change>> {
+        self.sync_definition(vm).await?;
+        failpoint::hit("end_preview.defined");
+        let files = |wiped: bool| -> Result<Vec<PathBuf>> {
+            let world = self.world();
+            let these = doomed.iter().filter(|disk| disk.wipe_after_delete == wiped);
+            these.map(|disk| self.image_file(&world, disk)).collect()
+        };
+        self.remove_files(files(true)?, true).await?;
+        self.remove_files(files(false)?, false).await?;
+        for snapshot in memories {
+            let file = self.memory_file(snapshot)?;
+            self.remove_files(file.into_iter().collect(), false).await?;
+        }
+        self.refresh_pools();
+        Ok(vec![])
+    }
+
+    pub(super) async fn finish_preview(
+        &self,
+        vm: VmId,
+        id: SnapshotId,
+        before: SnapshotId,
+        overlays: &[Overlay],
+        whole: bool,
+        commit: bool,
+    ) -> Result<Vec<Change>> {
+        let (snapshot, kept) = (self.any_snapshot(id)?, self.any_snapshot(before)?);
+        self.make_overlays(&snapshot, overlays).await?;
+        failpoint::hit("restore_snapshot.overlaid");
+        if kept.status == SnapshotStatus::Locked {
+            let mut rows = self.overlaid(&snapshot, overlays);
+            self.record(|world| {
+                rows.extend(configured(world, vm, &snapshot, overlays, whole));
+                rows.push(Change::Snapshot(Box::new(Snapshot {
+                    status: SnapshotStatus::Ok,
+                    ..kept.clone()
+                })));
+                Ok(rows)
+            })
+            .await?;
+        }
+        failpoint::hit("restore_snapshot.switched");
+        self.sync_definition(vm).await?;
+        failpoint::hit("restore_snapshot.defined");
+        let mut changes = self.released(Snapshot { status: SnapshotStatus::InPreview, ..snapshot });
+        changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
+        if commit {
+            let mut world = self.world().clone();
+            changes.iter().for_each(|change| world.apply(change));
+            let (operation, more) = committed(&world, vm)?;
+            changes.extend(more);
+            let intent =
+                Intent { id: IntentId::random(), begun: Timestamp::now(), undoing: false, operation };
+            changes.push(Change::Intent(intent));
+        }
+        Ok(changes)
+    }
+
+    pub(super) async fn undo_preview(
+        &self,
+        vm: VmId,
+        id: SnapshotId,
+        before: SnapshotId,
+        overlays: &[Overlay],
+    ) -> Result<Vec<Change>> {
+        let (Ok(snapshot), Ok(kept)) = (self.any_snapshot(id), self.any_snapshot(before)) else {
+            return Ok(vec![]);
+        };
+        if kept.status == SnapshotStatus::Ok {
+            self.record(|world| Ok(put_back(world, &kept))).await?;
+        }
+        self.sync_definition(vm).await?;
+        let files = self.overlay_files(&snapshot, overlays)?;
+        self.remove_files(files, false).await?;
+        let mut changes = self.released(Snapshot { status: SnapshotStatus::Ok, ..snapshot });
+        changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
+        changes.push(Change::DropSnapshot(before));
+        Ok(changes)
+    }
+
+    /// Refuses a configuration that is not possible any more.
+    fn check_devices(
+        &self,
+        world: &World,
+        snapshot: &Snapshot,
+        overlays: &[Overlay],
+        whole: bool,
+    ) -> Result<()> {
+        if !whole {
+            return Ok(());
+        }
+        let cannot = |why: String| Error::conflict(format!("Cannot revert to Snapshot. {why}"));
+        let restored = |disk: DiskId| overlays.iter().any(|overlay| overlay.disk == disk);
+        for (attachment, disk) in world.disks_of(snapshot.vm) {
+            let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
+            if !restored(disk.id)
+                && let Some(saved) = snapshot.disks.iter().find(taken)
+            {
+                return Err(cannot(format!(
+                    "Disk {} is in the place of disk {}: detach it first.",
+                    disk.alias, saved.disk.alias
+                )));
+            }
+        }
+        for nic in &snapshot.nics {
+            if world.nics.values().any(|other| other.vm != snapshot.vm && other.mac == nic.mac) {
+                return Err(cannot(format!("MAC Address {} is in use by another VM.", nic.mac)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The saved disks to restore.
+fn chosen(snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
+    if let Some(unknown) = only.unwrap_or_default().iter().find(|id| snapshot.disk(**id).is_none()) {
+        return Err(Error::invalid(format!("Cannot revert to Snapshot. It has no disk {unknown}.")));
+    }
+    let wanted = |saved: &&SavedDisk| only.is_none_or(|only| only.contains(&saved.disk.id));
+    let chosen: Vec<SavedDisk> = snapshot.disks.iter().filter(wanted).cloned().collect();
+    match chosen.iter().find(|saved| saved.disk.status != DiskStatus::Ok) {
+        Some(saved) => Err(Error::conflict(format!(
+            "Cannot revert to Snapshot. Its image of disk {} is illegal.",
+            saved.disk.alias
+        ))),
+        None => Ok(chosen),
+    }
+}
+
+/// The rows of the VM as it was, but for its name and for what its disks hold. Disks that the
+/// snapshot does not have are unplugged.
+fn configured(
+    world: &World,
+    vm: VmId,
+    snapshot: &Snapshot,
+    overlays: &[Overlay],
+    whole: bool,
+) -> Vec<Change> {
+    let Some(row) = world.vms.get(&vm).filter(|_| whole) else { return Vec::new() };
+    let name = row.spec.name.clone();
+    let spec = VmSpec { name, ..snapshot.spec.clone() };
+    let row = Vm { spec, machine: snapshot.machine.clone(), next_run: None, ..row.clone() };
+    let mut changes = vec![Change::Vm(Box::new(row))];
+    changes.extend(with_nics(world, snapshot));
+    for (attachment, disk) in world.disks_of(vm) {
+        let restored = overlays.iter().any(|overlay| overlay.disk == disk.id);
+        let attachment = match snapshot.disk(disk.id).filter(|_| restored) {
+            Some(saved) => saved.attachment.clone(),
+            None if is_frozen_with(attachment, disk) => Attachment { active: false, ..attachment.clone() },
+            None => continue,
+        };
+        changes.push(Change::Attachment(attachment));
+    }
+    changes
+}
+
+/// The rows of the snapshot's network interfaces instead of the present ones.
+fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
+    let gone =
+        world.nics_of(snapshot.vm).into_iter().filter(|nic| snapshot.nics.iter().all(|it| it.id != nic.id));
+    let gone = gone.map(|nic| Change::DropNic { vm: snapshot.vm, nic: nic.id });
+    let back = snapshot.nics.iter().map(|nic| {
+        let there = |network: &NetworkId| world.networks.contains_key(network);
+        let profile = nic.profile.filter(|profile| world.vnic_profiles.contains_key(profile));
+        Change::Nic(Nic { network: nic.network.filter(there), profile, ..nic.clone() })
+    });
+    gone.chain(back).collect()
+}
+
+/// The rows of the VM as the preview found it.
+fn put_back(world: &World, kept: &Snapshot) -> Vec<Change> {
+    let mut changes = with_nics(world, kept);
+    if let Some(row) = world.vms.get(&kept.vm) {
+        let row = Vm { spec: kept.spec.clone(), machine: kept.machine.clone(), ..row.clone() };
+        changes.push(Change::Vm(Box::new(row)));
+    }
+    for SavedDisk { disk, attachment } in &kept.disks {
+        changes.push(Change::Disk(disk.clone()));
+        changes.push(Change::Attachment(attachment.clone()));
+    }
+    changes
+}
+
+/// The preview of a VM: the snapshot that it shows, and what it keeps of the present.
+fn preview(world: &World, vm: VmId) -> Result<(Snapshot, Snapshot)> {
+    let all = world.snapshots_of(vm);
+    let shown = all.iter().find(|it| it.status == SnapshotStatus::InPreview);
+    let kept = all.iter().find(|it| it.kind == SnapshotKind::Preview);
+    match (shown, kept) {
+        (Some(shown), Some(kept)) => Ok((Snapshot::clone(shown), Snapshot::clone(kept))),
+        _ => Err(Error::conflict("The VM is not previewing a Snapshot.")),
+    }
+}
+
+/// Rows without what came after the previewed snapshot, and the images that nobody needs then.
+/// Later snapshots keep the disks that were not restored.
+fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
+    let (shown, kept) = preview(world, vm)?;
+    let restored = |saved: &SavedDisk| {
+        let below = shown.disk(saved.disk.id).map(|shown| shown.disk.image);
+        below.is_some() && world.disks.get(&saved.disk.id).and_then(|disk| disk.parent) == below
+    };
+    let mut changes =
+        vec![Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..shown.clone() }))];
+    let mut memories = Vec::new();
+    for later in world.snapshots_of(vm) {
+        if later.id != kept.id && later.date <= shown.date {
+            continue;
+        }
+        memories.push(Snapshot { disks: Vec::new(), ..later.clone() });
+        let mut left = Snapshot { memory: None, ..later.clone() };
+        left.disks.retain(|saved| !restored(saved));
+        changes.push(match left.disks.is_empty() || left.id == kept.id {
+            true => Change::DropSnapshot(left.id),
+            false => Change::Snapshot(Box::new(left)),
+        });
+    }
+    memories.retain(|snapshot| snapshot.memory.is_some());
+    Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories }, changes))
+}
+
+fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
+    let (shown, kept) = preview(world, vm)?;
+    let mut changes = put_back(world, &kept);
+    changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..shown })));
+    changes.push(Change::DropSnapshot(kept.id));
+    Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories: vec![] }, changes))
+}
+
+/// The images of the VM's disks that no row names after these changes.
+fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
+    let mut after = world.clone();
+    changes.iter().for_each(|change| after.apply(change));
+    let mut doomed = Vec::new();
+    for (_, disk) in world.disks_of(vm) {
+        let stay: Vec<ImageId> = after.images_of(disk.id).iter().map(|image| image.image).collect();
+        let gone = world.images_of(disk.id).into_iter().filter(|image| !stay.contains(&image.image));
+        doomed.extend(gone.cloned());
+    }
+    doomed
+}

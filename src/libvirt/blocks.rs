@@ -1,0 +1,49 @@
+//! Snapshots of running domains and the jobs on their disks.
+
+use super::domain::{found, lookup, responsive};
+use super::raw;
+use crate::engine::ports::BlockJob;
+use crate::error::{Error, Result};
+use crate::model::VmId;
+use crate::xml;
+use virt::connect::Connect;
+use virt::sys;
+
+pub fn snapshot(connect: &Connect, id: VmId, document: &str, memory: bool) -> Result<()> {
+    // The images are there already, and libvirt keeps no metadata: the engine does.
+    let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+        | sys::VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+        | sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT;
+    let kind = match memory {
+        true => sys::VIR_DOMAIN_SNAPSHOT_CREATE_LIVE,
+        false => sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
+    };
+    responsive(connect, id)?.create_snapshot_xml(document, flags | kind)?;
+    Ok(())
+}
+
+pub fn commit(connect: &Connect, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
+    let flags =
+        sys::VIR_DOMAIN_BLOCK_COMMIT_RELATIVE | if active { sys::VIR_DOMAIN_BLOCK_COMMIT_ACTIVE } else { 0 };
+    Ok(raw::block_commit(&responsive(connect, id)?, target, base, top, flags)?)
+}
+
+pub fn job(connect: &Connect, id: VmId, target: &str) -> Result<Option<BlockJob>> {
+    let Some(domain) = found(lookup(connect, id))? else { return Ok(None) };
+    if !domain.is_active()? {
+        return Ok(None);
+    }
+    let Some((done, total)) = raw::block_job(&domain, target)? else { return Ok(None) };
+    let document = domain.xml_desc(0)?;
+    let root = xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))?;
+    let ready = root.every("devices/disk").into_iter().any(|disk| {
+        disk.value("target/@dev").as_deref() == Some(target)
+            && disk.value("mirror/@ready").as_deref() == Some("yes")
+    });
+    Ok(Some(BlockJob { done, total, ready }))
+}
+
+pub fn end_job(connect: &Connect, id: VmId, target: &str, pivot: bool) -> Result<()> {
+    let flags = if pivot { sys::VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT } else { 0 };
+    Ok(raw::block_job_abort(&responsive(connect, id)?, target, flags)?)
+}

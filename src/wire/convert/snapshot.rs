@@ -1,0 +1,77 @@
+//! Snapshots, and what they keep of a VM.
+
+use super::{API, CDROM, Named, RunState, cdrom, disk, nic, reference, vm};
+use crate::model::*;
+use crate::wire::convert::DiskPlace;
+use crate::wire::types::{self, Link};
+
+/// The snapshot as a document; links to collections and actions are the caller's.
+pub fn snapshot(snapshot: &Snapshot, row: &Vm, previous: Option<SnapshotId>) -> types::Snapshot {
+    let href = at(snapshot.vm, snapshot.id);
+    let saved = Vm { machine: snapshot.machine.clone(), ..row.clone() };
+    let state = RunState { status: Some(VmStatus::Down), ..RunState::default() };
+    let machine =
+        types::Vm { start_time: None, stop_time: None, ..vm(&saved, &snapshot.spec, &state, false) };
+    types::Snapshot {
+        id: Some(snapshot.id.to_string()),
+        description: Some(snapshot.description.clone()),
+        link: previous.map(|id| Link::new("prev", at(snapshot.vm, id))).into_iter().collect(),
+        snapshot_type: Some(snapshot.kind.name().into()),
+        vm: Some(Box::new(machine)),
+        date: Some(snapshot.date.into()),
+        snapshot_status: Some(snapshot.status.name().into()),
+        persist_memorystate: Some(snapshot.memory.is_some()),
+        href: Some(href),
+        ..types::Snapshot::default()
+    }
+}
+
+/// The snapshot that stands for the VM's present state.
+pub fn active_snapshot(row: &Vm, previous: Option<SnapshotId>, busy: bool) -> types::Snapshot {
+    let id = SnapshotId::active(row.id);
+    types::Snapshot {
+        id: Some(id.to_string()),
+        href: Some(at(row.id, id)),
+        description: Some("Active VM".into()),
+        link: previous.map(|id| Link::new("prev", at(row.id, id))).into_iter().collect(),
+        snapshot_type: Some("active".into()),
+        vm: Some(Box::new(types::Vm {
+            id: Some(row.id.to_string()),
+            href: Some(format!("{API}/vms/{}", row.id)),
+            ..types::Vm::default()
+        })),
+        date: Some(row.created.into()),
+        snapshot_status: Some(if busy { SnapshotStatus::Locked } else { SnapshotStatus::Ok }.name().into()),
+        persist_memorystate: Some(false),
+        ..types::Snapshot::default()
+    }
+}
+
+fn at(vm: VmId, id: SnapshotId) -> String {
+    format!("{API}/vms/{vm}/snapshots/{id}")
+}
+
+/// A disk as the snapshot keeps it.
+pub fn saved_disk(of: &Snapshot, saved: &SavedDisk, actual_size: u64) -> types::Disk {
+    let at = at(of.vm, of.id);
+    types::Disk {
+        href: Some(format!("{at}/disks/{}", saved.disk.id)),
+        snapshot: Some(types::DiskSnapshotRef {
+            href: Some(at),
+            id: Some(of.id.to_string()),
+            vm: Some(reference("vms", of.vm)),
+        }),
+        ..disk(&saved.disk, DiskPlace::On(&saved.attachment), actual_size, &[])
+    }
+}
+
+/// A network interface as the snapshot keeps it.
+pub fn saved_nic(of: &Snapshot, saved: &Nic) -> types::Nic {
+    types::Nic { href: Some(format!("{}/nics/{}", at(of.vm, of.id), saved.id)), ..nic(saved) }
+}
+
+/// The drive as the snapshot keeps it.
+pub fn saved_cdrom(of: &Snapshot) -> types::Cdrom {
+    let href = format!("{}/cdroms/{CDROM}", at(of.vm, of.id));
+    types::Cdrom { href: Some(href), ..cdrom(of.vm, of.spec.cdrom.clone()) }
+}

@@ -1,0 +1,192 @@
+//! Every change of snapshots.
+
+use super::lab::{Lab, grown, new_disk, onto};
+use super::sim::sweep;
+use vireo::engine::{NewDisk, NewSnapshot};
+use vireo::model::*;
+
+fn named(description: &str, memory: bool) -> NewSnapshot {
+    NewSnapshot { description: description.into(), memory, disks: None }
+}
+
+async fn snapshot(lab: &Lab, vm: VmId, new: NewSnapshot) -> SnapshotId {
+    lab.engine.create_snapshot(vm, new).await.unwrap().finished().await.unwrap()
+}
+
+/// A VM with a qcow2 and a raw disk, and so many snapshots, `s0` and so on.
+async fn with_snapshots(lab: &Lab, count: usize, runs: bool) -> (VmId, Vec<SnapshotId>) {
+    let vm = lab.vm("a").await;
+    lab.disk(new_disk("cow"), Some(onto(vm))).await.unwrap();
+    let raw = NewDisk { format: DiskFormat::Raw, ..new_disk("raw") };
+    lab.disk(raw, Some(onto(vm))).await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..count {
+        ids.push(snapshot(lab, vm, named(&format!("s{n}"), false)).await);
+    }
+    if runs {
+        lab.start(vm).await;
+    }
+    (vm, ids)
+}
+
+fn create(runs: bool, agent: bool, new: NewSnapshot) {
+    sweep(
+        async |lab| {
+            let (vm, _) = with_snapshots(lab, 1, runs).await;
+            lab.sim.set_agent(vm, agent);
+            vm
+        },
+        async |lab, vm| {
+            let made = lab.engine.create_snapshot(*vm, new.clone()).await?;
+            made.finished().await.map(drop)
+        },
+    );
+}
+
+#[test]
+fn snapshot_of_vm_that_is_down() {
+    create(false, false, named("n", true));
+}
+
+#[test]
+fn snapshot_of_vm_that_runs() {
+    create(true, false, named("n", false));
+}
+
+#[test]
+fn quiesced_snapshot() {
+    create(true, true, named("n", false));
+}
+
+#[test]
+fn snapshot_with_memory() {
+    create(true, false, named("n", true));
+}
+
+fn remove(of: usize, which: usize, runs: bool) {
+    sweep(
+        async |lab| {
+            let (vm, ids) = with_snapshots(lab, of, runs).await;
+            (vm, ids[which])
+        },
+        async |lab, (vm, id)| lab.engine.remove_snapshot(*vm, *id).await?.finished().await,
+    );
+}
+
+#[test]
+fn remove_the_only_snapshot() {
+    remove(1, 0, false);
+}
+
+#[test]
+fn remove_the_oldest_snapshot() {
+    remove(3, 0, false);
+}
+
+#[test]
+fn remove_the_only_snapshot_while_the_vm_runs() {
+    remove(1, 0, true);
+}
+
+#[test]
+fn remove_the_newest_snapshot_while_the_vm_runs() {
+    remove(2, 1, true);
+}
+
+#[test]
+fn remove_the_oldest_snapshot_while_the_vm_runs() {
+    remove(3, 0, true);
+}
+
+#[test]
+fn remove_one_disk_of_a_snapshot() {
+    sweep(
+        async |lab| {
+            let (vm, ids) = with_snapshots(lab, 2, false).await;
+            let disk = lab.engine.world().snapshots[&ids[0]].disks[0].disk.id;
+            (vm, ids[0], disk)
+        },
+        async |lab, (vm, id, disk)| lab.engine.remove_disk_snapshot(*vm, *id, *disk).await?.finished().await,
+    );
+}
+
+/// Since the snapshot the VM has changed: its configuration, the size of a disk, a disk more.
+async fn changed(lab: &Lab) -> (VmId, SnapshotId) {
+    let (vm, ids) = with_snapshots(lab, 2, false).await;
+    let disk = lab.engine.world().disks_of(vm)[0].1.id;
+    lab.engine.update_disk(disk, Some(vm), grown(2 * GIB)).await.unwrap();
+    lab.disk(new_disk("later"), Some(onto(vm))).await.unwrap();
+    lab.engine
+        .update_vm(vm, false, |spec| {
+            spec.memory = 2 * GIB;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    snapshot(lab, vm, named("latest", false)).await;
+    (vm, ids[0])
+}
+
+#[test]
+fn restore() {
+    sweep(changed, async |lab, (vm, id)| lab.engine.preview_snapshot(*vm, *id, None, true).await);
+}
+
+#[test]
+fn restore_one_disk() {
+    sweep(changed, async |lab, (vm, id)| {
+        let disk = lab.engine.world().disks_of(*vm)[0].1.id;
+        lab.engine.preview_snapshot(*vm, *id, Some(vec![disk]), true).await
+    });
+}
+
+#[test]
+fn preview() {
+    sweep(changed, async |lab, (vm, id)| lab.engine.preview_snapshot(*vm, *id, None, false).await);
+}
+
+async fn previewed(lab: &Lab) -> VmId {
+    let (vm, id) = changed(lab).await;
+    lab.engine.preview_snapshot(vm, id, None, false).await.unwrap();
+    vm
+}
+
+#[test]
+fn commit_a_preview() {
+    sweep(previewed, async |lab, vm| lab.engine.commit_snapshot(*vm).await);
+}
+
+#[test]
+fn undo_a_preview() {
+    sweep(previewed, async |lab, vm| lab.engine.undo_snapshot(*vm).await);
+}
+
+#[test]
+fn remove_vm_with_snapshots() {
+    sweep(
+        async |lab| with_snapshots(lab, 2, false).await.0,
+        async |lab, vm| lab.engine.remove_vm(*vm, false).await,
+    );
+}
+
+#[test]
+fn remove_disk_with_snapshots() {
+    sweep(
+        async |lab| {
+            let (vm, _) = with_snapshots(lab, 2, false).await;
+            lab.engine.world().disks_of(vm)[0].1.id
+        },
+        async |lab, disk| lab.engine.remove_disk(*disk).await,
+    );
+}
+
+#[test]
+fn grow_disk_with_snapshots() {
+    sweep(
+        async |lab| {
+            let (vm, _) = with_snapshots(lab, 2, false).await;
+            (vm, lab.engine.world().disks_of(vm)[0].1.id)
+        },
+        async |lab, (vm, disk)| lab.engine.update_disk(*disk, Some(*vm), grown(2 * GIB)).await,
+    );
+}

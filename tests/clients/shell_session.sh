@@ -64,7 +64,7 @@ show bookmark $name-mark
 remove bookmark $name-mark
 list users --query "login=admin"
 list roles
-list events --query "event_vm=$name" --max 5
+list events --query "event_vm=$name" --max 50
 list jobs
 list permissions --parent-vm-name $name
 remove vm $name

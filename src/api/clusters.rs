@@ -7,9 +7,10 @@ use super::request::Request;
 use super::search::{self, Searched};
 use super::{cpus, links, networks, profiles, rows};
 use crate::error::Error;
-use crate::model::{Cluster, Object};
+use crate::model::{Cluster, NetworkId, Object};
 use crate::wire::convert;
 use crate::wire::types;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const ITEM: &str = "/clusters/{cluster}";
@@ -76,16 +77,24 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     one(&app, &request, |_| true)
 }
 
+fn networks_of(app: &App, cluster: &Cluster) -> BTreeSet<NetworkId> {
+    let world = app.engine.world();
+    let here = world.cluster_networks.values().filter(|row| row.cluster == cluster.id);
+    here.map(|row| row.network).collect()
+}
+
 /// `GET /clusters/{cluster}/networks`
 pub async fn list_networks(app: Arc<App>, request: Request) -> Answer {
     let cluster = named(&app, &request)?;
-    networks::some(&app, &request, Some(&cluster), |row| row.data_center == cluster.data_center)
+    let here = networks_of(&app, &cluster);
+    networks::some(&app, &request, Some(&cluster), |row| here.contains(&row.id))
 }
 
 /// `GET /clusters/{cluster}/networks/{network}`
 pub async fn show_network(app: Arc<App>, request: Request) -> Answer {
     let cluster = named(&app, &request)?;
-    networks::one(&app, &request, Some(&cluster), |row| row.data_center == cluster.data_center)
+    let here = networks_of(&app, &cluster);
+    networks::one(&app, &request, Some(&cluster), |row| here.contains(&row.id))
 }
 
 /// `GET /clusters/{cluster}/cpuprofiles`

@@ -6,8 +6,7 @@ use super::request::Request;
 use super::search::{self, Searched};
 use super::{clusters, links, networks, rows, storage_domains};
 use crate::model::{DataCenter, DataCenterId, Object};
-use crate::wire::convert;
-use crate::wire::types;
+use crate::wire::{convert, filled, require, types};
 use std::sync::Arc;
 
 const ITEM: &str = "/datacenters/{data_center}";
@@ -102,6 +101,14 @@ pub async fn list_networks(app: Arc<App>, request: Request) -> Answer {
 pub async fn show_network(app: Arc<App>, request: Request) -> Answer {
     let id = named(&app, &request)?;
     networks::one(&app, &request, None, |row| row.data_center == id)
+}
+
+/// `POST /datacenters/{data_center}/networks`
+pub async fn add_network(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    let asked: types::Network = request.document().await?;
+    require("Network", "add", &[("id|name", filled(&asked.name).is_some())])?;
+    networks::add_to(&app, id, &asked).await
 }
 
 /// `GET /datacenters/{data_center}/storagedomains`

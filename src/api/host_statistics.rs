@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::statistics::{Entry, entry, statistics};
 use crate::wire::types::{Statistic, Statistics};
 
-const HOST: [Entry; 15] = [
+const HOST: [Entry; 16] = [
     entry("7816602b-c05c-3db7-a4da-3769f7ad8896", "memory.total", "Total memory", "bytes", false),
     entry("b7499508-c1c3-32f0-8174-c1783e57bb08", "memory.used", "Used memory", "bytes", false),
     entry("5a0fba9d-33d7-3cbf-addd-ba462040c946", "memory.free", "Free memory", "bytes", false),
@@ -16,6 +16,7 @@ const HOST: [Entry; 15] = [
     entry("1a4c1c9b-f3cc-301e-82ce-47d4b9fb5a46", "swap.free", "Free swap", "bytes", false),
     entry("27686b4e-ba8d-3576-bc70-d68cbd8a2ba9", "swap.used", "Used swap", "bytes", false),
     entry("ea00da15-de2d-3393-a7cb-810c4b19ed07", "swap.cached", "Swap also in memory", "bytes", false),
+    entry("f740b9ad-14a7-3f6c-9b80-efff44777169", "ksm.cpu.current", "KSM CPU usage", "percent", true),
     entry("a1fab379-66e2-3b1d-9914-81a9e79cb719", "cpu.current.user", "User CPU usage", "percent", true),
     entry("a98c1e11-078c-3593-a57e-4b12c1ce9815", "cpu.current.system", "System CPU usage", "percent", true),
     entry("4ae97794-f56d-3f05-a9e7-8798887cd1ac", "cpu.current.idle", "Idle CPU usage", "percent", true),
@@ -43,6 +44,7 @@ pub fn of(app: &App, href: &str, owner: impl Fn(&mut Statistic)) -> Result<Stati
         it.swap_free as f64,
         it.swap_used as f64,
         it.swap_cached as f64,
+        it.cpu_ksm,
         it.cpu_user,
         it.cpu_system,
         it.cpu_idle,

@@ -112,12 +112,18 @@ pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {
     )
 }
 
+/// A network of the cluster's data center.
+pub fn network_of(app: &App, cluster: &Cluster, reference: &Ref) -> Result<NetworkId> {
+    let world = app.engine.world();
+    let there = world.networks.values().filter(|it| it.data_center == cluster.data_center);
+    find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
 /// A network that the VM's cluster has.
 pub fn network(app: &App, vm: VmId, reference: &Ref) -> Result<NetworkId> {
     let cluster = app.engine.vm(vm)?.vm.cluster;
     let world = app.engine.world();
-    let home = world.clusters.get(&cluster).map(|cluster| cluster.data_center);
-    let there = world.networks.values().filter(|network| Some(network.data_center) == home);
+    let there = world.networks.values().filter(|it| world.cluster_networks.contains_key(&(cluster, it.id)));
     find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
         .map_err(|why| Error::invalid("Network not found in cluster").because(why))
 }

@@ -33,6 +33,7 @@ mod events;
 pub mod fault;
 mod graphics_consoles;
 mod groups;
+mod host_devices;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;

@@ -1,23 +1,27 @@
 //! `/networks`, and the networks of data centers and clusters.
 
 use super::app::App;
+use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{links, profiles, rows};
+use super::{access, links, lookup, profiles, rows};
+use crate::engine::{ClusterNetworkChange, MANAGEMENT, NetworkChange};
 use crate::error::Error;
-use crate::model::{Cluster, Network, Object};
-use crate::wire::convert;
-use crate::wire::types;
+use crate::model::{Cluster, DataCenterId, Network, NetworkId, Object};
+use crate::wire::convert::{self, NetworkRequest};
+use crate::wire::types::{self, Action, Ref};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/networks/{network}";
-const IN_CLUSTER: &str = "/clusters/{cluster}/networks/{network}";
 
 /// A network; seen from a cluster, also what it does there.
 fn document(app: &App, row: &Network, cluster: Option<&Cluster>) -> types::Network {
-    let document = convert::network(row);
-    let Some(cluster) = cluster else {
+    let world = app.engine.world();
+    let there = cluster.and_then(|cluster| world.cluster_networks.get(&(cluster.id, row.id)));
+    let Some(there) = there else {
+        let document = convert::network(row);
         let href = document.href.clone().unwrap_or_default();
         return types::Network {
             actions: links::actions(ITEM, &href),
@@ -25,15 +29,9 @@ fn document(app: &App, row: &Network, cluster: Option<&Cluster>) -> types::Netwo
             ..document
         };
     };
-    // Whatever leaves this host leaves by each of its networks.
     types::Network {
-        href: Some(links::href(IN_CLUSTER, &[&cluster.id, &row.id])),
-        cluster: Some(convert::reference("clusters", cluster.id)),
         status: Some(if app.engine.connected() { "operational" } else { "non_operational" }.into()),
-        display: Some(true),
-        usages: Some(["display", "vm", "migration", "management"].into_iter().collect()),
-        required: Some(true),
-        ..document
+        ..convert::cluster_network(row, there, row.id == MANAGEMENT)
     }
 }
 
@@ -50,9 +48,11 @@ impl Searched for Network {
             "name" => self.name.clone(),
             "id" => self.id.to_string(),
             "description" => self.description.clone(),
-            "stp" => false.to_string(),
-            "mtu" => 0.to_string(),
-            "vmnetwork" => true.to_string(),
+            "comment" => self.comment.clone(),
+            "stp" => self.stp.to_string(),
+            "mtu" => self.mtu.to_string(),
+            "vmnetwork" => self.for_vms.to_string(),
+            "vlanid" => self.vlan?.to_string(),
             "datacenter" => app.engine.world().data_centers.get(&self.data_center)?.name.clone(),
             _ => return None,
         })
@@ -96,6 +96,108 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     one(&app, &request, None, |_| true)
 }
 
+fn change(asked: &types::Network) -> Result<NetworkChange, Fault> {
+    let NetworkRequest { name, description, comment, vlan, mtu, stp, usages, .. } = asked.try_into()?;
+    let for_vms = usages.map(|usages| usages.vm);
+    Ok(NetworkChange { name, description, comment, vlan, mtu, stp, for_vms })
+}
+
+fn created(app: &App, id: NetworkId, cluster: Option<&Cluster>) -> Answer {
+    Ok(Reply::created(document(app, &app.engine.network(id)?, cluster)))
+}
+
+/// `POST /networks`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::Network = request.document().await?;
+    let home = lookup::is_named(&asked.data_center);
+    require("Network", "add", &[("dataCenter.name|id", home), ("name", filled(&asked.name).is_some())])?;
+    let home = lookup::data_center(&app, &asked.data_center.clone().unwrap_or_default())?;
+    access::require(&app, &request, 704, home)?;
+    add_to(&app, home, &asked).await
+}
+
+/// Makes a network of the data center.
+pub async fn add_to(app: &Arc<App>, home: DataCenterId, asked: &types::Network) -> Answer {
+    let id = app.engine.add_network(home, change(asked)?).await?;
+    created(app, id, None)
+}
+
+/// The network of the path; below a data center, one of its own.
+fn addressed(app: &App, request: &Request) -> Result<NetworkId, Fault> {
+    let row = rows::one(&app.engine.world().networks, request, "network")?;
+    let home = request.text("data_center");
+    match home.is_empty() || home.eq_ignore_ascii_case(&row.data_center.to_string()) {
+        true => Ok(row.id),
+        false => Err(Error::not_found(row.id).into()),
+    }
+}
+
+/// `PUT /networks/{network}`
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id = addressed(&app, &request)?;
+    let asked: types::Network = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine.update_network(id, change(&asked)?).await?;
+    Ok(Reply::ok(document(&app, &app.engine.network(id)?, None)))
+}
+
+/// `DELETE /networks/{network}`
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let id = addressed(&app, &request)?;
+    request.optional::<Action>().await?;
+    app.engine.remove_network(id).await?;
+    Ok(Reply::no_content())
+}
+
+fn there(asked: &types::Network) -> Result<ClusterNetworkChange, Fault> {
+    let NetworkRequest { usages, required, .. } = asked.try_into()?;
+    Ok(ClusterNetworkChange {
+        required,
+        display: usages.map(|usages| usages.display),
+        migration: usages.map(|usages| usages.migration),
+    })
+}
+
+/// `POST /clusters/{cluster}/networks`
+pub async fn attach(app: Arc<App>, request: Request) -> Answer {
+    let cluster = rows::one(&app.engine.world().clusters, &request, "cluster")?;
+    let asked: types::Network = request.document().await?;
+    let reference = Ref { id: asked.id.clone(), name: asked.name.clone(), href: None };
+    require("Network", "add", &[("id|name", convert::is_named(&reference))])?;
+    let id = lookup::network_of(&app, &cluster, &reference)?;
+    access::require(&app, &request, 404, id)?;
+    app.engine.attach_network(cluster.id, id, there(&asked)?).await?;
+    created(&app, id, Some(&cluster))
+}
+
+/// The network of the path, which the path's cluster has.
+fn attached(app: &App, request: &Request) -> Result<(Cluster, NetworkId), Fault> {
+    let world = app.engine.world();
+    let cluster = rows::one(&world.clusters, request, "cluster")?;
+    let id: NetworkId = request.id("network")?;
+    match world.cluster_networks.contains_key(&(cluster.id, id)) {
+        true => Ok((cluster, id)),
+        false => Err(Error::not_found(id).into()),
+    }
+}
+
+/// `PUT /clusters/{cluster}/networks/{network}`
+pub async fn update_attached(app: Arc<App>, request: Request) -> Answer {
+    let (cluster, id) = attached(&app, &request)?;
+    let asked: types::Network = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine.update_cluster_network(cluster.id, id, there(&asked)?).await?;
+    Ok(Reply::ok(document(&app, &app.engine.network(id)?, Some(&cluster))))
+}
+
+/// `DELETE /clusters/{cluster}/networks/{network}`
+pub async fn detach(app: Arc<App>, request: Request) -> Answer {
+    let (cluster, id) = attached(&app, &request)?;
+    request.optional::<Action>().await?;
+    app.engine.detach_network(cluster.id, id).await?;
+    Ok(Reply::no_content())
+}
+
 /// `GET /networks/{network}/vnicprofiles`
 pub async fn list_profiles(app: Arc<App>, request: Request) -> Answer {
     let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
@@ -106,4 +208,17 @@ pub async fn list_profiles(app: Arc<App>, request: Request) -> Answer {
 pub async fn show_profile(app: Arc<App>, request: Request) -> Answer {
     let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
     profiles::one_vnic(&app, &request, |row| row.network == id)
+}
+
+/// `POST /networks/{network}/vnicprofiles`
+pub async fn add_profile(app: Arc<App>, request: Request) -> Answer {
+    let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
+    let asked: types::VnicProfile = request.document().await?;
+    profiles::add_vnic_to(&app, id, &asked).await
+}
+
+/// `DELETE /networks/{network}/vnicprofiles/{profile}`
+pub async fn remove_profile(app: Arc<App>, request: Request) -> Answer {
+    let id = rows::one(&app.engine.world().networks, &request, "network")?.id;
+    profiles::remove_vnic_of(&app, &request, |row| row.network == id).await
 }

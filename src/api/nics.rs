@@ -2,11 +2,9 @@
 
 use super::app::App;
 use super::fault::Fault;
-use super::links;
-use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::{reported_devices, statistics};
+use super::{access, links, lookup, reported_devices, rows, statistics};
 use crate::engine::NicChange;
 use crate::model::*;
 use crate::wire::convert::{self, NicRequest};
@@ -16,6 +14,8 @@ use axum::http::StatusCode;
 use std::sync::Arc;
 
 const ITEM: &str = "/vms/{vm}/nics/{nic}";
+/// The permit to put interfaces on a network.
+const USE: u16 = 9;
 
 /// An interface as lists have it; its statistics join it by `detail`.
 fn document(app: &App, nic: &Nic, request: &Request, with_statistics: bool) -> Result<types::Nic, Fault> {
@@ -64,17 +64,20 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     app.engine.vm(vm)?;
     let asked: types::Nic = request.document().await?;
     require("NIC", "add", &[("name", filled(&asked.name).is_some())])?;
-    let id = app.engine.add_nic(vm, change(&app, vm, &asked)?).await?;
+    let change = permitted(&app, &request, None, change(&app, vm, &asked)?)?;
+    let id = app.engine.add_nic(vm, change).await?;
     let document = document(&app, &app.engine.nic(vm, id)?, &request, false)?;
     Ok(Reply::created(document))
 }
 
 /// `PUT /vms/{vm}/nics/{nic}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let Nic { vm, id, .. } = addressed(&app, &request)?;
+    let before = addressed(&app, &request)?;
+    let (vm, id) = (before.vm, before.id);
     let asked: types::Nic = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_nic(vm, id, change(&app, vm, &asked)?).await?;
+    let change = permitted(&app, &request, Some(&before), change(&app, vm, &asked)?)?;
+    app.engine.update_nic(vm, id, change).await?;
     Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, &request, false)?))
 }
 
@@ -130,6 +133,39 @@ fn change(app: &App, vm: VmId, asked: &types::Nic) -> Result<NicChange, Fault> {
         boot_protocol,
         on_boot,
     })
+}
+
+/// The change, if the user may use the networks that it leads to: the profile that it names, or one
+/// of the network's. Who is to see a network's traffic needs to be trusted with its profiles.
+fn permitted(
+    app: &App,
+    request: &Request,
+    before: Option<&Nic>,
+    mut change: NicChange,
+) -> Result<NicChange, Fault> {
+    let profile = change.profile.flatten().filter(|id| before.is_none_or(|nic| nic.profile != Some(*id)));
+    let network = change.network.flatten().filter(|id| before.is_none_or(|nic| nic.network != Some(*id)));
+    match (profile, network) {
+        (Some(profile), _) => access::require(app, request, USE, profile)?,
+        (None, Some(network)) => {
+            let of_it = rows::by_name(
+                &app.engine.world().vnic_profiles,
+                |row| &row.name,
+                |row| row.network == network,
+            );
+            let usable = of_it.iter().find(|row| access::require(app, request, USE, row.id).is_ok());
+            match usable {
+                Some(usable) => change.profile = Some(Some(usable.id)),
+                None => access::require(app, request, USE, network)?,
+            }
+        }
+        (None, None) => {}
+    }
+    let seen_before = |id: &NetworkId| before.is_some_and(|nic| nic.port_mirroring.contains(id));
+    for network in change.port_mirroring.iter().flatten().filter(|id| !seen_before(id)) {
+        access::require(app, request, 1203, *network)?;
+    }
+    Ok(change)
 }
 
 /// The networks whose traffic the interface is to see.

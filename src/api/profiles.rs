@@ -1,14 +1,18 @@
 //! `/vnicprofiles`, `/diskprofiles` and `/cpuprofiles`, which differ in nothing but what they belong to.
 
+use super::access;
 use super::app::App;
+use super::fault::Fault;
+use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::rows;
 use super::search::{self, Searched};
+use crate::engine::ProfileChange;
 use crate::error::Error;
-use crate::model::{CpuProfile, DiskProfile, Object, VnicProfile};
-use crate::wire::convert;
-use crate::wire::types;
+use crate::model::{CpuProfile, DiskProfile, NetworkId, Object, VnicProfile};
+use crate::wire::types::{self, Action};
+use crate::wire::{convert, filled, require};
 use std::sync::Arc;
 
 macro_rules! profiles {
@@ -65,4 +69,63 @@ profiles! {
         DiskProfiles of disk_profile: some_disk one_disk list_disk show_disk;
     CpuProfile in cpu_profiles is convert::cpu_profile,
         CpuProfiles of cpu_profile: some_cpu one_cpu list_cpu show_cpu;
+}
+
+fn change(asked: &types::VnicProfile) -> Result<ProfileChange, Fault> {
+    Ok(ProfileChange {
+        name: asked.name.clone(),
+        description: asked.description.clone(),
+        comment: asked.comment.clone(),
+        port_mirroring: asked.port_mirroring,
+        custom_properties: convert::profile_properties(asked)?,
+    })
+}
+
+/// `POST /vnicprofiles`
+pub async fn add_vnic(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::VnicProfile = request.document().await?;
+    let network = asked.network.as_ref().and_then(|network| network.id.as_deref()).unwrap_or_default();
+    require("VnicProfile", "add", &[("network.id", !network.is_empty())])?;
+    let network = convert::parse_id(network, "Network")?;
+    access::require(&app, &request, 1204, network)?;
+    add_vnic_to(&app, network, &asked).await
+}
+
+/// Makes a profile of the network.
+pub async fn add_vnic_to(app: &App, network: NetworkId, asked: &types::VnicProfile) -> Answer {
+    require("VnicProfile", "add", &[("name", filled(&asked.name).is_some())])?;
+    let id = app.engine.add_vnic_profile(network, change(asked)?).await?;
+    Ok(Reply::created(convert::vnic_profile(&app.engine.vnic_profile(id)?)))
+}
+
+/// `PUT /vnicprofiles/{profile}`
+pub async fn update_vnic(app: Arc<App>, request: Request) -> Answer {
+    let row = rows::one(&app.engine.world().vnic_profiles, &request, "profile")?;
+    let asked: types::VnicProfile = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), row.id)?;
+    let network = asked.network.as_ref().and_then(|network| network.id.as_deref());
+    if network.is_some_and(|id| !id.eq_ignore_ascii_case(&row.network.to_string())) {
+        return Err(Error::conflict(
+            "Cannot edit VM network interface profile. Its network cannot be changed.",
+        )
+        .into());
+    }
+    app.engine.update_vnic_profile(row.id, change(&asked)?).await?;
+    Ok(Reply::ok(convert::vnic_profile(&app.engine.vnic_profile(row.id)?)))
+}
+
+/// `DELETE /vnicprofiles/{profile}`
+pub async fn remove_vnic(app: Arc<App>, request: Request) -> Answer {
+    remove_vnic_of(&app, &request, |_| true).await
+}
+
+/// Removes the profile of the path, if it is one of those.
+pub async fn remove_vnic_of(app: &App, request: &Request, wanted: impl Fn(&VnicProfile) -> bool) -> Answer {
+    let row = rows::one(&app.engine.world().vnic_profiles, request, "profile")?;
+    if !wanted(&row) {
+        return Err(Error::not_found(row.id).into());
+    }
+    request.optional::<Action>().await?;
+    app.engine.remove_vnic_profile(row.id).await?;
+    Ok(Reply::no_content())
 }

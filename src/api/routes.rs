@@ -5,8 +5,8 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves, disks, domains, entry,
-    events, graphics_consoles, groups, host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes,
-    operating_systems, permissions, profiles, reported_devices, roles, snapshots, statistics,
+    events, graphics_consoles, groups, host_devices, host_numa_nodes, hosts, iso_files, jobs, networks, nics,
+    numa_nodes, operating_systems, permissions, profiles, reported_devices, roles, snapshots, statistics,
     storage_domains, tags, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
@@ -47,7 +47,10 @@ pub static ROUTES: &[Route] = routes![
     GET "/datacenters/{data_center}/clusters" => data_centers::list_clusters,
     GET "/datacenters/{data_center}/clusters/{cluster}" => data_centers::show_cluster,
     GET "/datacenters/{data_center}/networks" => data_centers::list_networks,
+    POST "/datacenters/{data_center}/networks" => data_centers::add_network,
     GET "/datacenters/{data_center}/networks/{network}" => data_centers::show_network,
+    PUT "/datacenters/{data_center}/networks/{network}" => networks::update,
+    DELETE "/datacenters/{data_center}/networks/{network}" => networks::remove,
     GET "/datacenters/{data_center}/storagedomains" => data_centers::list_storage_domains,
     POST "/datacenters/{data_center}/storagedomains" => storage_domains::attach,
     GET "/datacenters/{data_center}/storagedomains/{domain}" => data_centers::show_storage_domain,
@@ -58,12 +61,17 @@ pub static ROUTES: &[Route] = routes![
     GET "/clusters" => clusters::list,
     GET "/clusters/{cluster}" => clusters::show,
     GET "/clusters/{cluster}/networks" => clusters::list_networks,
+    POST "/clusters/{cluster}/networks" => networks::attach,
     GET "/clusters/{cluster}/networks/{network}" => clusters::show_network,
+    PUT "/clusters/{cluster}/networks/{network}" => networks::update_attached,
+    DELETE "/clusters/{cluster}/networks/{network}" => networks::detach,
     GET "/clusters/{cluster}/cpuprofiles" => clusters::list_cpu_profiles,
     GET "/clusters/{cluster}/cpuprofiles/{profile}" => clusters::show_cpu_profile,
 
     GET "/hosts" => hosts::list,
     GET "/hosts/{host}" => hosts::show,
+    GET "/hosts/{host}/devices" => host_devices::list_of_host,
+    GET "/hosts/{host}/devices/{device}" => host_devices::show_of_host,
     GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
     GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
     GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
@@ -91,12 +99,20 @@ pub static ROUTES: &[Route] = routes![
     GET "/storagedomains/{domain}/diskprofiles/{profile}" => storage_domains::show_profile,
 
     GET "/networks" => networks::list,
+    POST "/networks" => networks::add,
     GET "/networks/{network}" => networks::show,
+    PUT "/networks/{network}" => networks::update,
+    DELETE "/networks/{network}" => networks::remove,
     GET "/networks/{network}/vnicprofiles" => networks::list_profiles,
+    POST "/networks/{network}/vnicprofiles" => networks::add_profile,
     GET "/networks/{network}/vnicprofiles/{profile}" => networks::show_profile,
+    DELETE "/networks/{network}/vnicprofiles/{profile}" => networks::remove_profile,
 
     GET "/vnicprofiles" => profiles::list_vnic,
+    POST "/vnicprofiles" => profiles::add_vnic,
     GET "/vnicprofiles/{profile}" => profiles::show_vnic,
+    PUT "/vnicprofiles/{profile}" => profiles::update_vnic,
+    DELETE "/vnicprofiles/{profile}" => profiles::remove_vnic,
     GET "/diskprofiles" => profiles::list_disk,
     GET "/diskprofiles/{profile}" => profiles::show_disk,
     GET "/cpuprofiles" => profiles::list_cpu,
@@ -318,6 +334,11 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::show,
     DELETE "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::remove,
     POST "/vms/{vm}/graphicsconsoles/{console}/proxyticket" => graphics_consoles::proxy_ticket,
+
+    GET "/vms/{vm}/hostdevices" => host_devices::list,
+    POST "/vms/{vm}/hostdevices" => host_devices::add,
+    GET "/vms/{vm}/hostdevices/{device}" => host_devices::show,
+    DELETE "/vms/{vm}/hostdevices/{device}" => host_devices::remove,
 
     GET "/vms/{vm}/watchdogs" => watchdogs::list,
     POST "/vms/{vm}/watchdogs" => watchdogs::add,

@@ -1,6 +1,7 @@
 //! What the guest's clock starts with.
 
 use super::{Invalid, Plan};
+use crate::model::time_zone::iana;
 use crate::xml::Element;
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
@@ -8,7 +9,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     for attribute in ["timezone", "adjustment", "basis"] {
         clock.unset(attribute);
     }
-    match &plan.spec.time_zone {
+    match plan.spec.time_zone.as_deref().and_then(iana) {
         Some(zone) => {
             clock.set("offset", "timezone");
             clock.set("timezone", zone);

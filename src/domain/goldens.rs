@@ -56,6 +56,7 @@ const CASES: &[(&str, Change)] = &[
         s.vm.spec.display = Some(Display { both: true, ..Display::default() });
         s.vm.spec.watchdog = Some(Watchdog { model: WatchdogModel::I6300esb, action: WatchdogAction::Reset });
     }),
+    ("host-device", |s| s.vm.spec.host_devices = vec!["pci_0000_02_10_7".into()]),
     ("headless", |s| {
         s.vm.spec.display = None;
         s.vm.spec.serial_console = false;

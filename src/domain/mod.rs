@@ -17,9 +17,11 @@ mod device;
 mod disk;
 mod foreign;
 mod graphics;
+mod hostdev;
 mod identity;
 mod machine;
 mod memory;
+mod network;
 mod nic;
 mod numa;
 mod observe;
@@ -46,8 +48,10 @@ pub use device::holds;
 pub use disk::{copy_target, device as disk_device};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
+pub use hostdev::observe as observe_host_device;
 pub use machine::Chipset;
-pub use nic::{NOWHERE, bring_live as bring_nic_live, device as nic_device};
+pub use network::{nowhere as nowhere_network, own as own_network};
+pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
 pub use snapshot::snapshot;
 pub use target::target;
@@ -94,6 +98,8 @@ pub struct NicDevice<'a> {
     pub nic: &'a Nic,
     /// The host's `network:NAME` or `bridge:NAME`; `None` leads nowhere.
     pub network: Option<&'a str>,
+    /// libvirt's filter that the guest's frames pass.
+    pub filter: Option<&'a str>,
 }
 
 /// Why there is no such document, in the client's words.
@@ -129,6 +135,7 @@ pub const PARTS: &[Part] = &[
     video::apply,
     sound::apply,
     watchdog::apply,
+    hostdev::apply,
     balloon::apply,
     rng::apply,
     boot::apply,

@@ -10,7 +10,7 @@ use crate::xml::Element;
 pub const NOWHERE: &str = "vireo-nowhere";
 
 /// What the device says itself: what of it is absent is meant to be.
-const WRITES: &[&str] = &["mac", "source", "model", "link", "boot", "alias"];
+const WRITES: &[&str] = &["mac", "source", "model", "link", "filterref", "boot", "alias"];
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let planned: Vec<String> = plan.nics.iter().map(|device| device.nic.id.alias()).collect();
@@ -32,7 +32,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
 
 /// An interface's device: what a domain's document holds and what is plugged into a running VM.
 pub fn device(device: &NicDevice) -> Result<Element, Invalid> {
-    let NicDevice { nic, network } = *device;
+    let NicDevice { nic, network, filter } = *device;
     let (kind, name) = match network {
         None => ("network", NOWHERE),
         Some(binding) => binding
@@ -42,13 +42,17 @@ pub fn device(device: &NicDevice) -> Result<Element, Invalid> {
                 Invalid(format!("The network's binding '{binding}' leads nowhere on the host."))
             })?,
     };
-    Ok(Element::new("interface")
+    let mut interface = Element::new("interface")
         .with("type", kind)
         .child(Element::new("mac").with("address", nic.mac))
         .child(Element::new("source").with(kind, name))
         .child(Element::new("model").with("type", nic.interface.model()))
         .child(link(nic.linked))
-        .child(Element::new("alias").with("name", nic.id.alias())))
+        .child(Element::new("alias").with("name", nic.id.alias()));
+    if let Some(filter) = filter {
+        interface.push(Element::new("filterref").with("filter", filter));
+    }
+    Ok(interface)
 }
 
 fn link(up: bool) -> Element {
@@ -74,12 +78,18 @@ pub fn bring_live(live: &Element, wanted: &Element) -> Vec<Element> {
     let up = wanted.value("link/@state").as_deref() != Some("down");
     let was_up = present.value("link/@state").as_deref() != Some("down");
     let moved = network(present) != network(wanted);
-    if !moved && up == was_up {
+    let filter = |device: &Element| device.value("filterref/@filter");
+    let filtered = filter(present) == filter(wanted);
+    if !moved && filtered && up == was_up {
         return Vec::new();
     }
     // What is neither source nor link stays as libvirt has it: it refuses all else.
     let mut device = present.clone();
     device.replace(link(up));
+    if !filtered {
+        device.remove("filterref");
+        wanted.first("filterref").into_iter().for_each(|filter| device.push(filter.clone()));
+    }
     if !moved {
         return vec![device];
     }
@@ -127,6 +137,10 @@ mod tests {
         assert!(moved.iter().all(|it| network(it).as_deref() == Some("bridge:br0")));
         assert_eq!(states(&bring_live(&live, &wanted("bridge", "br0", "down"))), ["down"]);
         assert!(bring_live(&Element::new("domain"), &wanted("network", "a", "up")).is_empty());
+        let filtered = wanted("network", "a", "up").child(Element::new("filterref").with("filter", "f"));
+        let filtered = bring_live(&live, &filtered);
+        assert_eq!(filtered.len(), 1);
+        assert_eq!(filtered[0].value("filterref/@filter").as_deref(), Some("f"));
     }
 
     #[test]

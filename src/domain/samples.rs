@@ -188,8 +188,9 @@ impl Sample {
         let disks: Vec<DiskDevice> = (self.disks.iter().zip(&files))
             .map(|((disk, attachment), file)| DiskDevice { disk, attachment, file })
             .collect();
-        let nics: Vec<NicDevice> =
-            (self.nics.iter()).map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
+        let nics: Vec<NicDevice> = (self.nics.iter())
+            .map(|(nic, network)| NicDevice { nic, network: network.as_deref(), filter: None })
+            .collect();
         then(&Plan {
             vm: &self.vm,
             spec: &self.vm.spec,

@@ -1,7 +1,7 @@
 //! From rows to the document that libvirt gets: one convergent step that every change shares.
 
 use super::Engine;
-use super::nics::binding;
+use super::nics::Way;
 use super::world::World;
 use crate::domain::{self, DiskDevice, NicDevice, Plan};
 use crate::error::{Error, Result};
@@ -80,17 +80,16 @@ impl Engine {
                 Ok((disk.clone(), attachment.clone(), self.defined_file(&world, disk, present.as_ref())?))
             })
             .collect::<Result<_>>()?;
-        let nics: Vec<(Nic, Option<String>)> = world
+        let nics: Vec<(Nic, Way)> = world
             .nics_of(vm.id)
             .into_iter()
             .filter(|nic| nic.plugged)
-            .map(|nic| (nic.clone(), binding(&world, nic)))
+            .map(|nic| (nic.clone(), Way::of(&world, nic)))
             .collect();
         drop(world);
         let devices: Vec<DiskDevice<'_>> =
             disks.iter().map(|(disk, attachment, file)| DiskDevice { disk, attachment, file }).collect();
-        let nics: Vec<NicDevice<'_>> =
-            nics.iter().map(|(nic, network)| NicDevice { nic, network: network.as_deref() }).collect();
+        let nics: Vec<NicDevice<'_>> = nics.iter().map(|(nic, way)| way.device(nic)).collect();
         let boot = self.boot_files(spec)?;
         // A medium that has gone leaves the drive empty, and everything else as it can be.
         let medium = spec.cdrom.as_deref().and_then(|name| self.iso_file(name).ok());

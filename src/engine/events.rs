@@ -176,7 +176,7 @@ impl Engine {
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
-        self.ensure_nowhere().await;
+        self.ensure_networks().await;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);

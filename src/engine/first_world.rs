@@ -10,7 +10,7 @@ use uuid::{Uuid, uuid};
 pub const ADMIN: UserId = UserId(uuid!("fdfc627c-d875-11e0-90f0-83df133b58cc"));
 const DATA_CENTER: DataCenterId = DataCenterId(uuid!("00000002-0002-0002-0002-000000000255"));
 const CLUSTER: ClusterId = ClusterId(uuid!("99408929-82cf-4dc7-a532-9d998063fa95"));
-const NETWORK: NetworkId = NetworkId(uuid!("00000000-0000-0000-0000-000000000009"));
+pub const MANAGEMENT: NetworkId = NetworkId(uuid!("00000000-0000-0000-0000-000000000009"));
 pub(super) const DATA: StorageDomainId = StorageDomainId(uuid!("fabe0451-701f-4235-8f7e-e20e458819ed"));
 const DISK_PROFILE: DiskProfileId = DiskProfileId(uuid!("23fb2e0d-3062-4819-8165-3be88f2f587e"));
 
@@ -66,18 +66,35 @@ impl Engine {
                 cluster: CLUSTER,
             }));
         }
+        let management_profile = VnicProfileId::random();
         if world.networks.is_empty() {
             changes.push(Change::Network(Network {
-                id: NETWORK,
+                id: MANAGEMENT,
                 name: "ovirtmgmt".into(),
                 description: "Management network".into(),
                 data_center: DATA_CENTER,
+                comment: String::new(),
                 binding: self.settings.management.clone(),
+                vlan: None,
+                mtu: 0,
+                stp: false,
+                for_vms: true,
+            }));
+            changes.push(Change::ClusterNetwork(ClusterNetwork {
+                cluster: world.clusters.keys().next().copied().unwrap_or(CLUSTER),
+                network: MANAGEMENT,
+                required: true,
+                display: true,
+                migration: true,
             }));
             changes.push(Change::VnicProfile(VnicProfile {
-                id: VnicProfileId::random(),
+                id: management_profile,
                 name: "ovirtmgmt".into(),
-                network: NETWORK,
+                description: String::new(),
+                comment: String::new(),
+                network: MANAGEMENT,
+                port_mirroring: false,
+                custom_properties: Vec::new(),
             }));
         }
         if world.storage_domains.is_empty() {
@@ -128,6 +145,7 @@ impl Engine {
         // Only once: who takes it away means it.
         if !world.users.contains_key(&ADMIN) {
             give(roles::TEMPLATE_USER, EVERYONE, BLANK.into());
+            give(roles::VNIC_PROFILE_USER, EVERYONE, management_profile.into());
         }
         if let Some(password) = admin {
             changes.push(Change::User(User {

@@ -4,8 +4,9 @@ use super::Engine;
 use super::lane::blocking;
 use super::nics::binding_of;
 use super::ports::Copies;
+use super::world::World;
 use crate::error::Result;
-use crate::model::VmId;
+use crate::model::{NetworkId, Nic, VmId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,6 +15,13 @@ struct Receiver {
     tap: String,
     /// Where the traffic is: `network:NAME` and `bridge:NAME`.
     bindings: BTreeSet<String>,
+}
+
+/// The networks whose traffic the interface sees: by its own setting, or by its profile's.
+fn mirrored(world: &World, nic: &Nic) -> BTreeSet<NetworkId> {
+    let profile = nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
+    let by_profile = profile.filter(|profile| profile.port_mirroring).map(|profile| profile.network);
+    nic.port_mirroring.iter().copied().chain(by_profile).collect()
 }
 
 impl Engine {
@@ -70,12 +78,15 @@ impl Engine {
 
     fn receivers(&self) -> Vec<Receiver> {
         let world = self.world();
-        let nics = world.nics.values().filter(|nic| nic.plugged && !nic.port_mirroring.is_empty());
-        nics.filter_map(|nic| {
-            let bindings = nic.port_mirroring.iter().filter_map(|network| binding_of(&world, *network));
-            Some(Receiver { tap: self.tap_of(nic.vm, &nic.id.alias())?, bindings: bindings.collect() })
-        })
-        .collect()
+        let plugged = world.nics.values().filter(|nic| nic.plugged);
+        let receivers =
+            plugged.map(|nic| (nic, mirrored(&world, nic))).filter(|(_, networks)| !networks.is_empty());
+        receivers
+            .filter_map(|(nic, networks)| {
+                let bindings = networks.iter().filter_map(|network| binding_of(&world, *network));
+                Some(Receiver { tap: self.tap_of(nic.vm, &nic.id.alias())?, bindings: bindings.collect() })
+            })
+            .collect()
     }
 
     fn tap_of(&self, vm: VmId, alias: &str) -> Option<String> {

@@ -118,8 +118,10 @@ impl Engine {
             return Err(Error::conflict("MAC Address is already in use."));
         }
         let vm = world.vms.get(&nic.vm).ok_or_else(|| Error::not_found(nic.vm))?;
-        let home = world.clusters.get(&vm.cluster).map(|cluster| cluster.data_center);
-        let reachable = |id: &NetworkId| world.networks.get(id).map(|network| network.data_center) == home;
+        let reachable = |id: &NetworkId| {
+            world.cluster_networks.contains_key(&(vm.cluster, *id))
+                && world.networks.get(id).is_some_and(|network| network.for_vms)
+        };
         match nic.network.iter().chain(&nic.port_mirroring).all(reachable) {
             true => Ok(()),
             false => Err(Error::invalid("Network not found in cluster")),
@@ -294,8 +296,8 @@ impl Engine {
 
     async fn bring_nic_live(&self, nic: &Nic) -> Result<()> {
         let (vm, alias) = (nic.vm, nic.id.alias());
-        let network = binding(&self.world(), nic);
-        let wanted = domain::nic_device(&NicDevice { nic, network: network.as_deref() })?;
+        let way = Way::of(&self.world(), nic);
+        let wanted = domain::nic_device(&way.device(nic))?;
         let live = self.lane.call(move |hv| hv.document(vm, false)).await?;
         let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
         let updates: Vec<String> =
@@ -380,17 +382,10 @@ impl Engine {
             }
         }
     }
-
-    /// The isolated network of interfaces without one; a host that cannot have it serves the others.
-    pub(super) async fn ensure_nowhere(&self) {
-        if let Err(why) = self.lane.call(|hv| hv.ensure_isolated_network(domain::NOWHERE)).await {
-            tracing::warn!("the network of interfaces without one cannot be made: {why}");
-        }
-    }
 }
 
 /// Rows, and what they may become or have to go back to.
-fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
+pub(super) fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
     let open = world.intents.values().flat_map(|intent| -> Vec<&Nic> {
         match &intent.operation {
             Operation::UpdateNic { before, after } => vec![before, after],
@@ -402,9 +397,25 @@ fn claimed(world: &World) -> impl Iterator<Item = &Nic> {
     world.nics.values().chain(open)
 }
 
-/// Where on the host an interface leads.
-pub(super) fn binding(world: &World, nic: &Nic) -> Option<String> {
-    binding_of(world, nic.network?)
+/// The way of an interface on the host.
+pub(super) struct Way {
+    /// Where it leads.
+    network: Option<String>,
+    filter: Option<String>,
+}
+
+impl Way {
+    pub(super) fn of(world: &World, nic: &Nic) -> Self {
+        let profile = nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
+        Self {
+            network: nic.network.and_then(|network| binding_of(world, network)),
+            filter: profile.and_then(VnicProfile::filter).map(str::to_owned),
+        }
+    }
+
+    pub(super) fn device<'a>(&'a self, nic: &'a Nic) -> NicDevice<'a> {
+        NicDevice { nic, network: self.network.as_deref(), filter: self.filter.as_deref() }
+    }
 }
 
 /// Where on the host a network is: `network:NAME` or `bridge:NAME`.

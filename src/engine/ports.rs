@@ -251,6 +251,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Counters of the running domains that answer. Uses a connection of its own.
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>>;
 
+    /// libvirt's documents of the host's PCI and USB devices.
+    fn host_devices(&self) -> Result<Vec<String>>;
     /// Makes sure that a directory pool of that name stands on the folder and runs.
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()>;
     /// Forgets the pool, not its files; fine when it is gone already.
@@ -259,8 +261,11 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn refresh_pool(&self, name: &str) -> Result<()>;
     /// Capacity and free bytes of a pool.
     fn pool_space(&self, name: &str) -> Result<(u64, u64)>;
-    /// Makes sure that a network of that name runs whose members reach nobody, not even each other.
-    fn ensure_isolated_network(&self, name: &str) -> Result<()>;
+    /// Makes sure that the network of that document runs. One of its name that differs in what vireo
+    /// sets is made anew, which takes the network from who is on it.
+    fn ensure_network(&self, document: &str) -> Result<()>;
+    /// Fine when there is none.
+    fn drop_network(&self, name: &str) -> Result<()>;
     /// The named libvirt network exists and is active.
     fn network_active(&self, name: &str) -> Result<bool>;
 
@@ -326,8 +331,10 @@ pub struct TapCopies {
 /// By the tap that is copied.
 pub type Copies = BTreeMap<String, TapCopies>;
 
-/// Copies of traffic between the taps of this host.
+/// The network devices of this host, and copies of traffic between its taps.
 pub trait Mirrors: Send + Sync + 'static {
+    /// The host has a bridge of that name.
+    fn has_bridge(&self, name: &str) -> Result<bool>;
     /// Makes it so, and nothing else; taps that are gone meanwhile are passed over.
     fn set(&self, wanted: &Copies) -> Result<()>;
 }

@@ -170,6 +170,12 @@ impl Engine {
             Operation::RemoveStorageDomain { before, format, .. } => {
                 self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
             }
+            Operation::AddNetwork { network } => self.bring_network(*network).await.map(|()| vec![]),
+            Operation::UpdateNetwork { before } => self.bring_network(before.id).await.map(|()| vec![]),
+            Operation::RemoveNetwork { before, .. } => {
+                self.finish_remove_network(before).await.map(|()| vec![])
+            }
+            Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 if self.runs(*vm) {
                     // Who froze the guest may have died before it thawed it.
@@ -271,6 +277,14 @@ impl Engine {
             Operation::RemoveStorageDomain { before, profiles, format } => {
                 self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
             }
+            Operation::AddNetwork { network } => self.undo_add_network(*network).await,
+            Operation::UpdateNetwork { before } => self.undo_update_network(before).await.map(|()| vec![]),
+            Operation::RemoveNetwork { before, profiles, clusters } => {
+                self.undo_remove_network(before, profiles, clusters).await.map(|()| vec![])
+            }
+            Operation::UpdateVnicProfile { before } => {
+                self.undo_update_profile(before).await.map(|()| vec![])
+            }
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 self.undo_create_snapshot(*vm, *snapshot, overlays).await
             }
@@ -318,6 +332,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
+    let network = |id: &NetworkId| (Entity::Network(*id), Mode::Exclusive);
     let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
@@ -349,6 +364,11 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]
         }
+        Operation::AddNetwork { network: id } => vec![network(id)],
+        Operation::UpdateNetwork { before } | Operation::RemoveNetwork { before, .. } => {
+            vec![network(&before.id)]
+        }
+        Operation::UpdateVnicProfile { before } => vec![network(&before.network)],
         Operation::CreateSnapshot { vm: id, overlays, .. }
         | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
             std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()
@@ -363,7 +383,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) | Entity::StorageDomain(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::Network(_) | Entity::StorageDomain(_) => None,
         })
         .collect()
 }

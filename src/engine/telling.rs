@@ -124,6 +124,25 @@ impl Telling {
                 let codes = (Code::DISK_COPIED, Code::DISK_COPY_FAILED);
                 of_disk(world, *source, None, ("Copying", ""), "was copied", codes)
             }
+            Operation::AddNetwork { network } => {
+                let codes = (Code::NETWORK_ADDED, Code::NETWORK_ADD_FAILED);
+                of_network(world, world.networks.get(network), "Adding", "was added", codes)
+            }
+            Operation::UpdateNetwork { before } => {
+                let codes = (Code::NETWORK_UPDATED, Code::NETWORK_UPDATE_FAILED);
+                of_network(world, Some(before), "Updating", "was updated", codes)
+            }
+            Operation::RemoveNetwork { before, .. } => {
+                let codes = (Code::NETWORK_REMOVED, Code::NETWORK_REMOVE_FAILED);
+                of_network(world, Some(before), "Removing", "was removed", codes)
+            }
+            Operation::UpdateVnicProfile { before } => Self::new(
+                format!("Updating vNIC profile {}", before.name),
+                format!("vNIC profile {} was updated", before.name),
+                Code::VNIC_PROFILE_UPDATED,
+                Code::VNIC_PROFILE_UPDATE_FAILED,
+                world.about_network(world.networks.get(&before.network)),
+            ),
             Operation::AddStorageDomain { domain } => {
                 of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
             }
@@ -246,6 +265,18 @@ fn of_nic(
     )
 }
 
+fn of_network(
+    world: &World,
+    network: Option<&Network>,
+    doing: &str,
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
+    let name = network.map(|network| network.name.as_str()).unwrap_or_default();
+    let about = world.about_network(network);
+    Telling::new(format!("{doing} network {name}"), format!("Network {name} {did}"), done, failed, about)
+}
+
 impl Engine {
     /// How a verb on a VM is told, a foreign one included.
     pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
@@ -274,19 +305,29 @@ impl Engine {
 impl World {
     /// A VM with where it lives. There is one host.
     pub fn about_vm(&self, id: VmId) -> About {
-        let vm = self.vms.get(&id);
-        let cluster = vm.and_then(|vm| self.clusters.get(&vm.cluster));
+        let place = self.vms.get(&id).map(|vm| self.about_cluster(vm.cluster)).unwrap_or_default();
+        let vm = Some(Subject { id, name: vm_name(self, id) });
+        About { vm, cluster: place.cluster, data_center: place.data_center, ..self.about_host() }
+    }
+
+    /// A cluster with its data center.
+    pub(super) fn about_cluster(&self, id: ClusterId) -> About {
+        let cluster = self.clusters.get(&id);
         About {
-            vm: Some(Subject { id, name: vm_name(self, id) }),
-            cluster: cluster.map(|cluster| Subject { id: cluster.id, name: cluster.name.clone() }),
+            cluster: cluster.map(|cluster| Subject { id, name: cluster.name.clone() }),
             data_center: cluster.and_then(|cluster| self.about_data_center(cluster.data_center)),
-            ..self.about_host()
+            ..About::default()
         }
     }
 
     pub fn about_host(&self) -> About {
         let host = self.hosts.values().next();
         About { host: host.map(|host| Subject { id: host.id, name: host.name.clone() }), ..About::default() }
+    }
+
+    pub(super) fn about_network(&self, network: Option<&Network>) -> About {
+        let home = network.and_then(|network| self.about_data_center(network.data_center));
+        About { data_center: home, ..About::default() }
     }
 
     fn about_data_center(&self, id: DataCenterId) -> Option<Subject<DataCenterId>> {

@@ -446,7 +446,7 @@ impl Engine {
 
 /// The first difference that a VM takes only while it is down.
 fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
-    let rules: [(&'static str, bool); 22] = [
+    let rules: [(&'static str, bool); 23] = [
         ("cores", old.topology.cores != new.topology.cores),
         ("threads", old.topology.threads != new.topology.threads),
         ("sockets", new.topology.sockets < old.topology.sockets),
@@ -464,6 +464,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ),
         ("boot menu", old.boot_menu != new.boot_menu),
         ("display", old.display != new.display),
+        ("host devices", old.host_devices != new.host_devices),
         ("watchdog", old.watchdog != new.watchdog),
         ("console", old.serial_console != new.serial_console),
         ("random number generator", old.rng != new.rng),

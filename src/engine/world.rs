@@ -18,7 +18,11 @@ pub enum Change {
     StorageDomain(StorageDomain),
     DropStorageDomain(StorageDomainId),
     Network(Network),
+    DropNetwork(NetworkId),
+    ClusterNetwork(ClusterNetwork),
+    DropClusterNetwork { cluster: ClusterId, network: NetworkId },
     VnicProfile(VnicProfile),
+    DropVnicProfile(VnicProfileId),
     DiskProfile(DiskProfile),
     DropDiskProfile(DiskProfileId),
     CpuProfile(CpuProfile),
@@ -150,6 +154,21 @@ pub enum Operation {
         /// Its folder is given free.
         format: bool,
     },
+    AddNetwork {
+        network: NetworkId,
+    },
+    UpdateNetwork {
+        before: Box<Network>,
+    },
+    RemoveNetwork {
+        before: Box<Network>,
+        profiles: Vec<VnicProfile>,
+        clusters: Vec<ClusterNetwork>,
+    },
+    /// Interfaces follow their profile.
+    UpdateVnicProfile {
+        before: Box<VnicProfile>,
+    },
     CreateSnapshot {
         vm: VmId,
         snapshot: SnapshotId,
@@ -198,6 +217,7 @@ pub struct World {
     pub hosts: BTreeMap<HostId, Host>,
     pub storage_domains: BTreeMap<StorageDomainId, StorageDomain>,
     pub networks: BTreeMap<NetworkId, Network>,
+    pub cluster_networks: BTreeMap<(ClusterId, NetworkId), ClusterNetwork>,
     pub vnic_profiles: BTreeMap<VnicProfileId, VnicProfile>,
     pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
@@ -229,7 +249,20 @@ impl World {
                 self.forget(id.0);
             }
             Change::Network(it) => drop(self.networks.insert(it.id, it)),
+            Change::DropNetwork(id) => {
+                self.networks.remove(&id);
+                self.cluster_networks.retain(|(_, network), _| *network != id);
+                self.forget(id.0);
+            }
+            Change::ClusterNetwork(it) => drop(self.cluster_networks.insert((it.cluster, it.network), it)),
+            Change::DropClusterNetwork { cluster, network } => {
+                self.cluster_networks.remove(&(cluster, network));
+            }
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
+            Change::DropVnicProfile(id) => {
+                self.vnic_profiles.remove(&id);
+                self.forget(id.0);
+            }
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
             Change::DropDiskProfile(id) => drop(self.disk_profiles.remove(&id)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),

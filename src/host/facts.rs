@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 /// What does not change while the daemon runs.
@@ -47,6 +47,8 @@ pub struct HostSample {
     pub cpu_user: f64,
     pub cpu_system: f64,
     pub cpu_idle: f64,
+    /// Of one CPU, by the kernel's search for equal pages.
+    pub cpu_ksm: f64,
     /// The mean number of processes that wanted to run in the last five minutes, as percent of the processors.
     pub load_5m: f64,
 }
@@ -93,7 +95,9 @@ fn topology(folder: &Path) -> (u32, u32, u32) {
 /// those since the boot.
 #[derive(Default)]
 pub struct Meter {
-    before: Mutex<CpuTimes>,
+    before: Mutex<(CpuTimes, u64)>,
+    /// The kernel's thread that looks for equal pages.
+    ksm: OnceLock<Option<PathBuf>>,
 }
 
 impl Meter {
@@ -105,14 +109,36 @@ impl Meter {
         };
         let (memory, stat, load) = (read("/proc/meminfo")?, read("/proc/stat")?, read("/proc/loadavg")?);
         let mut sample = memory_sample(&memory);
-        let now = CpuTimes::of(&stat);
-        let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let (now, ksm) = (CpuTimes::of(&stat), self.ksm_ticks());
+        let mut last = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, ksm_before) = std::mem::replace(&mut *last, (now, ksm));
+        drop(last);
         (sample.cpu_user, sample.cpu_system, sample.cpu_idle) = now.shares_since(before);
         let cpus = stat.lines().filter(|line| line.starts_with("cpu")).count().saturating_sub(1).max(1);
+        let of_one_cpu = (now.all().saturating_sub(before.all()) as f64 / cpus as f64).max(1.0);
+        sample.cpu_ksm = ksm.saturating_sub(ksm_before) as f64 * 100.0 / of_one_cpu;
         let five_minutes: f64 = load.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or_default();
         sample.load_5m = five_minutes * 100.0 / cpus as f64;
         Ok(sample)
     }
+
+    fn ksm_ticks(&self) -> u64 {
+        let stat = self.ksm.get_or_init(|| thread("ksmd"));
+        stat.as_ref().and_then(|stat| fs::read_to_string(stat).ok()).map_or(0, |stat| ticks(&stat))
+    }
+}
+
+/// The `stat` file of a kernel's thread.
+fn thread(name: &str) -> Option<PathBuf> {
+    let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+    let is = |path: &PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
+    processes.into_iter().find(is).map(|path| path.join("stat"))
+}
+
+/// User and system time of a process: the fields 14 and 15, two of which are before its name's end.
+fn ticks(stat: &str) -> u64 {
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 fn memory_sample(text: &str) -> HostSample {
@@ -173,6 +199,10 @@ impl CpuTimes {
         }
     }
 
+    fn all(self) -> u64 {
+        self.user + self.system + self.idle
+    }
+
     /// Percent of user, system and idle time. Between two looks within a tick nothing was done.
     pub(super) fn shares_since(self, before: Self) -> (f64, f64, f64) {
         let [user, system, idle] =
@@ -213,6 +243,12 @@ mod tests {
         assert_eq!((sample.memory_used, sample.memory_free), (400 * 1024, 600 * 1024));
         assert_eq!((sample.swap_used, sample.swap_cached, sample.memory_shared), (6 * 1024, 1024, 7 * 1024));
         assert_eq!(memory_sample("").memory_used, 0);
+    }
+
+    #[test]
+    fn time_of_a_thread() {
+        assert_eq!(ticks("37 (a ) b) S 2 0 0 0 -1 2129984 0 0 0 0 3 4 0 0 25 5 1"), 7);
+        assert_eq!(ticks(""), 0);
     }
 
     #[test]

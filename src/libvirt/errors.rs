@@ -13,6 +13,7 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("controller is not mounted", Kind::Unsupported, "The host has no control group for this setting."),
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
     ("timed out waiting to open tray", Kind::Conflict, "The guest holds the CD-ROM's tray locked."),
+    ("referenced filter", Kind::Unsupported, "The host does not know the network filter."),
     ("No space left on device", Kind::Host, "The host has no space left."),
 ];
 

@@ -7,9 +7,10 @@
 //! facts       what the host offers to guests
 //! inventory   which domains there are and how they are
 //! domain      definition and power of one;  devices  its devices;  stats  counters of many
+//! host_devices  the host's own
 //! blocks      snapshots and jobs on disks of running domains
 //! guest       what guests tell of themselves
-//! storage     directory pools and networks
+//! storage     directory pools;  network  libvirt's networks
 //! raw         the calls that `virt` lacks
 //! ```
 //!
@@ -23,7 +24,9 @@ mod errors;
 mod events;
 mod facts;
 mod guest;
+mod host_devices;
 mod inventory;
+mod network;
 mod raw;
 mod stats;
 mod storage;
@@ -227,6 +230,10 @@ impl Hypervisor for Libvirt {
         self.sampler.sample(ids)
     }
 
+    fn host_devices(&self) -> Result<Vec<String>> {
+        self.link.call(Lane::Slow, host_devices::documents)
+    }
+
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.link.call(Lane::Slow, |connect| storage::ensure_pool(connect, name, folder))
     }
@@ -243,12 +250,16 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| storage::space(connect, name))
     }
 
-    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| storage::ensure_isolated_network(connect, name))
+    fn ensure_network(&self, document: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| network::ensure(connect, document))
+    }
+
+    fn drop_network(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| network::drop(connect, name))
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {
-        self.link.call(Lane::Calls, |connect| storage::network_active(connect, name))
+        self.link.call(Lane::Calls, |connect| network::active(connect, name))
     }
 
     fn rotate(&self) {

@@ -1,4 +1,4 @@
-//! Directory pools and networks.
+//! Directory pools.
 
 use super::domain::found;
 use crate::error::{Error, Result};
@@ -48,32 +48,6 @@ pub fn refresh(connect: &Connect, name: &str) -> Result<()> {
 pub fn space(connect: &Connect, name: &str) -> Result<(u64, u64)> {
     let info = lookup(connect, name)?.info()?;
     Ok((info.capacity, info.available))
-}
-
-pub fn network_active(connect: &Connect, name: &str) -> Result<bool> {
-    let active = connect.lookup_network_by_name(name).and_then(|network| network.is_active());
-    Ok(found(active.map_err(Error::from))?.unwrap_or(false))
-}
-
-/// A bridge without an address, whose ports are kept apart.
-pub fn ensure_isolated_network(connect: &Connect, name: &str) -> Result<()> {
-    let network = match found(connect.lookup_network_by_name(name).map_err(Error::from))? {
-        Some(network) => network,
-        None => {
-            let document = Element::new("network")
-                .child(Element::new("name").text(name))
-                .child(Element::new("bridge").with("stp", "off").with("delay", 0))
-                .child(Element::new("port").with("isolated", "yes"));
-            connect.define_network_xml(&document.to_string())?
-        }
-    };
-    if !network.is_active()? {
-        network.create()?;
-    }
-    if !network.autostart()? {
-        network.set_autostart(true)?;
-    }
-    Ok(())
 }
 
 fn lookup(connect: &Connect, name: &str) -> Result<StoragePool> {

@@ -10,15 +10,18 @@ pub mod cpu_set;
 pub mod disk;
 pub mod event;
 pub mod guest;
+pub mod host_device;
 pub mod ids;
 pub mod job;
 pub mod mac;
+pub mod network;
 pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod place;
 pub mod roles;
 pub mod snapshot;
+pub mod time_zone;
 pub mod vm;
 pub mod vm_state;
 
@@ -27,15 +30,16 @@ pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use event::{About, Code, Event, Severity, Subject};
 pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
+pub use host_device::{HostDevice, pci_address};
 pub use ids::*;
 pub use job::{Job, JobStatus, Step, StepKind};
 pub use mac::{Mac, MacRange};
+pub use network::{ClusterNetwork, Network, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
-    VnicProfile,
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind, StorageStatus,
 };
 pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use vm::{Vm, VmSpec};

@@ -1,4 +1,4 @@
-//! Where VMs live: data center, cluster, host, storage, networks and their profiles.
+//! Where VMs live: data center, cluster, host, storage and profiles.
 
 use super::ids::*;
 use serde::{Deserialize, Serialize};
@@ -67,23 +67,6 @@ pub enum StorageStatus {
     Active,
     /// Its folder is not there.
     Inactive,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Network {
-    pub id: NetworkId,
-    pub name: String,
-    pub description: String,
-    pub data_center: DataCenterId,
-    /// `network:NAME` or `bridge:NAME` on the host.
-    pub binding: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VnicProfile {
-    pub id: VnicProfileId,
-    pub name: String,
-    pub network: NetworkId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,9 @@ pub const SUPER_USER: RoleId = RoleId(uuid!("00000000-0000-0000-0000-00000000000
 /// What somebody who made a VM or a disk gets on it.
 pub const VM_OWNER: RoleId = RoleId(uuid!("def00006-0000-0000-0000-def000000006"));
 pub const DISK_OWNER: RoleId = RoleId(uuid!("def0000a-0000-0000-0000-def00000000b"));
+pub const NETWORK_ADMIN: RoleId = RoleId(uuid!("def00005-0000-0000-0000-def000000005"));
+/// What everybody has on the profile that a network comes with.
+pub const VNIC_PROFILE_USER: RoleId = RoleId(uuid!("def0000a-0000-0000-0000-def000000010"));
 /// What everybody has on the Blank template.
 pub const TEMPLATE_USER: RoleId = RoleId(uuid!("def00009-0000-0000-0000-def000000009"));
 
@@ -42,7 +45,7 @@ const SEEDS: &[Seed] = &[
         &[600, 601, 602, 603, 1100, 1101, 1102, 1103, 1104, 1106, 1300, 1301, 1302, 1303, 1304]),
     Seed(uuid!("def00004-0000-0000-0000-def000000004"), "HostAdmin", "Administers a host", ADMIN,
         &[100, 101, 102, 103, 104, 600, 601, 602, 603, 1300, 1301, 1302, 1303, 1304]),
-    Seed(uuid!("def00005-0000-0000-0000-def000000005"), "NetworkAdmin", "Administers networks", ADMIN,
+    Seed(NETWORK_ADMIN.0, "NetworkAdmin", "Administers networks", ADMIN,
         &[9, 104, 204, 403, 404, 703, 704, 705, 1203, 1204, 1205, 1300, 1301, 1302, 1303, 1304]),
     Seed(VM_OWNER.0, "UserVmManager", "Does everything with VMs", USER,
         &[1, 2, 3, 4, 5, 7, 9, 10, 12, 17, 18, 19, 21, 22, 502, 503, 1100, 1101, 1102, 1104, 1300]),
@@ -60,7 +63,7 @@ const SEEDS: &[Seed] = &[
         &[200, 1300]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000f"), "TemplateOwner", "Does everything with templates", USER,
         &[201, 202, 203, 204, 502, 503, 1300]),
-    Seed(uuid!("def0000a-0000-0000-0000-def000000010"), "VnicProfileUser", "Uses a vNIC profile", USER_HERE,
+    Seed(VNIC_PROFILE_USER.0, "VnicProfileUser", "Uses a vNIC profile", USER_HERE,
         &[9, 204, 1300]),
     Seed(uuid!("def0000c-0000-0000-0000-def000000000"), "ExternalEventsCreator", "Reports events", USER_HERE,
         &[1400]),

@@ -5,6 +5,7 @@ use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
 use super::ids::*;
 use super::numa::NumaNode;
+use super::time_zone::iana;
 use super::{GIB, MIB};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct VmSpec {
     pub display: Option<Display>,
     pub serial_console: bool,
     pub watchdog: Option<Watchdog>,
+    /// Devices of the host that the VM gets, by their names.
+    pub host_devices: Vec<String>,
     pub rng: Option<Rng>,
     pub io_threads: u32,
     /// `custom_emulated_machine`.
@@ -67,7 +70,7 @@ pub struct VmSpec {
     pub custom_properties: Vec<(String, String)>,
     pub delete_protected: bool,
     pub high_availability: HighAvailability,
-    /// An IANA name; `None` is UTC.
+    /// By IANA's name or by that of Windows; `None` is UTC.
     pub time_zone: Option<String>,
     pub serial_number: Option<SerialNumber>,
     pub stateless: bool,
@@ -108,6 +111,7 @@ impl Default for VmSpec {
             display: Some(Display::default()),
             serial_console: true,
             watchdog: None,
+            host_devices: Vec::new(),
             rng: None,
             io_threads: 0,
             machine: None,
@@ -391,13 +395,8 @@ impl VmSpec {
                 }
             }
         }
-        if let Some(zone) = &self.time_zone {
-            let plain = zone.len() <= 64
-                && !zone.contains("..")
-                && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
-            if !plain || jiff::tz::TimeZone::get(zone).is_err() {
-                return Err(format!("'{zone}' is not a time zone."));
-            }
+        if let Some(zone) = self.time_zone.as_ref().filter(|zone| iana(zone).is_none()) {
+            return Err(format!("'{zone}' is not a time zone."));
         }
         if let Some(SerialNumber::Custom(value)) = &self.serial_number {
             let plain = (1..=255).contains(&value.len())
@@ -416,7 +415,7 @@ impl VmSpec {
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
-        self.check_custom_properties()
+        check_properties(&self.custom_properties, CUSTOM_PROPERTIES)
     }
 
     fn check_memory(&self) -> Result<(), String> {
@@ -456,22 +455,23 @@ impl VmSpec {
         }
         Ok(())
     }
+}
 
-    fn check_custom_properties(&self) -> Result<(), String> {
-        for (index, (name, value)) in self.custom_properties.iter().enumerate() {
-            let Some((_, pattern)) = CUSTOM_PROPERTIES.iter().find(|(known, _)| known == name) else {
-                return Err(format!("The custom property '{name}' is not known."));
-            };
-            let choices = pattern.trim_start_matches("^(").trim_end_matches(")$");
-            if !choices.split('|').any(|choice| choice == value) {
-                return Err(format!("The custom property '{name}' must match {pattern}."));
-            }
-            if self.custom_properties[..index].iter().any(|(other, _)| other == name) {
-                return Err(format!("The custom property '{name}' is given twice."));
-            }
+/// Each property is one of the known ones, once, with a value that follows its pattern.
+pub fn check_properties(given: &[(String, String)], known: &[(&str, &str)]) -> Result<(), String> {
+    for (index, (name, value)) in given.iter().enumerate() {
+        let Some((_, pattern)) = known.iter().find(|(known, _)| known == name) else {
+            return Err(format!("The custom property '{name}' is not known."));
+        };
+        let choices = pattern.trim_start_matches("^(").trim_end_matches(")$");
+        if !choices.split('|').any(|choice| choice == value) {
+            return Err(format!("The custom property '{name}' must match {pattern}."));
         }
-        Ok(())
+        if given[..index].iter().any(|(other, _)| other == name) {
+            return Err(format!("The custom property '{name}' is given twice."));
+        }
     }
+    Ok(())
 }
 
 /// A VM's name: at most 255 letters, digits, `_`, `-` and `.`.

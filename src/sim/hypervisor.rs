@@ -137,6 +137,11 @@ impl Simulated {
         state.send(Event::Connected);
     }
 
+    /// The networks that libvirt has.
+    pub fn networks(&self) -> BTreeSet<String> {
+        self.state().networks.clone()
+    }
+
     /// A network of libvirt starts to exist.
     pub fn add_network(&self, name: &str) {
         self.state().networks.insert(name.to_owned());
@@ -714,6 +719,25 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn host_devices(&self) -> Result<Vec<String>> {
+        let device = |name: &str, group: &str| {
+            format!(
+                "<device><name>{name}</name><parent>computer</parent><capability type='pci'>\
+                 <product id='0x10ca'>82576 Virtual Function</product><vendor id='0x8086'>Intel</vendor>{group}\
+                 </capability></device>"
+            )
+        };
+        let usb = "<device><name>usb_1_1</name><parent>usb_usb1</parent><capability type='usb_device'>\
+                   <product id='0x0001'/><vendor id='0x0627'/></capability></device>";
+        self.look(|_| {
+            Ok(vec![
+                device("pci_0000_02_10_7", "<iommuGroup number='31'/>"),
+                device("pci_0000_00_1f_2", ""),
+                usb.to_owned(),
+            ])
+        })
+    }
+
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.change("ensure pool", |state| {
             state.pools.insert(name.to_owned(), folder.to_owned());
@@ -743,9 +767,17 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn ensure_isolated_network(&self, name: &str) -> Result<()> {
-        self.change("ensure isolated network", |state| {
-            state.networks.insert(name.to_owned());
+    fn ensure_network(&self, document: &str) -> Result<()> {
+        self.change("ensure network", |state| {
+            let document = domain::read_device(document, None)?;
+            state.networks.insert(document.value("name").unwrap_or_default());
+            Ok(())
+        })
+    }
+
+    fn drop_network(&self, name: &str) -> Result<()> {
+        self.change("drop network", |state| {
+            state.networks.remove(name);
             Ok(())
         })
     }

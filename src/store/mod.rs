@@ -12,8 +12,8 @@ use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attachment, Bookmark, Disk, DiskProfile, Event, Job, Nic, Permission, Role, Snapshot, StorageDomain, Tag,
-    Vm,
+    Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Role,
+    Snapshot, StorageDomain, Tag, Vm, VnicProfile,
 };
 use nouns::Setting;
 use rows::{Fault, all, delete, put, remove};
@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/3_storage_domains.sql"),
     include_str!("schema/4_access.sql"),
     include_str!("schema/5_snapshots.sql"),
+    include_str!("schema/6_networks.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -122,6 +123,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Host));
     found.extend(all(&db)?.into_iter().map(Change::StorageDomain));
     found.extend(all(&db)?.into_iter().map(Change::Network));
+    found.extend(all(&db)?.into_iter().map(Change::ClusterNetwork));
     found.extend(all(&db)?.into_iter().map(Change::VnicProfile));
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
@@ -158,7 +160,13 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::StorageDomain(it) => put(&db, it),
             Change::DropStorageDomain(id) => gone::<StorageDomain>(&db, &id.to_string()),
             Change::Network(it) => put(&db, it),
+            Change::DropNetwork(id) => gone::<Network>(&db, &id.to_string()),
+            Change::ClusterNetwork(it) => put(&db, it),
+            Change::DropClusterNetwork { cluster, network } => {
+                delete::<ClusterNetwork>(&db, &[cluster.to_string(), network.to_string()])
+            }
             Change::VnicProfile(it) => put(&db, it),
+            Change::DropVnicProfile(id) => gone::<VnicProfile>(&db, &id.to_string()),
             Change::DiskProfile(it) => put(&db, it),
             Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),

@@ -49,8 +49,14 @@ nouns! {
     StorageDomain, storage_domains:
         id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain,
         active Flag;
-    Network, networks: id Key, name Plain, description Plain, data_center Plain, binding Plain;
-    VnicProfile, vnic_profiles: id Key, name Plain, network Plain;
+    Network, networks:
+        id Key, name Plain, description Plain, comment Plain, data_center Plain, binding Plain, vlan Plain,
+        mtu Plain, stp Flag, for_vms Flag;
+    ClusterNetwork, cluster_networks:
+        cluster Key, network Key, required Flag, display Flag, migration Flag;
+    VnicProfile, vnic_profiles:
+        id Key, name Plain, description Plain, comment Plain, network Plain, port_mirroring Flag,
+        custom_properties Document;
     DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
     CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
     User, users: id Key, name Plain, profile Plain, password Plain;

@@ -1,4 +1,5 @@
-//! Struct to tree. Absent values and empty texts leave nothing behind; a struct always leaves a node.
+//! Struct to tree. Absent values and empty texts but ids leave nothing behind; a struct always
+//! leaves a node.
 
 use super::tree::{Node, Place, Value};
 use super::{Date, Dialect};
@@ -63,7 +64,11 @@ impl<'a> Serializer for Field<'a> {
         value.serialize(self)
     }
     fn serialize_str(self, text: &str) -> Result<(), Refused> {
-        if text.is_empty() { Ok(()) } else { self.push(Value::Text(text.to_owned())) }
+        // An empty drive has a file with an empty name.
+        if text.is_empty() && self.name != "id" {
+            return Ok(());
+        }
+        self.push(Value::Text(text.to_owned()))
     }
     fn serialize_bool(self, value: bool) -> Result<(), Refused> {
         self.push(Value::Bool(value))

@@ -278,7 +278,7 @@ async fn every_route_asks_who_comes() {
                 assert!(wanted.contains(&stranger), "{method} {}: {stranger}", route.path);
             }
             // What the body names is asked for when the body has been read.
-            _ if ["/vms", "/disks"].contains(&route.path) => {
+            _ if ["/vms", "/disks", "/networks", "/vnicprofiles"].contains(&route.path) => {
                 assert!([400, 403].contains(&nobody) && [400, 403].contains(&stranger), "{}", route.path);
             }
             _ => {
@@ -289,4 +289,76 @@ async fn every_route_asks_who_comes() {
     }
     let left = sim.get("/vms").await.is(200).each("vm", "@id");
     assert_eq!(left.len(), 2, "nothing happened");
+}
+
+/// Interfaces go where somebody lets them: on networks whose profile is everybody's or the user's.
+#[tokio::test]
+async fn networks_are_used_by_those_who_may() {
+    const PROFILE_USER: &str = "def0000a-0000-0000-0000-def000000010";
+    const NETWORK_ADMIN: &str = "def00005-0000-0000-0000-def000000005";
+    let sim = Sim::start().await;
+    let vm = sim.vm("mine").await;
+    let anna = user(&sim, "anna").await;
+    give(&sim, &format!("/vms/{vm}"), &anna, VM_MANAGER).await;
+    let body = "<network><name>red</name><data_center><name>Default</name></data_center></network>";
+    let red = sim.post("/networks", body).await.is(201).at("@id");
+    let attach = format!("<network id='{red}'/>");
+    sim.post(&format!("/clusters/{CLUSTER}/networks"), &attach).await.is(201);
+    let profiles = sim.get(&format!("/networks/{red}/vnicprofiles")).await.is(200);
+    let profile = format!("/vnicprofiles/{}", profiles.at("vnic_profile/@id"));
+
+    // A network comes with a profile for everybody.
+    let nics = format!("/vms/{vm}/nics");
+    let nic = |name: &str, more: &str| format!("<nic><name>{name}</name>{more}</nic>");
+    let on_red = "<network><name>red</name></network>";
+    let made = as_user(&sim, "anna", "POST", &nics, &[], &nic("nic1", on_red)).await.is(201);
+    let path = format!("{nics}/{}", made.at("@id"));
+
+    // Whom it is taken from stays where it is, and goes nowhere new.
+    let permissions = format!("{profile}/permissions");
+    let everybody = sim.get(&permissions).await.is(200).each("permission", "@id");
+    for id in everybody {
+        let gone = sim.delete(&format!("{permissions}/{id}")).await.status;
+        assert!([204, 404, 409].contains(&gone), "{gone}");
+    }
+    let denied = "[User is not authorized to perform this action.]";
+    let refused = as_user(&sim, "anna", "POST", &nics, &[], &nic("nic2", on_red)).await;
+    refused.refused(403, "Operation Failed", denied);
+    let moved =
+        as_user(&sim, "anna", "PUT", &path, &[], "<nic><network><name>ovirtmgmt</name></network></nic>");
+    moved.await.is(200);
+    let back = as_user(&sim, "anna", "PUT", &path, &[], &format!("<nic>{on_red}</nic>")).await;
+    back.refused(403, "Operation Failed", denied);
+    let named = format!("<vnic_profile id='{}'/>", profiles.at("vnic_profile/@id"));
+    let back = as_user(&sim, "anna", "PUT", &path, &[], &format!("<nic>{named}</nic>")).await;
+    back.refused(403, "Operation Failed", denied);
+    let spying =
+        "<port_mirroring><networks><network><name>ovirtmgmt</name></network></networks></port_mirroring>";
+    let spying = as_user(&sim, "anna", "PUT", &path, &[], &format!("<nic>{spying}</nic>")).await;
+    spying.refused(403, "Operation Failed", denied);
+    give(&sim, &profile, &anna, PROFILE_USER).await;
+    as_user(&sim, "anna", "PUT", &path, &[], &format!("<nic>{on_red}</nic>")).await.is(200);
+
+    // Who administers networks makes some, and nobody else does.
+    let body = "<network><name>blue</name><data_center><name>Default</name></data_center></network>";
+    as_user(&sim, "anna", "POST", "/networks", &[], body).await.refused(403, "Operation Failed", denied);
+    let more = format!("<vnic_profile><name>x</name><network id='{red}'/></vnic_profile>");
+    as_user(&sim, "anna", "POST", "/vnicprofiles", &[], &more).await.refused(403, "Operation Failed", denied);
+    let home = made_in(&sim).await;
+    give(&sim, &home, &anna, NETWORK_ADMIN).await;
+    let blue = as_user(&sim, "anna", "POST", "/networks", &[], body).await.is(201).at("@id");
+    as_user(&sim, "anna", "POST", "/vnicprofiles", &[], &more).await.is(201);
+    as_user(&sim, "anna", "DELETE", &format!("/networks/{blue}"), &[], "").await.is(204);
+    let told = sim.get("/events").await.is(200).each("event", "description").join("\n");
+    for sentence in [
+        "Network red was attached to cluster Default",
+        "vNIC profile x was added",
+        "Network blue was removed",
+    ] {
+        assert!(told.contains(sentence), "{sentence}: {told}");
+    }
+}
+
+async fn made_in(sim: &Sim) -> String {
+    format!("/datacenters/{}", sim.get("/datacenters").await.is(200).at("data_center/@id"))
 }

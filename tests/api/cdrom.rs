@@ -71,8 +71,13 @@ async fn the_session_and_the_configuration_are_two_things() {
     let calls = sim.hypervisor.calls();
     sim.insert(vm, ";current", "two.iso").await.is(200);
     assert_eq!(sim.hypervisor.calls(), calls, "the same medium is no change");
-    sim.insert(vm, "?current", "").await.is(200);
+    let echo = sim.insert(vm, "?current", "").await.is(200);
+    assert!(echo.body.contains("<file id=\"\"/>"), "{}", echo.body);
     assert_eq!(sim.media(vm).await, [DEBIAN, ""]);
+    let path = format!("/vms/{vm}/{DRIVE};current");
+    let headers = [("content-type", "application/json"), ("accept", "application/json")];
+    let echo = sim.send("PUT", &path, &headers, "{\"file\":{\"id\":\"\"}}").await.is(200);
+    assert_eq!(echo.json()["file"]["id"], "", "{}", echo.body);
 
     // A reboot brings back what the session took out.
     sim.post(&format!("/vms/{vm}/reboot"), "<action/>").await.is(200);

@@ -1,4 +1,4 @@
-//! Graphics consoles and the watchdog.
+//! Graphics consoles, the watchdog, devices of the host.
 
 use super::*;
 use vireo::engine::ports::Hypervisor;
@@ -114,4 +114,43 @@ async fn the_watchdog() {
     sim.delete(&path).await.is(204);
     assert_eq!(device(), None);
     sim.delete(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn devices_of_the_host() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let host = sim.get("/hosts").await.at("host/@id");
+    let all = sim.get(&format!("/hosts/{host}/devices")).await.is(200);
+    assert_eq!(all.each("host_device", "name"), ["pci_0000_00_1f_2", "pci_0000_02_10_7", "usb_1_1"]);
+    let id = all.each("host_device", "@id")[1].clone();
+    let shown = sim.get(&format!("/hosts/{host}/devices/{id}")).await.is(200);
+    assert_eq!(
+        (shown.at("iommu_group"), shown.at("product/name")),
+        ("31".into(), "82576 Virtual Function".into())
+    );
+    sim.get(&format!("/hosts/{host}/devices/00")).await.is(404);
+
+    let list = format!("/vms/{vm}/hostdevices");
+    assert_eq!(sim.get(&list).await.is(200).each("host_device", "@id").len(), 0);
+    let body = |name: &str| format!("<host_device><name>{name}</name></host_device>");
+    sim.post(&list, "<host_device/>").await.refused(
+        400,
+        "Incomplete parameters",
+        "HostDevice [id|name] required for add",
+    );
+    sim.post(&list, &body("pci_0000_ff_00_0")).await.is(404);
+    let unguarded = "[Cannot add the host device. The host's IOMMU does not guard 'pci_0000_00_1f_2'.]";
+    sim.post(&list, &body("pci_0000_00_1f_2")).await.refused(409, FAILED, unguarded);
+    sim.post(&list, &body("usb_1_1")).await.is(409);
+    let made = sim.post(&list, &format!("<host_device id='{id}'/>")).await.is(201);
+    assert_eq!((made.at("name"), made.at("vm/@id")), ("pci_0000_02_10_7".into(), vm.to_string()));
+    sim.post(&list, &body("pci_0000_02_10_7")).await.is(409);
+    let defined = || xml::parse(sim.hypervisor.document(vm, true).unwrap().unwrap().as_bytes()).unwrap();
+    assert_eq!(defined().value("devices/hostdev/source/address/@function").as_deref(), Some("0x7"));
+    let path = format!("{list}/{id}");
+    sim.get(&path).await.is(200);
+    sim.delete(&path).await.is(204);
+    sim.delete(&path).await.is(404);
+    assert_eq!(defined().every("devices/hostdev").len(), 0);
 }

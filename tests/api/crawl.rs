@@ -77,6 +77,8 @@ async fn furnished() -> Sim {
     sim.post(&format!("/vms/{up}/cdroms"), "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(201);
     sim.post(&format!("/vms/{up}/numanodes"), &numa::node(0, 512, &[0], Some(1))).await.is(201);
     sim.post(&format!("/vms/{up}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    let device = "<host_device><name>pci_0000_02_10_7</name></host_device>";
+    sim.post(&format!("/vms/{up}/hostdevices"), device).await.is(201);
     let watchdog = "<watchdog><model>i6300esb</model><action>reset</action></watchdog>";
     sim.post(&format!("/vms/{up}/watchdogs"), watchdog).await.is(201);
     let snapshot = "<snapshot><description>kept</description></snapshot>";

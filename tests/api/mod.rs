@@ -9,6 +9,7 @@ mod crawl;
 mod disks;
 mod guests;
 mod history;
+mod networks;
 mod nics;
 mod numa;
 mod places;

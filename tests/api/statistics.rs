@@ -86,6 +86,7 @@ async fn of_the_host() {
             "swap.free GAUGE BYTES INTEGER",
             "swap.used GAUGE BYTES INTEGER",
             "swap.cached GAUGE BYTES INTEGER",
+            "ksm.cpu.current GAUGE PERCENT DECIMAL",
             "cpu.current.user GAUGE PERCENT DECIMAL",
             "cpu.current.system GAUGE PERCENT DECIMAL",
             "cpu.current.idle GAUGE PERCENT DECIMAL",

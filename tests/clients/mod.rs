@@ -55,6 +55,20 @@ fn the_sdk_does_the_main_job() {
 }
 
 #[test]
+fn the_sdk_drives_networks_and_devices() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    std::fs::write(daemon.state.join("isos/tools.iso"), vec![0; 1 << 20]).unwrap();
+    passes(
+        Command::new(sdk.join("bin/python"))
+            .arg(script("sdk3_devices.py"))
+            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
+            .arg(daemon.ca())
+            .args(["--iso", "tools.iso", "--kernel"])
+            .arg(guests().unwrap().join("mini.elf")),
+    );
+}
+
+#[test]
 fn the_sdk_looks_things_up_as_administrator_and_as_user() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     passes(

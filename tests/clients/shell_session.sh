@@ -6,6 +6,7 @@ set -euo pipefail
 [ $# = 5 ] || { echo "usage: $0 SDK-FOLDER URL USER PASSWORD CA-FILE" >&2; exit 2; }
 sdk=$1 url=$2 user=$3 password=$4 ca=$5
 name=shell-$$-$RANDOM
+network=sh$RANDOM
 
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
@@ -34,6 +35,23 @@ add disk --parent-vm-name $name --name $name-disk --provisioned_size 67108864 --
 list disks --parent-vm-name $name
 update vm $name --description changed
 show vm $name
+add network --name $network --data_center-name Default --description shelled
+update network $network --description rewired
+add network --parent-cluster-name Default --name $network
+add nic --parent-vm-name $name --name nic1 --network-name $network --interface virtio
+update nic nic1 --parent-vm-name $name --linked False
+show nic nic1 --parent-vm-name $name
+action nic nic1 deactivate --parent-vm-name $name
+list nics --parent-vm-name $name --show-all
+show nic nic1 --parent-vm-name $name
+list statistics --parent-vm-name $name --parent-nic-name nic1
+remove nic nic1 --parent-vm-name $name
+list cdroms --parent-vm-name $name
+list graphicsconsoles --parent-vm-name $name
+add watchdog --parent-vm-name $name --model i6300esb --action reset
+list watchdogs --parent-vm-name $name --show-all
+list sessions --parent-vm-name $name
+list vnicprofiles
 add tag --name $name-tag --description label
 add tag --parent-vm-name $name --name $name-tag
 list tags --parent-vm-name $name
@@ -46,10 +64,12 @@ show bookmark $name-mark
 remove bookmark $name-mark
 list users --query "login=admin"
 list roles
-list events --query "event_vm=$name" --max 5
+list events --query "event_vm=$name" --max 50
 list jobs
 list permissions --parent-vm-name $name
 remove vm $name
+remove network $network
+list networks
 list vms
 TEXT
 
@@ -68,6 +88,11 @@ wanted '^memory +: 268435456'
 wanted "^name +: $name-disk"
 wanted '^description *: fresh'
 wanted '^description *: changed'
+wanted '^description *: rewired'
+wanted '^linked +: False'
+wanted '^plugged +: False'
+wanted 'data.current.rx'
+wanted '^action +: reset'
 wanted "^name +: $name-tag"
 wanted '^description *: relabelled'
 wanted "^name +: $name-mark"

@@ -16,6 +16,7 @@ pub async fn audit(lab: &Lab) -> Vec<String> {
     files(lab, &mut wrong);
     documents(lab, &mut wrong);
     mirrors(lab, &mut wrong);
+    networks(lab, &mut wrong);
     storage(lab, &mut wrong);
     reloaded(lab, &mut wrong);
     locks(lab, &mut wrong).await;
@@ -119,13 +120,47 @@ fn nics(lab: &Lab, world: &World, vm: &Vm, wrong: &mut Wrong) {
             (nic.id, (nic.mac.to_string(), network, nic.linked))
         })
         .collect();
+    let profile = |nic: &Nic| nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
+    let filtered: BTreeMap<_, _> = world
+        .nics_of(vm.id)
+        .into_iter()
+        .filter(|nic| nic.plugged)
+        .map(|nic| (nic.id.alias(), profile(nic).and_then(|it| it.filter()).map(str::to_owned)))
+        .collect();
     for persistent in [true, false] {
-        let seen = interfaces(&lab.sim.document(vm.id, persistent).unwrap().unwrap_or_default());
+        let document = lab.sim.document(vm.id, persistent).unwrap().unwrap_or_default();
+        let seen = filters(&document);
+        wrong.unless(seen == filtered, || {
+            format!("{} has the filters {seen:?}, not {filtered:?}", vm.spec.name)
+        });
+        let seen = interfaces(&document);
         let name = &vm.spec.name;
         wrong.unless(seen == wanted, || {
             format!("{name} has the interfaces {seen:?} (persistent: {persistent}), not {wanted:?}")
         });
     }
+}
+
+/// libvirt has the networks that the engine makes, and no other of its own.
+fn networks(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let made = world.networks.values().filter(|network| network.is_own());
+    let wanted: BTreeSet<String> = made.map(|network| Network::own_name(network.id)).collect();
+    let own = |name: &String| name.starts_with("vireo-") && name != "vireo-nowhere";
+    let there: BTreeSet<String> = lab.sim.networks().into_iter().filter(own).collect();
+    wrong.unless(there == wanted, || format!("libvirt has the networks {there:?}, not {wanted:?}"));
+    for profile in world.vnic_profiles.values() {
+        let of_network = world.networks.contains_key(&profile.network);
+        wrong.unless(of_network, || format!("the profile {} has no network", profile.name));
+    }
+}
+
+/// The filters of a document's interfaces.
+fn filters(document: &str) -> BTreeMap<String, Option<String>> {
+    let document = xml::parse(document.as_bytes()).unwrap();
+    let interfaces = document.every("devices/interface").into_iter();
+    let of = |one: &xml::Element| Some((one.value("alias/@name")?, one.value("filterref/@filter")));
+    interfaces.filter_map(of).collect()
 }
 
 /// What is copied is what the rows ask for.

@@ -253,6 +253,33 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "add_network",
+        prepare: |client, name| Things::new(client, name, 0),
+        request: |client, it| drop(attempt(client, "POST", "/networks", &network_document(it))),
+    },
+    Way {
+        operation: "update_network",
+        prepare: with_network,
+        request: |client, it| {
+            drop(attempt(client, "PUT", &network(client, it), "<network><mtu>9000</mtu></network>"));
+        },
+    },
+    Way {
+        operation: "remove_network",
+        prepare: with_network,
+        request: |client, it| drop(attempt(client, "DELETE", &network(client, it), "")),
+    },
+    Way {
+        operation: "update_profile",
+        prepare: with_network,
+        request: |client, it| {
+            let profiles = client.get(&format!("{}/vnicprofiles", network(client, it))).is(200);
+            let path = format!("/vnicprofiles/{}", profiles.value("vnic_profile/@id").unwrap());
+            let body = "<vnic_profile><port_mirroring>true</port_mirroring></vnic_profile>";
+            drop(attempt(client, "PUT", &path, body));
+        },
+    },
+    Way {
         operation: "create_snapshot",
         prepare: running,
         request: |client, it| {
@@ -336,6 +363,29 @@ fn newest(client: &Client, vm: &str) -> String {
 
 fn nic_document(name: &str) -> String {
     format!("<nic><name>{name}</name><interface>virtio</interface></nic>")
+}
+
+fn network_document(it: &Things) -> String {
+    let home = "<data_center><name>Default</name></data_center>";
+    format!("<network><name>{}</name>{home}</network>", network_name(it))
+}
+
+/// Short, as names of networks are.
+fn network_name(it: &Things) -> &str {
+    &it.vm[..8]
+}
+
+fn with_network(client: &Client, name: &str) -> Things {
+    let things = Things::new(client, name, 0);
+    client.post("/networks", &network_document(&things)).is(201);
+    things
+}
+
+fn network(client: &Client, it: &Things) -> String {
+    let networks = items(&client.get("/networks").is(200), "network");
+    let named =
+        |(_, network): &(&String, &Element)| network.value("name").as_deref() == Some(network_name(it));
+    format!("/networks/{}", networks.iter().find(named).unwrap().0)
 }
 
 fn host(client: &Client) -> String {
@@ -430,6 +480,11 @@ fn clean(place: &Place, things: &Things) {
             act(&client, &format!("/vms/{id}/stop"));
         }
         client.delete(&format!("/vms/{id}")).is(204);
+    }
+    for (id, network) in items(&client.get("/networks").is(200), "network") {
+        if network.value("name").as_deref() == Some(network_name(things)) {
+            client.delete(&format!("/networks/{id}")).is(204);
+        }
     }
     for disk in &things.disks {
         attempt(&client, "DELETE", &format!("/disks/{disk}"), "");

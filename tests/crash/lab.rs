@@ -191,6 +191,15 @@ impl Lab {
             let rest = format!("{description:?} attached={} active={active}", data_center.is_some());
             lines.insert(format!("storage domain {name}"), rest);
         }
+        for network in world.networks.values() {
+            let profiles = world.vnic_profiles.values().filter(|profile| profile.network == network.id);
+            let profiles: Vec<_> = profiles.map(|it| (&it.name, &it.custom_properties)).collect();
+            let clusters = world.cluster_networks.keys().filter(|(_, id)| *id == network.id).count();
+            lines.insert(
+                format!("network {}", network.name),
+                format!("{} {:?} {profiles:?} in {clusters} clusters", network.mtu, network.vlan),
+            );
+        }
         for snapshot in world.snapshots.values() {
             let disks: Vec<_> = snapshot
                 .disks

@@ -9,6 +9,7 @@ mod kills;
 mod lab;
 mod later;
 mod moves;
+mod networks;
 mod nics;
 mod numa;
 mod place;

@@ -8,7 +8,7 @@ use vireo::xml::Element;
 const DRIVE: &str = "cdroms/00000000-0000-0000-0000-000000000000";
 
 /// Puts an ISO file into the daemon's folder: its label is its name, as is what its one file says.
-fn burn(lab: &Lab, name: &str, more: &[&str]) {
+pub fn burn(lab: &Lab, name: &str, more: &[&str]) {
     let content = lab.host.root.join(format!("content-{name}"));
     std::fs::create_dir_all(&content).unwrap();
     std::fs::write(content.join("greeting"), name).unwrap();
@@ -40,7 +40,7 @@ fn boot_sector(text: &str) -> Vec<u8> {
     sector
 }
 
-fn put(vm: &Vm, flags: &str, medium: &str) -> Reply {
+pub fn put(vm: &Vm, flags: &str, medium: &str) -> Reply {
     let path = format!("{}/{DRIVE}{flags}", vm.path());
     vm.lab.client().put(&path, &format!("<cdrom><file id='{medium}'/></cdrom>"))
 }

@@ -1,8 +1,8 @@
 //! What happens to VMs behind the daemon's back shows within a second.
 
-use super::harness::{Boots, Vm, guests, lab, run, until};
+use super::harness::{Boots, Nic, Vm, guests, lab, run, until};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The API says so within a second of libvirt's event, which libvirt sends when it has cleaned
 /// up, up to two seconds after its own state has changed.
@@ -13,9 +13,41 @@ fn is_down_at_once(vm: &Vm) {
 
 /// Kills the VM's QEMU; tells which process it was.
 fn kill(vm: &Vm) -> String {
+    signal(vm, "-KILL")
+}
+
+fn signal(vm: &Vm, signal: &str) -> String {
     let qemu = vm.lab.host.qemu(&vm.id).unwrap();
-    run(Command::new("kill").args(["-KILL", &qemu]));
+    run(Command::new("kill").args([signal, &qemu]));
     qemu
+}
+
+/// A QEMU that answers nothing is told so; nobody else waits for it, and it comes back by itself.
+#[test]
+fn a_hung_guest_holds_nobody_up() {
+    let Some(lab) = lab() else { return };
+    let (hung, other) = (lab.vm("hung", Boots::Mini, ""), lab.vm("other", Boots::Mini, ""));
+    let mut guest = hung.boot();
+    other.boot();
+    signal(&hung, "-STOP");
+    let begun = Instant::now();
+    let refused = Nic::ask(&hung, "nic1", "");
+    assert!(refused.status >= 400, "{}", refused.status);
+    let waited = begun.elapsed();
+    // libvirt itself waits 30 s for its turn.
+    assert!(waited < Duration::from_secs(33), "a fault after {waited:?}");
+    assert_eq!(hung.state(), "not_responding");
+    let begun = Instant::now();
+    let nic = Nic::create(&other, "nic1", "");
+    assert_eq!(other.state(), "up");
+    assert!(begun.elapsed() < Duration::from_secs(5), "others wait: {:?}", begun.elapsed());
+    nic.act("deactivate");
+
+    signal(&hung, "-CONT");
+    hung.becomes("up", 20);
+    guest.ask("poke 20971520 3735928559");
+    let names = |vm: &Vm| lab.client().get(&format!("{}/nics", vm.path())).is(200).every("nic").len();
+    until(30, "what was refused is undone", || names(&hung) == 0);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod full;
 mod guests;
 mod kvm;
 mod moves;
+mod networks;
 mod nics;
 mod numa;
 mod power;

@@ -7,7 +7,9 @@ mod console;
 mod disk;
 mod guest;
 mod history;
+mod host_device;
 mod names;
+mod network;
 mod nic;
 mod numa;
 mod place;
@@ -22,7 +24,9 @@ pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };
 pub use history::{event, job, step};
+pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
 pub use names::{Named, named};
+pub use network::{NetworkRequest, cluster_network, network, profile_properties, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;

@@ -76,33 +76,6 @@ pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain 
     }
 }
 
-/// A network of its data center; a cluster says more about it.
-pub fn network(it: &Network) -> types::Network {
-    types::Network {
-        href: at("networks", it.id),
-        id: Some(it.id.to_string()),
-        name: Some(it.name.clone()),
-        description: unless_empty(&it.description),
-        data_center: Some(reference("datacenters", it.data_center)),
-        stp: Some(false),
-        mtu: Some(0),
-        usages: Some(["vm"].into_iter().collect()),
-        ..Default::default()
-    }
-}
-
-pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
-    types::VnicProfile {
-        href: at("vnicprofiles", it.id),
-        id: Some(it.id.to_string()),
-        name: Some(it.name.clone()),
-        network: Some(reference("networks", it.network)),
-        port_mirroring: Some(false),
-        pass_through: Some(types::VnicPassThrough { mode: Some("disabled".into()) }),
-        ..Default::default()
-    }
-}
-
 pub fn disk_profile(it: &DiskProfile) -> types::DiskProfile {
     types::DiskProfile {
         href: at("diskprofiles", it.id),

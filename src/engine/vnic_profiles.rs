@@ -1,0 +1,151 @@
+//! The vNIC profiles of networks: what interfaces of a network have in common.
+
+use super::locks::{Entity, Mode};
+use super::networks::check_unused;
+use super::world::{Change, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Result};
+use crate::model::roles;
+use crate::model::*;
+use std::sync::Arc;
+
+/// What a client says of a profile; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub port_mirroring: Option<bool>,
+    pub custom_properties: Option<Vec<(String, String)>>,
+}
+
+impl ProfileChange {
+    fn over(&self, before: &VnicProfile) -> VnicProfile {
+        let mut profile = before.clone();
+        macro_rules! set {
+            ($($field:ident),+) => {$(
+                if let Some(value) = &self.$field {
+                    profile.$field = value.clone();
+                }
+            )+};
+        }
+        set!(name, description, comment, port_mirroring, custom_properties);
+        profile
+    }
+}
+
+impl Engine {
+    pub async fn add_vnic_profile(&self, network: NetworkId, change: ProfileChange) -> Result<VnicProfileId> {
+        let id = VnicProfileId::random();
+        let blank = VnicProfile {
+            id,
+            name: String::new(),
+            description: String::new(),
+            comment: String::new(),
+            network,
+            port_mirroring: false,
+            custom_properties: Vec::new(),
+        };
+        let profile = change.over(&blank);
+        profile.check().map_err(Error::invalid)?;
+        let told = profile.clone();
+        let _guard = self.take("add vNIC profile", &[(Entity::Network(network), Mode::Exclusive)]).await?;
+        self.record(|world| {
+            let row = world.networks.get(&network);
+            let row = row.ok_or_else(|| Error::not_found(format!("Network: id={network}")))?;
+            if !row.for_vms {
+                return Err(Error::conflict(
+                    "Cannot add VM network interface profile. VMs may not be on the network.",
+                ));
+            }
+            check_name(world, &profile)?;
+            let owner = self.ownership(world, roles::NETWORK_ADMIN, id.into());
+            Ok(std::iter::once(Change::VnicProfile(profile)).chain(owner).collect())
+        })
+        .await?;
+        self.tell_of_profile(Code::VNIC_PROFILE_ADDED, &told, "was added");
+        Ok(id)
+    }
+
+    /// Changes a profile; the interfaces that have it follow at once, those of running VMs too.
+    pub async fn update_vnic_profile(
+        self: &Arc<Self>,
+        id: VnicProfileId,
+        change: ProfileChange,
+    ) -> Result<()> {
+        let network = self.vnic_profile(id)?.network;
+        let _guard = self.take("update vNIC profile", &[(Entity::Network(network), Mode::Exclusive)]).await?;
+        let before = self.vnic_profile(id)?;
+        let after = change.over(&before);
+        if after == before {
+            return Ok(());
+        }
+        after.check().map_err(Error::invalid)?;
+        self.require_connection()?;
+        let intent = self
+            .promise(|world| {
+                check_name(world, &after)?;
+                let before = Box::new(before);
+                Ok((Operation::UpdateVnicProfile { before }, vec![Change::VnicProfile(after)]))
+            })
+            .await?;
+        failpoint::hit("update_profile.intended");
+        if let Err(failure) = self.bring_profile(id).await {
+            return Err(self.fail(intent, failure).await);
+        }
+        failpoint::hit("update_profile.brought");
+        self.settle(intent, vec![]).await
+    }
+
+    pub async fn remove_vnic_profile(&self, id: VnicProfileId) -> Result<()> {
+        let profile = self.vnic_profile(id)?;
+        let network = Entity::Network(profile.network);
+        let _guard = self.take("remove vNIC profile", &[(network, Mode::Exclusive)]).await?;
+        self.record(|world| {
+            check_unused(world, "remove the vNIC profile of the", |nic| nic.profile == Some(id))?;
+            Ok(vec![Change::DropVnicProfile(id)])
+        })
+        .await?;
+        self.tell_of_profile(Code::VNIC_PROFILE_REMOVED, &profile, "was removed");
+        Ok(())
+    }
+
+    fn tell_of_profile(&self, code: Code, profile: &VnicProfile, what: &str) {
+        let world = self.world();
+        let about = world.about_network(world.networks.get(&profile.network));
+        drop(world);
+        self.tell(code, about, format!("vNIC profile {} {what}.", profile.name));
+    }
+
+    pub fn vnic_profile(&self, id: VnicProfileId) -> Result<VnicProfile> {
+        self.world().vnic_profiles.get(&id).cloned().ok_or_else(|| Error::not_found(id))
+    }
+
+    /// Makes the interfaces of a profile what it says.
+    pub(super) async fn bring_profile(&self, id: VnicProfileId) -> Result<()> {
+        let nics: Vec<(VmId, NicId)> = {
+            let world = self.world();
+            let of_it = world.nics.values().filter(|nic| nic.profile == Some(id));
+            of_it.map(|nic| (nic.vm, nic.id)).collect()
+        };
+        for (vm, nic) in nics {
+            self.bring_nic(vm, nic).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn undo_update_profile(&self, before: &VnicProfile) -> Result<()> {
+        self.note(vec![Change::VnicProfile(before.clone())]).await?;
+        self.bring_profile(before.id).await
+    }
+}
+
+fn check_name(world: &World, profile: &VnicProfile) -> Result<()> {
+    let mut others = world.vnic_profiles.values().filter(|other| other.id != profile.id);
+    match others.any(|other| other.network == profile.network && other.name == profile.name) {
+        true => Err(Error::conflict(
+            "The VM network interface profile's name is already used by an existing profile for the same network.",
+        )),
+        false => Ok(()),
+    }
+}

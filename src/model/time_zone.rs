@@ -1,0 +1,130 @@
+//! Time zones: clients name them as IANA does or, for guests that know no other names, as Windows does.
+
+/// What stands before ` Standard Time`, and the zone that is meant.
+const WINDOWS: &[(&str, &str)] = &[
+    ("Afghanistan", "Asia/Kabul"),
+    ("Alaskan", "America/Anchorage"),
+    ("Arab", "Asia/Riyadh"),
+    ("Arabian", "Asia/Dubai"),
+    ("Arabic", "Asia/Baghdad"),
+    ("Argentina", "America/Argentina/Buenos_Aires"),
+    ("Armenian", "Asia/Yerevan"),
+    ("Atlantic", "America/Halifax"),
+    ("AUS Central", "Australia/Darwin"),
+    ("AUS Eastern", "Australia/Sydney"),
+    ("Azerbaijan", "Asia/Baku"),
+    ("Azores", "Atlantic/Azores"),
+    ("Bahia", "America/Bahia"),
+    ("Bangladesh", "Asia/Dhaka"),
+    ("Canada Central", "America/Regina"),
+    ("Cape Verde", "Atlantic/Cape_Verde"),
+    ("Caucasus", "Asia/Yerevan"),
+    ("Cen. Australia", "Australia/Adelaide"),
+    ("Central", "America/Chicago"),
+    ("Central America", "America/Guatemala"),
+    ("Central Asia", "Asia/Almaty"),
+    ("Central Brazilian", "America/Cuiaba"),
+    ("Central Europe", "Europe/Budapest"),
+    ("Central European", "Europe/Warsaw"),
+    ("Central Pacific", "Pacific/Guadalcanal"),
+    ("China", "Asia/Shanghai"),
+    ("Dateline", "Etc/GMT+12"),
+    ("E. Africa", "Africa/Nairobi"),
+    ("E. Australia", "Australia/Brisbane"),
+    ("E. Europe", "Europe/Chisinau"),
+    ("E. South America", "America/Sao_Paulo"),
+    ("Eastern", "America/New_York"),
+    ("Egypt", "Africa/Cairo"),
+    ("Ekaterinburg", "Asia/Yekaterinburg"),
+    ("Fiji", "Pacific/Fiji"),
+    ("FLE", "Europe/Kiev"),
+    ("Georgian", "Asia/Tbilisi"),
+    ("Greenland", "America/Godthab"),
+    ("Greenwich", "Atlantic/Reykjavik"),
+    ("GTB", "Europe/Bucharest"),
+    ("Hawaiian", "Pacific/Honolulu"),
+    ("India", "Asia/Kolkata"),
+    ("Iran", "Asia/Tehran"),
+    ("Israel", "Asia/Jerusalem"),
+    ("Jordan", "Asia/Amman"),
+    ("Kaliningrad", "Europe/Kaliningrad"),
+    ("Kamchatka", "Asia/Kamchatka"),
+    ("Korea", "Asia/Seoul"),
+    ("Magadan", "Asia/Magadan"),
+    ("Mauritius", "Indian/Mauritius"),
+    ("Mexico", "America/Mexico_City"),
+    ("Mid-Atlantic", "Etc/GMT+2"),
+    ("Middle East", "Asia/Beirut"),
+    ("Montevideo", "America/Montevideo"),
+    ("Morocco", "Africa/Casablanca"),
+    ("Mountain", "America/Denver"),
+    ("Myanmar", "Asia/Yangon"),
+    ("N. Central Asia", "Asia/Novosibirsk"),
+    ("Namibia", "Africa/Windhoek"),
+    ("Nepal", "Asia/Kathmandu"),
+    ("New Zealand", "Pacific/Auckland"),
+    ("Newfoundland", "America/St_Johns"),
+    ("North Asia", "Asia/Krasnoyarsk"),
+    ("North Asia East", "Asia/Irkutsk"),
+    ("Pacific", "America/Los_Angeles"),
+    ("Pacific SA", "America/Santiago"),
+    ("Pakistan", "Asia/Karachi"),
+    ("Paraguay", "America/Asuncion"),
+    ("Romance", "Europe/Paris"),
+    ("Russian", "Europe/Moscow"),
+    ("SA Eastern", "America/Cayenne"),
+    ("SA Pacific", "America/Bogota"),
+    ("SA Western", "America/La_Paz"),
+    ("Samoa", "Pacific/Apia"),
+    ("SE Asia", "Asia/Bangkok"),
+    ("Singapore", "Asia/Singapore"),
+    ("South Africa", "Africa/Johannesburg"),
+    ("Sri Lanka", "Asia/Colombo"),
+    ("Syria", "Asia/Damascus"),
+    ("Taipei", "Asia/Taipei"),
+    ("Tasmania", "Australia/Hobart"),
+    ("Tokyo", "Asia/Tokyo"),
+    ("Tonga", "Pacific/Tongatapu"),
+    ("Turkey", "Europe/Istanbul"),
+    ("Ulaanbaatar", "Asia/Ulaanbaatar"),
+    ("US Eastern", "America/Indiana/Indianapolis"),
+    ("US Mountain", "America/Phoenix"),
+    ("Venezuela", "America/Caracas"),
+    ("Vladivostok", "Asia/Vladivostok"),
+    ("W. Australia", "Australia/Perth"),
+    ("W. Central Africa", "Africa/Lagos"),
+    ("W. Europe", "Europe/Berlin"),
+    ("West Asia", "Asia/Tashkent"),
+    ("West Pacific", "Pacific/Port_Moresby"),
+    ("Yakutsk", "Asia/Yakutsk"),
+];
+
+/// The IANA name of a zone, whichever way it is named; `None` when there is no such zone.
+pub fn iana(name: &str) -> Option<&str> {
+    let windows = name.strip_suffix(" Standard Time");
+    let named = match windows.and_then(|stem| WINDOWS.iter().find(|(known, _)| *known == stem)) {
+        Some((_, zone)) => zone,
+        None => name,
+    };
+    let plain = named.len() <= 64
+        && !named.contains("..")
+        && named.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
+    (plain && jiff::tz::TimeZone::get(named).is_ok()).then_some(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_by_both_of_their_names() {
+        assert_eq!(iana("Europe/Berlin"), Some("Europe/Berlin"));
+        assert_eq!(iana("W. Europe Standard Time"), Some("Europe/Berlin"));
+        for bad in ["", "Standard Time", "Moon Standard Time", "W. Europe", "../etc/passwd", "Europe/None"] {
+            assert_eq!(iana(bad), None, "{bad}");
+        }
+        for (name, zone) in WINDOWS {
+            assert_eq!(iana(&format!("{name} Standard Time")), Some(*zone));
+        }
+    }
+}

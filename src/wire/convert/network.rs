@@ -1,0 +1,173 @@
+//! Networks and vNIC profiles.
+
+use super::{API, custom_properties, reference, unless_empty};
+use crate::error::{Error, Kind, Result};
+use crate::model::*;
+use crate::wire::types;
+
+/// A network of its data center; a cluster says more about it.
+pub fn network(it: &Network) -> types::Network {
+    types::Network {
+        href: reference("networks", it.id).href,
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
+        data_center: Some(reference("datacenters", it.data_center)),
+        vlan: it.vlan.map(|id| types::Vlan { id: Some(id) }),
+        stp: Some(it.stp),
+        mtu: i32::try_from(it.mtu).ok(),
+        usages: Some(it.for_vms.then_some("vm").into_iter().collect()),
+        ..Default::default()
+    }
+}
+
+/// The same in a cluster. `management` is the one that cannot be without.
+pub fn cluster_network(it: &Network, there: &ClusterNetwork, management: bool) -> types::Network {
+    let usages = [
+        (there.display, "display"),
+        (it.for_vms, "vm"),
+        (there.migration, "migration"),
+        (management, "management"),
+    ];
+    types::Network {
+        href: Some(format!("{API}/clusters/{}/networks/{}", there.cluster, it.id)),
+        cluster: Some(reference("clusters", there.cluster)),
+        display: Some(there.display),
+        usages: Some(usages.into_iter().filter_map(|(is, usage)| is.then_some(usage)).collect()),
+        required: Some(there.required),
+        ..network(it)
+    }
+}
+
+/// What a document says of a network, in the model's values; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkRequest {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub vlan: Option<Option<u16>>,
+    pub mtu: Option<u32>,
+    pub stp: Option<bool>,
+    pub usages: Option<Usages>,
+    pub required: Option<bool>,
+}
+
+/// What a network is used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usages {
+    pub vm: bool,
+    pub display: bool,
+    pub migration: bool,
+}
+
+impl TryFrom<&types::Network> for NetworkRequest {
+    type Error = Error;
+
+    fn try_from(document: &types::Network) -> Result<Self> {
+        let mtu = |given: i32| {
+            u32::try_from(given).map_err(|_| Error::new(Kind::Value, format!("mtu: {given} is negative.")))
+        };
+        let mut usages = document.usages.as_ref().map(usages).transpose()?;
+        // The older way to say it.
+        if let (Some(display), None) = (document.display, &usages) {
+            usages = Some(Usages { vm: true, display, migration: false });
+        }
+        Ok(Self {
+            name: document.name.clone(),
+            description: document.description.clone(),
+            comment: document.comment.clone(),
+            vlan: document.vlan.as_ref().map(|vlan| vlan.id),
+            mtu: document.mtu.map(mtu).transpose()?,
+            stp: document.stp,
+            usages,
+            required: document.required,
+        })
+    }
+}
+
+fn usages(given: &types::Usages) -> Result<Usages> {
+    let mut usages = Usages::default();
+    for usage in &given.usage {
+        match usage.to_lowercase().as_str() {
+            "vm" => usages.vm = true,
+            "display" => usages.display = true,
+            "migration" => usages.migration = true,
+            // Which network manages is not for a document to say.
+            "management" | "" => {}
+            other => {
+                return Err(Error::new(
+                    Kind::Value,
+                    format!(
+                        "{other} is not a member of NetworkUsage. Possible values for NetworkUsage are: \
+                         display, vm, migration, management"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(usages)
+}
+
+pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
+    let property = |(name, value): &(String, String)| types::CustomProperty {
+        name: Some(name.clone()),
+        value: Some(value.clone()),
+        regexp: None,
+    };
+    types::VnicProfile {
+        href: reference("vnicprofiles", it.id).href,
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
+        network: Some(reference("networks", it.network)),
+        port_mirroring: Some(it.port_mirroring),
+        custom_properties: (!it.custom_properties.is_empty()).then(|| types::CustomProperties {
+            custom_property: it.custom_properties.iter().map(property).collect(),
+        }),
+        pass_through: Some(types::VnicPassThrough { mode: Some("disabled".into()) }),
+        ..Default::default()
+    }
+}
+
+/// The custom properties of a profile's document; a host's own device is handed to nobody here.
+pub fn profile_properties(document: &types::VnicProfile) -> Result<Option<Vec<(String, String)>>> {
+    let mode = document.pass_through.as_ref().and_then(|pass| pass.mode.as_deref()).unwrap_or("disabled");
+    match mode.to_lowercase().as_str() {
+        "disabled" | "" => Ok(document.custom_properties.as_ref().map(custom_properties)),
+        "enabled" => Err(Error::unsupported(
+            "Cannot configure the vNIC profile. The host has no network device that can be passed through.",
+        )),
+        other => Err(Error::new(
+            Kind::Value,
+            format!(
+                "{other} is not a member of VnicPassThroughMode. Possible values for VnicPassThroughMode are: enabled, disabled"
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Format, Version, read};
+
+    #[test]
+    fn what_a_network_is_used_for() {
+        let asked = |body: &str| {
+            let document: types::Network = read(body.as_bytes(), Format::Xml, Version::V3).unwrap();
+            NetworkRequest::try_from(&document)
+        };
+        let usages = |body: &str| asked(body).unwrap().usages;
+        assert_eq!(usages("<network/>"), None);
+        assert_eq!(usages("<network><usages/></network>"), Some(Usages::default()));
+        let vm = Usages { vm: true, ..Usages::default() };
+        assert_eq!(usages("<network><usages><usage>VM</usage></usages></network>"), Some(vm));
+        assert!(asked("<network><usages><usage>x</usage></usages></network>").is_err());
+        assert!(asked("<network><mtu>-1</mtu></network>").is_err());
+        let vlan = asked("<network><vlan id='7'/></network>").unwrap().vlan;
+        assert_eq!(vlan, Some(Some(7)));
+        assert_eq!(asked("<network><vlan/></network>").unwrap().vlan, Some(None));
+    }
+}

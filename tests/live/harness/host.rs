@@ -1,7 +1,8 @@
 //! A private libvirtd, made and ended by `tests/lab/host`.
 
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use vireo::xml::{Element, parse};
 
@@ -42,6 +43,19 @@ impl Host {
         run(Command::new("virsh").args(["-q", "-c", &self.uri]).args(arguments))
     }
 
+    /// Hears what libvirt tells of a domain from now on.
+    pub fn listen(&self, domain: &str) -> Listener {
+        // Line by line, though it writes into a pipe.
+        let mut virsh = Command::new("stdbuf")
+            .args(["-oL", "virsh", "-q", "-c", &self.uri, "event", "--loop", "--timeout", "120"])
+            .args(["--event", "lifecycle", "--domain", domain])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(virsh.stdout.take().unwrap()).lines();
+        Listener { virsh, said }
+    }
+
     /// The document of a domain: the live one while it runs.
     pub fn document(&self, domain: &str) -> Element {
         parse(self.virsh(&["dumpxml", "--security-info", domain]).as_bytes()).unwrap()
@@ -76,4 +90,25 @@ pub fn run(command: &mut Command) -> String {
     let said = String::from_utf8_lossy(&stdout).trim().to_owned();
     assert!(status.success(), "{command:?}: {status}\n{said}\n{}", String::from_utf8_lossy(&stderr));
     said
+}
+
+/// A client of libvirt's events.
+pub struct Listener {
+    virsh: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Listener {
+    /// Waits for an event such as `Stopped`.
+    pub fn hear(&mut self, event: &str) {
+        let told = self.said.by_ref().map_while(Result::ok).any(|line| line.contains(event));
+        assert!(told, "libvirt did not tell: {event}");
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.virsh.kill();
+        let _ = self.virsh.wait();
+    }
 }

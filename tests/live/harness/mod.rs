@@ -15,7 +15,7 @@ pub use client::{Client, Reply};
 pub use daemon::{Daemon, Options, PASSWORD, USER};
 pub use disk::Disk;
 pub use guest::Guest;
-pub use host::{Host, run};
+pub use host::{Host, Listener, run};
 pub use nic::Nic;
 pub use vm::{Boots, Vm, statistic};
 

@@ -6,13 +6,11 @@ from __future__ import print_function
 
 import argparse
 import sys
-import traceback
 import uuid
 
-from ovirtsdk.api import API
 from ovirtsdk.xml import params
 
-from sdk3_main_job import MIB, Wrong, check, find, read_statistics, refused, same, step, wait
+from sdk3_main_job import MIB, check, find, read_statistics, refused, report, same, step, wait
 
 NAME = "dev-" + uuid.uuid4().hex[:8]
 NETWORK = NAME[:12]
@@ -209,17 +207,7 @@ def main():
     for option in ["--url", "--user", "--password", "--ca", "--kernel", "--iso"]:
         parser.add_argument(option, required=True)
     asked = parser.parse_args()
-    try:
-        api = API(url=asked.url, username=asked.user, password=asked.password, ca_file=asked.ca)
-        run(api, asked)
-        api.disconnect()
-    except Exception as error:
-        if not isinstance(error, Wrong):
-            traceback.print_exc()
-        print("FAILED: %s" % error, file=sys.stderr)
-        return 1
-    print("passed")
-    return 0
+    return report(run, asked)
 
 
 if __name__ == "__main__":

@@ -259,6 +259,28 @@ def clean_up(api):
     vm.delete()
 
 
+def report(scenario, asked, clean_up=None):
+    """Runs it on a connection; tells how it ended, and the exit code."""
+    api = None
+    try:
+        step("connect to " + asked.url)
+        api = API(url=asked.url, username=asked.user, password=asked.password, ca_file=asked.ca)
+        scenario(api, asked)
+        api.disconnect()
+    except Exception as error:
+        if not isinstance(error, Wrong):
+            traceback.print_exc()
+        print("FAILED: %s" % error, file=sys.stderr)
+        if api and clean_up:
+            try:
+                clean_up(api)
+            except Exception as trouble:
+                print("and cleaning up failed: %s" % trouble, file=sys.stderr)
+        return 1
+    print("passed")
+    return 0
+
+
 def main():
     environment = os.environ.get
     parser = argparse.ArgumentParser(description=__doc__)
@@ -274,24 +296,7 @@ def main():
     if not asked.password or not asked.kernel:
         parser.error("password and kernel are needed")
 
-    api = None
-    try:
-        step("connect to " + asked.url)
-        api = API(url=asked.url, username=asked.user, password=asked.password, ca_file=asked.ca)
-        run(api, asked)
-        api.disconnect()
-    except Exception as error:
-        if not isinstance(error, Wrong):
-            traceback.print_exc()
-        print("FAILED: %s" % error, file=sys.stderr)
-        if api:
-            try:
-                clean_up(api)
-            except Exception as trouble:
-                print("and cleaning up failed: %s" % trouble, file=sys.stderr)
-        return 1
-    print("passed")
-    return 0
+    return report(run, asked, clean_up)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
-use super::world::{Change, Operation, World};
+use super::world::{Change, Operation, Passage, World};
 use super::{Engine, documents, failpoint};
 use crate::domain;
 use crate::error::{Error, Kind, Result};
@@ -32,8 +32,8 @@ impl Engine {
         if disk.status != DiskStatus::Ok {
             return Err(Error::conflict(format!("{MOVE}. The disk is locked or illegal.")));
         }
-        let from = disk.storage_domain;
-        if from == to {
+        let passage = Passage { disk: id, from: disk.storage_domain, to };
+        if passage.from == to {
             return Err(Error::conflict(format!(
                 "{MOVE}. The source and the target storage domain are the same."
             )));
@@ -56,14 +56,14 @@ impl Engine {
             .promise(|world| {
                 self.check_target(world, MOVE, &disk, to, needed)?;
                 let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
-                Ok((Operation::MoveDisk { disk: id, from, to }, vec![Change::Disk(locked)]))
+                Ok((Operation::MoveDisk(passage), vec![Change::Disk(locked)]))
             })
             .await?;
         failpoint::hit("move_disk.intended");
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;
-            match engine.insist_on_move(id, from, to).await {
+            match engine.insist_on_move(passage).await {
                 Ok(changes) => engine.settle(intent, changes).await,
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
@@ -98,15 +98,10 @@ impl Engine {
     }
 
     /// The copy of a running guest's disk goes on without libvirtd: nobody gives it up for that.
-    async fn insist_on_move(
-        &self,
-        id: DiskId,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    ) -> Result<Vec<Change>> {
+    async fn insist_on_move(&self, passage: Passage) -> Result<Vec<Change>> {
         let mut waited = 0;
         loop {
-            match self.finish_move_disk(id, from, to).await {
+            match self.finish_move_disk(passage).await {
                 Err(away) if away.kind == Kind::Unavailable && waited < PATIENCE => {
                     while !self.connected() && waited < PATIENCE {
                         tokio::time::sleep(WATCH).await;
@@ -119,15 +114,11 @@ impl Engine {
         }
     }
 
-    pub(super) async fn finish_move_disk(
-        &self,
-        id: DiskId,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    ) -> Result<Vec<Change>> {
+    pub(super) async fn finish_move_disk(&self, passage: Passage) -> Result<Vec<Change>> {
+        let Passage { disk: id, from, to } = passage;
         let disk = self.disk(id)?;
         if disk.storage_domain != to {
-            self.bring_images(&disk, from, to).await?;
+            self.bring_images(&disk, passage).await?;
             failpoint::hit("move_disk.copied");
             // On the disk before the source goes.
             self.record(|world| Ok(moved(world, id, to))).await?;
@@ -141,16 +132,12 @@ impl Engine {
         Ok(self.unlocked(id))
     }
 
-    pub(super) async fn undo_move_disk(
-        &self,
-        id: DiskId,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    ) -> Result<Vec<Change>> {
+    pub(super) async fn undo_move_disk(&self, passage: Passage) -> Result<Vec<Change>> {
+        let Passage { disk: id, to, .. } = passage;
         let disk = self.disk(id)?;
         if disk.storage_domain == to || self.has_arrived(&disk, to).await? {
             // Guests may have written there: what is left is the way forward.
-            return self.finish_move_disk(id, from, to).await;
+            return self.finish_move_disk(passage).await;
         }
         if let Some(attachment) = self.guest_of(id).await?
             && self.block_job(attachment.vm, &attachment.target).await?.is_some()
@@ -182,14 +169,14 @@ impl Engine {
         Ok(None)
     }
 
-    async fn bring_images(&self, disk: &Disk, from: StorageDomainId, to: StorageDomainId) -> Result<()> {
-        if self.has_arrived(disk, to).await? {
+    async fn bring_images(&self, disk: &Disk, passage: Passage) -> Result<()> {
+        if self.has_arrived(disk, passage.to).await? {
             return Ok(());
         }
         if let Some(attachment) = self.guest_of(disk.id).await? {
-            return self.move_live(&attachment, disk, from, to).await;
+            return self.move_live(&attachment, disk, passage).await;
         }
-        self.copy_files(self.files_in(disk.id, from)?, self.files_in(disk.id, to)?).await
+        self.copy_files(self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?).await
     }
 
     async fn copy_files(&self, from: Vec<PathBuf>, to: Vec<PathBuf>) -> Result<()> {
@@ -216,16 +203,10 @@ impl Engine {
     }
 
     /// QEMU copies while its guest writes; what is frozen below, nobody writes.
-    async fn move_live(
-        &self,
-        attachment: &Attachment,
-        disk: &Disk,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    ) -> Result<()> {
+    async fn move_live(&self, attachment: &Attachment, disk: &Disk, passage: Passage) -> Result<()> {
         let (vm, target) = (attachment.vm, attachment.target.as_str());
         if self.block_job(vm, target).await?.is_none() {
-            self.begin_copy(attachment, disk, from, to).await?;
+            self.begin_copy(attachment, disk, passage).await?;
         }
         failpoint::hit("move_disk.live");
         loop {
@@ -241,26 +222,20 @@ impl Engine {
         }
         failpoint::hit("move_disk.pivoted");
         self.look_at(vm).await?;
-        match self.has_arrived(disk, to).await? {
+        match self.has_arrived(disk, passage.to).await? {
             true => Ok(()),
             false => Err(Error::conflict(format!("{MOVE}. The copy was interrupted."))),
         }
     }
 
-    async fn begin_copy(
-        &self,
-        attachment: &Attachment,
-        disk: &Disk,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    ) -> Result<()> {
+    async fn begin_copy(&self, attachment: &Attachment, disk: &Disk, passage: Passage) -> Result<()> {
         let name = disk.file_name();
-        let (sources, targets) = (self.files_in(disk.id, from)?, self.files_in(disk.id, to)?);
+        let (sources, targets) = (self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?);
         let frozen = |files: Vec<PathBuf>| -> Vec<PathBuf> {
             files.into_iter().filter(|file| !file.ends_with(&name)).collect()
         };
         self.copy_files(frozen(sources), frozen(targets)).await?;
-        let file = Path::new(&self.storage_domain(to)?.folder).join(&name);
+        let file = Path::new(&self.storage_domain(passage.to)?.folder).join(&name);
         let below = self.world().chain(disk).get(1).map(|below| (below.file_name(), below.format));
         let (images, made, layered) = (self.images.clone(), file.clone(), below.is_some());
         let Disk { format, size, sparse, .. } = *disk;
@@ -281,7 +256,7 @@ impl Engine {
     /// Where libvirt may have brought a disk that is on the move.
     pub(super) fn destination(&self, world: &World, disk: &Disk) -> Option<PathBuf> {
         let to = world.intents.values().find_map(|intent| match intent.operation {
-            Operation::MoveDisk { disk: id, to, .. } if id == disk.id => Some(to),
+            Operation::MoveDisk(passage) if passage.disk == disk.id => Some(passage.to),
             _ => None,
         })?;
         Some(Path::new(&world.storage_domains.get(&to)?.folder).join(disk.file_name()))

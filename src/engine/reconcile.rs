@@ -156,7 +156,7 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
-            Operation::MoveDisk { disk, from, to } => self.finish_move_disk(*disk, *from, *to).await,
+            Operation::MoveDisk(passage) => self.finish_move_disk(*passage).await,
             Operation::CopyDisk { source, disk } => {
                 self.finish_copy_disk(*source, *disk).await?;
                 Ok(self.unlocked(*disk))
@@ -268,7 +268,7 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
-            Operation::MoveDisk { disk, from, to } => self.undo_move_disk(*disk, *from, *to).await,
+            Operation::MoveDisk(passage) => self.undo_move_disk(*passage).await,
             Operation::CopyDisk { disk, .. } => self.undo_copy_disk(*disk).await,
             Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
             Operation::UpdateStorageDomain { before } => {
@@ -358,7 +358,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
-        Operation::MoveDisk { disk: id, .. } => vec![disk(id)],
+        Operation::MoveDisk(passage) => vec![disk(&passage.disk)],
         Operation::CopyDisk { source, disk: id } => vec![disk(source), disk(id)],
         Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {

@@ -116,9 +116,9 @@ impl Telling {
                 Code::NIC_UPDATE_FAILED,
                 world.about_vm(*vm),
             ),
-            Operation::MoveDisk { disk, .. } => {
+            Operation::MoveDisk(passage) => {
                 let codes = (Code::DISK_MOVED, Code::DISK_MOVE_FAILED);
-                of_disk(world, *disk, None, ("Moving", ""), "was moved", codes)
+                of_disk(world, passage.disk, None, ("Moving", ""), "was moved", codes)
             }
             Operation::CopyDisk { source, .. } => {
                 let codes = (Code::DISK_COPIED, Code::DISK_COPY_FAILED);

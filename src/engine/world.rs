@@ -73,6 +73,14 @@ pub struct Intent {
     pub operation: Operation,
 }
 
+/// A disk's way to another storage domain, with all of its images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    pub disk: DiskId,
+    pub from: StorageDomainId,
+    pub to: StorageDomainId,
+}
+
 /// Every journaled operation, with what its end and its undo need.
 /// The rows it promised are committed together with the intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,12 +139,7 @@ pub enum Operation {
         vm: VmId,
         before: Vec<Nic>,
     },
-    /// With all of its images.
-    MoveDisk {
-        disk: DiskId,
-        from: StorageDomainId,
-        to: StorageDomainId,
-    },
+    MoveDisk(Passage),
     CopyDisk {
         source: DiskId,
         disk: DiskId,

@@ -19,14 +19,17 @@ async fn of_host(app: &App, request: &Request) -> Result<Vec<types::HostDevice>,
 
 /// `GET /hosts/{host}/devices`
 pub async fn list_of_host(app: Arc<App>, request: Request) -> Answer {
-    let mut host_device = of_host(&app, &request).await?;
-    host_device.truncate(request.max.unwrap_or(usize::MAX));
-    Ok(Reply::ok(HostDevices { host_device, ..Default::default() }))
+    Ok(some(of_host(&app, &request).await?, &request))
 }
 
 /// `GET /hosts/{host}/devices/{device}`
 pub async fn show_of_host(app: Arc<App>, request: Request) -> Answer {
     one(of_host(&app, &request).await?, request.text("device"))
+}
+
+fn some(mut host_device: Vec<types::HostDevice>, request: &Request) -> Reply {
+    host_device.truncate(request.max.unwrap_or(usize::MAX));
+    Reply::ok(HostDevices { host_device, ..Default::default() })
 }
 
 fn one(all: Vec<types::HostDevice>, id: &str) -> Answer {
@@ -51,9 +54,7 @@ async fn of_vm(app: &App, request: &Request) -> Result<Vec<types::HostDevice>, F
 
 /// `GET /vms/{vm}/hostdevices`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let mut host_device = of_vm(&app, &request).await?;
-    host_device.truncate(request.max.unwrap_or(usize::MAX));
-    Ok(Reply::ok(HostDevices { host_device, ..Default::default() }))
+    Ok(some(of_vm(&app, &request).await?, &request))
 }
 
 /// `GET /vms/{vm}/hostdevices/{device}`

@@ -6,10 +6,10 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
 use super::{access, links, lookup, profiles, rows};
-use crate::engine::{ClusterNetworkChange, MANAGEMENT, NetworkChange};
+use crate::engine::MANAGEMENT;
 use crate::error::Error;
 use crate::model::{Cluster, DataCenterId, Network, NetworkId, Object};
-use crate::wire::convert::{self, NetworkRequest};
+use crate::wire::convert;
 use crate::wire::types::{self, Action, Ref};
 use crate::wire::{filled, require};
 use std::sync::Arc;
@@ -96,12 +96,6 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     one(&app, &request, None, |_| true)
 }
 
-fn change(asked: &types::Network) -> Result<NetworkChange, Fault> {
-    let NetworkRequest { name, description, comment, vlan, mtu, stp, usages, .. } = asked.try_into()?;
-    let for_vms = usages.map(|usages| usages.vm);
-    Ok(NetworkChange { name, description, comment, vlan, mtu, stp, for_vms })
-}
-
 fn created(app: &App, id: NetworkId, cluster: Option<&Cluster>) -> Answer {
     Ok(Reply::created(document(app, &app.engine.network(id)?, cluster)))
 }
@@ -118,7 +112,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
 
 /// Makes a network of the data center.
 pub async fn add_to(app: &Arc<App>, home: DataCenterId, asked: &types::Network) -> Answer {
-    let id = app.engine.add_network(home, change(asked)?).await?;
+    let id = app.engine.add_network(home, convert::network_change(asked)?.0).await?;
     created(app, id, None)
 }
 
@@ -137,7 +131,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = addressed(&app, &request)?;
     let asked: types::Network = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_network(id, change(&asked)?).await?;
+    app.engine.update_network(id, convert::network_change(&asked)?.0).await?;
     Ok(Reply::ok(document(&app, &app.engine.network(id)?, None)))
 }
 
@@ -149,15 +143,6 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::no_content())
 }
 
-fn there(asked: &types::Network) -> Result<ClusterNetworkChange, Fault> {
-    let NetworkRequest { usages, required, .. } = asked.try_into()?;
-    Ok(ClusterNetworkChange {
-        required,
-        display: usages.map(|usages| usages.display),
-        migration: usages.map(|usages| usages.migration),
-    })
-}
-
 /// `POST /clusters/{cluster}/networks`
 pub async fn attach(app: Arc<App>, request: Request) -> Answer {
     let cluster = rows::one(&app.engine.world().clusters, &request, "cluster")?;
@@ -166,7 +151,7 @@ pub async fn attach(app: Arc<App>, request: Request) -> Answer {
     require("Network", "add", &[("id|name", convert::is_named(&reference))])?;
     let id = lookup::network_of(&app, &cluster, &reference)?;
     access::require(&app, &request, 404, id)?;
-    app.engine.attach_network(cluster.id, id, there(&asked)?).await?;
+    app.engine.attach_network(cluster.id, id, convert::network_change(&asked)?.1).await?;
     created(&app, id, Some(&cluster))
 }
 
@@ -186,7 +171,7 @@ pub async fn update_attached(app: Arc<App>, request: Request) -> Answer {
     let (cluster, id) = attached(&app, &request)?;
     let asked: types::Network = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_cluster_network(cluster.id, id, there(&asked)?).await?;
+    app.engine.update_cluster_network(cluster.id, id, convert::network_change(&asked)?.1).await?;
     Ok(Reply::ok(document(&app, &app.engine.network(id)?, Some(&cluster))))
 }
 

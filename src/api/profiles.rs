@@ -2,13 +2,11 @@
 
 use super::access;
 use super::app::App;
-use super::fault::Fault;
 use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::rows;
 use super::search::{self, Searched};
-use crate::engine::ProfileChange;
 use crate::error::Error;
 use crate::model::{CpuProfile, DiskProfile, NetworkId, Object, VnicProfile};
 use crate::wire::types::{self, Action};
@@ -71,16 +69,6 @@ profiles! {
         CpuProfiles of cpu_profile: some_cpu one_cpu list_cpu show_cpu;
 }
 
-fn change(asked: &types::VnicProfile) -> Result<ProfileChange, Fault> {
-    Ok(ProfileChange {
-        name: asked.name.clone(),
-        description: asked.description.clone(),
-        comment: asked.comment.clone(),
-        port_mirroring: asked.port_mirroring,
-        custom_properties: convert::profile_properties(asked)?,
-    })
-}
-
 /// `POST /vnicprofiles`
 pub async fn add_vnic(app: Arc<App>, request: Request) -> Answer {
     let asked: types::VnicProfile = request.document().await?;
@@ -94,7 +82,7 @@ pub async fn add_vnic(app: Arc<App>, request: Request) -> Answer {
 /// Makes a profile of the network.
 pub async fn add_vnic_to(app: &App, network: NetworkId, asked: &types::VnicProfile) -> Answer {
     require("VnicProfile", "add", &[("name", filled(&asked.name).is_some())])?;
-    let id = app.engine.add_vnic_profile(network, change(asked)?).await?;
+    let id = app.engine.add_vnic_profile(network, convert::profile_change(asked)?).await?;
     Ok(Reply::created(convert::vnic_profile(&app.engine.vnic_profile(id)?)))
 }
 
@@ -110,7 +98,7 @@ pub async fn update_vnic(app: Arc<App>, request: Request) -> Answer {
         )
         .into());
     }
-    app.engine.update_vnic_profile(row.id, change(&asked)?).await?;
+    app.engine.update_vnic_profile(row.id, convert::profile_change(&asked)?).await?;
     Ok(Reply::ok(convert::vnic_profile(&app.engine.vnic_profile(row.id)?)))
 }
 

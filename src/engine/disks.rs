@@ -7,6 +7,7 @@ use super::vm_disks::NewAttachment;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
+use crate::model::change::put_over;
 use crate::model::vm::check_text;
 use crate::model::vm_state::may;
 use crate::model::*;
@@ -546,14 +547,18 @@ impl Engine {
 
 impl DiskChange {
     fn apply(&self, disk: &mut Disk) {
-        macro_rules! set {
-            ($($field:ident),+) => {$(
-                if let Some(value) = &self.$field {
-                    disk.$field = value.clone();
-                }
-            )+};
-        }
-        set!(alias, description, size, bootable, shareable, wipe_after_delete, propagate_errors, interface);
+        put_over!(
+            disk,
+            self,
+            alias,
+            description,
+            size,
+            bootable,
+            shareable,
+            wipe_after_delete,
+            propagate_errors,
+            interface
+        );
         if self.profile.is_some() {
             disk.profile = self.profile;
         }

@@ -52,7 +52,6 @@ mod disks;
 pub use disks::{DiskChange, NewDisk};
 pub use first_world::MANAGEMENT;
 pub use labels::TagChange;
-pub use networks::{ClusterNetworkChange, NetworkChange};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
@@ -63,7 +62,6 @@ pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};
 pub use vms::{NewVm, VmView};
-pub use vnic_profiles::ProfileChange;
 
 use crate::error::{Error, Result};
 use crate::model::*;

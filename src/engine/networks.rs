@@ -15,52 +15,6 @@ use crate::model::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a client says of a network; `None` is not mentioned.
-#[derive(Clone, Debug, Default)]
-pub struct NetworkChange {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub comment: Option<String>,
-    pub vlan: Option<Option<u16>>,
-    pub mtu: Option<u32>,
-    pub stp: Option<bool>,
-    pub for_vms: Option<bool>,
-}
-
-/// What a client says of a network in a cluster.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClusterNetworkChange {
-    pub required: Option<bool>,
-    pub display: Option<bool>,
-    pub migration: Option<bool>,
-}
-
-impl NetworkChange {
-    fn over(&self, before: &Network) -> Network {
-        let mut network = before.clone();
-        macro_rules! set {
-            ($($field:ident),+) => {$(
-                if let Some(value) = &self.$field {
-                    network.$field = value.clone();
-                }
-            )+};
-        }
-        set!(name, description, comment, vlan, mtu, stp, for_vms);
-        network
-    }
-}
-
-impl ClusterNetworkChange {
-    fn over(self, before: &ClusterNetwork) -> ClusterNetwork {
-        ClusterNetwork {
-            required: self.required.unwrap_or(before.required),
-            display: self.display.unwrap_or(before.display),
-            migration: self.migration.unwrap_or(before.migration),
-            ..before.clone()
-        }
-    }
-}
-
 impl Engine {
     /// Makes a network of a data center, with a profile of its name where VMs may be on it.
     pub async fn add_network(

@@ -7,6 +7,7 @@ use super::world::{Change, Operation, World};
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, NicDevice};
 use crate::error::{Error, Result};
+use crate::model::change::put_over;
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,14 +34,7 @@ impl NicChange {
     fn over(&self, world: &World, before: &Nic) -> Result<Nic> {
         let (network, profile) = self.lead(world, before)?;
         let mut nic = Nic { network, profile, ..before.clone() };
-        macro_rules! set {
-            ($($field:ident),+) => {$(
-                if let Some(value) = &self.$field {
-                    nic.$field = value.clone();
-                }
-            )+};
-        }
-        set!(name, interface, mac, plugged, linked, port_mirroring);
+        put_over!(nic, self, name, interface, mac, plugged, linked, port_mirroring);
         nic.boot_protocol = self.boot_protocol.or(nic.boot_protocol);
         nic.on_boot = self.on_boot.or(nic.on_boot);
         Ok(nic)

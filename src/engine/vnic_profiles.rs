@@ -9,31 +9,6 @@ use crate::model::roles;
 use crate::model::*;
 use std::sync::Arc;
 
-/// What a client says of a profile; `None` is not mentioned.
-#[derive(Clone, Debug, Default)]
-pub struct ProfileChange {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub comment: Option<String>,
-    pub port_mirroring: Option<bool>,
-    pub custom_properties: Option<Vec<(String, String)>>,
-}
-
-impl ProfileChange {
-    fn over(&self, before: &VnicProfile) -> VnicProfile {
-        let mut profile = before.clone();
-        macro_rules! set {
-            ($($field:ident),+) => {$(
-                if let Some(value) = &self.$field {
-                    profile.$field = value.clone();
-                }
-            )+};
-        }
-        set!(name, description, comment, port_mirroring, custom_properties);
-        profile
-    }
-}
-
 impl Engine {
     pub async fn add_vnic_profile(&self, network: NetworkId, change: ProfileChange) -> Result<VnicProfileId> {
         let id = VnicProfileId::random();

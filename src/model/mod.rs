@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod cdrom;
+pub(crate) mod change;
 pub mod cpu_set;
 pub mod disk;
 pub mod event;
@@ -34,7 +35,7 @@ pub use host_device::{HostDevice, pci_address};
 pub use ids::*;
 pub use job::{Job, JobStatus, Step, StepKind};
 pub use mac::{Mac, MacRange};
-pub use network::{ClusterNetwork, Network, VnicProfile};
+pub use network::{ClusterNetwork, ClusterNetworkChange, Network, NetworkChange, ProfileChange, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};

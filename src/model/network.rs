@@ -1,5 +1,6 @@
 //! Networks, their profiles, and which clusters have them.
 
+use super::change::put_over;
 use super::ids::*;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +119,63 @@ impl VnicProfile {
             );
         }
         super::vm::check_properties(&self.custom_properties, NIC_PROPERTIES)
+    }
+}
+
+/// What a client says of a network; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub vlan: Option<Option<u16>>,
+    pub mtu: Option<u32>,
+    pub stp: Option<bool>,
+    pub for_vms: Option<bool>,
+}
+
+/// What a client says of a network in a cluster.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClusterNetworkChange {
+    pub required: Option<bool>,
+    pub display: Option<bool>,
+    pub migration: Option<bool>,
+}
+
+impl NetworkChange {
+    pub fn over(&self, before: &Network) -> Network {
+        let mut network = before.clone();
+        put_over!(network, self, name, description, comment, vlan, mtu, stp, for_vms);
+        network
+    }
+}
+
+impl ClusterNetworkChange {
+    pub fn over(self, before: &ClusterNetwork) -> ClusterNetwork {
+        ClusterNetwork {
+            required: self.required.unwrap_or(before.required),
+            display: self.display.unwrap_or(before.display),
+            migration: self.migration.unwrap_or(before.migration),
+            ..before.clone()
+        }
+    }
+}
+
+/// What a client says of a profile; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub port_mirroring: Option<bool>,
+    pub custom_properties: Option<Vec<(String, String)>>,
+}
+
+impl ProfileChange {
+    pub fn over(&self, before: &VnicProfile) -> VnicProfile {
+        let mut profile = before.clone();
+        put_over!(profile, self, name, description, comment, port_mirroring, custom_properties);
+        profile
     }
 }
 

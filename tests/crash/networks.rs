@@ -2,7 +2,7 @@
 
 use super::lab::Lab;
 use super::sim::sweep;
-use vireo::engine::{ClusterNetworkChange, NetworkChange, NicChange, ProfileChange};
+use vireo::engine::NicChange;
 use vireo::model::*;
 
 fn named(name: &str) -> NetworkChange {

@@ -26,7 +26,7 @@ pub use guest::{
 pub use history::{event, job, step};
 pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
 pub use names::{Named, named};
-pub use network::{NetworkRequest, cluster_network, network, profile_properties, vnic_profile};
+pub use network::{cluster_network, network, network_change, profile_change, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;

@@ -40,50 +40,41 @@ pub fn cluster_network(it: &Network, there: &ClusterNetwork, management: bool) -
     }
 }
 
-/// What a document says of a network, in the model's values; `None` is not mentioned.
-#[derive(Clone, Debug, Default)]
-pub struct NetworkRequest {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub comment: Option<String>,
-    pub vlan: Option<Option<u16>>,
-    pub mtu: Option<u32>,
-    pub stp: Option<bool>,
-    pub usages: Option<Usages>,
-    pub required: Option<bool>,
-}
-
 /// What a network is used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usages {
-    pub vm: bool,
-    pub display: bool,
-    pub migration: bool,
+#[derive(Default)]
+struct Usages {
+    vm: bool,
+    display: bool,
+    migration: bool,
 }
 
-impl TryFrom<&types::Network> for NetworkRequest {
-    type Error = Error;
-
-    fn try_from(document: &types::Network) -> Result<Self> {
-        let mtu = |given: i32| {
-            u32::try_from(given).map_err(|_| Error::new(Kind::Value, format!("mtu: {given} is negative.")))
-        };
-        let mut usages = document.usages.as_ref().map(usages).transpose()?;
+/// What a document says of a network, and of it in a cluster.
+pub fn network_change(document: &types::Network) -> Result<(NetworkChange, ClusterNetworkChange)> {
+    let mtu = |given: i32| {
+        u32::try_from(given).map_err(|_| Error::new(Kind::Value, format!("mtu: {given} is negative.")))
+    };
+    let usages = match (&document.usages, document.display) {
+        (Some(given), _) => Some(usages(given)?),
         // The older way to say it.
-        if let (Some(display), None) = (document.display, &usages) {
-            usages = Some(Usages { vm: true, display, migration: false });
-        }
-        Ok(Self {
-            name: document.name.clone(),
-            description: document.description.clone(),
-            comment: document.comment.clone(),
-            vlan: document.vlan.as_ref().map(|vlan| vlan.id),
-            mtu: document.mtu.map(mtu).transpose()?,
-            stp: document.stp,
-            usages,
-            required: document.required,
-        })
-    }
+        (None, Some(display)) => Some(Usages { vm: true, display, migration: false }),
+        (None, None) => None,
+    };
+    let usages = usages.as_ref();
+    let network = NetworkChange {
+        name: document.name.clone(),
+        description: document.description.clone(),
+        comment: document.comment.clone(),
+        vlan: document.vlan.as_ref().map(|vlan| vlan.id),
+        mtu: document.mtu.map(mtu).transpose()?,
+        stp: document.stp,
+        for_vms: usages.map(|usages| usages.vm),
+    };
+    let there = ClusterNetworkChange {
+        required: document.required,
+        display: usages.map(|usages| usages.display),
+        migration: usages.map(|usages| usages.migration),
+    };
+    Ok((network, there))
 }
 
 fn usages(given: &types::Usages) -> Result<Usages> {
@@ -131,11 +122,17 @@ pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
     }
 }
 
-/// The custom properties of a profile's document; a host's own device is handed to nobody here.
-pub fn profile_properties(document: &types::VnicProfile) -> Result<Option<Vec<(String, String)>>> {
+/// What a document says of a profile; a host's own device is handed to nobody here.
+pub fn profile_change(document: &types::VnicProfile) -> Result<ProfileChange> {
     let mode = document.pass_through.as_ref().and_then(|pass| pass.mode.as_deref()).unwrap_or("disabled");
     match mode.to_lowercase().as_str() {
-        "disabled" | "" => Ok(document.custom_properties.as_ref().map(custom_properties)),
+        "disabled" | "" => Ok(ProfileChange {
+            name: document.name.clone(),
+            description: document.description.clone(),
+            comment: document.comment.clone(),
+            port_mirroring: document.port_mirroring,
+            custom_properties: document.custom_properties.as_ref().map(custom_properties),
+        }),
         "enabled" => Err(Error::unsupported(
             "Cannot configure the vNIC profile. The host has no network device that can be passed through.",
         )),
@@ -157,17 +154,21 @@ mod tests {
     fn what_a_network_is_used_for() {
         let asked = |body: &str| {
             let document: types::Network = read(body.as_bytes(), Format::Xml, Version::V3).unwrap();
-            NetworkRequest::try_from(&document)
+            network_change(&document)
         };
-        let usages = |body: &str| asked(body).unwrap().usages;
+        let usages = |body: &str| {
+            let (network, there) = asked(body).unwrap();
+            network.for_vms.zip(there.display).zip(there.migration)
+        };
         assert_eq!(usages("<network/>"), None);
-        assert_eq!(usages("<network><usages/></network>"), Some(Usages::default()));
-        let vm = Usages { vm: true, ..Usages::default() };
-        assert_eq!(usages("<network><usages><usage>VM</usage></usages></network>"), Some(vm));
+        assert_eq!(usages("<network><usages/></network>"), Some(((false, false), false)));
+        let vm = "<network><usages><usage>VM</usage></usages></network>";
+        assert_eq!(usages(vm), Some(((true, false), false)));
+        assert_eq!(usages("<network><display>true</display></network>"), Some(((true, true), false)));
         assert!(asked("<network><usages><usage>x</usage></usages></network>").is_err());
         assert!(asked("<network><mtu>-1</mtu></network>").is_err());
-        let vlan = asked("<network><vlan id='7'/></network>").unwrap().vlan;
-        assert_eq!(vlan, Some(Some(7)));
-        assert_eq!(asked("<network><vlan/></network>").unwrap().vlan, Some(None));
+        let vlan = |body: &str| asked(body).unwrap().0.vlan;
+        assert_eq!(vlan("<network><vlan id='7'/></network>"), Some(Some(7)));
+        assert_eq!(vlan("<network><vlan/></network>"), Some(None));
     }
 }

@@ -1,0 +1,118 @@
+//! Devices plugged and unplugged, VMs started and stopped: to the end state, beside a domain of the
+//! same document on a host that no daemon watches.
+
+use crate::bench::Bench;
+use crate::floor::{Floor, LIVE_AND_CONFIG};
+use crate::harness::{Boots, Disk};
+use crate::http::Session;
+use crate::pairs::{Pairs, timed};
+use crate::table::Figure;
+use std::time::{Duration, Instant};
+use vireo::xml::{Element, parse};
+use virt::domain::Domain;
+use virt::sys;
+
+/// P8
+pub fn row(bench: &mut Bench) -> Vec<Figure> {
+    let port = bench.lab.daemon.port;
+    let mut session = Session::open(port).unwrap();
+    let vm = session.must("POST", "/vms", &Boots::Halt.document("bench-power", "")).id();
+    let path = format!("/vms/{vm}");
+    let document = Disk::document(64, "virtio_scsi", "cow", "<active>true</active>");
+    let disk = session.must("POST", &format!("{path}/disks"), &document).id();
+    let (twin, device) = twin(bench, &vm);
+
+    let act = |session: &mut Session, what: &str| drop(session.must("POST", what, "<action/>"));
+    let rounds = bench.arguments.rounds;
+    let mut other = Session::open(port).unwrap();
+    let (start, stop) = alternating(
+        rounds.div_ceil(3),
+        || {
+            act(&mut session, &format!("{path}/start"));
+            becomes(&mut session, &path, "up");
+        },
+        || {
+            act(&mut other, &format!("{path}/stop"));
+            becomes(&mut other, &path, "down");
+        },
+        || twin.create().unwrap(),
+        || twin.destroy().unwrap(),
+    );
+    act(&mut session, &format!("{path}/start"));
+    becomes(&mut session, &path, "up");
+    twin.create().unwrap();
+    let place = format!("{path}/disks/{disk}");
+    let (unplug, plug) = alternating(
+        rounds,
+        || act(&mut session, &format!("{place}/deactivate")),
+        || act(&mut other, &format!("{place}/activate")),
+        || twin.detach_device_flags(&device, LIVE_AND_CONFIG).unwrap(),
+        || twin.attach_device_flags(&device, LIVE_AND_CONFIG).unwrap(),
+    );
+    act(&mut session, &format!("{path}/stop"));
+    session.must("DELETE", &path, "");
+    twin.destroy().unwrap();
+    twin.undefine().unwrap();
+    let figure = |what: &str, pairs: &Pairs| {
+        Figure::at_most("P8", format!("{what}, over libvirt's own"), "%", (pairs.ratio() - 1.0) * 100.0)
+            .limits(5.0, 2.0)
+            .beside(pairs.told())
+    };
+    vec![
+        figure("plug a disk", &plug),
+        figure("unplug a disk", &unplug),
+        figure("start a VM", &start),
+        figure("stop a VM", &stop),
+    ]
+}
+
+/// The VM's domain on the plain host, with a copy of its image; and the device of its disk.
+fn twin(bench: &mut Bench, vm: &str) -> (Domain, String) {
+    let document = bench.floor.domain(vm).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
+    let mut document = parse(document.as_bytes()).unwrap();
+    let plain = bench.plain();
+    let image = plain.root.join("twin.qcow2");
+    let source = disk_of(&mut document).first_mut("source").unwrap();
+    std::fs::copy(source.get("file").unwrap(), &image).unwrap();
+    source.set("file", image.display());
+    let disk = disk_of(&mut document);
+    // libvirt takes no boot order of a device once none is left in the definition.
+    disk.remove("boot");
+    let device = disk.to_string();
+    (Floor::open(&plain.uri).define(&document.to_string()), device)
+}
+
+fn disk_of(document: &mut Element) -> &mut Element {
+    let devices = document.first_mut("devices").unwrap();
+    devices
+        .elements_mut()
+        .find(|device| device.name == "disk" && device.get("device") == Some("disk"))
+        .unwrap()
+}
+
+/// There and back, ours and libvirt's in turn.
+fn alternating(
+    rounds: usize,
+    mut there: impl FnMut(),
+    mut back: impl FnMut(),
+    libvirt_there: impl Fn(),
+    libvirt_back: impl Fn(),
+) -> (Pairs, Pairs) {
+    let mut times = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        times[0].push(timed(&mut there));
+        times[1].push(timed(&libvirt_there));
+        times[2].push(timed(&mut back));
+        times[3].push(timed(&libvirt_back));
+    }
+    let [a, b, c, d] = times;
+    (Pairs::of(&a, &b), Pairs::of(&c, &d))
+}
+
+fn becomes(session: &mut Session, path: &str, state: &str) {
+    let begun = Instant::now();
+    while session.get(path).document().value("status/state").as_deref() != Some(state) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{path} is not {state}");
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}

@@ -10,8 +10,13 @@ use vireo::xml::{Element, parse};
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The daemon hangs up on a connection that idles for a minute.
+const FRESH: Duration = Duration::from_secs(30);
+
 pub struct Session {
     stream: BufReader<TcpStream>,
+    port: u16,
+    used: Instant,
 }
 
 pub struct Answer {
@@ -30,7 +35,7 @@ impl Session {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::with_capacity(256 << 10, stream) })
+        Ok(Self { stream: BufReader::with_capacity(256 << 10, stream), port, used: Instant::now() })
     }
 
     /// One request below the API's root; a change is answered when it is done.
@@ -45,6 +50,10 @@ impl Session {
             credentials(),
             body.len()
         );
+        if self.used.elapsed() > FRESH {
+            *self = Self::open(self.port)?;
+        }
+        self.used = Instant::now();
         self.stream.get_mut().write_all(request.as_bytes())?;
         let begun = Instant::now();
         self.stream.fill_buf()?;

@@ -33,6 +33,11 @@ pub enum Command {
         /// The folder of the templates; the installed ones when absent.
         dir: Option<PathBuf>,
     },
+    /// Write the manual pages and shell completions; packages do.
+    Manual {
+        /// The folder to write to.
+        dir: PathBuf,
+    },
     /// List the names of the failpoints of this build.
     Failpoints,
 }
@@ -56,6 +61,7 @@ mod tests {
             read("vireo check-templates d").unwrap(),
             Command::CheckTemplates { dir: Some("d".into()) }
         );
+        assert_eq!(read("vireo manual d").unwrap(), Command::Manual { dir: "d".into() });
         assert_eq!(read("vireo failpoints").unwrap(), Command::Failpoints);
         assert_eq!(read("vireo --version").unwrap_err().kind(), clap::error::ErrorKind::DisplayVersion);
         assert!(read("vireo").is_err() && read("vireo serve --nope").is_err());

@@ -11,6 +11,7 @@ use crate::engine::{Engine, Settings, failpoint};
 use crate::error::{Error, Kind, Result};
 use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder};
 use crate::libvirt::Libvirt;
+use crate::manual;
 use crate::model::Accelerator;
 use crate::sim;
 use crate::store::Sqlite;
@@ -25,6 +26,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Where packages put the templates that users may override.
 const TEMPLATES: &str = "/etc/vireo/domain-templates";
 const EXIT_CONFIGURATION: u8 = 78;
+/// How long clients wait for a libvirt that is there but slow; the first start on a host probes
+/// it with guests, which takes seconds.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// What a stop may take in all.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -40,6 +44,10 @@ pub fn run(cli: Cli) -> ExitCode {
             Err(why) => refuse(EXIT_CONFIGURATION, &why),
         },
         Command::CheckTemplates { dir } => check_templates(dir.as_deref()),
+        Command::Manual { dir } => match manual::write(&dir) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => refuse(1, &format!("{}: {why}", dir.display())),
+        },
         Command::Failpoints => {
             if !cfg!(feature = "failpoints") {
                 return refuse(1, "this build has no failpoints: build it with --features failpoints");
@@ -205,6 +213,12 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         admin_password: std::env::var("VIREO_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty()),
     };
     let engine = Engine::open(settings, ports.store, ports.hypervisor, ports.images, ports.mirrors).await?;
+    // The socket is open: who connects now is answered by an engine that knows its world.
+    tokio::select! {
+        () = engine.first_look(FIRST_LOOK) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
     let (tls, ca) = match certificates {
         Some((tls, ca)) => (Some(tls), ca),
         None => (None, None),

@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod host;
 pub mod libvirt;
+pub mod manual;
 pub mod model;
 pub mod sim;
 pub mod store;

@@ -58,7 +58,8 @@ impl Incoming {
         }
     }
 
-    fn take(&self) -> Option<Body> {
+    /// The body as it comes, for whoever wants more than a document; once.
+    pub fn take(&self) -> Option<Body> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -112,8 +112,14 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 
 /// `POST /disks`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    add_in(app, request, None).await
+}
+
+/// A new floating disk; in that storage domain, whatever its document says.
+pub async fn add_in(app: Arc<App>, request: Request, domain: Option<StorageDomainId>) -> Answer {
     let asked: types::Disk = request.document().await?;
-    let new = new_disk(&app, &asked)?;
+    let mut new = new_disk(&app, &asked)?;
+    new.storage_domain = domain.or(new.storage_domain);
     if asked.active.is_some() {
         return Err(Error::conflict(
             "Cannot add Virtual Machine Disk. A floating disk cannot be active or inactive.",

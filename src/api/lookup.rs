@@ -51,10 +51,30 @@ pub fn cluster(app: &App, reference: Option<&Ref>) -> Result<ClusterId> {
     find(&reference, "Cluster", world.clusters.values().map(|it| (it.id, it.name.as_str(), it.id)))
 }
 
+pub fn data_center(app: &App, reference: &Ref) -> Result<DataCenterId> {
+    let world = app.engine.world();
+    find(reference, "DataCenter", world.data_centers.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// A VM, also one that somebody else made.
+pub fn vm(app: &App, reference: &Ref) -> Result<VmId> {
+    if let Some(id) = reference.id.as_deref().filter(|id| !id.is_empty()) {
+        let id: VmId = parse_id(id, "VM")?;
+        return app.engine.knows(id).map(|()| id);
+    }
+    let world = app.engine.world();
+    find(reference, "VM", world.vms.values().map(|it| (it.id, it.spec.name.as_str(), it.id)))
+}
+
 /// There is one template so far.
 pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     let reference = reference.cloned().unwrap_or_default();
     find(&reference, "Template", std::iter::once((BLANK, "Blank", BLANK)))
+}
+
+pub fn host(app: &App, reference: &Ref) -> Result<HostId> {
+    let world = app.engine.world();
+    find(reference, "Host", world.hosts.values().map(|it| (it.id, it.name.as_str(), it.id)))
 }
 
 pub fn storage_domain(app: &App, reference: &Ref) -> Result<StorageDomainId> {

@@ -13,6 +13,7 @@
 //! calls one verb of the engine and shows the outcome; `?` turns the engine's errors into faults.
 
 pub mod app;
+mod applications;
 pub mod auth;
 mod body;
 mod capabilities;
@@ -24,10 +25,14 @@ mod credentials;
 mod data_centers;
 mod disks;
 mod entry;
+mod events;
 pub mod fault;
+mod graphics_consoles;
 mod host_numa_nodes;
 mod host_statistics;
 mod hosts;
+mod iso_files;
+mod jobs;
 pub mod links;
 mod listed;
 mod lookup;
@@ -56,7 +61,9 @@ mod storage_domains;
 mod templates;
 mod users;
 mod vm_actions;
+mod vm_sessions;
 mod vms;
+mod watchdogs;
 
 #[cfg(test)]
 mod tests;

@@ -10,10 +10,13 @@ pub struct Accepted {
     pub format: Format,
     /// The `detail` parameter of the range that won.
     pub detail: Option<String>,
+    /// The client wants what the route offers beside documents.
+    pub special: bool,
 }
 
-/// The format of the answer: of `?accept=`, else of the `Accept` headers, XML by default.
-pub fn accept(headers: &HeaderMap, query: Option<&str>) -> Result<Accepted, Fault> {
+/// The format of the answer: of `?accept=`, else of the `Accept` headers, XML by default. A medium of
+/// its own that a route offers is given to who names it.
+pub fn accept(headers: &HeaderMap, query: Option<&str>, offered: Option<&str>) -> Result<Accepted, Fault> {
     let mut ranges = Vec::new();
     match query {
         Some(wanted) => ranges.extend(Range::parse(wanted)),
@@ -24,7 +27,10 @@ pub fn accept(headers: &HeaderMap, query: Option<&str>) -> Result<Accepted, Faul
         }
     }
     if ranges.is_empty() && query.is_none() {
-        return Ok(Accepted { format: Format::Xml, detail: None });
+        return Ok(Accepted { format: Format::Xml, detail: None, special: false });
+    }
+    if ranges.iter().any(|range| Some(range.media.as_str()) == offered && range.quality > 0) {
+        return Ok(Accepted { format: Format::Xml, detail: None, special: true });
     }
     let quality = |format| {
         // The most specific range speaks for a format, whatever a wider one says.
@@ -37,7 +43,7 @@ pub fn accept(headers: &HeaderMap, query: Option<&str>) -> Result<Accepted, Faul
         .into_iter()
         .filter_map(|format| Some((quality(format)?, format)))
         .max_by_key(|(range, _)| (range.quality, range.specificity(), std::cmp::Reverse(place(range))))
-        .map(|(range, format)| Accepted { format, detail: range.detail.clone() })
+        .map(|(range, format)| Accepted { format, detail: range.detail.clone(), special: false })
         .ok_or_else(|| {
             Fault::http(
                 StatusCode::NOT_ACCEPTABLE,
@@ -118,12 +124,12 @@ mod tests {
 
     fn format_for(accept_header: &str) -> Option<Format> {
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept_header.parse().unwrap())]);
-        accept(&headers, None).ok().map(|accepted| accepted.format)
+        accept(&headers, None, None).ok().map(|accepted| accepted.format)
     }
 
     #[test]
     fn the_answer_has_the_format_that_the_client_likes_best() {
-        assert_eq!(accept(&HeaderMap::new(), None).unwrap().format, Format::Xml);
+        assert_eq!(accept(&HeaderMap::new(), None, None).unwrap().format, Format::Xml);
         for (header, format) in [
             ("*/*", Format::Xml),
             ("application/xml", Format::Xml),
@@ -145,9 +151,16 @@ mod tests {
     fn the_query_overrides_and_a_range_carries_details() {
         let headers =
             HeaderMap::from_iter([(header::ACCEPT, "application/xml; detail=nics+disks".parse().unwrap())]);
-        assert_eq!(accept(&headers, None).unwrap().detail.as_deref(), Some("nics+disks"));
-        assert_eq!(accept(&headers, Some("application/json")).unwrap().format, Format::Json);
-        assert_eq!(accept(&headers, Some("image/png")).unwrap_err().status, StatusCode::NOT_ACCEPTABLE);
+        assert_eq!(accept(&headers, None, None).unwrap().detail.as_deref(), Some("nics+disks"));
+        assert_eq!(accept(&headers, Some("application/json"), None).unwrap().format, Format::Json);
+        assert_eq!(accept(&headers, Some("image/png"), None).unwrap_err().status, StatusCode::NOT_ACCEPTABLE);
+    }
+
+    #[test]
+    fn what_a_route_offers_is_given_to_who_names_it() {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, "text/x-special".parse().unwrap())]);
+        assert!(accept(&headers, None, Some("text/x-special")).unwrap().special);
+        assert_eq!(accept(&headers, None, None).unwrap_err().status, StatusCode::NOT_ACCEPTABLE);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::links;
 use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::statistics;
+use super::{reported_devices, statistics};
 use crate::engine::NicChange;
 use crate::model::*;
 use crate::wire::convert::{self, NicRequest};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const ITEM: &str = "/vms/{vm}/nics/{nic}";
 
 /// An interface as lists have it; its statistics join it by `detail`.
-fn document(app: &App, nic: &Nic, with_statistics: bool) -> types::Nic {
+fn document(app: &App, nic: &Nic, request: &Request, with_statistics: bool) -> Result<types::Nic, Fault> {
     let mut document = convert::nic(nic);
     let href = document.href.clone().unwrap_or_default();
     document.actions = links::actions(ITEM, &href);
@@ -26,14 +26,20 @@ fn document(app: &App, nic: &Nic, with_statistics: bool) -> types::Nic {
     // Reachable, but clients of version 3 know one link only.
     document.link.retain(|link| link.rel.as_deref() != Some("reporteddevices"));
     document.statistics = with_statistics.then(|| statistics::of_nic(app, nic));
-    document
+    if request.all_content {
+        let list = format!("{href}/reporteddevices");
+        document.reported_devices =
+            Some(reported_devices::of(app, nic.vm, Some(&nic.mac.to_string()), &list)?);
+    }
+    Ok(document)
 }
 
 /// The interfaces of a VM, as its sub-collection has them.
 pub fn of_vm(app: &App, vm: VmId, request: &Request) -> Result<types::Nics, Fault> {
     let nics = app.engine.nics(vm)?;
-    let documents = nics.iter().map(|nic| document(app, nic, request.detail.has("statistics")));
-    Ok(types::Nics { nic: documents.take(request.max.unwrap_or(usize::MAX)).collect(), ..Default::default() })
+    let nics = nics.iter().take(request.max.unwrap_or(usize::MAX));
+    let documents = nics.map(|nic| document(app, nic, request, request.detail.has("statistics")));
+    Ok(types::Nics { nic: documents.collect::<Result<_, _>>()?, ..Default::default() })
 }
 
 fn addressed(app: &App, request: &Request) -> Result<Nic, Fault> {
@@ -49,7 +55,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
 /// `GET /vms/{vm}/nics/{nic}`: always with its statistics.
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let nic = addressed(&app, &request)?;
-    Ok(Reply::ok(document(&app, &nic, true)))
+    Ok(Reply::ok(document(&app, &nic, &request, true)?))
 }
 
 /// `POST /vms/{vm}/nics`
@@ -60,7 +66,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let named = asked.name.as_deref().is_some_and(|name| !name.is_empty());
     require("NIC", "add", &[("name", named)])?;
     let id = app.engine.add_nic(vm, change(&app, vm, &asked)?).await?;
-    let document = document(&app, &app.engine.nic(vm, id)?, false);
+    let document = document(&app, &app.engine.nic(vm, id)?, &request, false)?;
     let href = document.href.clone().unwrap_or_default();
     Ok(Reply::created(document, href))
 }
@@ -71,7 +77,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Nic = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     app.engine.update_nic(vm, id, change(&app, vm, &asked)?).await?;
-    Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, false)))
+    Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, &request, false)?))
 }
 
 /// `DELETE /vms/{vm}/nics/{nic}`

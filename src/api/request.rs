@@ -8,6 +8,7 @@ use super::routes::Captures;
 use crate::error::{Error, Kind};
 use crate::model::UserId;
 use crate::wire::{self, Document, Format, Version};
+use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode, request::Parts};
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -29,6 +30,8 @@ pub struct Request {
     pub version: Version,
     /// The format of the answer.
     pub format: Format,
+    /// The client wants a descriptor for its viewer, which the route offers.
+    pub viewer: bool,
     /// Scheme and host as the client named them: `https://host:8443`.
     pub origin: Option<String>,
     pub matrix: Parameters,
@@ -69,6 +72,7 @@ impl Request {
         origin: Option<String>,
         user: User,
         body: Arc<Incoming>,
+        offered: Option<&str>,
     ) -> Result<Self, Fault> {
         let headers = &head.headers;
         let below = path.segments.iter().skip_while(|segment| *segment != "api").skip(1);
@@ -76,7 +80,7 @@ impl Request {
             .ok_or_else(|| Fault::value("The query is not UTF-8."))?;
         // Version 3 says it in the path; later clients in the query, and some libraries only there.
         let either = |name| path.matrix.get(name).or_else(|| query.get(name));
-        let accepted = negotiate::accept(headers, query.get("accept"))?;
+        let accepted = negotiate::accept(headers, query.get("accept"), offered)?;
         let details = [accepted.detail.as_deref(), path.last.get("detail"), query.get("detail")];
         let expects = |what: &str| {
             ["expect", "x-ovirt-expect"]
@@ -90,6 +94,7 @@ impl Request {
             user,
             version: version(headers)?,
             format: accepted.format,
+            viewer: accepted.special,
             origin,
             filter: is_true(one(headers, "filter")),
             all_content: is_true(one(headers, "all-content")) || is_true(either("all_content")),
@@ -140,6 +145,16 @@ impl Request {
     pub async fn optional<T: Document>(&self) -> Result<Option<T>, Fault> {
         let bytes = self.body.bytes().await?;
         if bytes.trim_ascii().is_empty() { Ok(None) } else { self.read(&bytes).map(Some) }
+    }
+
+    /// The body as it comes, without a limit; once.
+    pub fn stream(&self) -> Option<Body> {
+        self.body.take()
+    }
+
+    /// How long the client says that its body is.
+    pub fn content_length(&self) -> Option<u64> {
+        one(&self.headers, "content-length")?.parse().ok()
     }
 
     fn read<T: Document>(&self, bytes: &[u8]) -> Result<T, Fault> {

@@ -4,9 +4,9 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    capabilities, cdroms, clusters, data_centers, disks, entry, host_numa_nodes, hosts, networks, nics,
-    numa_nodes, operating_systems, profiles, reported_devices, statistics, storage_domains, templates, users,
-    vm_actions, vms,
+    applications, capabilities, cdroms, clusters, data_centers, disks, entry, events, graphics_consoles,
+    host_numa_nodes, hosts, iso_files, jobs, networks, nics, numa_nodes, operating_systems, profiles,
+    reported_devices, statistics, storage_domains, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -48,7 +48,11 @@ pub static ROUTES: &[Route] = routes![
     GET "/datacenters/{data_center}/networks" => data_centers::list_networks,
     GET "/datacenters/{data_center}/networks/{network}" => data_centers::show_network,
     GET "/datacenters/{data_center}/storagedomains" => data_centers::list_storage_domains,
+    POST "/datacenters/{data_center}/storagedomains" => storage_domains::attach,
     GET "/datacenters/{data_center}/storagedomains/{domain}" => data_centers::show_storage_domain,
+    DELETE "/datacenters/{data_center}/storagedomains/{domain}" => storage_domains::detach,
+    POST "/datacenters/{data_center}/storagedomains/{domain}/activate" => storage_domains::activate,
+    POST "/datacenters/{data_center}/storagedomains/{domain}/deactivate" => storage_domains::deactivate,
 
     GET "/clusters" => clusters::list,
     GET "/clusters/{cluster}" => clusters::show,
@@ -67,11 +71,19 @@ pub static ROUTES: &[Route] = routes![
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 
     GET "/storagedomains" => storage_domains::list,
+    POST "/storagedomains" => storage_domains::add,
     GET "/storagedomains/{domain}" => storage_domains::show,
+    PUT "/storagedomains/{domain}" => storage_domains::update,
+    DELETE "/storagedomains/{domain}" => storage_domains::remove,
+    POST "/storagedomains/{domain}/isattached" => storage_domains::is_attached,
     GET "/storagedomains/{domain}/disks" => storage_domains::list_disks,
+    POST "/storagedomains/{domain}/disks" => storage_domains::add_disk,
     GET "/storagedomains/{domain}/disks/{disk}" => storage_domains::show_disk,
-    GET "/storagedomains/{domain}/files" => storage_domains::list_files,
-    GET "/storagedomains/{domain}/files/{file}" => storage_domains::show_file,
+    DELETE "/storagedomains/{domain}/disks/{disk}" => storage_domains::remove_disk,
+    GET "/storagedomains/{domain}/files" => iso_files::list,
+    GET "/storagedomains/{domain}/files/{file}" => iso_files::show,
+    PUT "/storagedomains/{domain}/files/{file}" => iso_files::upload,
+    DELETE "/storagedomains/{domain}/files/{file}" => iso_files::remove,
     GET "/storagedomains/{domain}/diskprofiles" => storage_domains::list_profiles,
     GET "/storagedomains/{domain}/diskprofiles/{profile}" => storage_domains::show_profile,
 
@@ -93,6 +105,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/operatingsystems/{number}" => operating_systems::show,
     GET "/users" => users::list,
     GET "/users/{user}" => users::show,
+
+    GET "/events" => events::list,
+    POST "/events" => events::add,
+    POST "/events/undelete" => events::undelete,
+    GET "/events/{event}" => events::show,
+    DELETE "/events/{event}" => events::remove,
+
+    GET "/jobs" => jobs::list,
+    POST "/jobs" => jobs::add,
+    GET "/jobs/{job}" => jobs::show,
+    POST "/jobs/{job}/end" => jobs::end,
+    POST "/jobs/{job}/clear" => jobs::clear,
+    GET "/jobs/{job}/steps" => jobs::list_steps,
+    POST "/jobs/{job}/steps" => jobs::add_step,
+    GET "/jobs/{job}/steps/{step}" => jobs::show_step,
+    POST "/jobs/{job}/steps/{step}/end" => jobs::end_step,
+    GET "/jobs/{job}/steps/{step}/statistics" => jobs::list_statistics,
 
     GET "/vms" => vms::list,
     POST "/vms" => vms::add,
@@ -154,6 +183,23 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/nics/{nic}/reporteddevices/{device}" => reported_devices::show,
     GET "/vms/{vm}/reporteddevices" => reported_devices::list,
     GET "/vms/{vm}/reporteddevices/{device}" => reported_devices::show,
+
+    GET "/vms/{vm}/applications" => applications::list,
+    GET "/vms/{vm}/applications/{application}" => applications::show,
+    GET "/vms/{vm}/sessions" => vm_sessions::list,
+    GET "/vms/{vm}/sessions/{session}" => vm_sessions::show,
+
+    GET "/vms/{vm}/graphicsconsoles" => graphics_consoles::list,
+    POST "/vms/{vm}/graphicsconsoles" => graphics_consoles::add,
+    GET "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::show,
+    DELETE "/vms/{vm}/graphicsconsoles/{console}" => graphics_consoles::remove,
+    POST "/vms/{vm}/graphicsconsoles/{console}/proxyticket" => graphics_consoles::proxy_ticket,
+
+    GET "/vms/{vm}/watchdogs" => watchdogs::list,
+    POST "/vms/{vm}/watchdogs" => watchdogs::add,
+    GET "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::show,
+    PUT "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::update,
+    DELETE "/vms/{vm}/watchdogs/{watchdog}" => watchdogs::remove,
 
     GET "/disks" => disks::list,
     POST "/disks" => disks::add,

@@ -4,6 +4,7 @@ use super::app::App;
 use super::auth::Identity;
 use super::body::Incoming;
 use super::fault::Fault;
+use super::graphics_consoles;
 use super::links;
 use super::negotiate;
 use super::pages;
@@ -11,6 +12,7 @@ use super::path::{Parameters, Path};
 use super::reply::{Answer, Reply};
 use super::request::{Request, one};
 use super::routes::{Captures, Place};
+use crate::engine::caller::Caller;
 use crate::error::Error;
 use crate::wire::{self, Format, Version, types::Action};
 use axum::body::Body;
@@ -79,7 +81,7 @@ impl Service {
             Err(fault) => exchange.refuse(&fault, &heard),
         };
         // A fault is written in the format that was asked for, as far as that made sense.
-        let format = negotiate::accept(&exchange.head.headers, exchange.accept_parameter().as_deref())
+        let format = negotiate::accept(&exchange.head.headers, exchange.accept_parameter().as_deref(), None)
             .map_or(Format::Xml, |accepted| accepted.format);
         let mut response = reply.into_response(format, Version::V3, exchange.origin.as_deref());
         response.headers_mut().extend(heard.headers);
@@ -154,11 +156,13 @@ impl Exchange<'_> {
                 .with(header::ALLOW, place.allow())
         })?;
         let (origin, body) = (self.origin.clone(), self.body.clone());
-        let request = Request::new(&self.head, path, captures, origin, identity.user, body)?;
+        let offered = (route.path == graphics_consoles::ITEM).then_some(graphics_consoles::VIEWER);
+        let request = Request::new(&self.head, path, captures, origin, identity.user, body, offered)?;
         let correlation = request.correlation.as_deref().and_then(|text| HeaderValue::try_from(text).ok());
         heard.headers.extend(correlation.map(|value| (HeaderName::from_static("correlation-id"), value)));
         heard.acted = place.is_action() && route.method == Method::POST;
-        (route.handler)(self.service.app.clone(), request).await
+        let caller = Caller { user: Some(request.user.id), correlation: request.correlation.clone() };
+        caller.run((route.handler)(self.service.app.clone(), request)).await
     }
 
     /// A refused action comes back as it was sent, with the fault in it.

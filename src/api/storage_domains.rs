@@ -5,12 +5,13 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, links, profiles, rows};
-use crate::engine::Space;
+use super::{disks, links, lookup, profiles, rows};
+use crate::engine::{NewStorageDomain, Space};
 use crate::error::Error;
-use crate::model::{DataCenterId, Disk, StorageDomain, StorageKind};
-use crate::wire::convert::{self, DiskPlace};
+use crate::model::{DataCenterId, Disk, DiskId, StorageDomain, StorageDomainId, StorageKind, StorageStatus};
+use crate::wire::convert::{self, DiskPlace, Named, named};
 use crate::wire::types;
+use crate::wire::{missing, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/storagedomains/{domain}";
@@ -28,8 +29,8 @@ impl Seen {
         Self { row, space }
     }
 
-    fn status(&self) -> &'static str {
-        if self.space.is_some() { "active" } else { "inactive" }
+    fn status(&self) -> StorageStatus {
+        self.row.status(self.space.is_some())
     }
 
     /// What only domains of the other kind have is not linked.
@@ -41,8 +42,8 @@ impl Seen {
     }
 
     /// The document; the state of a domain is told where it is attached.
-    fn document(&self, data_center: Option<DataCenterId>) -> types::StorageDomain {
-        let document = convert::storage_domain(&self.row);
+    fn document(&self, app: &App, data_center: Option<DataCenterId>) -> types::StorageDomain {
+        let document = convert::storage_domain(&self.row, app.engine.is_master(&self.row));
         let (path, href) = match data_center {
             None => (ITEM, document.href.clone().unwrap_or_default()),
             Some(id) => (ATTACHED, links::href(ATTACHED, &[&id, &self.row.id])),
@@ -54,7 +55,9 @@ impl Seen {
             link,
             href: Some(href),
             data_center: data_center.map(|id| convert::reference("datacenters", id)),
-            status: data_center.map(|_| self.status().to_owned()),
+            status: Some(self.status())
+                .filter(|status| data_center.is_some() || *status == StorageStatus::Unattached)
+                .map(|status| status.name().to_owned()),
             available: self.space.map(|space| space.available),
             used: self.space.map(|space| space.used),
             committed: self.space.map(|space| space.committed),
@@ -82,9 +85,9 @@ impl Searched for Seen {
         Some(match name {
             "name" => self.row.name.clone(),
             "id" => self.row.id.to_string(),
-            "status" => self.status().into(),
-            "datacenter" => app.engine.world().data_centers.get(&self.row.data_center)?.name.clone(),
-            "type" => convert::storage_domain(&self.row).r#type?,
+            "status" => self.status().name().into(),
+            "datacenter" => app.engine.world().data_centers.get(&self.row.data_center?)?.name.clone(),
+            "type" => self.row.kind.name().into(),
             "size" => self.space.map(|space| space.available + space.used)?.to_string(),
             "used" => self.space?.used.to_string(),
             "committed" => self.space?.committed.to_string(),
@@ -97,34 +100,39 @@ impl Searched for Seen {
 
 /// The storage domains that the request asks for: all, or those of a data center.
 pub async fn some(app: &App, request: &Request, data_center: Option<DataCenterId>) -> Answer {
-    let of = |row: &StorageDomain| data_center.is_none_or(|id| row.data_center == id);
+    let of = |row: &StorageDomain| data_center.is_none_or(|id| row.data_center == Some(id));
     let all = rows::by_name(&app.engine.world().storage_domains, |row| &row.name, of);
     let mut seen = Vec::with_capacity(all.len());
     for row in all {
         seen.push(Seen::of(app, row).await);
     }
     let found = search::select(app, request, seen)?;
-    let storage_domain = found.iter().map(|seen| seen.document(data_center)).collect();
+    let storage_domain = found.iter().map(|seen| seen.document(app, data_center)).collect();
     Ok(Reply::ok(types::StorageDomains { storage_domain, ..Default::default() }))
 }
 
 /// The storage domain of the path, if it belongs to that data center.
 pub async fn one(app: &App, request: &Request, data_center: Option<DataCenterId>) -> Answer {
-    let row = named(app, request)?;
-    if data_center.is_some_and(|id| row.data_center != id) {
+    let row = of_path(app, request)?;
+    if data_center.is_some_and(|id| row.data_center != Some(id)) {
         return Err(Error::not_found(row.id).into());
     }
-    Ok(Reply::ok(Seen::of(app, row).await.document(data_center)))
+    Ok(Reply::ok(shown(app, row, data_center).await))
+}
+
+/// The storage domain as it is now.
+pub async fn shown(app: &App, row: StorageDomain, data_center: Option<DataCenterId>) -> types::StorageDomain {
+    Seen::of(app, row).await.document(app, data_center)
 }
 
 /// The storage domain of the path.
-fn named(app: &App, request: &Request) -> Result<StorageDomain, Fault> {
+pub fn of_path(app: &App, request: &Request) -> Result<StorageDomain, Fault> {
     rows::one(&app.engine.world().storage_domains, request, "domain")
 }
 
 /// The same, where only domains of that kind have what the path says.
-fn of_kind(app: &App, request: &Request, kind: StorageKind) -> Result<StorageDomain, Fault> {
-    let row = named(app, request)?;
+pub fn of_kind(app: &App, request: &Request, kind: StorageKind) -> Result<StorageDomain, Fault> {
+    let row = of_path(app, request)?;
     if row.kind == kind { Ok(row) } else { Err(Error::not_found(&request.href).into()) }
 }
 
@@ -160,35 +168,153 @@ pub async fn show_disk(app: Arc<App>, request: Request) -> Answer {
 
 /// `GET /storagedomains/{domain}/diskprofiles`
 pub async fn list_profiles(app: Arc<App>, request: Request) -> Answer {
-    let id = named(&app, &request)?.id;
+    let id = of_path(&app, &request)?.id;
     profiles::some_disk(&app, &request, |row| row.storage_domain == id)
 }
 
 /// `GET /storagedomains/{domain}/diskprofiles/{profile}`
 pub async fn show_profile(app: Arc<App>, request: Request) -> Answer {
-    let id = named(&app, &request)?.id;
+    let id = of_path(&app, &request)?.id;
     profiles::one_disk(&app, &request, |row| row.storage_domain == id)
 }
 
-/// The files of the ISO domain of the path, by name. What no address can name is left out.
-async fn files(app: &App, request: &Request) -> Result<Vec<types::File>, Fault> {
-    let row = of_kind(app, request, StorageKind::Iso)?;
-    let files = app.engine.files(&row).await?;
-    let named = files.iter().filter(|file| !file.name.contains(char::is_control));
-    Ok(named.map(|file| convert::file(&file.name, &row)).collect())
+/// `POST /storagedomains`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::StorageDomain = request.document().await?;
+    let storage = asked.storage.unwrap_or_default();
+    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    require(
+        "StorageDomain",
+        "add",
+        &[
+            ("host.id|name", lookup::is_named(&asked.host)),
+            ("type", given(&asked.r#type)),
+            ("storage", given(&storage.r#type)),
+            ("name", given(&asked.name)),
+        ],
+    )?;
+    lookup::host(&app, &asked.host.unwrap_or_default())?;
+    let kind = match asked.r#type.unwrap_or_default().to_lowercase().as_str() {
+        other @ ("export" | "image" | "volume") => {
+            return Err(Error::unsupported(format!(
+                "Storage domains of the type {other} are not supported."
+            ))
+            .into());
+        }
+        kind => named::<StorageKind>(kind)?,
+    };
+    match storage.r#type.unwrap_or_default().to_lowercase().as_str() {
+        "localfs" => {}
+        other @ ("nfs" | "posixfs" | "glusterfs" | "iscsi" | "fcp" | "glance" | "cinder") => {
+            return Err(Error::unsupported(format!(
+                "Storage of the type {other} is not supported: mount it on the host, and add it as localfs."
+            ))
+            .into());
+        }
+        other => return Err(Fault::value(format!("{other} is not a member of StorageType."))),
+    }
+    require("StorageDomain", "add", &[("storage.path", given(&storage.path))])?;
+    let id = app
+        .engine
+        .add_storage_domain(NewStorageDomain {
+            name: asked.name.unwrap_or_default(),
+            description: asked.description.unwrap_or_default(),
+            kind,
+            folder: storage.path.unwrap_or_default(),
+        })
+        .await?;
+    let document = shown(&app, app.engine.storage_domain(id)?, None).await;
+    let href = document.href.clone().unwrap_or_default();
+    Ok(Reply::created(document, href))
 }
 
-/// `GET /storagedomains/{domain}/files`
-pub async fn list_files(app: Arc<App>, request: Request) -> Answer {
-    let mut file = files(&app, &request).await?;
-    file.truncate(request.max.unwrap_or(usize::MAX));
-    Ok(Reply::ok(types::Files { file, ..Default::default() }))
+/// `PUT /storagedomains/{domain}`
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id = of_path(&app, &request)?.id;
+    let asked: types::StorageDomain = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine.update_storage_domain(id, asked.name, asked.description).await?;
+    one(&app, &request, None).await
 }
 
-/// `GET /storagedomains/{domain}/files/{file}`
-pub async fn show_file(app: Arc<App>, request: Request) -> Answer {
-    let wanted = request.text("file");
-    let mut files = files(&app, &request).await?.into_iter();
-    let found = files.find(|file| file.id.as_deref() == Some(wanted));
-    found.map(Reply::ok).ok_or_else(|| Error::not_found(wanted).into())
+/// `DELETE /storagedomains/{domain}`: the body names the host that does it.
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let id = of_path(&app, &request)?.id;
+    let asked = request.optional::<types::StorageDomain>().await?;
+    let asked = asked.ok_or_else(|| missing("StorageDomain", &["storage-domain parameter"], "remove"))?;
+    require("StorageDomain", "remove", &[("host.id|name", lookup::is_named(&asked.host))])?;
+    lookup::host(&app, &asked.host.unwrap_or_default())?;
+    let (format, destroy) = (asked.format == Some(true), asked.destroy == Some(true));
+    app.engine.remove_storage_domain(id, format, destroy).await?;
+    Ok(Reply::no_content())
+}
+
+/// `POST /storagedomains/{domain}/isattached`
+pub async fn is_attached(app: Arc<App>, request: Request) -> Answer {
+    let row = of_path(&app, &request)?;
+    let action = request.optional::<types::Action>().await?.unwrap_or_default();
+    Ok(Reply::complete(types::Action { is_attached: Some(row.data_center.is_some()), ..action }))
+}
+
+/// The data center of the path, and its storage domain of the path.
+fn attached(app: &App, request: &Request) -> Result<(DataCenterId, StorageDomainId), Fault> {
+    let center = rows::one(&app.engine.world().data_centers, request, "data_center")?.id;
+    let row = of_path(app, request)?;
+    match row.data_center == Some(center) {
+        true => Ok((center, row.id)),
+        false => Err(Error::not_found(row.id).into()),
+    }
+}
+
+/// `POST /datacenters/{data_center}/storagedomains`
+pub async fn attach(app: Arc<App>, request: Request) -> Answer {
+    let center = rows::one(&app.engine.world().data_centers, &request, "data_center")?.id;
+    let asked: types::StorageDomain = request.document().await?;
+    let named = types::Ref { id: asked.id, name: asked.name, ..types::Ref::default() };
+    require("StorageDomain", "add", &[("id|name", lookup::is_named(&Some(named.clone())))])?;
+    let id = lookup::storage_domain(&app, &named)?;
+    app.engine.attach_storage_domain(id, center).await?;
+    let document = shown(&app, app.engine.storage_domain(id)?, Some(center)).await;
+    let href = document.href.clone().unwrap_or_default();
+    Ok(Reply::created(document, href))
+}
+
+/// `DELETE /datacenters/{data_center}/storagedomains/{domain}`
+pub async fn detach(app: Arc<App>, request: Request) -> Answer {
+    let (_, id) = attached(&app, &request)?;
+    request.optional::<types::Action>().await?;
+    app.engine.detach_storage_domain(id).await?;
+    Ok(Reply::no_content())
+}
+
+/// `POST /datacenters/{data_center}/storagedomains/{domain}/activate`
+pub async fn activate(app: Arc<App>, request: Request) -> Answer {
+    let (_, id) = attached(&app, &request)?;
+    let action = request.optional::<types::Action>().await?.unwrap_or_default();
+    app.engine.activate_storage_domain(id).await?;
+    Ok(Reply::complete(action))
+}
+
+/// `POST /datacenters/{data_center}/storagedomains/{domain}/deactivate`
+pub async fn deactivate(app: Arc<App>, request: Request) -> Answer {
+    let (_, id) = attached(&app, &request)?;
+    let action = request.optional::<types::Action>().await?.unwrap_or_default();
+    app.engine.deactivate_storage_domain(id).await?;
+    Ok(Reply::complete(action))
+}
+
+/// `POST /storagedomains/{domain}/disks`: a floating disk in this domain.
+pub async fn add_disk(app: Arc<App>, request: Request) -> Answer {
+    let id = of_kind(&app, &request, StorageKind::Data)?.id;
+    disks::add_in(app, request, Some(id)).await
+}
+
+/// `DELETE /storagedomains/{domain}/disks/{disk}`
+pub async fn remove_disk(app: Arc<App>, request: Request) -> Answer {
+    let id = of_kind(&app, &request, StorageKind::Data)?.id;
+    let disk: DiskId = request.id("disk")?;
+    match app.engine.disk(disk)?.storage_domain == id {
+        true => disks::remove(app, request).await,
+        false => Err(Error::not_found(disk).into()),
+    }
 }

@@ -9,7 +9,7 @@ use crate::engine::jobs::{JobState, Started};
 use crate::engine::ports::AgentCall;
 use crate::engine::{RunOnce, StartOptions};
 use crate::error::{Error, Kind};
-use crate::model::VmId;
+use crate::model::{Move, VmId};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
 use std::sync::Arc;
@@ -18,12 +18,20 @@ use std::time::Duration;
 /// Longer graces would outlive what clients wait for.
 const LONGEST_GRACE: Duration = Duration::from_secs(600);
 
-/// The VM, and what the request's body says; after the grace that it asks for.
-async fn begin(app: &App, request: &Request) -> Result<(VmId, Action), Fault> {
+/// The VM, and what the request's body says; after the grace that it asks for. What the VM's state
+/// does not allow is refused at once.
+async fn begin(
+    app: &App,
+    request: &Request,
+    wanted: impl Into<Option<Move>>,
+) -> Result<(VmId, Action), Fault> {
     let id: VmId = request.id("vm")?;
     app.engine.vm(id)?;
     let action = request.optional::<Action>().await?.unwrap_or_default();
     if let Some(grace) = action.grace_period.as_ref().and_then(|grace| grace.expiry) {
+        if let Some(wanted) = wanted.into() {
+            app.engine.may(id, wanted)?;
+        }
         tokio::time::sleep(Duration::from_millis(grace).min(LONGEST_GRACE)).await;
     }
     Ok((id, action))
@@ -40,7 +48,7 @@ fn done(id: VmId, action: Action) -> Answer {
 
 /// `POST /vms/{vm}/start`
 pub async fn start(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Start).await?;
     if action.use_sysprep == Some(true) && action.use_cloud_init == Some(true) {
         return Err(Fault::new(
             axum::http::StatusCode::CONFLICT,
@@ -79,28 +87,28 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
 
 /// `POST /vms/{vm}/stop`
 pub async fn stop(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Stop).await?;
     app.engine.stop_vm(id).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/shutdown`
 pub async fn shutdown(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Shutdown).await?;
     app.engine.shutdown_vm(id).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/reboot`
 pub async fn reboot(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Reboot).await?;
     app.engine.reboot_vm(id).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/suspend`
 pub async fn suspend(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Suspend).await?;
     let started = app.engine.suspend_vm(id).await?;
     let (href, parent) = (links::href("/vms/{vm}/suspend", &[&id]), links::href("/vms/{vm}", &[&id]));
     runs_on(started, action, href, parent).await
@@ -124,44 +132,44 @@ async fn runs_on(started: Started<()>, action: Action, href: String, parent: Str
 
 /// `POST /vms/{vm}/ticket`
 pub async fn ticket(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Ticket).await?;
     let asked = action.ticket.clone().unwrap_or_default();
-    let set = app.engine.ticket(id, asked.value, asked.expiry.map(u64::from)).await?;
+    let set = app.engine.ticket(id, request.user.id, asked.value, asked.expiry.map(u64::from)).await?;
     let ticket = types::Ticket { value: Some(set.value), expiry: u32::try_from(set.expiry).ok() };
     done(id, Action { ticket: Some(ticket), ..action })
 }
 
 /// `POST /vms/{vm}/freezefilesystems`
 pub async fn freeze(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Freeze).await?;
     app.engine.freeze_or_thaw(id, AgentCall::Freeze).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/thawfilesystems`
 pub async fn thaw(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Freeze).await?;
     app.engine.freeze_or_thaw(id, AgentCall::Thaw).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/reordermacaddresses`
 pub async fn reorder_mac_addresses(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::ReorderMacs).await?;
     app.engine.reorder_mac_addresses(id).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/logon`
 pub async fn logon(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, Move::Logon).await?;
     app.engine.logon(id)?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/detach`
 pub async fn detach(app: Arc<App>, request: Request) -> Answer {
-    let (id, action) = begin(&app, &request).await?;
+    let (id, action) = begin(&app, &request, None).await?;
     app.engine.detach_from_pool(id)?;
     done(id, action)
 }

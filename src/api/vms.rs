@@ -24,7 +24,9 @@ const ITEM: &str = "/vms/{vm}";
 fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
     let next = view.vm.next_run.as_ref().filter(|_| request.next_run);
     let console = view.seen.as_ref().filter(|_| view.status.runs()).and_then(|seen| {
-        let graphics = seen.observed.graphics.first()?;
+        let wanted = view.vm.spec.display.as_ref().map(|display| display.protocol);
+        let consoles = &seen.observed.graphics;
+        let graphics = consoles.iter().find(|one| Some(one.protocol) == wanted).or(consoles.first())?;
         let address = graphics.address.clone().unwrap_or_default();
         Some((app.console_address(&address), graphics.port, graphics.tls_port))
     });
@@ -34,6 +36,7 @@ fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> t
         host: view.host.filter(|_| !request.filter),
         console,
         cpu_profile: app.engine.world().cpu_profiles.keys().next().copied(),
+        guest: app.engine.inventory.guest(view.vm.id).filter(|_| view.status.runs()),
     };
     let mut document = convert::vm(&view.vm, next.unwrap_or(&view.vm.spec), &state, all_content);
     if request.filter {

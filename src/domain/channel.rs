@@ -8,7 +8,7 @@ use crate::xml::Element;
 const SPICE: &str = "com.redhat.spice.0";
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    let spice = plan.spec.display.as_ref().is_some_and(|display| display.protocol == Protocol::Spice);
+    let spice = plan.spec.display.as_ref().is_some_and(|display| display.has(Protocol::Spice));
     let channel = Element::new("channel")
         .with("type", "spicevmc")
         .child(Element::new("target").with("type", "virtio").with("name", SPICE));

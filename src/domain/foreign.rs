@@ -38,7 +38,10 @@ pub fn observe_spec(document: &Element) -> VmSpec {
         cpu_shares: document.number("cputune/shares").unwrap_or_default(),
         os: os(document),
         boot_menu: document.value("os/bootmenu/@enable").as_deref() == Some("yes"),
-        display: document.every("devices/graphics").into_iter().find_map(display),
+        display: document.every("devices/graphics").into_iter().filter_map(display).reduce(|first, other| {
+            let both = first.both || first.protocol != other.protocol;
+            Display { both, ..first }
+        }),
         serial_console: has("serial") || has("console"),
         rng: document.at("devices/rng").and_then(rng),
         io_threads: document.number("iothreads").unwrap_or_default(),

@@ -52,6 +52,10 @@ const CASES: &[(&str, Change)] = &[
             ..Display::default()
         });
     }),
+    ("two-consoles", |s| {
+        s.vm.spec.display = Some(Display { both: true, ..Display::default() });
+        s.vm.spec.watchdog = Some(Watchdog { model: WatchdogModel::I6300esb, action: WatchdogAction::Reset });
+    }),
     ("headless", |s| {
         s.vm.spec.display = None;
         s.vm.spec.serial_console = false;

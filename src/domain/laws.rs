@@ -23,7 +23,10 @@ fn a_built_document_is_observed_as_the_vm_that_it_was_built_of() {
             seen.max_vcpus >= seen.vcpus && seen.max_vcpus.is_multiple_of(seen.vcpus / spec.topology.sockets)
         );
         assert_eq!(seen.accelerator, Some(sample.with_plan(|plan| plan.accelerator())));
-        assert_eq!(seen.graphics.len(), usize::from(spec.display.is_some()));
+        assert_eq!(
+            seen.graphics.len(),
+            spec.display.as_ref().map_or(0, |display| 1 + usize::from(display.both))
+        );
         assert_eq!(seen.disks.len(), sample.disks.len() + 1);
         for (disk, attachment) in &sample.disks {
             let seen = seen.disks.iter().find(|seen| seen.alias == Some(disk.id.alias())).unwrap();
@@ -183,7 +186,7 @@ fn a_plugged_disk_is_the_disk_of_the_document() {
 #[test]
 fn a_ticket_changes_the_password_only() {
     let live = Sample::smallest().build().unwrap();
-    let ticket = graphics_update(&live, "s3cret", "2026-01-31T12:00:00").unwrap();
+    let ticket = graphics_updates(&live, &Protocol::ALL, "s3cret", "2026-01-31T12:00:00").remove(0);
     let mut locked = live.at("devices/graphics").unwrap().clone();
     for (name, value) in
         [("passwd", "s3cret"), ("passwdValidTo", "2026-01-31T12:00:00"), ("connected", "keep")]
@@ -192,7 +195,7 @@ fn a_ticket_changes_the_password_only() {
         locked.set(name, value);
     }
     assert_eq!(ticket, locked);
-    assert_eq!(graphics_update(&Element::new("domain"), "x", "y"), None);
+    assert_eq!(graphics_updates(&Element::new("domain"), &Protocol::ALL, "x", "y"), []);
 }
 
 fn count(element: &Element) -> usize {

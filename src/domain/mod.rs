@@ -30,6 +30,7 @@ mod target;
 pub mod template;
 mod tune;
 mod video;
+mod watchdog;
 
 #[cfg(test)]
 mod goldens;
@@ -43,7 +44,7 @@ pub use check::check;
 pub use device::holds;
 pub use disk::device as disk_device;
 pub use foreign::observe_spec;
-pub use graphics::ticket as graphics_update;
+pub use graphics::tickets as graphics_updates;
 pub use machine::Chipset;
 pub use nic::{NOWHERE, bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
@@ -125,6 +126,7 @@ pub const PARTS: &[Part] = &[
     graphics::apply,
     video::apply,
     sound::apply,
+    watchdog::apply,
     balloon::apply,
     rng::apply,
     boot::apply,

@@ -25,6 +25,8 @@ pub struct Observed {
     pub taps: Vec<Tap>,
     /// The host's terminal of the serial console, of a running domain.
     pub console: Option<String>,
+    /// Whether the agent in the guest of a running domain is there, where the domain has a channel for it.
+    pub agent: Option<bool>,
 }
 
 impl Observed {
@@ -97,6 +99,7 @@ pub fn observe(document: &Element) -> Observed {
         disks: document.every("devices/disk").into_iter().map(disk).collect(),
         taps: document.every("devices/interface").into_iter().filter_map(tap).collect(),
         console: document.value("devices/serial/source/@path"),
+        agent: document.every("devices/channel/target").into_iter().find_map(agent),
     }
 }
 
@@ -140,6 +143,11 @@ fn tap(device: &Element) -> Option<Tap> {
         model: device.value("model/@type"),
         linked: device.value("link/@state").as_deref() != Some("down"),
     })
+}
+
+fn agent(target: &Element) -> Option<bool> {
+    let state = target.get("state").filter(|_| target.get("name") == Some("org.qemu.guest_agent.0"))?;
+    Some(state == "connected")
 }
 
 fn alias(device: &Element) -> Option<String> {

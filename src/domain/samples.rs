@@ -100,6 +100,7 @@ impl Sample {
             time_zone: Some("Europe/Berlin".into()),
             serial_number: Some(SerialNumber::Custom("SN-1 <2>".into())),
             soundcard: true,
+            watchdog: Some(Watchdog { model: WatchdogModel::I6300esb, action: WatchdogAction::Poweroff }),
             usb: true,
             ..full.vm.spec
         };

@@ -9,7 +9,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let model = |name: &str| Element::new("model").with("type", name);
     let model = match &plan.spec.display {
         None => model("none"),
-        Some(display) if display.protocol == Protocol::Spice => model("qxl")
+        Some(display) if display.has(Protocol::Spice) => model("qxl")
             .with("ram", 65536)
             .with("vram", 32768)
             .with("vgamem", 16384)

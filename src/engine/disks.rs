@@ -49,6 +49,8 @@ pub struct DiskChange {
 /// QEMU's images reach further; no host's storage does.
 const MAX_SIZE: u64 = 1 << 53;
 const SECTOR: u64 = 512;
+/// What an image takes before anything is written to it.
+const LEAST_IMAGE: u64 = 1 << 18;
 
 impl Engine {
     pub fn disk(&self, id: DiskId) -> Result<Disk> {
@@ -133,14 +135,13 @@ impl Engine {
                 "Cannot add Virtual Machine Disk. The disk profile is not one of the storage domain.",
             ));
         }
-        if new.sparse == Some(false) {
-            let (_, free) = self.images.space(domain.folder.as_ref())?;
-            if new.size > free {
-                return Err(Error::conflict(format!(
-                    "Cannot add Virtual Machine Disk. Low disk space on Storage Domain {}.",
-                    domain.name
-                )));
-            }
+        let free = self.require_active("Cannot add Virtual Machine Disk", domain)?;
+        let needed = if new.sparse == Some(false) { new.size } else { LEAST_IMAGE };
+        if needed > free {
+            return Err(Error::conflict(format!(
+                "Cannot add Virtual Machine Disk. Low disk space on Storage Domain {}.",
+                domain.name
+            )));
         }
         let alias = match (&new.alias, vm.and_then(|vm| world.vms.get(&vm))) {
             (Some(alias), _) => alias.clone(),

@@ -179,7 +179,8 @@ impl Engine {
 /// The document as libvirt shows it to those who may not read secrets.
 fn without_secrets(document: &Element) -> String {
     let mut shown = document.clone();
-    if let Some(graphics) = shown.first_mut("devices").and_then(|devices| devices.first_mut("graphics")) {
+    let devices = shown.first_mut("devices").into_iter().flat_map(Element::elements_mut);
+    for graphics in devices.filter(|device| device.name == "graphics") {
         graphics.unset("passwd");
         graphics.unset("passwdValidTo");
     }

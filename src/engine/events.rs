@@ -35,6 +35,10 @@ impl Engine {
                 tokio::spawn(async move { engine.connect_until_done(connection).await });
             }
             HypervisorEvent::Disconnected => {
+                if self.connected() {
+                    let host = self.world().about_host();
+                    self.tell(Code::HOST_LOST, host, "The connection to libvirt is lost.");
+                }
                 self.connection.fetch_add(1, Ordering::AcqRel);
                 self.generation.fetch_add(1, Ordering::AcqRel);
                 tracing::warn!("the connection to libvirt is lost");
@@ -67,10 +71,22 @@ impl Engine {
             HypervisorEvent::DiskError { id, reason, paused, .. } => {
                 if *paused {
                     self.inventory.set_disk_error(*id, *reason);
+                    let (code, what) = match reason {
+                        PauseReason::Enospc => (Code::VM_PAUSED_NO_SPACE, "its storage is full"),
+                        PauseReason::Eio => (Code::VM_PAUSED_IO, "a disk has an input/output error"),
+                        PauseReason::Eperm => (Code::VM_PAUSED_PERMISSION, "a disk may not be written"),
+                        PauseReason::None | PauseReason::Eother => {
+                            (Code::VM_PAUSED_ERROR, "a disk has an error")
+                        }
+                    };
+                    self.tell_of_vm(code, *id, &format!("is paused: {what}"));
                 }
                 self.look_again(*id);
             }
             HypervisorEvent::Agent { id, connected } => self.inventory.set_agent(*id, *connected),
+            HypervisorEvent::Console { id, served, address, port, connected } => {
+                self.note_client(*id, *served, address.clone(), port.clone(), *connected);
+            }
         }
     }
 
@@ -130,6 +146,7 @@ impl Engine {
                 Err(why) if why.kind == Kind::Busy => {}
                 Ok(()) => return tracing::info!(vm = %id, "a highly available VM that died runs again"),
                 Err(why) => {
+                    self.tell_of_vm(Code::VM_RESTART_FAILED, id, "died and could not be started again");
                     return tracing::error!(vm = %id, "a highly available VM that died could not be started: {why}");
                 }
             }
@@ -165,6 +182,8 @@ impl Engine {
         self.looked_at.store(connection, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
         tracing::info!("connected to {version}");
+        let host = self.world().about_host();
+        self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
         self.reconcile(guards).await;
         Ok(())
     }
@@ -181,6 +200,7 @@ impl Engine {
             self.watch_monitors().await;
             if since.elapsed() >= RESYNC {
                 since = tokio::time::Instant::now();
+                self.watch_storage().await;
                 if let Err(why) = self.resync(false).await {
                     tracing::debug!("a resync failed: {why}");
                 }
@@ -203,7 +223,11 @@ impl Engine {
                 self.inventory.status(id).0,
                 VmStatus::SavingState | VmStatus::RestoringState | VmStatus::WaitForLaunch
             );
-            self.inventory.set_not_responding(id, hung && !at_work);
+            let silent = hung && !at_work;
+            if silent && self.inventory.status(id).0 != VmStatus::NotResponding {
+                self.tell_of_vm(Code::VM_NOT_RESPONDING, id, "does not respond");
+            }
+            self.inventory.set_not_responding(id, silent);
         }
     }
 

@@ -11,7 +11,7 @@ pub const ADMIN: UserId = UserId(uuid!("fdfc627c-d875-11e0-90f0-83df133b58cc"));
 const DATA_CENTER: DataCenterId = DataCenterId(uuid!("00000002-0002-0002-0002-000000000255"));
 const CLUSTER: ClusterId = ClusterId(uuid!("99408929-82cf-4dc7-a532-9d998063fa95"));
 const NETWORK: NetworkId = NetworkId(uuid!("00000000-0000-0000-0000-000000000009"));
-const DATA: StorageDomainId = StorageDomainId(uuid!("fabe0451-701f-4235-8f7e-e20e458819ed"));
+pub(super) const DATA: StorageDomainId = StorageDomainId(uuid!("fabe0451-701f-4235-8f7e-e20e458819ed"));
 const DISK_PROFILE: DiskProfileId = DiskProfileId(uuid!("23fb2e0d-3062-4819-8165-3be88f2f587e"));
 
 /// Where the seeded password of the first administrator is to be told.
@@ -87,7 +87,8 @@ impl Engine {
                 description: "Disk images".into(),
                 kind: StorageKind::Data,
                 folder: folder("images"),
-                data_center: DATA_CENTER,
+                data_center: Some(DATA_CENTER),
+                active: true,
             }));
             changes.push(Change::DiskProfile(DiskProfile {
                 id: DISK_PROFILE,
@@ -100,7 +101,8 @@ impl Engine {
                 description: "ISO files".into(),
                 kind: StorageKind::Iso,
                 folder: folder("isos"),
-                data_center: DATA_CENTER,
+                data_center: Some(DATA_CENTER),
+                active: true,
             }));
         }
         if !world.settings.contains_key(nics::MAC_POOL) {

@@ -3,7 +3,7 @@
 
 use super::ports::{DomainSeen, StopDetail};
 use crate::domain::Observed;
-use crate::model::{PauseReason, Power, VmId, VmSpec, VmStatus};
+use crate::model::{ConsoleClient, GuestReport, PauseReason, Power, UserId, VmId, VmSpec, VmStatus};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -46,6 +46,12 @@ struct Entry {
     disk_error: Option<PauseReason>,
     not_responding: bool,
     agent: bool,
+    /// What the guest last told of itself.
+    guest: Option<Arc<GuestReport>>,
+    /// Who looks at the graphics consoles.
+    clients: Vec<ConsoleClient>,
+    /// Who asked for the last ticket of the run.
+    ticket: Option<UserId>,
     last_stop: Option<StopDetail>,
     /// The look at libvirt that `seen` comes from; an older one never overwrites it.
     looked: u64,
@@ -108,9 +114,15 @@ impl Inventory {
             if matches!(power, None | Some(Power::Off | Power::Saved)) {
                 entry.not_responding = false;
                 entry.agent = false;
+                entry.guest = None;
+                entry.clients.clear();
+                entry.ticket = None;
                 if matches!(entry.phase, Some((Phase::PoweringDown | Phase::Rebooting, _))) {
                     entry.phase = None;
                 }
+            }
+            if let Some(agent) = seen.as_ref().and_then(|seen| seen.observed.agent) {
+                entry.agent = agent;
             }
             let taps =
                 |seen: &Option<Seen>| seen.as_ref().map_or(Vec::new(), |seen| seen.observed.taps.clone());
@@ -153,6 +165,26 @@ impl Inventory {
         self.change(id, |entry| entry.agent = connected);
     }
 
+    pub(super) fn set_guest(&self, id: VmId, told: GuestReport) {
+        if self.guest(id).as_deref() != Some(&told) {
+            self.change(id, |entry| entry.guest = Some(Arc::new(told)));
+        }
+    }
+
+    pub(super) fn set_ticket(&self, id: VmId, user: UserId) {
+        self.change(id, |entry| entry.ticket = Some(user));
+    }
+
+    /// A client of a graphics console came or went.
+    pub(super) fn set_client(&self, id: VmId, client: ConsoleClient, connected: bool) {
+        self.change(id, |entry| {
+            entry.clients.retain(|other| (&other.address, &other.port) != (&client.address, &client.port));
+            if connected {
+                entry.clients.push(client);
+            }
+        });
+    }
+
     /// The domain stopped. One that was seen off already was stopped by us, and nothing follows.
     pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
         self.change(id, |entry| {
@@ -177,6 +209,16 @@ impl Inventory {
 
     pub fn agent(&self, id: VmId) -> bool {
         self.read(id, |entry| entry.agent).unwrap_or(false)
+    }
+
+    /// What the guest last told of itself.
+    pub fn guest(&self, id: VmId) -> Option<Arc<GuestReport>> {
+        self.read(id, |entry| entry.guest.clone()).flatten()
+    }
+
+    /// Who looks at the VM's graphics consoles, and who asked for the last ticket.
+    pub fn clients(&self, id: VmId) -> (Vec<ConsoleClient>, Option<UserId>) {
+        self.read(id, |entry| (entry.clients.clone(), entry.ticket)).unwrap_or_default()
     }
 
     pub fn seen(&self, id: VmId) -> Option<Seen> {

@@ -62,6 +62,7 @@ impl Jobs {
                 }
             }
         }
+        let work = super::caller::Caller::present().run(work);
         tokio::spawn(async move {
             let end = match tokio::spawn(work).await {
                 Ok(Ok(())) => JobState::Complete,

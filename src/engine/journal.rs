@@ -21,6 +21,9 @@ impl Engine {
         let id = intent.id;
         changes.push(Change::Intent(intent));
         self.write(changes, Durability::Synced).await?;
+        if let Some(telling) = self.telling_of(id) {
+            self.begin_job(id.0, &telling);
+        }
         Ok(id)
     }
 
@@ -35,9 +38,25 @@ impl Engine {
     }
 
     /// The intent is done. Lazy: a replay of a finished intent changes nothing.
-    pub(super) async fn settle(&self, intent: IntentId, mut changes: Vec<Change>) -> Result<()> {
+    pub(super) async fn settle(&self, intent: IntentId, changes: Vec<Change>) -> Result<()> {
+        self.close(intent, changes, None).await
+    }
+
+    /// The intent is over: what it set out to do is done, or for that reason it is not.
+    pub(super) async fn close(
+        &self,
+        intent: IntentId,
+        mut changes: Vec<Change>,
+        failure: Option<&Error>,
+    ) -> Result<()> {
+        // Told in the words of what still is: a removal drops its rows here.
+        let telling = self.telling_of(intent);
         changes.push(Change::DropIntent(intent));
-        self.note(changes).await
+        self.note(changes).await?;
+        if let Some(telling) = telling {
+            self.end_job(intent.0, telling, failure);
+        }
+        Ok(())
     }
 
     /// The operation failed. A complete undo settles the intent; after one that failed too, the
@@ -49,7 +68,7 @@ impl Engine {
         undone: Result<Vec<Change>>,
     ) -> Error {
         let closed = match undone {
-            Ok(changes) => self.settle(intent, changes).await,
+            Ok(changes) => self.close(intent, changes, Some(&failure)).await,
             Err(second) => {
                 let open = self.world().intents.get(&intent).cloned();
                 let open = open.map(|it| Change::Intent(Intent { undoing: true, ..it }));

@@ -4,7 +4,7 @@
 //! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, NicId, VmId};
+use crate::model::{DiskId, NicId, StorageDomainId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +13,7 @@ pub enum Entity {
     Vm(VmId),
     Disk(DiskId),
     Nic(NicId),
+    StorageDomain(StorageDomainId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

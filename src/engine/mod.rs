@@ -7,11 +7,13 @@
 //! a failure by `undo`.
 
 pub mod accounts;
+pub mod caller;
 mod documents;
 mod events;
 pub mod failpoint;
 mod first_world;
-mod guest_interfaces;
+mod guests;
+pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod journal;
@@ -22,9 +24,13 @@ mod nics;
 mod places;
 pub mod ports;
 mod reconcile;
+mod reports;
 pub mod stats;
+mod storage_domains;
+mod telling;
 mod unplug;
 mod vm_cdrom;
+mod vm_consoles;
 mod vm_disks;
 mod vm_numa;
 mod vm_power;
@@ -36,12 +42,16 @@ mod disks;
 pub use disks::{DiskChange, NewDisk};
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
+pub use reports::NewEvent;
+pub use storage_domains::NewStorageDomain;
+pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
-pub use vm_power::{RunOnce, StartOptions, Ticket};
+pub use vm_power::{RunOnce, StartOptions};
 pub use vms::{NewVm, VmView};
 
 use crate::error::{Error, Result};
 use crate::model::*;
+use history::History;
 use inventory::Inventory;
 use jobs::Jobs;
 use lane::Lane;
@@ -87,6 +97,7 @@ pub struct Engine {
     lane: Lane,
     locks: Locks,
     pub jobs: Jobs,
+    pub history: History,
     pub inventory: Inventory,
     stats: stats::Stats,
     accounts: accounts::Verifier,
@@ -100,6 +111,8 @@ pub struct Engine {
     generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
     happened: broadcast::Sender<HypervisorEvent>,
+    /// Active storage domains whose folders are not there.
+    lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
@@ -121,14 +134,15 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut world = World::default();
-        let rows = lane::blocking({
+        let (rows, past) = lane::blocking({
             let store = store.clone();
-            move || store.load()
+            move || Ok((store.load()?, store.history()?))
         })
         .await?;
         for row in &rows {
             world.apply(row);
         }
+        let history = History::load(past, |job| world.intents.contains_key(&IntentId(job.0)));
         let engine = Arc::new(Self {
             settings,
             world: RwLock::new(world),
@@ -138,6 +152,7 @@ impl Engine {
             lane: Lane::new(hypervisor.clone()),
             locks: Locks::default(),
             jobs: Jobs::default(),
+            history,
             inventory: Inventory::default(),
             stats: stats::Stats::default(),
             accounts: accounts::Verifier::default(),
@@ -146,20 +161,25 @@ impl Engine {
             looked_at: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
+            lost_storage: std::sync::Mutex::default(),
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
             mirrors,
             taps_changed: tokio::sync::Notify::new(),
             mirrors_asked: tokio::sync::Mutex::new(None),
-            console_lock: vm_power::generated_ticket(),
+            console_lock: vm_consoles::generated_ticket(),
         });
         engine.seed().await?;
+        engine.sweep_files().await;
+        engine.tell(Code::ENGINE_STARTED, About::default(), "The engine started.");
         hypervisor.subscribe(sender);
         tokio::spawn(engine.clone().follow(receiver));
         tokio::spawn(engine.clone().sample_for_ever());
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
         tokio::spawn(engine.clone().follow_taps_for_ever());
+        tokio::spawn(engine.clone().write_history_for_ever());
+        tokio::spawn(engine.clone().listen_to_guests_for_ever());
         Ok(engine)
     }
 
@@ -170,6 +190,18 @@ impl Engine {
     /// libvirt is there and everything has been looked at since it came.
     pub fn connected(&self) -> bool {
         self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
+    }
+
+    /// Waits for the first look at everything; not at all when libvirt is away.
+    pub async fn first_look(&self, at_most: Duration) {
+        let look = async {
+            while self.lane.slow(|hv| hv.version()).await.is_ok() && !self.connected() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(at_most, look).await.is_err() {
+            tracing::warn!("libvirt takes its time: serving before everything is known");
+        }
     }
 
     /// Changes whenever something other than a VM changed.
@@ -183,10 +215,13 @@ impl Engine {
         facts.ok_or_else(|| Error::unavailable("the host's facts are not known yet"))
     }
 
-    /// Waits until no job runs any more.
+    /// Waits until no job runs any more, and writes what is left to write.
     pub async fn drain(&self) {
         while self.jobs.running() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if let Err(why) = self.write_history().await {
+            tracing::warn!("the history cannot be written: {why}");
         }
     }
 

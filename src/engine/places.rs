@@ -2,9 +2,10 @@
 
 use super::Engine;
 use super::lane::blocking;
-use crate::error::Result;
+use super::ports::Images;
+use crate::error::{Error, Kind, Result};
 use crate::model::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a storage domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,16 +29,24 @@ impl Engine {
         format!("vireo-{}", domain.name)
     }
 
+    /// The pools of the active storage domains. One whose folder is away waits until it is back.
     pub(super) async fn ensure_pools(&self) -> Result<()> {
-        let pools: Vec<(String, PathBuf)> = self
-            .world()
-            .storage_domains
-            .values()
-            .map(|domain| (Self::pool_name(domain), PathBuf::from(&domain.folder)))
-            .collect();
-        self.lane
-            .call(move |hv| pools.iter().try_for_each(|(name, folder)| hv.ensure_pool(name, folder)))
-            .await
+        let active: Vec<StorageDomain> =
+            self.world().storage_domains.values().filter(|domain| domain.active).cloned().collect();
+        for domain in active {
+            match self.ensure_pool(&domain).await {
+                Err(why) if why.kind == Kind::Unavailable => return Err(why),
+                Err(why) => tracing::warn!(domain = %domain.name, "a storage domain is not there: {why}"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ensure_pool(&self, domain: &StorageDomain) -> Result<()> {
+        self.space(domain).await?;
+        let (name, folder) = (Self::pool_name(domain), PathBuf::from(&domain.folder));
+        self.lane.slow(move |hv| hv.ensure_pool(&name, &folder)).await
     }
 
     /// Lets libvirt see the files that came or went; nobody waits for it.
@@ -52,7 +61,7 @@ impl Engine {
                 .world()
                 .storage_domains
                 .values()
-                .filter(|domain| domain.kind == StorageKind::Data)
+                .filter(|domain| domain.kind == StorageKind::Data && domain.active)
                 .map(Self::pool_name)
                 .collect();
             for pool in pools {
@@ -63,10 +72,10 @@ impl Engine {
         }
     }
 
+    /// Fails when the folder of the domain is not there.
     pub async fn space(&self, domain: &StorageDomain) -> Result<Space> {
-        let images = self.images.clone();
-        let folder = PathBuf::from(&domain.folder);
-        let (total, available) = blocking(move || images.space(&folder)).await?;
+        let (images, looked_at, own) = (self.images.clone(), domain.clone(), self.is_own(domain));
+        let (total, available) = blocking(move || look(images.as_ref(), &looked_at, own)).await?;
         let committed = self
             .world()
             .disks
@@ -75,6 +84,26 @@ impl Engine {
             .map(|disk| disk.size)
             .sum();
         Ok(Space { available, used: total.saturating_sub(available), committed })
+    }
+
+    /// Folders of the state folder are there as long as vireo is.
+    pub(super) fn is_own(&self, domain: &StorageDomain) -> bool {
+        Path::new(&domain.folder).starts_with(&self.settings.state)
+    }
+
+    /// How the domain is, and its total and free bytes when it is there.
+    pub(super) fn storage_status(&self, domain: &StorageDomain) -> (StorageStatus, Option<(u64, u64)>) {
+        let space = look(self.images.as_ref(), domain, self.is_own(domain)).ok();
+        (domain.status(space.is_some()), space)
+    }
+
+    /// Refuses a domain whose files cannot be used now, and tells its free bytes.
+    pub(super) fn require_active(&self, verb: &str, domain: &StorageDomain) -> Result<u64> {
+        let (status, space) = self.storage_status(domain);
+        match (status, space) {
+            (StorageStatus::Active, Some((_, free))) => Ok(free),
+            _ => Err(Error::conflict(format!("{verb}. The relevant Storage Domain's status is {status:?}."))),
+        }
     }
 
     /// The ISO and floppy images of an ISO domain, by name.
@@ -90,4 +119,14 @@ impl Engine {
     pub async fn hypervisor_version(&self) -> Result<String> {
         self.lane.call(|hv| hv.version()).await
     }
+}
+
+/// Total and free bytes of a domain whose folder is there, and is its own.
+fn look(images: &dyn Images, domain: &StorageDomain, own: bool) -> Result<(u64, u64)> {
+    let folder = Path::new(&domain.folder);
+    // Where the file system is not mounted, there is an empty folder.
+    if !own && images.marked(folder)?.as_deref() != Some(&domain.id.to_string()) {
+        return Err(Error::conflict("The folder of the storage domain is not there."));
+    }
+    images.space(folder)
 }

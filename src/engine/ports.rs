@@ -5,7 +5,9 @@
 //! journal can keep what was sent.
 
 use crate::error::Result;
-use crate::model::{DiskFormat, GuestInterface, HostFacts, PauseReason, Power, VmId};
+use crate::model::{
+    DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Power, VmId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,6 +92,15 @@ pub enum HypervisorEvent {
     BalloonChanged {
         id: VmId,
         bytes: u64,
+    },
+    /// A client of a graphics console has shown its ticket, or has gone.
+    Console {
+        id: VmId,
+        /// The host's port that it came to.
+        served: u16,
+        address: String,
+        port: String,
+        connected: bool,
     },
     /// The connection is gone; the adapter reconnects by itself.
     Disconnected,
@@ -209,8 +220,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()>;
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()>;
 
-    /// By the guest's agent, or by the leases of the networks.
-    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>>;
+    /// What the agent in the guest tells; may take seconds.
+    fn guest(&self, id: VmId) -> Result<GuestReport>;
+    /// Who has an address from the DHCP servers of libvirt's networks.
+    fn leases(&self) -> Result<Vec<GuestInterface>>;
 
     fn control(&self, id: VmId) -> Result<Control>;
     /// Counters of the running domains that answer. Uses a connection of its own.
@@ -218,6 +231,8 @@ pub trait Hypervisor: Send + Sync + 'static {
 
     /// Makes sure that a directory pool of that name stands on the folder and runs.
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()>;
+    /// Forgets the pool, not its files; fine when it is gone already.
+    fn drop_pool(&self, name: &str) -> Result<()>;
     /// Looks at the pool's folder anew.
     fn refresh_pool(&self, name: &str) -> Result<()>;
     /// Capacity and free bytes of a pool.
@@ -249,6 +264,19 @@ pub trait Images: Send + Sync + 'static {
     fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf>;
     /// Total and free bytes where the folder lies.
     fn space(&self, folder: &Path) -> Result<(u64, u64)>;
+    /// Refuses a folder that is not there, has another name than this, or holds files with other
+    /// suffixes than these.
+    fn vacant(&self, folder: &Path, suffixes: &[&str]) -> Result<()>;
+    /// Writes the id of a storage domain into its folder; fine when it is there.
+    fn mark(&self, folder: &Path, id: &str) -> Result<()>;
+    /// The id in the folder, if there is one.
+    fn marked(&self, folder: &Path) -> Result<Option<String>>;
+    /// Fine when there is no id in the folder.
+    fn unmark(&self, folder: &Path) -> Result<()>;
+    /// Writes a file from its parts, in the place of one of that name; whole or not at all.
+    fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()>;
+    /// Removes what a writer left in the folder that died.
+    fn sweep(&self, folder: &Path) -> Result<()>;
     /// Names and sizes of the folder's files with one of these suffixes.
     fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>>;
 }
@@ -285,4 +313,17 @@ pub trait Store: Send + Sync + 'static {
     fn load(&self) -> Result<Vec<crate::engine::world::Change>>;
     /// All of the changes or none.
     fn commit(&self, changes: &[crate::engine::world::Change], durability: Durability) -> Result<()>;
+    /// What is remembered of the past.
+    fn history(&self) -> Result<Vec<HistoryEntry>>;
+    /// Lazy: a power cut may take the last moments of the past along.
+    fn remember(&self, entries: &[HistoryEntry]) -> Result<()>;
+}
+
+/// A row of the past written or dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HistoryEntry {
+    Event(Event),
+    ForgetEvent(u64),
+    Job(Job),
+    ForgetJob(JobId),
 }

@@ -86,22 +86,24 @@ impl Engine {
             true => Err(Error::conflict("the operation had failed")),
             false => self.finish(&intent.operation).await,
         };
+        let mut failure = None;
         let ended = match forward {
             Ok(changes) => Ok(changes),
             Err(why) if why.kind == Kind::Unavailable => return Err(why),
             Err(why) => {
                 tracing::warn!("an operation could not be finished and is undone: {why}");
                 failpoint::hit("undo.begun");
+                failure = Some(why);
                 self.undo(&intent.operation).await
             }
         };
         match ended {
-            Ok(changes) => self.settle(intent.id, changes).await,
+            Ok(changes) => self.close(intent.id, changes, failure.as_ref()).await,
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
                 let disks = self.judged(&disks_of(&intent.operation));
-                self.settle(intent.id, disks).await?;
+                self.close(intent.id, disks, Some(&why)).await?;
                 Err(why)
             }
         }
@@ -154,6 +156,15 @@ impl Engine {
             }
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::AddStorageDomain { domain } => {
+                self.finish_add_storage_domain(domain).await.map(|()| vec![])
+            }
+            Operation::UpdateStorageDomain { before } => {
+                self.bring_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, format, .. } => {
+                self.finish_remove_storage_domain(before, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -230,6 +241,13 @@ impl Engine {
                 self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
+            Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
+            Operation::UpdateStorageDomain { before } => {
+                self.undo_update_storage_domain(before).await.map(|()| vec![])
+            }
+            Operation::RemoveStorageDomain { before, profiles, format } => {
+                self.undo_remove_storage_domain(before, profiles, *format).await.map(|()| vec![])
+            }
         }
     }
 
@@ -267,6 +285,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
+    let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
     match operation {
         Operation::CreateVm { vm: id } => vec![vm(id)],
         Operation::UpdateVm { before } => vec![vm(&before.id)],
@@ -291,6 +310,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
+        Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
+        Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
+            vec![domain(&before.id)]
+        }
     }
 }
 
@@ -299,7 +322,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) => None,
+            Entity::Vm(_) | Entity::Nic(_) | Entity::StorageDomain(_) => None,
         })
         .collect()
 }

@@ -68,14 +68,26 @@ impl Engine {
             return Ok(());
         }
         let drive = domain::with_medium(drive, file.as_deref())?.to_string();
-        let changed = self
-            .lane
-            .call(move |hv| match hv.change_medium(id, &drive, false) {
-                // The guest is asked first: it may let go by itself.
-                Err(why) if force && why.kind == Kind::Conflict => hv.change_medium(id, &drive, true),
-                other => other,
-            })
-            .await;
+        let (done, failed) = match medium {
+            Some(_) => (Code::MEDIUM_CHANGED, Code::MEDIUM_CHANGE_FAILED),
+            None => (Code::MEDIUM_EJECTED, Code::MEDIUM_CHANGE_FAILED),
+        };
+        let telling = match &medium {
+            Some(name) => self.telling_vm(
+                id,
+                &format!("Inserting CD {name} into"),
+                &format!("got the CD {name}"),
+                done,
+                failed,
+            ),
+            None => self.telling_vm(id, "Ejecting the CD of", "had its CD ejected", done, failed),
+        };
+        let change = self.lane.call(move |hv| match hv.change_medium(id, &drive, false) {
+            // The guest is asked first: it may let go by itself.
+            Err(why) if force && why.kind == Kind::Conflict => hv.change_medium(id, &drive, true),
+            other => other,
+        });
+        let changed = self.told(telling, change).await;
         let looked = self.look_at(id).await;
         changed.and(looked)
     }
@@ -116,7 +128,7 @@ impl Engine {
 
     pub(super) fn iso_folders(&self) -> Vec<PathBuf> {
         let world = self.world();
-        let isos = world.storage_domains.values().filter(|domain| domain.kind == StorageKind::Iso);
+        let isos = world.storage_domains.values().filter(|it| it.kind == StorageKind::Iso && it.active);
         isos.map(|domain| PathBuf::from(&domain.folder)).collect()
     }
 }

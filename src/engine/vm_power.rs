@@ -3,16 +3,14 @@
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{AgentCall, Ask, Scope};
+use super::ports::{AgentCall, Ask, StopDetail};
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
-use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Overrides of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,19 +35,6 @@ pub struct StartOptions {
     pub pause: bool,
     pub once: Option<RunOnce>,
 }
-
-/// A password for the graphics console, for a while.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    pub value: String,
-    /// Seconds.
-    pub expiry: u64,
-}
-
-const DEFAULT_EXPIRY: u64 = 7200;
-const MAX_EXPIRY: u64 = 10 * 365 * 24 * 3600;
-/// VNC's own limit.
-const VNC_TICKET: usize = 8;
 
 impl RunOnce {
     fn over(&self, spec: &VmSpec) -> Result<VmSpec> {
@@ -150,11 +135,21 @@ impl Engine {
         let now = Some(Timestamp::now());
         if self.runs(id) {
             let begun = Vm { started: now, stopped: None, ..vm };
-            return self.note(vec![Change::Vm(Box::new(begun))]).await;
+            self.note(vec![Change::Vm(Box::new(begun))]).await?;
+            self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
+            return Ok(());
         }
         if vm.run_once || vm.is_started() {
             let over = Vm { run_once: false, stopped: now, ..vm.clone() };
             self.note(vec![Change::Vm(Box::new(over))]).await?;
+            let (code, how) = match self.inventory.last_stop(id) {
+                Some(StopDetail::Crashed | StopDetail::Failed) => {
+                    (Code::VM_DOWN_ERROR, "is down with an error")
+                }
+                Some(StopDetail::Shutdown) => (Code::VM_DOWN, "is down: its guest shut down"),
+                _ => (Code::VM_DOWN, "is down"),
+            };
+            self.tell_of_vm(code, id, how);
         }
         let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
         match vm.next_run {
@@ -173,7 +168,9 @@ impl Engine {
         self.may(id, wanted)?;
         match self.status(id) {
             VmStatus::Paused => {
-                self.lane.call(move |hv| hv.resume(id)).await?;
+                let (done, failed) = (Code::VM_RESUMED, Code::VM_RESUME_FAILED);
+                let telling = self.telling_vm(id, "Resuming", "was resumed", done, failed);
+                self.told(telling, self.lane.call(move |hv| hv.resume(id))).await?;
                 return self.look_at(id).await;
             }
             VmStatus::Suspended => self.launch(id, Phase::Restoring, options.pause, None).await?,
@@ -226,13 +223,12 @@ impl Engine {
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
         self.inventory.set_phase(id, Some(phase));
-        let started = self
-            .lane
-            .slow(move |hv| match &document {
-                Some(document) => hv.start_with(document, pause),
-                None => hv.start(id, pause),
-            })
-            .await;
+        let telling = self.telling_vm(id, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED);
+        let start = self.lane.slow(move |hv| match &document {
+            Some(document) => hv.start_with(document, pause),
+            None => hv.start(id, pause),
+        });
+        let started = self.told(telling, start).await;
         let looked = self.look_at(id).await;
         self.inventory.end_phase(id, phase);
         started.and(looked)
@@ -256,6 +252,11 @@ impl Engine {
         if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Illegal) {
             return Err(Error::conflict(format!("Cannot run VM. The disk {} is illegal.", disk.alias)));
         }
+        for (_, disk) in &disks {
+            if let Some(domain) = world.storage_domains.get(&disk.storage_domain) {
+                self.require_active("Cannot run VM", domain)?;
+            }
+        }
         if spec.os.boot == [BootDevice::Hd] && disks.is_empty() && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
         }
@@ -278,10 +279,14 @@ impl Engine {
             return Ok(());
         }
         self.require_connection()?;
-        match self.status(id) {
-            VmStatus::Suspended => self.lane.call(move |hv| hv.drop_save(id)).await?,
-            _ => self.lane.slow(move |hv| hv.destroy(id)).await?,
-        }
+        let telling = self.telling_vm(id, "Stopping", "was stopped", Code::VM_STOPPED, Code::VM_STOP_FAILED);
+        let stopped = async {
+            match self.status(id) {
+                VmStatus::Suspended => self.lane.call(move |hv| hv.drop_save(id)).await,
+                _ => self.lane.slow(move |hv| hv.destroy(id)).await,
+            }
+        };
+        self.told(telling, stopped).await?;
         failpoint::hit("stop.called");
         self.look_at(id).await?;
         self.follow_held_run(id).await;
@@ -300,13 +305,17 @@ impl Engine {
             drop(guard);
             return self.stop_vm(id).await;
         }
-        self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask)).await
+        let (done, failed) = (Code::VM_SHUTDOWN_BEGUN, Code::VM_SHUTDOWN_FAILED);
+        let telling = self.telling_vm(id, "Shutting down", "was asked to shut down", done, failed);
+        self.told(telling, self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask))).await
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
         let _guard = self.hold_vm("reboot", id).await?;
         self.may(id, Move::Reboot)?;
-        self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask)).await
+        let (done, failed) = (Code::VM_REBOOTED, Code::VM_REBOOT_FAILED);
+        let telling = self.telling_vm(id, "Rebooting", "was asked to reboot", done, failed);
+        self.told(telling, self.ask_guest(id, Phase::Rebooting, move |hv, ask| hv.reboot(id, ask))).await
     }
 
     async fn ask_guest(
@@ -341,59 +350,21 @@ impl Engine {
         }
         self.require_connection()?;
         self.inventory.set_phase(id, Some(Phase::Saving));
+        let telling =
+            self.telling_vm(id, "Suspending", "was suspended", Code::VM_SUSPENDED, Code::VM_SUSPEND_FAILED);
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
-            let saved = engine.lane.slow(move |hv| hv.save(id)).await;
-            failpoint::hit("suspend.called");
-            let looked = engine.look_at(id).await;
-            // Who waits for `suspended` may start it at once.
-            drop(guard);
-            engine.inventory.end_phase(id, Phase::Saving);
-            saved.and(looked)
+            let work = async {
+                let saved = engine.lane.slow(move |hv| hv.save(id)).await;
+                failpoint::hit("suspend.called");
+                let looked = engine.look_at(id).await;
+                // Who waits for `suspended` may start it at once.
+                drop(guard);
+                engine.inventory.end_phase(id, Phase::Saving);
+                saved.and(looked)
+            };
+            engine.told(telling, work).await
         }))
-    }
-
-    /// Sets the password of the graphics console for a while.
-    pub async fn ticket(&self, id: VmId, value: Option<String>, expiry: Option<u64>) -> Result<Ticket> {
-        let view = self.vm(id)?;
-        self.own_vm(id)?;
-        let _guard = self.take("ticket", &[(Entity::Vm(id), Mode::Shared)]).await?;
-        self.may(id, Move::Ticket)?;
-        let observed = view.seen.as_ref().map(|seen| &seen.observed);
-        let Some(graphics) = observed.and_then(|observed| observed.graphics.first()) else {
-            return Err(Error::conflict("The VM has no graphics console."));
-        };
-        let value = match value.filter(|value| !value.is_empty()) {
-            Some(value) => value,
-            None => generated_ticket(),
-        };
-        if !value.chars().all(|c| c.is_ascii_graphic()) || value.len() > 255 {
-            return Err(Error::invalid("A ticket has 1 to 255 printable ASCII characters without spaces."));
-        }
-        if graphics.protocol == Protocol::Vnc && value.len() > VNC_TICKET {
-            return Err(Error::invalid(format!(
-                "The ticket of a VNC console has at most {VNC_TICKET} characters."
-            )));
-        }
-        let expiry = expiry.unwrap_or(DEFAULT_EXPIRY);
-        if !(1..=MAX_EXPIRY).contains(&expiry) {
-            return Err(Error::invalid("The expiry of a ticket must be a positive number of seconds."));
-        }
-        let until = Timestamp::now() + Duration::from_secs(expiry);
-        let until = until.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        let live = self.lane.call(move |hv| hv.document(id, false)).await?;
-        let live = documents::parse(&live.ok_or_else(|| Error::not_found(id))?)?;
-        let device = domain::graphics_update(&live, &value, &until)
-            .ok_or_else(|| Error::conflict("The VM has no graphics console."))?
-            .to_string();
-        self.lane.call(move |hv| hv.update_device(id, &device, Scope::Live)).await.map_err(
-            |mut failed| {
-                // libvirt may quote the device, and with it the ticket.
-                failed.why = None;
-                failed
-            },
-        )?;
-        Ok(Ticket { value, expiry })
     }
 
     /// Freezes or thaws the guest's file systems through its agent.
@@ -415,11 +386,4 @@ impl Engine {
         self.vm(id)?;
         Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
     }
-}
-
-pub(super) fn generated_ticket() -> String {
-    use rand::RngExt;
-    const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
-    let mut random = rand::rng();
-    (0..VNC_TICKET).map(|_| LETTERS[random.random_range(0..LETTERS.len())] as char).collect()
 }

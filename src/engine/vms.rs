@@ -104,7 +104,7 @@ impl Engine {
     }
 
     /// The table's verdict as a result: true when there is nothing to do.
-    pub(super) fn may(&self, id: VmId, wanted: Move) -> Result<bool> {
+    pub fn may(&self, id: VmId, wanted: Move) -> Result<bool> {
         match may(self.status(id), wanted) {
             Verdict::Go => Ok(false),
             Verdict::Already => Ok(true),
@@ -199,13 +199,14 @@ impl Engine {
             // The rest is refused at its start if it cannot be; what cannot ever be, now.
             self.document(&before, &spec, None)?;
             after.next_run = Some(spec);
-            return self
-                .record(|world| {
-                    let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
-                    self.check_name_free(world, id, name)?;
-                    Ok(vec![Change::Vm(Box::new(after.clone()))])
-                })
-                .await;
+            self.record(|world| {
+                let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
+                self.check_name_free(world, id, name)?;
+                Ok(vec![Change::Vm(Box::new(after.clone()))])
+            })
+            .await?;
+            self.tell_of_vm(Code::VM_UPDATED, id, "was updated for its next run");
+            return Ok(());
         }
         if status != VmStatus::Down
             && let Some(what) = down_only(&old, &spec)
@@ -428,7 +429,7 @@ impl Engine {
 
 /// The first difference that a VM takes only while it is down.
 fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
-    let rules: [(&'static str, bool); 21] = [
+    let rules: [(&'static str, bool); 22] = [
         ("cores", old.topology.cores != new.topology.cores),
         ("threads", old.topology.threads != new.topology.threads),
         ("sockets", new.topology.sockets < old.topology.sockets),
@@ -446,6 +447,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ),
         ("boot menu", old.boot_menu != new.boot_menu),
         ("display", old.display != new.display),
+        ("watchdog", old.watchdog != new.watchdog),
         ("console", old.serial_console != new.serial_console),
         ("random number generator", old.rng != new.rng),
         ("I/O threads", old.io_threads != new.io_threads),

@@ -16,9 +16,11 @@ pub enum Change {
     Cluster(Cluster),
     Host(Host),
     StorageDomain(StorageDomain),
+    DropStorageDomain(StorageDomainId),
     Network(Network),
     VnicProfile(VnicProfile),
     DiskProfile(DiskProfile),
+    DropDiskProfile(DiskProfileId),
     CpuProfile(CpuProfile),
     User(User),
     Vm(Box<Vm>),
@@ -112,6 +114,19 @@ pub enum Operation {
         vm: VmId,
         before: Vec<Nic>,
     },
+    AddStorageDomain {
+        domain: Box<StorageDomain>,
+    },
+    /// Its name, where it is attached, maintenance.
+    UpdateStorageDomain {
+        before: Box<StorageDomain>,
+    },
+    RemoveStorageDomain {
+        before: Box<StorageDomain>,
+        profiles: Vec<DiskProfile>,
+        /// Its folder is given free.
+        format: bool,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,9 +156,11 @@ impl World {
             Change::Cluster(it) => drop(self.clusters.insert(it.id, it)),
             Change::Host(it) => drop(self.hosts.insert(it.id, it)),
             Change::StorageDomain(it) => drop(self.storage_domains.insert(it.id, it)),
+            Change::DropStorageDomain(id) => drop(self.storage_domains.remove(&id)),
             Change::Network(it) => drop(self.networks.insert(it.id, it)),
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
+            Change::DropDiskProfile(id) => drop(self.disk_profiles.remove(&id)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),
             Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
@@ -186,6 +203,11 @@ impl World {
         let mut found: Vec<&Nic> = self.nics.range(range).map(|(_, nic)| nic).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// The disk profiles of a storage domain.
+    pub fn profiles_of(&self, domain: StorageDomainId) -> impl Iterator<Item = &DiskProfile> {
+        self.disk_profiles.values().filter(move |profile| profile.storage_domain == domain)
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

@@ -2,7 +2,7 @@
 //! by qemu-img, always with their format named.
 
 use super::files::sync_folder;
-use super::{command, qcow2};
+use super::{command, folders, qcow2};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
 use crate::model::DiskFormat;
@@ -138,6 +138,30 @@ impl Images for QemuImg {
         let found = statvfs(folder).map_err(|why| failed("read", folder, why.into()))?;
         let unit = found.fragment_size();
         Ok((found.blocks() * unit, found.blocks_available() * unit))
+    }
+
+    fn vacant(&self, folder: &Path, suffixes: &[&str]) -> Result<()> {
+        folders::vacant(folder, suffixes)
+    }
+
+    fn mark(&self, folder: &Path, id: &str) -> Result<()> {
+        folders::mark(folder, id).map_err(|why| failed("made", folder, why))
+    }
+
+    fn marked(&self, folder: &Path) -> Result<Option<String>> {
+        folders::marked(folder).map_err(|why| failed("read", folder, why))
+    }
+
+    fn unmark(&self, folder: &Path) -> Result<()> {
+        folders::unmark(folder).map_err(|why| failed("removed", folder, why))
+    }
+
+    fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()> {
+        folders::write(file, parts, |why| failed("written", file, why))
+    }
+
+    fn sweep(&self, folder: &Path) -> Result<()> {
+        folders::sweep(folder).map_err(|why| failed("read", folder, why))
     }
 
     fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>> {

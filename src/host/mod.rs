@@ -4,6 +4,7 @@ mod beneath;
 mod command;
 pub mod facts;
 mod files;
+mod folders;
 mod images;
 mod lock;
 mod mirror;

@@ -4,7 +4,7 @@ use super::errors::NOT_RESPONDING;
 use super::raw;
 use crate::engine::ports::{AgentCall, Ask, Control};
 use crate::error::{Error, Kind, Result};
-use crate::model::{GuestInterface, VmId};
+use crate::model::VmId;
 use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -130,25 +130,6 @@ pub fn agent(connect: &Connect, id: VmId, call: AgentCall) -> Result<()> {
         AgentCall::Thaw => raw::thaw(&domain)?,
     };
     Ok(())
-}
-
-/// By the guest's agent, or by the leases of libvirt's networks.
-pub fn guest_interfaces(connect: &Connect, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
-    let domain = if agent { responsive(connect, id)? } else { lookup(connect, id)? };
-    let source = match agent {
-        true => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
-        false => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
-    };
-    let told = raw::interfaces(&domain, source)?;
-    Ok(told
-        .into_iter()
-        .map(|(name, mac, addresses)| GuestInterface {
-            // Leases know the host's name of the interface only.
-            name: if agent { name } else { String::new() },
-            mac: mac.to_lowercase(),
-            addresses: addresses.iter().filter_map(|address| address.parse().ok()).collect(),
-        })
-        .collect())
 }
 
 #[cfg(test)]

@@ -55,6 +55,14 @@ pub fn translate(id: VmId, seen: Seen) -> Option<HypervisorEvent> {
             HypervisorEvent::Agent { id, connected: false }
         }
         Seen::Agent { .. } => return None,
+        Seen::Graphics { phase: sys::VIR_DOMAIN_EVENT_GRAPHICS_CONNECT, .. } => return None,
+        Seen::Graphics { phase, served, address, port } => HypervisorEvent::Console {
+            id,
+            served: served.parse().unwrap_or_default(),
+            address,
+            port,
+            connected: phase == sys::VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE,
+        },
         Seen::Balloon(kib) => HypervisorEvent::BalloonChanged { id, bytes: kib.saturating_mul(KIB) },
     })
 }

@@ -7,6 +7,7 @@
 //! facts       what the host offers to guests
 //! inventory   which domains there are and how they are
 //! domain      definition and power of one;  devices  its devices;  stats  counters of many
+//! guest       what guests tell of themselves
 //! storage     directory pools and networks
 //! raw         the calls that `virt` lacks
 //! ```
@@ -19,6 +20,7 @@ mod domain;
 mod errors;
 mod events;
 mod facts;
+mod guest;
 mod inventory;
 mod raw;
 mod stats;
@@ -30,7 +32,7 @@ use crate::engine::ports::{
     AgentCall, Ask, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
 };
 use crate::error::Result;
-use crate::model::{Accelerator, GuestInterface, HostFacts, VmId};
+use crate::model::{Accelerator, GuestInterface, GuestReport, HostFacts, VmId};
 use connection::{Lane, Link};
 use stats::Sampler;
 use std::path::{Path, PathBuf};
@@ -187,9 +189,12 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Slow, |connect| domain::agent(connect, id, call))
     }
 
-    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
-        let lane = if agent { Lane::Slow } else { Lane::Calls };
-        self.link.call(lane, |connect| domain::guest_interfaces(connect, id, agent))
+    fn guest(&self, id: VmId) -> Result<GuestReport> {
+        self.link.call(Lane::Slow, |connect| guest::report(connect, id))
+    }
+
+    fn leases(&self) -> Result<Vec<GuestInterface>> {
+        self.link.call(Lane::Calls, guest::leases)
     }
 
     fn control(&self, id: VmId) -> Result<Control> {
@@ -202,6 +207,10 @@ impl Hypervisor for Libvirt {
 
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.link.call(Lane::Slow, |connect| storage::ensure_pool(connect, name, folder))
+    }
+
+    fn drop_pool(&self, name: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| storage::drop_pool(connect, name))
     }
 
     fn refresh_pool(&self, name: &str) -> Result<()> {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
+use virt::network::Network;
 use virt::sys;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -73,6 +74,40 @@ pub fn interfaces(domain: &Domain, source: c_uint) -> Result<Vec<(String, String
     // SAFETY: the list itself was allocated for us by libvirt with malloc.
     unsafe { nix::libc::free(found.cast()) };
     Ok(interfaces)
+}
+
+/// What the guest's agent tells, of these kinds.
+pub fn guest_info(domain: &Domain, kinds: c_uint) -> Result<Vec<(String, Value)>> {
+    let mut parameters: sys::virTypedParameterPtr = ptr::null_mut();
+    let mut count: c_int = 0;
+    // SAFETY: the handle lives as long as `domain`; libvirt allocates the list into the locals.
+    checked(unsafe { sys::virDomainGetGuestInfo(domain.as_ptr(), kinds, &mut parameters, &mut count, 0) })?;
+    // SAFETY: the list has `count` parameters that libvirt filled; it is freed once, after the copy.
+    unsafe {
+        let copied = (0..count as usize).filter_map(|at| value_of(&*parameters.add(at))).collect();
+        sys::virTypedParamsFree(parameters, count);
+        Ok(copied)
+    }
+}
+
+/// Hardware and network address of whoever has a lease of the network.
+pub fn leases(network: &Network) -> Result<Vec<(String, String)>> {
+    let mut found: *mut sys::virNetworkDHCPLeasePtr = ptr::null_mut();
+    // SAFETY: the handle lives as long as `network`; libvirt allocates the list into the local.
+    let count =
+        checked(unsafe { sys::virNetworkGetDHCPLeases(network.as_ptr(), ptr::null(), &mut found, 0) })?;
+    let mut leases = Vec::new();
+    for index in 0..count as usize {
+        // SAFETY: the list has `count` valid leases, each ours to free, once, after the copy.
+        unsafe {
+            let lease = *found.add(index);
+            leases.push((text_of((*lease).mac), text_of((*lease).ipaddr)));
+            sys::virNetworkDHCPLeaseFree(lease);
+        }
+    }
+    // SAFETY: the list itself was allocated for us by libvirt with malloc.
+    unsafe { nix::libc::free(found.cast()) };
+    Ok(leases)
 }
 
 /// State of the control interface and milliseconds since it is in it.
@@ -155,6 +190,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Number(u64),
+    Negative(i64),
     Text(String),
 }
 
@@ -203,7 +239,10 @@ unsafe fn value_of(parameter: &sys::virTypedParameter) -> Option<(String, Value)
     // SAFETY: the type names the field of the union that holds the value; names end in NUL.
     unsafe {
         let value = match parameter.type_ as c_uint {
-            sys::VIR_TYPED_PARAM_INT => Value::Number(u64::try_from(parameter.value.i).ok()?),
+            sys::VIR_TYPED_PARAM_INT => match parameter.value.i {
+                number @ ..0 => Value::Negative(number.into()),
+                number => Value::Number(number as u64),
+            },
             sys::VIR_TYPED_PARAM_UINT => Value::Number(parameter.value.ui.into()),
             sys::VIR_TYPED_PARAM_LLONG => Value::Number(u64::try_from(parameter.value.l).ok()?),
             sys::VIR_TYPED_PARAM_ULLONG => Value::Number(parameter.value.ul),
@@ -237,6 +276,13 @@ pub enum Seen {
     },
     /// KiB.
     Balloon(u64),
+    Graphics {
+        phase: u32,
+        /// The host's port.
+        served: String,
+        address: String,
+        port: String,
+    },
 }
 
 /// Is told of events on libvirt's event thread; must not call libvirt.
@@ -255,7 +301,7 @@ pub struct Watch {
 impl Watch {
     /// Fails when life cycle events cannot be had; other events may be unknown to an old libvirt.
     pub fn new(connect: Connect, listener: &Arc<dyn Listener>) -> Result<Self> {
-        let events: [(sys::virDomainEventID, *const ()); 8] = [
+        let events: [(sys::virDomainEventID, *const ()); 9] = [
             (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle as *const ()),
             (sys::VIR_DOMAIN_EVENT_ID_REBOOT, on_reboot as *const ()),
             (sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, on_io_error as *const ()),
@@ -264,6 +310,7 @@ impl Watch {
             (sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, on_removal_failed as *const ()),
             (sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, on_agent as *const ()),
             (sys::VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, on_balloon as *const ()),
+            (sys::VIR_DOMAIN_EVENT_ID_GRAPHICS, on_graphics as *const ()),
         ];
         let mut watch = Self { connect, callbacks: Vec::new() };
         for (event, callback) in events {
@@ -440,6 +487,28 @@ unsafe extern "C" fn on_balloon(
 ) {
     // SAFETY: as in `on_lifecycle`.
     unsafe { tell(domain, opaque, Seen::Balloon(actual)) };
+}
+
+unsafe extern "C" fn on_graphics(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    phase: c_int,
+    local: *const sys::virDomainEventGraphicsAddress,
+    remote: *const sys::virDomainEventGraphicsAddress,
+    _scheme: *const c_char,
+    _subject: *const sys::virDomainEventGraphicsSubject,
+    opaque: *mut c_void,
+) {
+    // SAFETY: as in `on_io_error`; the two addresses are lent for the call, with their texts.
+    unsafe {
+        let what = Seen::Graphics {
+            phase: phase as u32,
+            served: text_of((*local).service),
+            address: text_of((*remote).node),
+            port: text_of((*remote).service),
+        };
+        tell(domain, opaque, what);
+    }
 }
 
 // ---------------------------------------------------------------- /dev/kvm

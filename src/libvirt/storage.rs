@@ -32,6 +32,14 @@ pub fn ensure_pool(connect: &Connect, name: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+pub fn drop_pool(connect: &Connect, name: &str) -> Result<()> {
+    let Some(pool) = found(lookup(connect, name))? else { return Ok(()) };
+    if pool.is_active()? {
+        pool.destroy()?;
+    }
+    Ok(pool.undefine()?)
+}
+
 pub fn refresh(connect: &Connect, name: &str) -> Result<()> {
     Ok(lookup(connect, name)?.refresh(0)?)
 }

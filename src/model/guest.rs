@@ -1,6 +1,7 @@
 //! What the host offers to guests, found once per libvirt and QEMU version; what guests tell.
 
 use super::numa::HostNode;
+use super::vm::Protocol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -71,6 +72,38 @@ impl HostFacts {
             Accelerator::Tcg => &self.models_tcg,
         }
     }
+}
+
+/// What a guest's agent tells of its guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuestReport {
+    pub interfaces: Vec<GuestInterface>,
+    pub host_name: Option<String>,
+    /// Who is logged in.
+    pub users: Vec<String>,
+    pub system: GuestSystem,
+    /// Name, and seconds east of Greenwich.
+    pub time_zone: Option<(String, i32)>,
+}
+
+/// The operating system in a guest, as it calls itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuestSystem {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub machine: Option<String>,
+    /// The kernel's release.
+    pub kernel: Option<String>,
+}
+
+/// Somebody who looks at a graphics console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleClient {
+    /// Where the client is.
+    pub address: String,
+    /// The client's own port, which tells two of one address apart.
+    pub port: String,
+    pub protocol: Protocol,
 }
 
 /// A network interface as a guest or a DHCP server knows it.

@@ -56,6 +56,8 @@ ids! {
     NumaNodeId,
     UserId,
     IntentId,
+    JobId,
+    StepId,
 }
 
 /// An id for what has none of its own: always the same for the same parts.

@@ -7,8 +7,10 @@
 pub mod cdrom;
 pub mod cpu_set;
 pub mod disk;
+pub mod event;
 pub mod guest;
 pub mod ids;
+pub mod job;
 pub mod mac;
 pub mod nic;
 pub mod numa;
@@ -19,14 +21,17 @@ pub mod vm_state;
 
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
-pub use guest::{Accelerator, CpuChoice, GuestInterface, HostFacts};
+pub use event::{About, Code, Event, Severity, Subject};
+pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use ids::*;
+pub use job::{Job, JobStatus, Step, StepKind};
 pub use mac::{Mac, MacRange};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, VnicProfile,
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, Network, StorageDomain, StorageKind, StorageStatus,
+    VnicProfile,
 };
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};

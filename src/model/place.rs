@@ -42,7 +42,31 @@ pub struct StorageDomain {
     pub kind: StorageKind,
     /// The folder of the files on the host.
     pub folder: String,
-    pub data_center: DataCenterId,
+    /// Where it is attached.
+    pub data_center: Option<DataCenterId>,
+    /// Attached, and not in maintenance.
+    pub active: bool,
+}
+
+impl StorageDomain {
+    pub fn status(&self, there: bool) -> StorageStatus {
+        match (self.data_center, self.active, there) {
+            (None, ..) => StorageStatus::Unattached,
+            (_, false, _) => StorageStatus::Maintenance,
+            (.., true) => StorageStatus::Active,
+            (.., false) => StorageStatus::Inactive,
+        }
+    }
+}
+
+/// How a storage domain is, as far as its data center goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageStatus {
+    Unattached,
+    Maintenance,
+    Active,
+    /// Its folder is not there.
+    Inactive,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,6 +57,7 @@ pub struct VmSpec {
     /// `None` is a headless VM.
     pub display: Option<Display>,
     pub serial_console: bool,
+    pub watchdog: Option<Watchdog>,
     pub rng: Option<Rng>,
     pub io_threads: u32,
     /// `custom_emulated_machine`.
@@ -106,6 +107,7 @@ impl Default for VmSpec {
             boot_menu: false,
             display: Some(Display::default()),
             serial_console: true,
+            watchdog: None,
             rng: None,
             io_threads: 0,
             machine: None,
@@ -199,7 +201,10 @@ pub enum BootDevice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Display {
+    /// Of the console that a client gets who does not choose.
     pub protocol: Protocol,
+    /// There is a console of the other protocol, too.
+    pub both: bool,
     pub monitors: u32,
     pub single_qxl_pci: bool,
     pub allow_override: bool,
@@ -214,6 +219,7 @@ impl Default for Display {
     fn default() -> Self {
         Self {
             protocol: Protocol::Vnc,
+            both: false,
             monitors: 1,
             single_qxl_pci: false,
             allow_override: false,
@@ -226,11 +232,44 @@ impl Default for Display {
     }
 }
 
+impl Display {
+    pub fn has(&self, protocol: Protocol) -> bool {
+        self.both || self.protocol == protocol
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     Vnc,
     Spice,
+}
+
+impl Protocol {
+    pub const ALL: [Self; 2] = [Self::Vnc, Self::Spice];
+}
+
+/// Resets, stops or tells of a guest that no longer feeds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watchdog {
+    pub model: WatchdogModel,
+    pub action: WatchdogAction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchdogModel {
+    I6300esb,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchdogAction {
+    None,
+    Reset,
+    Poweroff,
+    Pause,
+    Dump,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

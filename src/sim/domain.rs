@@ -22,6 +22,8 @@ pub struct Run {
     /// Running, paused or crashed.
     pub power: Power,
     pub agent: bool,
+    /// Who is logged in.
+    pub users: Vec<String>,
     /// The guest takes no notice of what it is asked.
     pub deaf: bool,
     /// Aliases of devices that the guest was asked to let go.
@@ -73,6 +75,7 @@ impl Run {
             document,
             power: if paused { Power::Paused(crate::model::PauseReason::None) } else { Power::Running },
             agent: false,
+            users: Vec::new(),
             deaf: false,
             leaving: BTreeSet::new(),
             hung: None,

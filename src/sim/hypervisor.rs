@@ -9,7 +9,8 @@ use crate::engine::ports::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Accelerator, CpuChoice, GIB, GuestInterface, HostFacts, HostNode, PauseReason, Power, VmId,
+    Accelerator, CpuChoice, GIB, GuestInterface, GuestReport, GuestSystem, HostFacts, HostNode, PauseReason,
+    Power, VmId,
 };
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,20 @@ impl Simulated {
         });
     }
 
+    /// Somebody logs in to the guest.
+    pub fn log_in(&self, id: VmId, user: &str) {
+        self.run(id, |_, run| run.users.push(user.to_owned()));
+    }
+
+    /// A client of the first graphics console shows its ticket, or goes.
+    pub fn view(&self, id: VmId, address: &str, port: u16, connected: bool) {
+        self.run(id, |events, run| {
+            let served = run.document.number("devices/graphics/@port").unwrap_or_default();
+            let (address, port) = (address.to_owned(), port.to_string());
+            events.push(Event::Console { id, served, address, port, connected });
+        });
+    }
+
     /// The guest pauses at an error of one of its disks.
     pub fn fail_disk(&self, id: VmId, alias: &str, reason: PauseReason) {
         self.run(id, |events, run| {
@@ -125,6 +140,11 @@ impl Simulated {
     /// A network of libvirt starts to exist.
     pub fn add_network(&self, name: &str) {
         self.state().networks.insert(name.to_owned());
+    }
+
+    /// The names and folders of the pools.
+    pub fn pools(&self) -> BTreeMap<String, PathBuf> {
+        self.state().pools.clone()
     }
 
     /// The live document with the passwords of its consoles.
@@ -577,14 +597,34 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn guest_interfaces(&self, id: VmId, agent: bool) -> Result<Vec<GuestInterface>> {
+    fn guest(&self, id: VmId) -> Result<GuestReport> {
         self.look(|state| {
             let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
             let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
-            match agent && !run.agent {
-                true => Err(no_agent()),
-                false => Ok(domain::guest_interfaces(&run.document)),
+            let text = |text: &str| Some(text.to_owned());
+            match run.agent {
+                false => Err(no_agent()),
+                true => Ok(GuestReport {
+                    interfaces: domain::guest_interfaces(&run.document),
+                    host_name: Some(format!("{}.example.com", domain.name)),
+                    users: run.users.clone(),
+                    system: GuestSystem {
+                        name: text("Debian GNU/Linux"),
+                        version: text("12"),
+                        machine: text("x86_64"),
+                        kernel: text("6.1.0-28-amd64"),
+                    },
+                    time_zone: Some(("CET".into(), 3600)),
+                }),
             }
+        })
+    }
+
+    fn leases(&self) -> Result<Vec<GuestInterface>> {
+        self.look(|state| {
+            let runs = state.domains.values().filter_map(|domain| domain.run.as_ref());
+            let all = runs.flat_map(|run| domain::guest_interfaces(&run.document));
+            Ok(all.map(|lease| GuestInterface { name: String::new(), ..lease }).collect())
         })
     }
 
@@ -606,6 +646,13 @@ impl Hypervisor for Simulated {
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
         self.change("ensure pool", |state| {
             state.pools.insert(name.to_owned(), folder.to_owned());
+            Ok(())
+        })
+    }
+
+    fn drop_pool(&self, name: &str) -> Result<()> {
+        self.change("drop pool", |state| {
+            state.pools.remove(name);
             Ok(())
         })
     }

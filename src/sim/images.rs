@@ -20,6 +20,10 @@ pub struct SimImages {
 struct Disk {
     files: BTreeMap<PathBuf, Image>,
     wiped: BTreeSet<PathBuf>,
+    /// Ids of storage domains by their folders.
+    marks: BTreeMap<PathBuf, String>,
+    /// Folders that are not there.
+    missing: BTreeSet<PathBuf>,
     capacity: u64,
 }
 
@@ -34,13 +38,26 @@ struct Image {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { files: BTreeMap::new(), wiped: BTreeSet::new(), capacity: 1024 * GIB }
+        Self {
+            files: BTreeMap::new(),
+            wiped: BTreeSet::new(),
+            marks: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            capacity: 1024 * GIB,
+        }
     }
 }
 
 impl Disk {
     fn free(&self) -> u64 {
         self.capacity.saturating_sub(self.files.values().map(|image| image.used).sum())
+    }
+
+    fn require(&self, folder: &Path) -> Result<()> {
+        match self.missing.contains(folder) {
+            true => Err(Error::conflict("The folder is not there.")),
+            false => Ok(()),
+        }
     }
 
     fn get(&mut self, file: &Path, format: DiskFormat) -> Result<&mut Image> {
@@ -67,6 +84,18 @@ impl SimImages {
     /// All files that are there.
     pub fn files(&self) -> Vec<PathBuf> {
         self.disk().files.keys().cloned().collect()
+    }
+
+    /// A folder goes, or is there again.
+    pub fn set_missing(&self, folder: impl Into<PathBuf>, missing: bool) {
+        let (mut disk, folder) = (self.disk(), folder.into());
+        disk.missing.remove(&folder);
+        disk.missing.extend(missing.then_some(folder));
+    }
+
+    /// The ids of storage domains by their folders.
+    pub fn marks(&self) -> BTreeMap<PathBuf, String> {
+        self.disk().marks.clone()
     }
 
     /// Was a file of that name wiped?
@@ -166,9 +195,57 @@ impl Images for SimImages {
         if known { Ok(file) } else { Err(refused()) }
     }
 
-    fn space(&self, _folder: &Path) -> Result<(u64, u64)> {
+    fn space(&self, folder: &Path) -> Result<(u64, u64)> {
         let disk = self.disk();
+        disk.require(folder)?;
         Ok((disk.capacity, disk.free()))
+    }
+
+    fn vacant(&self, folder: &Path, suffixes: &[&str]) -> Result<()> {
+        let disk = self.disk();
+        disk.require(folder)?;
+        let other = |file: &PathBuf| !suffixes.iter().any(|suffix| file.to_string_lossy().ends_with(suffix));
+        match disk.files.keys().any(|file| file.starts_with(folder) && other(file)) {
+            true => Err(Error::conflict("The folder is not empty.")),
+            false => Ok(()),
+        }
+    }
+
+    fn mark(&self, folder: &Path, id: &str) -> Result<()> {
+        self.step("mark folder", |disk| {
+            disk.require(folder)?;
+            disk.marks.insert(folder.to_owned(), id.to_owned());
+            Ok(())
+        })
+    }
+
+    fn marked(&self, folder: &Path) -> Result<Option<String>> {
+        let disk = self.disk();
+        disk.require(folder)?;
+        Ok(disk.marks.get(folder).cloned())
+    }
+
+    fn unmark(&self, folder: &Path) -> Result<()> {
+        self.step("unmark folder", |disk| {
+            disk.marks.remove(folder);
+            Ok(())
+        })
+    }
+
+    fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()> {
+        let mut size = 0;
+        while let Some(part) = parts()? {
+            size += part.len() as u64;
+        }
+        self.step("write file", |disk| {
+            let image = Image { format: None, size, used: size };
+            disk.files.insert(file.to_owned(), image);
+            Ok(())
+        })
+    }
+
+    fn sweep(&self, _folder: &Path) -> Result<()> {
+        Ok(())
     }
 
     fn list(&self, folder: &Path, suffixes: &[&str]) -> Result<Vec<(String, u64)>> {

@@ -1,7 +1,7 @@
 //! A store in memory: the real one without a file, so that it refuses what the real one refuses.
 
 use super::steps::{Steps, steered};
-use crate::engine::ports::{Durability, Store};
+use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::Change;
 use crate::error::Result;
 use crate::store::Sqlite;
@@ -39,7 +39,9 @@ impl MemoryStore {
 
     /// A store of its own with what was committed to this one, as a restart finds it.
     pub fn reopened(&self) -> Result<Self> {
-        Self::holding(&self.load()?)
+        let store = Self::holding(&self.load()?)?;
+        store.remember(&self.history()?)?;
+        Ok(store)
     }
 
     /// The same after a power loss.
@@ -65,6 +67,15 @@ impl Store for MemoryStore {
 
     fn commit(&self, changes: &[Change], durability: Durability) -> Result<()> {
         self.steps.step("commit", || self.keep(changes, durability))
+    }
+
+    fn history(&self) -> Result<Vec<HistoryEntry>> {
+        self.rows.history()
+    }
+
+    /// No step: it follows behind the operations, at its own time.
+    fn remember(&self, entries: &[HistoryEntry]) -> Result<()> {
+        self.rows.remember(entries)
     }
 }
 

@@ -8,10 +8,10 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::ports::{Durability, Store};
+use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, Nic, Vm};
+use crate::model::{Attachment, Disk, DiskProfile, Event, Job, Nic, StorageDomain, Vm};
 use nouns::Setting;
 use rows::{Fault, all, delete, put};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -21,7 +21,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The schema's history: each file brings the one before it a version further.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1_first.sql"),
+    include_str!("schema/2_history.sql"),
+    include_str!("schema/3_storage_domains.sql"),
+];
 
 /// The store of a daemon: a database in its state folder.
 pub struct Sqlite {
@@ -60,6 +64,14 @@ impl Store for Sqlite {
 
     fn commit(&self, changes: &[Change], durability: Durability) -> Result<()> {
         commit(&mut self.connection(), changes, durability).map_err(|why| said("written", why))
+    }
+
+    fn history(&self) -> Result<Vec<HistoryEntry>> {
+        history(&mut self.connection()).map_err(|why| said("read", why))
+    }
+
+    fn remember(&self, entries: &[HistoryEntry]) -> Result<()> {
+        remember(&mut self.connection(), entries).map_err(|why| said("written", why))
     }
 }
 
@@ -133,9 +145,11 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
+            Change::DropStorageDomain(id) => delete::<StorageDomain>(&db, &[id.to_string()]),
             Change::Network(it) => put(&db, it),
             Change::VnicProfile(it) => put(&db, it),
             Change::DiskProfile(it) => put(&db, it),
+            Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::Vm(it) => put(&db, &**it),
@@ -150,6 +164,27 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
+        }?;
+    }
+    db.commit()?;
+    Ok(())
+}
+
+fn history(connection: &mut Connection) -> Result<Vec<HistoryEntry>, Fault> {
+    let db = connection.transaction()?;
+    let events = all(&db)?.into_iter().map(HistoryEntry::Event);
+    Ok(events.chain(all(&db)?.into_iter().map(HistoryEntry::Job)).collect())
+}
+
+fn remember(connection: &mut Connection, entries: &[HistoryEntry]) -> Result<(), Fault> {
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let db = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in entries {
+        match entry {
+            HistoryEntry::Event(it) => put(&db, it),
+            HistoryEntry::ForgetEvent(id) => delete::<Event>(&db, &[id.to_string()]),
+            HistoryEntry::Job(it) => put(&db, it),
+            HistoryEntry::ForgetJob(id) => delete::<Job>(&db, &[id.to_string()]),
         }?;
     }
     db.commit()?;

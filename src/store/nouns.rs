@@ -47,7 +47,8 @@ nouns! {
     Cluster, clusters: id Key, name Plain, description Plain, data_center Plain;
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
-        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain;
+        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain,
+        active Flag;
     Network, networks: id Key, name Plain, description Plain, data_center Plain, binding Plain;
     VnicProfile, vnic_profiles: id Key, name Plain, network Plain;
     DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
@@ -64,5 +65,11 @@ nouns! {
     Nic, nics:
         id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,
         plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;
+    Event, events:
+        id Key, code Plain, severity Plain, time Plain, text Plain, correlation Plain, user Document,
+        about Document, origin Plain, custom_id Plain, flood_rate Plain, custom_data Plain, deleted Flag;
+    Job, jobs:
+        id Key, description Plain, status Plain, owner Document, started Plain, ended Plain,
+        updated Plain, external Flag, auto_cleared Flag, correlation Plain, about Document, steps Document;
     Intent, intents: id Key, begun Plain, undoing Flag, operation Document;
 }

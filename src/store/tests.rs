@@ -36,7 +36,8 @@ fn seed() -> Vec<Change> {
             description: description.clone(),
             kind: StorageKind::Data,
             folder: "/f".into(),
-            data_center,
+            data_center: Some(data_center),
+            active: true,
         }),
         Change::Network(Network {
             id: network,

@@ -76,7 +76,15 @@ async fn furnished() -> Sim {
     sim.disk("/disks", "floating").await;
     sim.post(&format!("/vms/{up}/cdroms"), "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(201);
     sim.post(&format!("/vms/{up}/numanodes"), &numa::node(0, 512, &[0], Some(1))).await.is(201);
+    sim.post(&format!("/vms/{up}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    let watchdog = "<watchdog><model>i6300esb</model><action>reset</action></watchdog>";
+    sim.post(&format!("/vms/{up}/watchdogs"), watchdog).await.is(201);
     sim.start_vm(up).await;
+    sim.hypervisor.set_agent(up, true);
+    sim.hypervisor.log_in(up, "root");
+    sim.post(&format!("/vms/{up}/ticket"), "<action/>").await.is(200);
+    sim.hypervisor.view(up, "192.0.2.77", 41000, true);
+    sim.until("the guest has told", || sim.engine.sessions(up).unwrap().len() == 2).await;
     sim.post(&format!("/vms/{paused}/start"), "<action><pause>true</pause></action>").await.is(200);
     sim.is_in(paused, "paused").await;
     sim
@@ -127,7 +135,7 @@ async fn json_says_what_xml_says() {
 
 /// Whole numbers of 64 bits, decimals and times are numbers; everything else is a text.
 fn scalars(path: &str, value: &serde_json::Value) {
-    const NUMBERS: [&str; 17] = [
+    const NUMBERS: [&str; 19] = [
         "memory",
         "guaranteed",
         "max_scheduling_memory",
@@ -141,6 +149,8 @@ fn scalars(path: &str, value: &serde_json::Value) {
         "creation_time",
         "start_time",
         "stop_time",
+        "end_time",
+        "last_updated",
         "time",
         "speed",
         "expiry",

@@ -3,12 +3,16 @@
 mod bad_input;
 mod capabilities;
 mod cdrom;
+mod consoles;
 mod crawl;
 mod disks;
+mod guests;
+mod history;
 mod nics;
 mod numa;
 mod places;
 mod statistics;
+mod storage;
 mod vms;
 
 use axum::body::Body;

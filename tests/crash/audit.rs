@@ -16,6 +16,7 @@ pub async fn audit(lab: &Lab) -> Vec<String> {
     files(lab, &mut wrong);
     documents(lab, &mut wrong);
     mirrors(lab, &mut wrong);
+    storage(lab, &mut wrong);
     reloaded(lab, &mut wrong);
     locks(lab, &mut wrong).await;
     wrong.0
@@ -120,6 +121,27 @@ fn mirrors(lab: &Lab, wrong: &mut Wrong) {
     let wanted = world.nics.values().any(|nic| mirror(&nic));
     let copies = lab.mirrors.copies();
     wrong.unless(wanted || copies.is_empty(), || format!("copied is {copies:?}, asked for nothing"));
+}
+
+/// Every domain has its folder, and its pool as long as it is active; nobody else has either.
+fn storage(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let domains = || world.storage_domains.values();
+    let wanted: BTreeMap<String, PathBuf> = domains()
+        .filter(|domain| domain.active)
+        .map(|domain| (format!("vireo-{}", domain.name), domain.folder.clone().into()))
+        .collect();
+    let pools = lab.sim.pools();
+    wrong.unless(pools == wanted, || format!("there are the pools {pools:?}, not {wanted:?}"));
+    let own = |domain: &&StorageDomain| domain.folder.starts_with("/elsewhere");
+    let wanted: BTreeMap<PathBuf, String> =
+        domains().filter(own).map(|domain| (domain.folder.clone().into(), domain.id.to_string())).collect();
+    let marks = lab.images.marks();
+    wrong.unless(marks == wanted, || format!("folders are of {marks:?}, not of {wanted:?}"));
+    for profile in world.disk_profiles.values() {
+        let there = world.storage_domains.contains_key(&profile.storage_domain);
+        wrong.unless(there, || format!("the disk profile {} is of no domain", profile.name));
+    }
 }
 
 fn documents(lab: &Lab, wrong: &mut Wrong) {

@@ -8,6 +8,7 @@ use crate::live::harness::Client;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use vireo::engine::failpoint;
+use vireo::xml::Element;
 
 impl Place {
     /// A daemon that aborts at a failpoint, in the place of the one that runs.
@@ -206,6 +207,34 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "add_storage_domain",
+        prepare: |client, name| Things::new(client, name, 0),
+        request: |client, it| {
+            drop(attempt(client, "POST", "/storagedomains", &domain_document(client, &it.name)))
+        },
+    },
+    Way {
+        operation: "update_storage_domain",
+        prepare: with_domain,
+        request: |client, it| {
+            let body = format!("<storage_domain><name>{}</name></storage_domain>", it.name);
+            drop(attempt(client, "POST", &attached(client), &body));
+        },
+    },
+    Way {
+        operation: "remove_storage_domain",
+        prepare: with_domain,
+        request: |client, it| {
+            let domains = items(&client.get("/storagedomains").is(200), "storage_domain");
+            let named = |domain: &&Element| domain.value("name").as_deref() == Some(&it.name);
+            let id = domains.values().find(named).unwrap().value("@id").unwrap();
+            let body =
+                "<storage_domain><host><name>localhost</name></host><format>true</format></storage_domain>"
+                    .replace("localhost", &host(client));
+            drop(attempt(client, "DELETE", &format!("/storagedomains/{id}"), &body));
+        },
+    },
+    Way {
         operation: "start",
         prepare: |client, name| Things::new(client, name, 1),
         request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
@@ -233,6 +262,37 @@ const WAYS: &[Way] = &[
 
 fn nic_document(name: &str) -> String {
     format!("<nic><name>{name}</name><interface>virtio</interface></nic>")
+}
+
+fn host(client: &Client) -> String {
+    client.get("/hosts").is(200).value("host/name").unwrap()
+}
+
+/// The storage domains of the data center.
+fn attached(client: &Client) -> String {
+    format!(
+        "/datacenters/{}/storagedomains",
+        client.get("/datacenters").is(200).value("data_center/@id").unwrap()
+    )
+}
+
+/// A storage domain over a new folder beside the first one's.
+fn domain_document(client: &Client, name: &str) -> String {
+    let domains = items(&client.get("/storagedomains").is(200), "storage_domain");
+    let data = domains.values().find(|domain| domain.value("name").as_deref() == Some("data")).unwrap();
+    let images = data.value("storage/path").unwrap();
+    let folder = images.replace("/vireo/images", &format!("/more-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    format!(
+        "<storage_domain><name>{name}</name><type>data</type><host><name>{}</name></host>\
+         <storage><type>localfs</type><path>{folder}</path></storage></storage_domain>",
+        host(client)
+    )
+}
+
+fn with_domain(client: &Client, name: &str) -> Things {
+    client.post("/storagedomains", &domain_document(client, name)).is(201);
+    Things::new(client, name, 0)
 }
 
 fn running(client: &Client, name: &str) -> Things {

@@ -136,12 +136,14 @@ impl Lab {
     }
 
     pub fn image(&self, disk: &Disk) -> PathBuf {
-        PathBuf::from(format!("{STATE}/images")).join(disk.file_name())
+        PathBuf::from(&self.engine.world().storage_domains[&disk.storage_domain].folder)
+            .join(disk.file_name())
     }
 
     pub fn image_files(&self) -> Vec<PathBuf> {
         let files = self.images.files();
-        files.into_iter().filter(|file| file.starts_with(format!("{STATE}/images"))).collect()
+        let other = ["boot", "isos"].map(|folder| format!("{STATE}/{folder}"));
+        files.into_iter().filter(|file| !other.iter().any(|folder| file.starts_with(folder))).collect()
     }
 
     /// The state that clients can see, by names: equal pictures are equal worlds.
@@ -179,6 +181,11 @@ impl Lab {
                     spec.memory, spec.topology, spec.description, vm.run_once
                 ),
             );
+        }
+        for domain in world.storage_domains.values() {
+            let StorageDomain { name, description, data_center, active, .. } = domain;
+            let rest = format!("{description:?} attached={} active={active}", data_center.is_some());
+            lines.insert(format!("storage domain {name}"), rest);
         }
         for disk in world.disks.values() {
             let hangs = world.attachments_of(disk.id).count();

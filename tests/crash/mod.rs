@@ -13,6 +13,7 @@ mod numa;
 mod place;
 mod races;
 mod sim;
+mod storage;
 mod troubles;
 
 #[cfg(not(feature = "failpoints"))]

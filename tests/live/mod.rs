@@ -9,6 +9,7 @@ mod daemon;
 mod disks;
 mod follow;
 mod full;
+mod guests;
 mod kvm;
 mod nics;
 mod numa;

@@ -2,7 +2,10 @@
 //! to be of their kind, and what is becomes a document.
 
 mod cdrom;
+mod console;
 mod disk;
+mod guest;
+mod history;
 mod names;
 mod nic;
 mod numa;
@@ -10,9 +13,14 @@ mod place;
 mod vm;
 
 pub use cdrom::{CDROM, cdrom, medium};
+pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
 pub use disk::{DiskPlace, DiskRequest, disk};
+pub use guest::{
+    applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
+};
+pub use history::{event, job, step};
 pub use names::{Named, named};
-pub use nic::{NicRequest, is_named, nic, reported_device};
+pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};

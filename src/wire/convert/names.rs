@@ -2,7 +2,10 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
-use crate::model::{BootProtocol, DiskFormat, DiskInterface, DiskStatus, NicInterface};
+use crate::model::{
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, StepKind,
+    StorageKind, StorageStatus,
+};
 
 /// A value that the API knows by a name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -45,6 +48,10 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
+    StorageStatus, "StorageDomainStatus":
+        StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
+        StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";
@@ -55,6 +62,10 @@ names! {
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";
     BootDevice, "BootDevice": BootDevice::Cdrom = "cdrom", BootDevice::Hd = "hd", BootDevice::Network = "network";
     Protocol, "DisplayType": Protocol::Vnc = "vnc", Protocol::Spice = "spice";
+    WatchdogModel, "WatchdogModel": WatchdogModel::I6300esb = "i6300esb";
+    WatchdogAction, "WatchdogAction":
+        WatchdogAction::None = "none", WatchdogAction::Reset = "reset", WatchdogAction::Poweroff = "poweroff",
+        WatchdogAction::Pause = "pause", WatchdogAction::Dump = "dump";
     DisconnectAction, "DisplayDisconnectAction":
         DisconnectAction::None = "NONE", DisconnectAction::LockScreen = "LOCK_SCREEN",
         DisconnectAction::Reboot = "REBOOT", DisconnectAction::Logout = "LOGOUT",
@@ -62,6 +73,15 @@ names! {
     RngSource, "RngSource": RngSource::Random = "RANDOM", RngSource::Hwrng = "HWRNG";
     Affinity, "VmAffinity":
         Affinity::Migratable = "migratable", Affinity::UserMigratable = "user_migratable", Affinity::Pinned = "pinned";
+    Severity, "AuditLogSeverity":
+        Severity::Normal = "normal", Severity::Warning = "warning", Severity::Error = "error",
+        Severity::Alert = "alert";
+    JobStatus, "JobExecutionStatus":
+        JobStatus::Started = "started", JobStatus::Finished = "finished", JobStatus::Failed = "failed",
+        JobStatus::Aborted = "aborted", JobStatus::Unknown = "unknown";
+    StepKind, "StepEnum":
+        StepKind::Validating = "validating", StepKind::Executing = "executing",
+        StepKind::Finalizing = "finalizing", StepKind::Unknown = "unknown";
     NumaTune, "NumaTuneMode":
         NumaTune::Strict = "strict", NumaTune::Interleave = "interleave", NumaTune::Preferred = "preferred";
 }

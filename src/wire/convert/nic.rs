@@ -4,7 +4,6 @@ use super::{API, Named, named, reference};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use crate::wire::types::{self, Ref};
-use std::net::IpAddr;
 
 /// What a document says of an interface beside where it leads, in the model's values; `None` is not
 /// mentioned.
@@ -73,25 +72,6 @@ pub fn nic(nic: &Nic) -> types::Nic {
         boot_protocol: nic.boot_protocol.map(|protocol| protocol.name().into()),
         on_boot: nic.on_boot,
         ..types::Nic::default()
-    }
-}
-
-/// An interface as its guest sees it; its address in the API is the caller's.
-pub fn reported_device(vm: VmId, told: &GuestInterface) -> types::ReportedDevice {
-    let ip = |address: &IpAddr| types::Ip {
-        address: Some(address.to_string()),
-        version: Some(if address.is_ipv4() { "v4" } else { "v6" }.into()),
-        ..types::Ip::default()
-    };
-    types::ReportedDevice {
-        id: Some(derived_id(&[told.name.as_bytes(), told.mac.as_bytes()]).to_string()),
-        name: (!told.name.is_empty()).then(|| told.name.clone()),
-        description: Some("guest reported data".into()),
-        r#type: Some("network".into()),
-        mac: (!told.mac.is_empty()).then(|| types::Mac { address: Some(told.mac.clone()) }),
-        ips: Some(types::Ips { ip: told.addresses.iter().map(ip).collect(), ..types::Ips::default() }),
-        vm: Some(reference("vms", vm)),
-        ..types::ReportedDevice::default()
     }
 }
 

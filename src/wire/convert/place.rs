@@ -1,6 +1,6 @@
 //! Where VMs live: the documents of rows. What is measured, links and actions are the caller's.
 
-use super::{API, reference};
+use super::{API, Named, reference};
 use crate::model::vm::Vm;
 use crate::model::*;
 use crate::wire::types::{self, Ref};
@@ -60,25 +60,22 @@ pub fn host(it: &Host) -> types::Host {
 }
 
 /// `master` is the domain that a data center cannot be without.
-pub fn storage_domain(it: &StorageDomain) -> types::StorageDomain {
-    let (kind, master) = match it.kind {
-        StorageKind::Data => ("data", true),
-        StorageKind::Iso => ("iso", false),
-    };
+pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain {
+    let format = if it.kind == StorageKind::Data { "v3" } else { "v1" };
     types::StorageDomain {
         href: at("storagedomains", it.id),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
         description: filled(&it.description),
-        data_centers: Some([Ref::bare(it.data_center)].into_iter().collect()),
-        r#type: Some(kind.into()),
+        data_centers: it.data_center.map(|id| [Ref::bare(id)].into_iter().collect()),
+        r#type: Some(it.kind.name().into()),
         master: Some(master),
         storage: Some(types::HostStorage {
             r#type: Some("localfs".into()),
             path: Some(it.folder.clone()),
             ..Default::default()
         }),
-        storage_format: Some(if master { "v3" } else { "v1" }.into()),
+        storage_format: Some(format.into()),
         ..Default::default()
     }
 }

@@ -1,11 +1,12 @@
 //! Virtual machines.
 
-use super::{Named, id_of, named, reference};
+use super::{Named, guest_info, guest_system, guest_time_zone, id_of, named, reference};
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::*;
 use crate::wire::Date;
 use crate::wire::types;
+use std::sync::Arc;
 
 /// What is true of a VM beside its rows.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct RunState {
     pub console: Option<(String, Option<u16>, Option<u16>)>,
     /// The host's CPU profile of VMs that name none.
     pub cpu_profile: Option<CpuProfileId>,
+    /// What the guest tells of itself.
+    pub guest: Option<Arc<GuestReport>>,
 }
 
 /// Puts what the document says over the configuration; what it does not mention stays.
@@ -258,6 +261,7 @@ fn negative(path: &str, value: i32) -> Error {
 pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types::Vm {
     let status = state.status.unwrap_or(VmStatus::Unknown);
     let id = vm.id;
+    let guest = state.guest.as_deref();
     let affinity =
         types::PlacementPolicy { affinity: Some(spec.affinity.name().into()), ..Default::default() };
     types::Vm {
@@ -327,6 +331,9 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         placement_policy: Some(affinity),
         next_run_configuration_exists: Some(vm.next_run.is_some()),
         numa_tune_mode: Some(spec.numa_tune_mode.name().into()),
+        guest_info: guest.and_then(guest_info),
+        guest_time_zone: guest.and_then(|guest| guest.time_zone.as_ref()).map(guest_time_zone),
+        guest_operating_system: guest.and_then(|guest| guest_system(&guest.system)),
         ..types::Vm::default()
     }
 }

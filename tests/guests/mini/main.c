@@ -54,6 +54,8 @@ int run_command(char *line) {
     int code = disk_command(line);
     if (code == NOT_MINE)
         code = net_command(line);
+    if (code == NOT_MINE)
+        code = watchdog_command(line);
     if (code != NOT_MINE)
         return code;
 

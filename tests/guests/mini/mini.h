@@ -71,6 +71,7 @@ u32 pci_read32(u32 address, u32 reg);
 u16 pci_read16(u32 address, u32 reg);
 u8 pci_read8(u32 address, u32 reg);
 void pci_write32(u32 address, u32 reg, u32 value);
+void pci_write8(u32 address, u32 reg, u8 value);
 void pci_scan(void);
 struct pci_device *pci_find(u32 address);
 void pci_enable(struct pci_device *device);    // gives it memory, if it has none
@@ -142,10 +143,11 @@ void acpi_init(void);    // ends with the line that says ready
 void acpi_poll(void);
 void acpi_power_off(void);
 
-// --- disk.c, net.c, commands.c: each returns what the protocol reports ---
+// --- disk.c, net.c, watchdog.c, main.c: each returns what the protocol reports ---
 
 int disk_command(char *line);    // cap r w flood scsi
 int net_command(char *line);     // mac arp sniff
+int watchdog_command(char *line);    // i6300esb
 int run_command(char *line);
 
 #define NOT_MINE (-1)

@@ -46,6 +46,11 @@ void pci_write32(u32 address, u32 reg, u32 value) {
     outl(CONFIG_DATA, value);
 }
 
+void pci_write8(u32 address, u32 reg, u8 value) {
+    outl(CONFIG_ADDRESS, select(address, reg));
+    outb(CONFIG_DATA + (reg & 3), value);
+}
+
 static void scan_bus(u32 bus, u32 parent);
 
 // Returns whether further functions of the same slot may follow.

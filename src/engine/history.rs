@@ -1,0 +1,341 @@
+//! What happened: events and jobs, in memory and behind the operations in the store.
+//!
+//! Telling costs an operation no more than a lock: a task of its own writes what was told, a burst
+//! in one transaction. A power cut may take the last moments along; `kill -9` what was told in the
+//! last hundredth of a second.
+
+use super::Engine;
+use super::caller::Caller;
+use super::lane::blocking;
+use super::ports::HistoryEntry;
+use super::telling::Telling;
+use crate::error::{Error, Result};
+use crate::model::*;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How many events and ended jobs are kept, and for how long.
+const MOST_EVENTS: usize = 10_000;
+const MOST_JOBS: usize = 1_000;
+const EVENTS_LAST: Duration = Duration::from_secs(30 * 24 * 3600);
+const JOBS_LAST: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a burst is waited for.
+const BURST: Duration = Duration::from_millis(10);
+/// How long a store that refuses is left alone.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The name under which the engine's own events are told.
+pub const ORIGIN: &str = "vireo";
+
+#[derive(Default)]
+pub struct History {
+    past: Mutex<Past>,
+    told: tokio::sync::Notify,
+    /// One writes at a time, so that what was told first is written first.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Past {
+    events: BTreeMap<u64, Arc<Event>>,
+    jobs: BTreeMap<JobId, Arc<Job>>,
+    /// Not written yet.
+    unwritten: Vec<HistoryEntry>,
+}
+
+impl Past {
+    fn put_event(&mut self, event: Event) {
+        self.unwritten.push(HistoryEntry::Event(event.clone()));
+        self.events.insert(event.id, Arc::new(event));
+    }
+
+    fn put_job(&mut self, job: Job) {
+        self.unwritten.push(HistoryEntry::Job(job.clone()));
+        self.jobs.insert(job.id, Arc::new(job));
+    }
+
+    /// Lets go what is too old or too much.
+    fn age(&mut self, now: Timestamp) {
+        let too_old = |event: &Event| now.duration_since(event.time).unsigned_abs() > EVENTS_LAST;
+        // The last one stays: it says where the numbers go on.
+        while self.events.len() > 1
+            && let Some((id, oldest)) = self.events.first_key_value()
+            && (self.events.len() > MOST_EVENTS || too_old(oldest))
+        {
+            let id = *id;
+            self.events.remove(&id);
+            self.unwritten.push(HistoryEntry::ForgetEvent(id));
+        }
+        let mut ended: Vec<(Timestamp, JobId)> =
+            self.jobs.values().filter_map(|job| Some((job.ended?, job.id))).collect();
+        ended.sort();
+        let spare = ended.len().saturating_sub(MOST_JOBS);
+        for (index, (end, id)) in ended.into_iter().enumerate() {
+            if index < spare || now.duration_since(end).unsigned_abs() > JOBS_LAST {
+                self.jobs.remove(&id);
+                self.unwritten.push(HistoryEntry::ForgetJob(id));
+            }
+        }
+    }
+}
+
+impl History {
+    /// The past as the store has it. Jobs that ran when the last engine ended go on only where an
+    /// intent does.
+    pub(super) fn load(entries: Vec<HistoryEntry>, open: impl Fn(JobId) -> bool) -> Self {
+        let mut past = Past::default();
+        let now = Timestamp::now();
+        for entry in entries {
+            match entry {
+                HistoryEntry::Event(event) => drop(past.events.insert(event.id, Arc::new(event))),
+                HistoryEntry::Job(mut job) => {
+                    if job.status == JobStatus::Started && !job.external && !open(job.id) {
+                        job.end(JobStatus::Unknown, now);
+                        past.put_job(job);
+                    } else {
+                        past.jobs.insert(job.id, Arc::new(job));
+                    }
+                }
+                HistoryEntry::ForgetEvent(_) | HistoryEntry::ForgetJob(_) => {}
+            }
+        }
+        Self { past: Mutex::new(past), ..Self::default() }
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().expect("no panic while held")
+    }
+
+    /// The events that are shown, the latest first.
+    pub fn events(&self) -> Vec<Arc<Event>> {
+        self.past().events.values().rev().filter(|event| !event.deleted).cloned().collect()
+    }
+
+    pub fn event(&self, id: u64) -> Option<Arc<Event>> {
+        self.past().events.get(&id).filter(|event| !event.deleted).cloned()
+    }
+
+    /// All jobs, the latest first.
+    pub fn jobs(&self) -> Vec<Arc<Job>> {
+        let mut jobs: Vec<_> = self.past().jobs.values().cloned().collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse((job.started, job.id)));
+        jobs
+    }
+
+    pub fn job(&self, id: JobId) -> Option<Arc<Job>> {
+        self.past().jobs.get(&id).cloned()
+    }
+
+    pub(super) fn put_job(&self, job: Job) {
+        self.past().put_job(job);
+        self.told.notify_one();
+    }
+
+    pub(super) fn forget_job(&self, id: JobId) {
+        let mut past = self.past();
+        past.jobs.remove(&id);
+        past.unwritten.push(HistoryEntry::ForgetJob(id));
+    }
+
+    /// Writes an event down; the number is the history's to give.
+    pub(super) fn put_event(&self, make: impl FnOnce(u64) -> Event) -> u64 {
+        let mut past = self.past();
+        let id = past.events.last_key_value().map_or(1, |(last, _)| last + 1);
+        past.put_event(make(id));
+        drop(past);
+        self.told.notify_one();
+        id
+    }
+
+    /// Hides an event, or all that were hidden come back.
+    pub(super) fn set_deleted(&self, which: Option<u64>, deleted: bool) {
+        let mut past = self.past();
+        let differ: Vec<Event> = past
+            .events
+            .values()
+            .filter(|event| event.deleted != deleted && which.is_none_or(|id| id == event.id))
+            .map(|event| Event { deleted, ..Event::clone(event) })
+            .collect();
+        differ.into_iter().for_each(|event| past.put_event(event));
+        drop(past);
+        self.told.notify_one();
+    }
+}
+
+impl Engine {
+    /// Leaves an event of what the engine did or noticed, on behalf of the present caller.
+    pub(super) fn tell(&self, code: Code, about: About, text: impl Into<String>) {
+        self.leave(code, about, text.into(), Caller::present());
+    }
+
+    fn leave(&self, code: Code, about: About, text: String, caller: Caller) {
+        let user = self.subject(caller.user);
+        self.history.put_event(|id| Event {
+            id,
+            code: code.0,
+            severity: code.1,
+            time: Timestamp::now(),
+            text,
+            correlation: caller.correlation,
+            user,
+            about,
+            origin: ORIGIN.into(),
+            custom_id: None,
+            flood_rate: None,
+            custom_data: None,
+            deleted: false,
+        });
+    }
+
+    fn subject(&self, user: Option<UserId>) -> Option<Subject<UserId>> {
+        let id = user?;
+        Some(Subject { id, name: self.user_name(id).unwrap_or_default() })
+    }
+
+    /// A job begins, for the intent of that id or for work without one.
+    pub(super) fn begin_job(&self, id: Uuid, telling: &Telling) {
+        let caller = Caller::present();
+        let now = Timestamp::now();
+        let mut job = Job {
+            id: JobId(id),
+            description: telling.doing.clone(),
+            status: JobStatus::Started,
+            owner: self.subject(caller.user),
+            started: now,
+            ended: None,
+            updated: now,
+            external: false,
+            auto_cleared: true,
+            correlation: caller.correlation,
+            about: telling.about.clone(),
+            steps: Vec::new(),
+        };
+        job.begin(StepKind::Validating, None, "Validating".into(), now);
+        job.steps[0].end(JobStatus::Finished, now);
+        job.begin(StepKind::Executing, None, "Executing".into(), now);
+        self.history.put_job(job);
+    }
+
+    /// The job came to an end: its last step, and the event of it. What was begun before a crash
+    /// ends in the name of who began it.
+    pub(super) fn end_job(&self, id: Uuid, telling: Telling, failure: Option<&Error>) {
+        let begun = self.history.job(JobId(id));
+        let caller = match begun.as_deref() {
+            Some(job) => Caller {
+                user: job.owner.as_ref().map(|owner| owner.id),
+                correlation: job.correlation.clone(),
+            },
+            None => Caller::present(),
+        };
+        if let Some(job) = begun {
+            let mut job = Job::clone(&job);
+            job.end(JobStatus::ended(failure.is_none()), Timestamp::now());
+            self.history.put_job(job);
+        }
+        let by = caller.user.and_then(|user| self.user_name(user));
+        let (code, text) = telling.end(by.as_deref(), failure);
+        self.leave(code, telling.about, text, caller);
+    }
+
+    /// How the operation of an open intent is told; its job has the intent's id.
+    pub(super) fn telling_of(&self, intent: IntentId) -> Option<Telling> {
+        let world = self.world();
+        let operation = &world.intents.get(&intent)?.operation;
+        Some(Telling::of(operation, &world))
+    }
+
+    /// Work without an intent, told as a job and by its end.
+    pub(super) async fn told<T>(&self, telling: Telling, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let job = Uuid::new_v4();
+        self.begin_job(job, &telling);
+        let done = work.await;
+        self.end_job(job, telling, done.as_ref().err());
+        done
+    }
+
+    /// Writes what was told and not written yet.
+    pub(super) async fn write_history(&self) -> Result<()> {
+        let _one = self.history.writing.lock().await;
+        let entries = {
+            let mut past = self.history.past();
+            past.age(Timestamp::now());
+            std::mem::take(&mut past.unwritten)
+        };
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let store = self.store.clone();
+        let (written, mut entries) = blocking(move || Ok((store.remember(&entries), entries))).await?;
+        if written.is_err() {
+            let mut past = self.history.past();
+            entries.append(&mut past.unwritten);
+            past.unwritten = entries;
+        }
+        written
+    }
+
+    pub(super) async fn write_history_for_ever(self: Arc<Self>) {
+        loop {
+            self.history.told.notified().await;
+            tokio::time::sleep(BURST).await;
+            if let Err(why) = self.write_history().await {
+                tracing::warn!("the history cannot be written: {why}");
+                tokio::time::sleep(PAUSE).await;
+                self.history.told.notify_one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: u64, time: Timestamp) -> Event {
+        Event {
+            id,
+            code: 1,
+            severity: Severity::Normal,
+            time,
+            text: String::new(),
+            correlation: None,
+            user: None,
+            about: About::default(),
+            origin: ORIGIN.into(),
+            custom_id: None,
+            flood_rate: None,
+            custom_data: None,
+            deleted: false,
+        }
+    }
+
+    #[test]
+    fn the_past_is_let_go_and_its_numbers_are_not_given_again() {
+        let (old, now) = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        let entries = (1..=3).map(|id| HistoryEntry::Event(event(id, old))).collect();
+        let history = History::load(entries, |_| false);
+        history.past().age(now);
+        assert_eq!(history.events().len(), 1);
+        assert_eq!(history.put_event(|id| event(id, now)), 4);
+        history.past().age(now);
+        assert_eq!(history.events().iter().map(|event| event.id).collect::<Vec<_>>(), [4]);
+        let forgotten = history.past().unwritten.clone();
+        assert!(forgotten.contains(&HistoryEntry::ForgetEvent(3)), "{forgotten:?}");
+    }
+
+    #[test]
+    fn hidden_events_come_back() {
+        let history = History::default();
+        let first = history.put_event(|id| event(id, Timestamp::now()));
+        history.put_event(|id| event(id, Timestamp::now()));
+        history.set_deleted(Some(first), true);
+        assert!(history.event(first).is_none() && history.events().len() == 1);
+        history.set_deleted(None, false);
+        assert_eq!(history.events().len(), 2);
+    }
+}

@@ -1,0 +1,479 @@
+//! Storage domains: made, attached, taken into maintenance, removed; and the files of ISO domains.
+
+use super::first_world::DATA;
+use super::lane::blocking;
+use super::locks::{Entity, Guard, Mode};
+use super::world::{Change, Operation, World};
+use super::{Engine, failpoint, telling};
+use crate::error::{Error, Kind, Result};
+use crate::model::cdrom::check_medium;
+use crate::model::vm::check_text;
+use crate::model::*;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a client gives for a new storage domain.
+#[derive(Clone, Debug)]
+pub struct NewStorageDomain {
+    pub name: String,
+    pub description: String,
+    pub kind: StorageKind,
+    pub folder: String,
+}
+
+const FILES: &[&str] = &["iso", "vfd"];
+
+impl Engine {
+    pub fn storage_domain(&self, id: StorageDomainId) -> Result<StorageDomain> {
+        let missing = || Error::not_found(format!("StorageDomain: {id}"));
+        self.world().storage_domains.get(&id).cloned().ok_or_else(missing)
+    }
+
+    /// The data domain that a data center cannot be without.
+    pub fn is_master(&self, domain: &StorageDomain) -> bool {
+        let world = self.world();
+        let of_center = world
+            .storage_domains
+            .values()
+            .filter(|it| it.kind == StorageKind::Data && it.data_center == domain.data_center);
+        let first = of_center.min_by_key(|it| (!it.active, it.id != DATA, it.id));
+        domain.data_center.is_some() && first.is_some_and(|first| first.id == domain.id)
+    }
+
+    async fn hold_domain(
+        &self,
+        operation: &'static str,
+        id: StorageDomainId,
+    ) -> Result<(Guard, StorageDomain)> {
+        self.storage_domain(id)?;
+        let guard = self.take(operation, &[(Entity::StorageDomain(id), Mode::Exclusive)]).await?;
+        Ok((guard, self.storage_domain(id)?))
+    }
+
+    /// A storage domain over a folder of the host that is there and empty; attached nowhere yet.
+    pub async fn add_storage_domain(self: &Arc<Self>, new: NewStorageDomain) -> Result<StorageDomainId> {
+        check_text("description", &new.description, 4000).map_err(Error::invalid)?;
+        let id = StorageDomainId::random();
+        let _guard = self.take("add storage domain", &[(Entity::StorageDomain(id), Mode::Exclusive)]).await?;
+        let (images, folder) = (self.images.clone(), PathBuf::from(&new.folder));
+        let suffixes = if new.kind == StorageKind::Iso { FILES } else { &[] };
+        blocking(move || {
+            if !folder.is_absolute() {
+                return Err(Error::invalid("The path of a storage domain must be absolute."));
+            }
+            images.vacant(&folder, suffixes)?;
+            match images.marked(&folder)? {
+                Some(_) => Err(Error::conflict(
+                    "Cannot add Storage. The folder belongs to another storage domain already.",
+                )),
+                None => Ok(()),
+            }
+        })
+        .await?;
+        let intent = self
+            .promise(|world| {
+                check_name(world, &new.name, id)?;
+                self.check_folder(world, Path::new(&new.folder))?;
+                let domain = StorageDomain {
+                    id,
+                    name: new.name.clone(),
+                    description: new.description.clone(),
+                    kind: new.kind,
+                    folder: new.folder.clone(),
+                    data_center: None,
+                    active: false,
+                };
+                let mut changes = vec![Change::StorageDomain(domain.clone())];
+                if new.kind == StorageKind::Data {
+                    let profile = DiskProfile {
+                        id: DiskProfileId::random(),
+                        name: new.name.clone(),
+                        storage_domain: id,
+                    };
+                    changes.push(Change::DiskProfile(profile));
+                }
+                Ok((Operation::AddStorageDomain { domain: Box::new(domain) }, changes))
+            })
+            .await?;
+        failpoint::hit("add_storage_domain.intended");
+        let domain = self.storage_domain(id)?;
+        match self.finish_add_storage_domain(&domain).await {
+            Ok(()) => self.settle(intent, vec![]).await.map(|()| id),
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// No two domains share a folder, nor does one have what is vireo's own.
+    fn check_folder(&self, world: &World, folder: &Path) -> Result<()> {
+        let folders = world.storage_domains.values().map(|domain| Path::new(&domain.folder));
+        let mut taken = folders.chain([self.settings.state.as_path()]);
+        match taken.any(|other| other.starts_with(folder) || folder.starts_with(other)) {
+            true => Err(Error::conflict("Cannot add Storage. The path is in use already.")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) async fn finish_add_storage_domain(&self, domain: &StorageDomain) -> Result<()> {
+        self.mark(domain).await?;
+        failpoint::hit("add_storage_domain.marked");
+        Ok(())
+    }
+
+    async fn mark(&self, domain: &StorageDomain) -> Result<()> {
+        if self.is_own(domain) {
+            return Ok(());
+        }
+        let (images, folder, id) =
+            (self.images.clone(), PathBuf::from(&domain.folder), domain.id.to_string());
+        blocking(move || images.mark(&folder, &id)).await
+    }
+
+    async fn unmark(&self, domain: &StorageDomain) -> Result<()> {
+        let (images, folder) = (self.images.clone(), PathBuf::from(&domain.folder));
+        blocking(move || images.unmark(&folder)).await
+    }
+
+    pub(super) async fn undo_add_storage_domain(&self, domain: &StorageDomain) -> Result<Vec<Change>> {
+        self.unmark(domain).await?;
+        Ok(self.without_domain(domain.id))
+    }
+
+    fn without_domain(&self, id: StorageDomainId) -> Vec<Change> {
+        let world = self.world();
+        let profiles = world.profiles_of(id).map(|profile| Change::DropDiskProfile(profile.id));
+        profiles.chain([Change::DropStorageDomain(id)]).collect()
+    }
+
+    /// Changes name and description.
+    pub async fn update_storage_domain(
+        self: &Arc<Self>,
+        id: StorageDomainId,
+        name: Option<String>,
+        description: Option<String>,
+    ) -> Result<()> {
+        let (_guard, before) = self.hold_domain("update storage domain", id).await?;
+        let mut after = before.clone();
+        after.name = name.unwrap_or(after.name);
+        after.description = description.unwrap_or(after.description);
+        check_text("description", &after.description, 4000).map_err(Error::invalid)?;
+        self.bring(before, after, |world, after| check_name(world, &after.name, id)).await
+    }
+
+    /// Attaches the domain, and activates it.
+    pub async fn attach_storage_domain(
+        self: &Arc<Self>,
+        id: StorageDomainId,
+        to: DataCenterId,
+    ) -> Result<()> {
+        let (_guard, before) = self.hold_domain("attach storage domain", id).await?;
+        if before.data_center.is_some() {
+            return Err(Error::conflict(
+                "Cannot attach Storage. The storage domain is attached to a data center already.",
+            ));
+        }
+        self.space(&before).await?;
+        let after = StorageDomain { data_center: Some(to), active: true, ..before.clone() };
+        self.bring(before, after, |_, _| Ok(())).await
+    }
+
+    /// Ends the maintenance of an attached domain; one that is inactive is looked at anew.
+    pub async fn activate_storage_domain(self: &Arc<Self>, id: StorageDomainId) -> Result<()> {
+        let (_guard, before) = self.hold_domain("activate storage domain", id).await?;
+        match self.storage_status(&before).0 {
+            StorageStatus::Active => {
+                return Err(Error::conflict(
+                    "Cannot activate Storage. The storage domain is active already.",
+                ));
+            }
+            StorageStatus::Unattached => return Err(unattached("activate")),
+            StorageStatus::Maintenance | StorageStatus::Inactive => {}
+        }
+        self.space(&before).await?;
+        let after = StorageDomain { active: true, ..before.clone() };
+        self.bring(before, after, |_, _| Ok(())).await
+    }
+
+    /// Takes the domain into maintenance: nobody uses it any more.
+    pub async fn deactivate_storage_domain(self: &Arc<Self>, id: StorageDomainId) -> Result<()> {
+        let (_guard, before) = self.hold_domain("deactivate storage domain", id).await?;
+        if before.data_center.is_none() {
+            return Err(unattached("deactivate"));
+        }
+        if !before.active {
+            return Err(Error::conflict(
+                "Cannot deactivate Storage. The storage domain is in maintenance already.",
+            ));
+        }
+        let after = StorageDomain { active: false, ..before.clone() };
+        self.bring(before, after, |world, after| self.check_unused(world, after)).await
+    }
+
+    fn check_unused(&self, world: &World, domain: &StorageDomain) -> Result<()> {
+        for disk in world.disks.values().filter(|disk| disk.storage_domain == domain.id) {
+            if disk.status == DiskStatus::Locked {
+                return Err(Error::conflict(format!(
+                    "Cannot deactivate Storage. The disk {} is locked.",
+                    disk.alias
+                )));
+            }
+            if world.attachments_of(disk.id).any(|hangs| hangs.active && self.runs(hangs.vm)) {
+                return Err(Error::conflict(
+                    "Cannot deactivate Storage while there are running VMs on this Storage Domain.",
+                ));
+            }
+        }
+        match self.media_in_use(domain).is_empty() {
+            true => Ok(()),
+            false => Err(Error::conflict(
+                "Cannot deactivate Storage while VMs have its ISO images in their drives.",
+            )),
+        }
+    }
+
+    /// The files of the domain that running VMs have in their drives.
+    fn media_in_use(&self, domain: &StorageDomain) -> Vec<PathBuf> {
+        let seen = self.inventory.running().into_iter().filter_map(|vm| self.inventory.seen(vm));
+        let files = seen.flat_map(|seen| {
+            let disks = seen.observed.disks.iter().filter(|disk| disk.device == "cdrom");
+            disks.filter_map(|disk| disk.file.clone().map(PathBuf::from)).collect::<Vec<_>>()
+        });
+        files.filter(|file| file.parent() == Some(Path::new(&domain.folder))).collect()
+    }
+
+    /// Takes a domain without disks off its data center.
+    pub async fn detach_storage_domain(self: &Arc<Self>, id: StorageDomainId) -> Result<()> {
+        let (_guard, before) = self.hold_domain("detach storage domain", id).await?;
+        if before.data_center.is_none() {
+            return Err(unattached("detach"));
+        }
+        if before.active {
+            return Err(Error::conflict("Cannot detach Storage. The storage domain must be in maintenance."));
+        }
+        let after = StorageDomain { data_center: None, ..before.clone() };
+        self.bring(before, after, |world, after| {
+            match world.disks.values().any(|disk| disk.storage_domain == after.id) {
+                true => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
+                false => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Lets the row become that, and libvirt follow.
+    async fn bring(
+        &self,
+        before: StorageDomain,
+        after: StorageDomain,
+        check: impl FnOnce(&World, &StorageDomain) -> Result<()>,
+    ) -> Result<()> {
+        if before == after {
+            return Ok(());
+        }
+        self.require_connection()?;
+        let intent = self
+            .promise(|world| {
+                check(world, &after)?;
+                let operation = Operation::UpdateStorageDomain { before: Box::new(before.clone()) };
+                Ok((operation, vec![Change::StorageDomain(after)]))
+            })
+            .await?;
+        failpoint::hit("update_storage_domain.intended");
+        match self.bring_storage_domain(&before).await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// An active domain has a pool of its name, another one none.
+    pub(super) async fn bring_storage_domain(&self, before: &StorageDomain) -> Result<()> {
+        let now = self.storage_domain(before.id)?;
+        if !now.active || now.name != before.name {
+            self.drop_pool(before).await?;
+        }
+        if now.active {
+            self.ensure_pool(&now).await?;
+        }
+        failpoint::hit("update_storage_domain.pooled");
+        Ok(())
+    }
+
+    pub(super) async fn undo_update_storage_domain(&self, before: &StorageDomain) -> Result<()> {
+        let failed = self.storage_domain(before.id)?;
+        self.note(vec![Change::StorageDomain(before.clone())]).await?;
+        match self.bring_storage_domain(&failed).await {
+            // Its folder went meanwhile: it is inactive, as the next look tells.
+            Err(why) if why.kind == Kind::Conflict => Ok(()),
+            brought => brought,
+        }
+    }
+
+    async fn drop_pool(&self, domain: &StorageDomain) -> Result<()> {
+        let name = Self::pool_name(domain);
+        self.lane.slow(move |hv| hv.drop_pool(&name)).await
+    }
+
+    /// Removes a domain that is attached nowhere. With `format` its folder may be another's,
+    /// else it stays marked. With `destroy` nobody asks whether the folder is there.
+    pub async fn remove_storage_domain(
+        self: &Arc<Self>,
+        id: StorageDomainId,
+        format: bool,
+        destroy: bool,
+    ) -> Result<()> {
+        let (_guard, before) = self.hold_domain("remove storage domain", id).await?;
+        if before.data_center.is_some() {
+            return Err(Error::conflict(
+                "Cannot remove Storage. The storage domain is attached to a data center.",
+            ));
+        }
+        if !destroy {
+            self.space(&before).await?;
+        }
+        self.require_connection()?;
+        let format = format && !destroy;
+        let intent = self
+            .promise(|world| {
+                let profiles = world.profiles_of(id).cloned().collect();
+                let operation =
+                    Operation::RemoveStorageDomain { before: Box::new(before.clone()), profiles, format };
+                Ok((operation, self.without_domain(id)))
+            })
+            .await?;
+        failpoint::hit("remove_storage_domain.intended");
+        match self.finish_remove_storage_domain(&before, format).await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    pub(super) async fn finish_remove_storage_domain(
+        &self,
+        before: &StorageDomain,
+        format: bool,
+    ) -> Result<()> {
+        self.drop_pool(before).await?;
+        failpoint::hit("remove_storage_domain.pooled");
+        if format { self.unmark(before).await } else { Ok(()) }
+    }
+
+    pub(super) async fn undo_remove_storage_domain(
+        &self,
+        before: &StorageDomain,
+        profiles: &[DiskProfile],
+        format: bool,
+    ) -> Result<()> {
+        if format {
+            self.mark(before).await?;
+        }
+        let mut changes = vec![Change::StorageDomain(before.clone())];
+        changes.extend(profiles.iter().cloned().map(Change::DiskProfile));
+        self.note(changes).await
+    }
+
+    /// The file of an ISO domain that a client may write or remove.
+    fn own_file(&self, domain: &StorageDomain, name: &str, verb: &str) -> Result<PathBuf> {
+        check_medium(name).map_err(Error::invalid)?;
+        if name.len() > 255 || name.starts_with('.') || name.contains(char::is_control) {
+            return Err(Error::invalid(format!("'{name}' is not the name of an ISO file.")));
+        }
+        self.require_active(verb, domain)?;
+        Ok(Path::new(&domain.folder).join(name))
+    }
+
+    /// Writes a file of an ISO domain from its parts, in the place of one of that name. Whoever
+    /// has that in a drive keeps it.
+    pub async fn upload_file(
+        &self,
+        id: StorageDomainId,
+        name: &str,
+        size: Option<u64>,
+        mut parts: impl FnMut() -> Result<Option<Vec<u8>>> + Send + 'static,
+    ) -> Result<()> {
+        let wanted = [(Entity::StorageDomain(id), Mode::Shared)];
+        let _guard = self.take("upload", &wanted).await?;
+        let domain = self.storage_domain(id)?;
+        let file = self.own_file(&domain, name, "Cannot upload the file")?;
+        if size > Some(self.require_active("Cannot upload the file", &domain)?) {
+            return Err(Error::conflict(format!(
+                "Cannot upload the file. Low disk space on Storage Domain {}.",
+                domain.name
+            )));
+        }
+        let images = self.images.clone();
+        blocking(move || images.write(&file, &mut parts)).await
+    }
+
+    /// Removes a file of an ISO domain that no running VM has in its drive.
+    pub async fn remove_file(&self, id: StorageDomainId, name: &str) -> Result<()> {
+        let wanted = [(Entity::StorageDomain(id), Mode::Shared)];
+        let _guard = self.take("remove file", &wanted).await?;
+        let domain = self.storage_domain(id)?;
+        let file = self.own_file(&domain, name, "Cannot remove the file")?;
+        if self.media_in_use(&domain).contains(&file) {
+            return Err(Error::conflict("Cannot remove the file. A running VM has it in its drive."));
+        }
+        let images = self.images.clone();
+        blocking(move || images.remove(&file)).await
+    }
+
+    /// Notices that the folder of an active domain went, or came back; libvirt then gets its pool.
+    pub(super) async fn watch_storage(&self) {
+        let active: Vec<StorageDomain> =
+            self.world().storage_domains.values().filter(|domain| domain.active).cloned().collect();
+        for domain in active {
+            let there = self.space(&domain).await.is_ok();
+            let was_there = !self.lost_storage.lock().expect("no panic while held").contains(&domain.id);
+            if there == was_there {
+                continue;
+            }
+            let about = telling::about_domain(&self.world(), &domain);
+            let name = &domain.name;
+            if there {
+                if let Err(why) = self.ensure_pool(&domain).await {
+                    tracing::debug!("the pool of a storage domain could not be made: {why}");
+                }
+                self.lost_storage.lock().expect("no panic while held").remove(&domain.id);
+                self.tell(Code::STORAGE_ACTIVATED, about, format!("Storage domain {name} is there again."));
+            } else {
+                self.lost_storage.lock().expect("no panic while held").insert(domain.id);
+                let text = format!("Storage domain {name} is inactive: its folder is not there.");
+                self.tell(Code::STORAGE_LOST, about, text);
+            }
+        }
+    }
+
+    /// Removes what uploads left that a former process began.
+    pub(super) async fn sweep_files(&self) {
+        let isos: Vec<PathBuf> = self.iso_folders();
+        let images = self.images.clone();
+        let swept = blocking(move || {
+            isos.iter().for_each(|folder| {
+                if let Err(why) = images.sweep(folder) {
+                    tracing::debug!("an ISO domain could not be swept: {why}");
+                }
+            });
+            Ok(())
+        });
+        if let Err(why) = swept.await {
+            tracing::warn!("sweeping the ISO domains failed: {why}");
+        }
+    }
+}
+
+fn unattached(verb: &str) -> Error {
+    Error::conflict(format!("Cannot {verb} Storage. The storage domain is not attached to a data center."))
+}
+
+/// A name is part of a pool's in libvirt.
+fn check_name(world: &World, name: &str, id: StorageDomainId) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || name.len() > 50 || !name.chars().all(plain) {
+        return Err(Error::invalid(
+            "The name of a storage domain has 1 to 50 letters, digits, dashes and underscores.",
+        ));
+    }
+    match world.storage_domains.values().any(|other| other.name == name && other.id != id) {
+        true => Err(Error::conflict("Cannot add Storage. The Storage Domain name is already in use.")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,271 @@
+//! How operations are told: the words and codes of jobs and events, one line each.
+
+use super::Engine;
+use super::world::{Operation, World};
+use crate::error::Error;
+use crate::model::*;
+
+/// What is said of an operation while it runs and when it is over.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// `Attaching disk data to VM web1`
+    pub doing: String,
+    /// `Disk data was attached to VM web1`
+    did: String,
+    done: Code,
+    failed: Code,
+    pub about: About,
+}
+
+impl Telling {
+    pub fn new(doing: String, did: String, done: Code, failed: Code, about: About) -> Self {
+        Self { doing, did, done, failed, about }
+    }
+
+    /// The event of the end.
+    pub fn end(&self, by: Option<&str>, failure: Option<&Error>) -> (Code, String) {
+        let by = by.map(|user| format!(" by {user}")).unwrap_or_default();
+        match failure {
+            None => (self.done, format!("{}{by}.", self.did)),
+            Some(why) => (self.failed, format!("{}{by} failed: {}", self.doing, why.said)),
+        }
+    }
+
+    pub(super) fn of(operation: &Operation, world: &World) -> Self {
+        match operation {
+            Operation::CreateVm { vm } => {
+                of_vm(world, *vm, "Creating", "was created", Code::VM_ADDED, Code::VM_ADD_FAILED)
+            }
+            Operation::UpdateVm { before } => {
+                of_vm(world, before.id, "Updating", "was updated", Code::VM_UPDATED, Code::VM_UPDATE_FAILED)
+            }
+            Operation::RemoveVm { vm, .. } => {
+                of_vm(world, *vm, "Removing", "was removed", Code::VM_REMOVED, Code::VM_REMOVE_FAILED)
+            }
+            Operation::AddDisk { disk, vm } => {
+                let codes = match vm {
+                    Some(_) => (Code::DISK_ADDED_TO_VM, Code::DISK_ADD_TO_VM_FAILED),
+                    None => (Code::DISK_ADDED, Code::DISK_ADD_FAILED),
+                };
+                of_disk(world, *disk, *vm, ("Adding", "to"), "was added", codes)
+            }
+            Operation::RemoveDisk { disk, .. } => {
+                let codes = (Code::DISK_REMOVED, Code::DISK_REMOVE_FAILED);
+                of_disk(world, *disk, None, ("Removing", ""), "was removed", codes)
+            }
+            Operation::AttachDisk { vm, disk } => {
+                let codes = (Code::DISK_ATTACHED, Code::DISK_ATTACH_FAILED);
+                of_disk(world, *disk, Some(*vm), ("Attaching", "to"), "was attached", codes)
+            }
+            Operation::DetachDisk { before } => {
+                let codes = (Code::DISK_DETACHED, Code::DISK_DETACH_FAILED);
+                of_disk(world, before.disk, Some(before.vm), ("Detaching", "from"), "was detached", codes)
+            }
+            Operation::PlugDisk { vm, disk, active: true } => {
+                let codes = (Code::DISK_PLUGGED, Code::DISK_PLUG_FAILED);
+                of_disk(world, *disk, Some(*vm), ("Activating", "of"), "was activated", codes)
+            }
+            Operation::PlugDisk { vm, disk, active: false } => {
+                let codes = (Code::DISK_UNPLUGGED, Code::DISK_UNPLUG_FAILED);
+                of_disk(world, *disk, Some(*vm), ("Deactivating", "of"), "was deactivated", codes)
+            }
+            Operation::UpdateDisk { before, .. } => {
+                let codes = (Code::DISK_UPDATED, Code::DISK_UPDATE_FAILED);
+                of_disk(world, before.id, None, ("Updating", ""), "was updated", codes)
+            }
+            Operation::AddNic { vm, nic } => {
+                let name = world.nics.get(&(*vm, *nic)).map(|nic| nic.name.clone()).unwrap_or_default();
+                of_nic(
+                    world,
+                    *vm,
+                    &name,
+                    ("Adding", "to"),
+                    "was added",
+                    (Code::NIC_ADDED, Code::NIC_ADD_FAILED),
+                )
+            }
+            Operation::UpdateNic { before, .. } => {
+                let codes = (Code::NIC_UPDATED, Code::NIC_UPDATE_FAILED);
+                of_nic(world, before.vm, &before.name, ("Updating", "of"), "was updated", codes)
+            }
+            Operation::RemoveNic { before } => {
+                let codes = (Code::NIC_REMOVED, Code::NIC_REMOVE_FAILED);
+                of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
+            }
+            Operation::ReorderMacs { vm, .. } => Self::new(
+                format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),
+                format!("The MAC addresses of VM {} were put in order", vm_name(world, *vm)),
+                Code::NIC_UPDATED,
+                Code::NIC_UPDATE_FAILED,
+                world.about_vm(*vm),
+            ),
+            Operation::AddStorageDomain { domain } => {
+                of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
+            }
+            Operation::UpdateStorageDomain { before } => {
+                let now = world.storage_domains.get(&before.id).unwrap_or(before);
+                let (doing, did, code) = match (before, now) {
+                    (b, n) if b.data_center.is_none() && n.data_center.is_some() => {
+                        ("Attaching", "was attached", Code::STORAGE_ATTACHED)
+                    }
+                    (b, n) if b.data_center != n.data_center => {
+                        ("Detaching", "was detached", Code::STORAGE_DETACHED)
+                    }
+                    (b, n) if b.active && !n.active => {
+                        ("Deactivating", "was deactivated", Code::STORAGE_DEACTIVATED)
+                    }
+                    (b, n) if !b.active && n.active => {
+                        ("Activating", "was activated", Code::STORAGE_ACTIVATED)
+                    }
+                    _ => ("Updating", "was updated", Code::STORAGE_UPDATED),
+                };
+                of_domain(world, now, doing, did, code)
+            }
+            Operation::RemoveStorageDomain { before, .. } => {
+                of_domain(world, before, "Removing", "was removed", Code::STORAGE_REMOVED)
+            }
+        }
+    }
+}
+
+pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {
+    About {
+        storage_domain: Some(Subject { id: domain.id, name: domain.name.clone() }),
+        data_center: domain.data_center.and_then(|id| world.about_data_center(id)),
+        ..About::default()
+    }
+}
+
+/// `done` comes with the code of its failure, which follows it.
+fn of_domain(world: &World, domain: &StorageDomain, doing: &str, did: &str, done: Code) -> Telling {
+    let name = &domain.name;
+    let about = about_domain(world, domain);
+    let failed = Code(done.0 + 1, Severity::Error);
+    Telling::new(
+        format!("{doing} storage domain {name}"),
+        format!("Storage domain {name} {did}"),
+        done,
+        failed,
+        about,
+    )
+}
+
+fn vm_name(world: &World, vm: VmId) -> String {
+    world.vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.spec.name.clone())
+}
+
+fn of_vm(world: &World, vm: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
+    let name = vm_name(world, vm);
+    Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, world.about_vm(vm))
+}
+
+/// `doing` comes with the word between the disk and its VM.
+fn of_disk(
+    world: &World,
+    id: DiskId,
+    vm: Option<VmId>,
+    (doing, link): (&str, &str),
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
+    let disk = world.disks.get(&id);
+    let name = disk.map_or_else(|| id.to_string(), |disk| disk.alias.clone());
+    let at = vm.map(|vm| format!(" {link} VM {}", vm_name(world, vm))).unwrap_or_default();
+    let mut about = vm.map(|vm| world.about_vm(vm)).unwrap_or_default();
+    about.storage_domain =
+        disk.and_then(|disk| world.storage_domains.get(&disk.storage_domain)).map(|domain| {
+            about.data_center = domain.data_center.and_then(|id| world.about_data_center(id));
+            Subject { id: domain.id, name: domain.name.clone() }
+        });
+    about.disk = Some(Subject { id, name: name.clone() });
+    Telling::new(format!("{doing} disk {name}{at}"), format!("Disk {name} {did}{at}"), done, failed, about)
+}
+
+fn of_nic(
+    world: &World,
+    vm: VmId,
+    name: &str,
+    (doing, link): (&str, &str),
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
+    let at = format!(" {link} VM {}", vm_name(world, vm));
+    Telling::new(
+        format!("{doing} network interface {name}{at}"),
+        format!("Network interface {name} {did}{at}"),
+        done,
+        failed,
+        world.about_vm(vm),
+    )
+}
+
+impl Engine {
+    /// How a verb on a VM is told, a foreign one included.
+    pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
+        let about = self.about_vm(id);
+        let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
+        Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
+    }
+
+    /// A VM with where it lives, a foreign one included.
+    pub(super) fn about_vm(&self, id: VmId) -> About {
+        let mut about = self.world().about_vm(id);
+        if let (Some(vm), Some(seen)) = (&mut about.vm, self.inventory.seen(id))
+            && !self.world().vms.contains_key(&id)
+        {
+            vm.name = seen.domain.name;
+        }
+        about
+    }
+
+    /// Leaves an event of what happened to a VM: `VM web1` and the rest of the sentence.
+    pub(super) fn tell_of_vm(&self, code: Code, id: VmId, what: &str) {
+        let about = self.about_vm(id);
+        let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
+        self.tell(code, about, format!("VM {name} {what}."));
+    }
+}
+
+impl World {
+    /// A VM with where it lives. There is one host.
+    pub fn about_vm(&self, id: VmId) -> About {
+        let vm = self.vms.get(&id);
+        let cluster = vm.and_then(|vm| self.clusters.get(&vm.cluster));
+        About {
+            vm: Some(Subject { id, name: vm_name(self, id) }),
+            cluster: cluster.map(|cluster| Subject { id: cluster.id, name: cluster.name.clone() }),
+            data_center: cluster.and_then(|cluster| self.about_data_center(cluster.data_center)),
+            ..self.about_host()
+        }
+    }
+
+    pub fn about_host(&self) -> About {
+        let host = self.hosts.values().next();
+        About { host: host.map(|host| Subject { id: host.id, name: host.name.clone() }), ..About::default() }
+    }
+
+    fn about_data_center(&self, id: DataCenterId) -> Option<Subject<DataCenterId>> {
+        self.data_centers.get(&id).map(|it| Subject { id, name: it.name.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_what_or_why_not() {
+        let (vm, disk) = (VmId::random(), DiskId::random());
+        let telling = Telling::of(&Operation::AttachDisk { vm, disk }, &World::default());
+        let (code, text) = telling.end(Some("admin@internal"), None);
+        assert_eq!(
+            (code, text),
+            (Code::DISK_ATTACHED, format!("Disk {disk} was attached to VM {vm} by admin@internal."))
+        );
+        let (code, text) = telling.end(None, Some(&Error::conflict("No.").because("secret")));
+        assert_eq!(
+            (code, text),
+            (Code::DISK_ATTACH_FAILED, format!("Attaching disk {disk} to VM {vm} failed: No."))
+        );
+    }
+}

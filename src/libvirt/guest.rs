@@ -1,0 +1,99 @@
+//! What guests tell of themselves, and what the DHCP servers of libvirt's networks know of them.
+
+use super::domain::responsive;
+use super::raw::{self, Value};
+use crate::error::Result;
+use crate::model::{GuestInterface, GuestReport, GuestSystem, VmId};
+use std::collections::BTreeMap;
+use virt::connect::Connect;
+use virt::sys;
+
+const KINDS: u32 = sys::VIR_DOMAIN_GUEST_INFO_USERS
+    | sys::VIR_DOMAIN_GUEST_INFO_OS
+    | sys::VIR_DOMAIN_GUEST_INFO_TIMEZONE
+    | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME;
+
+pub fn report(connect: &Connect, id: VmId) -> Result<GuestReport> {
+    let domain = responsive(connect, id)?;
+    // An agent that lacks one of the kinds tells what it can.
+    let told = raw::guest_info(&domain, KINDS).or_else(|_| raw::guest_info(&domain, 0))?;
+    let told: BTreeMap<String, Value> = told.into_iter().collect();
+    let interfaces = raw::interfaces(&domain, sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)?;
+    Ok(GuestReport {
+        interfaces: interfaces.into_iter().map(|(name, mac, ips)| interface(name, &mac, &ips)).collect(),
+        ..read(&told)
+    })
+}
+
+fn read(told: &BTreeMap<String, Value>) -> GuestReport {
+    let text = |name: &str| match told.get(name) {
+        Some(Value::Text(text)) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let number = |name: &str| match told.get(name) {
+        Some(Value::Number(number)) => i64::try_from(*number).ok(),
+        Some(Value::Negative(number)) => Some(*number),
+        _ => None,
+    };
+    let users = 0..number("user.count").unwrap_or_default();
+    GuestReport {
+        interfaces: Vec::new(),
+        host_name: text("hostname"),
+        users: users.filter_map(|at| text(&format!("user.{at}.name"))).collect(),
+        system: GuestSystem {
+            name: text("os.name").or_else(|| text("os.id")),
+            version: text("os.version-id").or_else(|| text("os.version")),
+            machine: text("os.machine"),
+            kernel: text("os.kernel-release"),
+        },
+        time_zone: text("timezone.name")
+            .zip(number("timezone.offset").and_then(|offset| i32::try_from(offset).ok())),
+    }
+}
+
+/// Leases know the host's name of an interface only: theirs have none.
+pub fn leases(connect: &Connect) -> Result<Vec<GuestInterface>> {
+    let mut found = Vec::new();
+    for network in connect.list_all_networks(sys::VIR_CONNECT_LIST_NETWORKS_ACTIVE)? {
+        // A network may go meanwhile.
+        for (mac, ip) in raw::leases(&network).unwrap_or_default() {
+            found.push(interface(String::new(), &mac, &[ip]));
+        }
+    }
+    Ok(found)
+}
+
+fn interface(name: String, mac: &str, ips: &[String]) -> GuestInterface {
+    GuestInterface {
+        name,
+        mac: mac.to_lowercase(),
+        addresses: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_understood() {
+        let text = |text: &str| Value::Text(text.into());
+        let told = [
+            ("user.count", Value::Number(2)),
+            ("user.0.name", text("root")),
+            ("user.1.name", text("alice")),
+            ("hostname", text("web1.example.com")),
+            ("os.id", text("debian")),
+            ("os.version-id", text("12")),
+            ("os.kernel-release", text("6.1.0-1")),
+            ("timezone.name", text("EST")),
+            ("timezone.offset", Value::Negative(-18000)),
+        ];
+        let report = read(&told.map(|(name, value)| (name.to_owned(), value)).into());
+        assert_eq!(report.users, ["root", "alice"]);
+        assert_eq!(report.host_name.as_deref(), Some("web1.example.com"));
+        assert_eq!(report.system.name.as_deref(), Some("debian"));
+        assert_eq!(report.time_zone, Some(("EST".into(), -18000)));
+        assert_eq!(read(&BTreeMap::new()), GuestReport::default());
+    }
+}

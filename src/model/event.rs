@@ -1,0 +1,158 @@
+//! What happened: codes that clients know, and what an event tells.
+
+use super::ids::*;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Normal,
+    Warning,
+    Error,
+    Alert,
+}
+
+/// A kind of event: its number and how bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(pub i32, pub Severity);
+
+macro_rules! codes {
+    ($($name:ident = $number:literal $severity:ident;)+) => {
+        impl Code {
+            $(pub const $name: Self = Self($number, Severity::$severity);)+
+        }
+    };
+}
+
+codes! {
+    ENGINE_STARTED = 1 Normal;
+    HOST_LOST = 12 Error;
+    HOST_DETECTED = 13 Normal;
+    VM_STARTED = 32 Normal;
+    VM_START_FAILED = 54 Error;
+    VM_STOPPED = 33 Normal;
+    VM_STOP_FAILED = 56 Error;
+    VM_ADDED = 34 Normal;
+    VM_ADD_FAILED = 57 Error;
+    VM_UPDATED = 35 Normal;
+    VM_UPDATE_FAILED = 58 Error;
+    VM_REMOVED = 113 Normal;
+    VM_REMOVE_FAILED = 59 Error;
+    VM_DOWN = 61 Normal;
+    VM_DOWN_ERROR = 119 Error;
+    VM_RESUMED = 40 Normal;
+    VM_RESUME_FAILED = 103 Error;
+    VM_SHUTDOWN_BEGUN = 73 Normal;
+    VM_SHUTDOWN_FAILED = 74 Error;
+    VM_REBOOTED = 157 Normal;
+    VM_REBOOT_FAILED = 158 Error;
+    VM_SUSPENDED = 503 Normal;
+    VM_SUSPEND_FAILED = 502 Error;
+    VM_TICKET = 164 Normal;
+    VM_TICKET_FAILED = 165 Error;
+    VM_RESTART_FAILED = 9603 Error;
+    VM_NOT_RESPONDING = 126 Warning;
+    VM_PAUSED_NO_SPACE = 138 Error;
+    VM_PAUSED_ERROR = 139 Error;
+    VM_PAUSED_IO = 145 Error;
+    VM_PAUSED_PERMISSION = 146 Error;
+    MEDIUM_CHANGED = 38 Normal;
+    MEDIUM_EJECTED = 528 Normal;
+    MEDIUM_CHANGE_FAILED = 102 Error;
+    DISK_ADDED_TO_VM = 97 Normal;
+    DISK_ADD_TO_VM_FAILED = 98 Error;
+    DISK_ADDED = 2021 Normal;
+    DISK_ADD_FAILED = 2022 Error;
+    DISK_REMOVED = 2014 Normal;
+    DISK_REMOVE_FAILED = 2015 Error;
+    DISK_ATTACHED = 2016 Normal;
+    DISK_ATTACH_FAILED = 2017 Error;
+    DISK_DETACHED = 2018 Normal;
+    DISK_DETACH_FAILED = 2019 Error;
+    DISK_PLUGGED = 2000 Normal;
+    DISK_PLUG_FAILED = 2001 Error;
+    DISK_UNPLUGGED = 2002 Normal;
+    DISK_UNPLUG_FAILED = 2003 Error;
+    DISK_UPDATED = 88 Normal;
+    DISK_UPDATE_FAILED = 89 Error;
+    STORAGE_ADDED = 956 Normal;
+    STORAGE_UPDATED = 958 Normal;
+    STORAGE_REMOVED = 960 Normal;
+    STORAGE_ATTACHED = 962 Normal;
+    STORAGE_DETACHED = 964 Normal;
+    STORAGE_ACTIVATED = 966 Normal;
+    STORAGE_DEACTIVATED = 968 Normal;
+    STORAGE_LOST = 970 Warning;
+    NIC_REMOVED = 930 Normal;
+    NIC_REMOVE_FAILED = 931 Error;
+    NIC_ADDED = 932 Normal;
+    NIC_ADD_FAILED = 933 Error;
+    NIC_UPDATED = 934 Normal;
+    NIC_UPDATE_FAILED = 935 Error;
+    EXTERNAL_NORMAL = 9801 Normal;
+    EXTERNAL_WARNING = 9802 Warning;
+    EXTERNAL_ERROR = 9803 Error;
+    EXTERNAL_ALERT = 9804 Alert;
+}
+
+impl Code {
+    /// The kind of an event that somebody else reports.
+    pub fn external(severity: Severity) -> Self {
+        match severity {
+            Severity::Normal => Self::EXTERNAL_NORMAL,
+            Severity::Warning => Self::EXTERNAL_WARNING,
+            Severity::Error => Self::EXTERNAL_ERROR,
+            Severity::Alert => Self::EXTERNAL_ALERT,
+        }
+    }
+}
+
+/// A thing as it was called when it was told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject<I> {
+    pub id: I,
+    pub name: String,
+}
+
+/// What an event or a job is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vm: Option<Subject<VmId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<Subject<TemplateId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Subject<DiskId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<Subject<HostId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Subject<ClusterId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_center: Option<Subject<DataCenterId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_domain: Option<Subject<StorageDomainId>>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Larger ones are later.
+    pub id: u64,
+    pub code: i32,
+    pub severity: Severity,
+    pub time: Timestamp,
+    pub text: String,
+    pub correlation: Option<String>,
+    pub user: Option<Subject<UserId>>,
+    pub about: About,
+    /// Who noticed it.
+    pub origin: String,
+    /// The number that somebody else gave it.
+    pub custom_id: Option<i32>,
+    pub flood_rate: Option<i32>,
+    pub custom_data: Option<String>,
+    /// No longer shown.
+    pub deleted: bool,
+}

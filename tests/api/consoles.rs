@@ -1,0 +1,117 @@
+//! Graphics consoles and the watchdog.
+
+use super::*;
+use vireo::engine::ports::Hypervisor;
+
+const FAILED: &str = "Operation Failed";
+const VNC: &str = "564e43";
+const SPICE: &str = "5350494345";
+const VIEWER: (&str, &str) = ("accept", "application/x-virt-viewer");
+
+#[tokio::test]
+async fn consoles_come_and_go() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let list = format!("/vms/{vm}/graphicsconsoles");
+    let defined = || xml::parse(sim.hypervisor.document(vm, true).unwrap().unwrap().as_bytes()).unwrap();
+    let got = sim.get(&list).await.is(200);
+    assert_eq!(
+        (got.each("graphics_console", "protocol"), got.each("graphics_console", "@id")),
+        (vec!["VNC".into()], vec![VNC.into()])
+    );
+    let made =
+        sim.post(&list, "<graphics_console><protocol>spice</protocol></graphics_console>").await.is(201);
+    assert_eq!((made.at("@id"), made.at("protocol")), (SPICE.into(), "SPICE".into()));
+    assert!(made.header("location").ends_with(&format!("{list}/{SPICE}")));
+    assert_eq!(defined().every("devices/graphics").len(), 2);
+    sim.post(&list, "<graphics_console><protocol>SPICE</protocol></graphics_console>").await.refused(
+        409,
+        FAILED,
+        "[The VM has a graphics console of this protocol already.]",
+    );
+    sim.post(&list, "<graphics_console/>").await.refused(
+        400,
+        "Incomplete parameters",
+        "GraphicsConsole [protocol] required for add",
+    );
+    sim.post(&list, "<graphics_console><protocol>rdp</protocol></graphics_console>").await.is(400);
+
+    sim.delete(&format!("{list}/{VNC}")).await.is(204);
+    sim.delete(&format!("{list}/{VNC}")).await.is(404);
+    sim.get(&format!("{list}/{VNC}")).await.is(404);
+    assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("display/type"), "spice");
+    sim.delete(&format!("{list}/{SPICE}")).await.is(204);
+    assert_eq!(defined().every("devices/graphics").len(), 0);
+    sim.get(&format!("{list}/nonsense")).await.is(404);
+    sim.post(&list, "<graphics_console><protocol>VNC</protocol></graphics_console>").await.is(201);
+    assert_eq!(sim.get(&list).await.each("graphics_console", "@id"), [VNC]);
+}
+
+#[tokio::test]
+async fn a_viewer_gets_what_it_opens() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    let path = format!("/vms/{vm}/graphicsconsoles/{VNC}");
+    assert_eq!(sim.send("GET", &path, &[VIEWER], "").await.is(204).body, "");
+    assert_eq!(
+        sim.get(&format!("/vms/{vm}/graphicsconsoles;current")).await.each("graphics_console", "@id").len(),
+        0
+    );
+    sim.start_vm(vm).await;
+    let live = sim.get(&format!("{path};current=true")).await.is(200);
+    let port = live.at("port");
+    assert_eq!(live.at("address"), sim.get(&format!("/vms/{vm}")).await.at("display/address"));
+    assert_eq!(sim.get(&path).await.is(200).at("port"), "");
+    let opened = sim.send("GET", &path, &[VIEWER], "").await.is(200);
+    assert_eq!(opened.header("content-type"), VIEWER.1);
+    assert!(opened.body.starts_with("[virt-viewer]\ntype=vnc\nhost="), "{}", opened.body);
+    let password = opened.body.lines().find_map(|line| line.strip_prefix("password=")).unwrap();
+    assert!(opened.body.contains(&format!("\nport={port}\n")), "{}", opened.body);
+    let secure = sim.hypervisor.secure_document(vm).unwrap();
+    assert!(secure.contains(&format!("passwd=\"{password}\"")), "the ticket is set");
+    let elsewhere = sim.send("GET", &format!("/vms/{vm}"), &[VIEWER], "").await;
+    assert_eq!(elsewhere.status, 406);
+
+    let refused = sim.post(&format!("{path}/proxyticket"), "<action/>").await;
+    assert_eq!((refused.status, refused.at("status/state")), (409, "failed".into()), "{}", refused.body);
+    sim.post(&format!("/vms/{vm}/graphicsconsoles/{SPICE}/proxyticket"), "<action/>").await.is(404);
+    // Consoles of a running VM change with its next run.
+    let spice = "<graphics_console><protocol>SPICE</protocol></graphics_console>";
+    sim.post(&format!("/vms/{vm}/graphicsconsoles"), spice).await.is(400);
+    sim.post(&format!("/vms/{vm}/graphicsconsoles;next_run"), spice).await.is(201);
+    let next = sim.get(&format!("/vms/{vm}/graphicsconsoles;next_run")).await;
+    assert_eq!(next.each("graphics_console", "@id"), [VNC, SPICE]);
+}
+
+#[tokio::test]
+async fn the_watchdog() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let list = format!("/vms/{vm}/watchdogs");
+    let device = || {
+        let defined = xml::parse(sim.hypervisor.document(vm, true).unwrap().unwrap().as_bytes()).unwrap();
+        defined.at("devices/watchdog").and_then(|device| device.get("action").map(str::to_owned))
+    };
+    assert_eq!(sim.get(&list).await.is(200).each("watchdog", "@id").len(), 0);
+    sim.get(&format!("{list}/{UNKNOWN}")).await.is(404);
+    sim.post(&list, "<watchdog><model>i6300esb</model></watchdog>").await.refused(
+        400,
+        "Incomplete parameters",
+        "WatchDog [action] required for add",
+    );
+    sim.post(&list, "<watchdog><model>ib700</model><action>reset</action></watchdog>").await.is(400);
+    let body = "<watchdog><model>i6300esb</model><action>RESET</action></watchdog>";
+    let made = sim.post(&list, body).await.is(201);
+    assert_eq!((made.at("model"), made.at("action")), ("i6300esb".into(), "reset".into()));
+    assert_eq!(device().as_deref(), Some("reset"));
+    sim.post(&list, body).await.refused(409, FAILED, "[Cannot add a watchdog. The VM has one already.]");
+    let path = format!("{list}/{}", made.at("@id"));
+    assert_eq!(sim.get(&path).await.is(200).at("vm/@id"), vm.to_string());
+    assert_eq!(sim.get(&format!("{list}/{UNKNOWN}")).await.is(200).at("@id"), made.at("@id"));
+    sim.put(&path, "<watchdog><action>pause</action></watchdog>").await.is(200);
+    assert_eq!(device().as_deref(), Some("pause"));
+    sim.delete(&path).await.is(204);
+    assert_eq!(device(), None);
+    sim.delete(&path).await.is(404);
+}

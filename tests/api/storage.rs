@@ -1,0 +1,195 @@
+//! Storage domains: made, attached, taken into maintenance, removed; and files of ISO domains.
+
+use super::*;
+use vireo::engine::ports::Images;
+
+const CENTER: &str = "/datacenters/00000002-0002-0002-0002-000000000255";
+
+fn body(name: &str, kind: &str, path: &str) -> String {
+    format!(
+        "<storage_domain><name>{name}</name><type>{kind}</type><host><name>host</name></host>\
+         <storage><type>localfs</type><path>{path}</path></storage></storage_domain>"
+    )
+}
+
+impl Sim {
+    /// An active storage domain over a folder of its own.
+    pub async fn domain(&self, name: &str, kind: &str) -> String {
+        let made = self.post("/storagedomains", &body(name, kind, &format!("/more/{name}"))).await.is(201);
+        let attach = format!("<storage_domain><name>{name}</name></storage_domain>");
+        let attached = self.post(&format!("{CENTER}/storagedomains"), &attach).await.is(201);
+        assert_eq!(attached.at("status/state"), "active");
+        made.at("@id")
+    }
+
+    async fn iso(&self) -> String {
+        self.get("/storagedomains?search=type%3Diso").await.at("storage_domain/@id")
+    }
+}
+
+#[tokio::test]
+async fn a_domain_comes_and_goes() {
+    let sim = Sim::start().await;
+    let made = sim.post("/storagedomains", &body("second", "data", "/more/second")).await.is(201);
+    let id = made.at("@id");
+    golden("storage_domain_unattached.xml", &masked(&made.body, &[("DOMAIN", id.clone())]));
+    assert_eq!(made.header("location"), format!("https://vireo:8443/ovirt-engine/api/storagedomains/{id}"));
+    let (top, inside) = (format!("/storagedomains/{id}"), format!("{CENTER}/storagedomains/{id}"));
+    assert_eq!(sim.post(&format!("{top}/isattached"), "<action/>").await.is(200).at("is_attached"), "false");
+    sim.get(&inside).await.is(404);
+    sim.disk_in(&id).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot add Virtual Machine Disk. The relevant Storage Domain's status is Unattached.]",
+    );
+
+    let attach = format!("<storage_domain id='{id}'/>");
+    let attached = sim.post(&format!("{CENTER}/storagedomains"), &attach).await.is(201);
+    assert_eq!((attached.at("status/state"), attached.at("master")), ("active".into(), "false".into()));
+    assert!(sim.hypervisor.pools().contains_key("vireo-second"));
+    sim.post(&format!("{CENTER}/storagedomains"), &attach).await.is(409);
+    assert_eq!(sim.post(&format!("{top}/isattached"), "<action/>").await.is(200).at("is_attached"), "true");
+    assert_eq!(sim.get(&format!("{top}/diskprofiles")).await.each("disk_profile", "name"), ["second"]);
+    let disk = sim.disk_in(&id).await.is(201).at("@id");
+    assert_eq!(sim.get(&format!("{top}/disks")).await.at("disk/@id"), disk);
+
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(409);
+    sim.delete(&inside).await.is(409);
+    let ended = sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    assert_eq!(ended.at("status/state"), "complete");
+    assert_eq!(sim.get(&inside).await.at("status/state"), "maintenance");
+    assert!(!sim.hypervisor.pools().contains_key("vireo-second"));
+    sim.disk_in(&id).await.is(409);
+    sim.delete(&inside).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot detach Storage. The storage domain contains disks.]",
+    );
+    sim.delete(&format!("{top}/disks/{disk}")).await.is(204);
+    let remove = "<storage_domain><host><name>host</name></host><format>true</format></storage_domain>";
+    sim.with_body("DELETE", &top, remove).await.is(409);
+    sim.delete(&inside).await.is(204);
+    sim.delete(&inside).await.is(404);
+    assert_eq!(sim.get(&top).await.at("status/state"), "unattached");
+    sim.delete(&top).await.is(400);
+    sim.with_body("DELETE", &top, "<storage_domain/>").await.is(400);
+    sim.with_body("DELETE", &top, remove).await.is(204);
+    sim.get(&top).await.is(404);
+    assert!(sim.images.marks().is_empty());
+}
+
+#[tokio::test]
+async fn a_domain_that_is_used_stays_and_its_vm_needs_it() {
+    let sim = Sim::start().await;
+    let id = sim.domain("second", "data").await;
+    let inside = format!("{CENTER}/storagedomains/{id}");
+    let vm = sim.vm("a").await;
+    for (domain, alias) in [(DATA, "system"), (&id, "data")] {
+        let body = disk_body(alias).replace(DATA, domain);
+        sim.post(&format!("/vms/{vm}/disks"), &body).await.is(202);
+    }
+    sim.until("made", || sim.engine.jobs.running() == 0).await;
+    sim.start_vm(vm).await;
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(409);
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    sim.post(&format!("/vms/{vm}/start"), "<action/>").await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot run VM. The relevant Storage Domain's status is Maintenance.]",
+    );
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(200);
+    sim.start_vm(vm).await;
+    let named = "<storage_domain><name>third</name></storage_domain>";
+    let renamed = sim.put(&format!("/storagedomains/{id}"), named).await.is(200);
+    assert_eq!(renamed.at("name"), "third");
+    assert!(sim.hypervisor.pools().contains_key("vireo-third"));
+}
+
+#[tokio::test]
+async fn a_folder_that_vanishes_shows_and_comes_back() {
+    let sim = Sim::start().await;
+    let id = sim.domain("second", "data").await;
+    let inside = format!("{CENTER}/storagedomains/{id}");
+    sim.images.set_missing("/more/second", true);
+    assert_eq!(sim.get(&inside).await.at("status/state"), "inactive");
+    sim.disk_in(&id).await.is(409);
+    sim.hypervisor.disconnect();
+    sim.hypervisor.connect();
+    sim.until("connected", || sim.engine.connected()).await;
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(409);
+    sim.images.set_missing("/more/second", false);
+    // Something else is mounted there.
+    sim.images.unmark("/more/second".as_ref()).unwrap();
+    assert_eq!(sim.get(&inside).await.at("status/state"), "inactive");
+    sim.images.mark("/more/second".as_ref(), &id).unwrap();
+    assert_eq!(sim.get(&inside).await.at("status/state"), "active");
+    sim.disk_in(&id).await.is(201);
+}
+
+#[tokio::test]
+async fn what_is_no_domain_is_refused() {
+    let sim = Sim::start().await;
+    for (document, status) in [
+        (body("x", "data", "relative"), 400),
+        (body("", "data", "/more/x"), 400),
+        (body("a b", "data", "/more/x"), 400),
+        (body("../x", "data", "/more/x"), 400),
+        (body("data", "data", "/more/x"), 409),
+        (body("x", "nonsense", "/more/x"), 400),
+        (body("x", "data", ""), 400),
+        (body("x", "data", "/sim/images"), 409),
+        (body("x", "data", "/sim/images/below"), 409),
+        (body("x", "data", "/"), 409),
+        (body("x", "export", "/more/x"), 409),
+        (body("x", "data", "/more/x").replace("localfs", "nfs"), 409),
+        (body("x", "data", "/more/x").replace("localfs", "nonsense"), 400),
+        (body("x", "data", "/more/x").replace("<name>host", "<name>other"), 404),
+        (body("x", "data", "/more/x").replace("<host><name>host</name></host>", ""), 400),
+    ] {
+        let got = sim.post("/storagedomains", &document).await;
+        assert_eq!(got.status, status, "{document}: {}", got.body);
+        assert!(got.body.contains("<fault>"));
+    }
+    sim.domain("second", "data").await;
+    sim.post("/storagedomains", &body("other", "data", "/more/second")).await.is(409);
+}
+
+#[tokio::test]
+async fn iso_files_come_and_go() {
+    let sim = Sim::start().await;
+    let iso = format!("/storagedomains/{}", sim.iso().await);
+    let path = format!("{iso}/files/new.iso");
+    let made = sim.send("PUT", &path, &[], vec![7; 3 << 20]).await.is(201);
+    assert_eq!(made.at("@id"), "new.iso");
+    sim.send("PUT", &path, &[], "shorter").await.is(200);
+    sim.get(&path).await.is(200);
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    let cdrom = format!("/vms/{vm}/cdroms/{BLANK};current");
+    sim.put(&cdrom, "<cdrom><file id='new.iso'/></cdrom>").await.is(200);
+    sim.delete(&path).await.is(409);
+    let inside = format!("{CENTER}{iso}");
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(409);
+    sim.put(&cdrom, "<cdrom><file id=''/></cdrom>").await.is(200);
+    sim.delete(&path).await.is(204);
+    sim.delete(&path).await.is(404);
+    for bad in ["x.img", ".iso", ".hidden.iso", "..%2Fx.iso", "a%2Fb.iso", "x.iso%00", "a%0Ab.iso"] {
+        let got = sim.send("PUT", &format!("{iso}/files/{bad}"), &[], "x").await;
+        assert!(matches!(got.status, 400 | 404), "{bad}: {}", got.status);
+    }
+    sim.send("PUT", &format!("/storagedomains/{DATA}/files/x.iso"), &[], "x").await.is(404);
+    sim.images.set_capacity(0);
+    sim.send("PUT", &path, &[("content-length", "5")], "12345").await.is(409);
+    sim.images.set_capacity(1024 * GIB);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    sim.send("PUT", &path, &[], "x").await.is(409);
+}
+
+impl Sim {
+    async fn disk_in(&self, domain: &str) -> Got {
+        let headers = [("content-type", "application/xml"), CREATED];
+        self.send("POST", &format!("/storagedomains/{domain}/disks"), &headers, disk_body("d")).await
+    }
+}

@@ -13,6 +13,7 @@ mod machine;
 mod pairs;
 mod rows;
 mod table;
+mod twin;
 
 fn main() {
     let Some(arguments) = arguments::read() else { return };

@@ -2,11 +2,12 @@
 //! same document on a host that no daemon watches.
 
 use crate::bench::Bench;
-use crate::floor::{Floor, LIVE_AND_CONFIG};
+use crate::floor::LIVE_AND_CONFIG;
 use crate::harness::{Boots, Disk};
 use crate::http::Session;
 use crate::pairs::{Pairs, timed};
 use crate::table::Figure;
+use crate::twin;
 use std::time::{Duration, Instant};
 use vireo::xml::{Element, parse};
 use virt::domain::Domain;
@@ -20,7 +21,8 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
     let path = format!("/vms/{vm}");
     let document = Disk::document(64, "virtio_scsi", "cow", "<active>true</active>");
     let disk = session.must("POST", &format!("{path}/disks"), &document).id();
-    let (twin, device) = twin(bench, &vm);
+    let (twin, devices) = twin::define(bench, &vm);
+    let device = &devices[0];
 
     let act = |session: &mut Session, what: &str| drop(session.must("POST", what, "<action/>"));
     let rounds = bench.arguments.rounds;
@@ -46,8 +48,8 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
         rounds,
         || act(&mut session, &format!("{place}/deactivate")),
         || act(&mut other, &format!("{place}/activate")),
-        || twin.detach_device_flags(&device, LIVE_AND_CONFIG).unwrap(),
-        || twin.attach_device_flags(&device, LIVE_AND_CONFIG).unwrap(),
+        || twin.detach_device_flags(device, LIVE_AND_CONFIG).unwrap(),
+        || twin.attach_device_flags(device, LIVE_AND_CONFIG).unwrap(),
     );
     act(&mut session, &format!("{path}/stop"));
     session.must("DELETE", &path, "");
@@ -64,30 +66,6 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
         figure("start a VM", &start),
         figure("stop a VM", &stop),
     ]
-}
-
-/// The VM's domain on the plain host, with a copy of its image; and the device of its disk.
-fn twin(bench: &mut Bench, vm: &str) -> (Domain, String) {
-    let document = bench.floor.domain(vm).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
-    let mut document = parse(document.as_bytes()).unwrap();
-    let plain = bench.plain();
-    let image = plain.root.join("twin.qcow2");
-    let source = disk_of(&mut document).first_mut("source").unwrap();
-    std::fs::copy(source.get("file").unwrap(), &image).unwrap();
-    source.set("file", image.display());
-    let disk = disk_of(&mut document);
-    // libvirt takes no boot order of a device once none is left in the definition.
-    disk.remove("boot");
-    let device = disk.to_string();
-    (Floor::open(&plain.uri).define(&document.to_string()), device)
-}
-
-fn disk_of(document: &mut Element) -> &mut Element {
-    let devices = document.first_mut("devices").unwrap();
-    devices
-        .elements_mut()
-        .find(|device| device.name == "disk" && device.get("device") == Some("disk"))
-        .unwrap()
 }
 
 /// There and back, ours and libvirt's in turn.
@@ -109,7 +87,7 @@ fn alternating(
     (Pairs::of(&a, &b), Pairs::of(&c, &d))
 }
 
-fn becomes(session: &mut Session, path: &str, state: &str) {
+pub fn becomes(session: &mut Session, path: &str, state: &str) {
     let begun = Instant::now();
     while session.get(path).document().value("status/state").as_deref() != Some(state) {
         assert!(begun.elapsed() < Duration::from_secs(30), "{path} is not {state}");

@@ -8,6 +8,7 @@ mod load;
 mod many;
 mod power;
 mod reads;
+mod snapshots;
 mod start;
 mod statistics;
 
@@ -29,6 +30,7 @@ pub const ALL: &[Row] = &[
     Row { names: &["P15"], what: "a guest that hangs", run: hung::row },
     Row { names: &["P14"], what: "changes by others", run: freshness::row },
     Row { names: &["P8"], what: "plug, unplug, start, stop", run: power::row },
+    Row { names: &["P9"], what: "live snapshots", run: snapshots::row },
     Row { names: &["P10"], what: "new disks", run: disks::create },
     Row { names: &["P11"], what: "new VMs, resized disks, removed VMs", run: changes::row },
     Row { names: &["P13"], what: "cold start", run: start::row },

@@ -9,9 +9,6 @@ use crate::pairs::{Pairs, timed};
 use crate::table::Figure;
 use crate::twin;
 use std::time::{Duration, Instant};
-use vireo::xml::{Element, parse};
-use virt::domain::Domain;
-use virt::sys;
 
 /// P8
 pub fn row(bench: &mut Bench) -> Vec<Figure> {

@@ -40,8 +40,7 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
             let file = folder.join(format!("layer-{number}-{target}.qcow2"));
             format!("<disk name='{target}' snapshot='external'><source file='{}'/></disk>", file.display())
         };
-        let asked =
-            format!("<domainsnapshot><disks>{}</disks></domainsnapshot>", TARGETS.map(disk).concat());
+        let asked = format!("<domainsnapshot><disks>{}</disks></domainsnapshot>", TARGETS.map(disk).concat());
         timed(|| drop(twin.create_snapshot_xml(&asked, flags).unwrap()))
     };
     let snapshots = format!("{path}/snapshots");

@@ -1,5 +1,6 @@
 //! The one integration binary.
 
 mod api;
+mod clients;
 mod crash;
 mod live;

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::search::{self, Searched};
 use super::{cpus, links, networks, profiles, rows};
 use crate::error::Error;
-use crate::model::Cluster;
+use crate::model::{Cluster, Object};
 use crate::wire::convert;
 use crate::wire::types;
 use std::sync::Arc;
@@ -28,6 +28,10 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
 impl Searched for Cluster {
     const FIELDS: &'static [&'static str] =
         &["name", "id", "description", "comment", "architecture", "datacenter", "datacenter.name"];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {

@@ -5,7 +5,7 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
 use super::{clusters, links, networks, rows, storage_domains};
-use crate::model::{DataCenter, DataCenterId};
+use crate::model::{DataCenter, DataCenterId, Object};
 use crate::wire::convert;
 use crate::wire::types;
 use std::sync::Arc;
@@ -39,6 +39,10 @@ impl Searched for DataCenter {
         "compatibility_version",
         "clusters.name",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {

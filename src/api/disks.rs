@@ -1,5 +1,6 @@
 //! `/disks`, and the disks of a VM.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
@@ -23,7 +24,10 @@ const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
 pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
     let attached: Vec<VmId> = match place {
         DiskPlace::Floating if request.all_content => {
-            app.engine.world().attachments_of(disk.id).map(|attachment| attachment.vm).collect()
+            let mut all: Vec<VmId> =
+                app.engine.world().attachments_of(disk.id).map(|attachment| attachment.vm).collect();
+            all.retain(|vm| access::shows(app, request, *vm));
+            all
         }
         _ => Vec::new(),
     };
@@ -66,6 +70,10 @@ impl Searched for Disk {
         "storage",
         "disk_type",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let world = app.engine.world();
@@ -126,6 +134,7 @@ pub async fn add_in(app: Arc<App>, request: Request, domain: Option<StorageDomai
         )
         .into());
     }
+    may_create(&app, &request, &new, None)?;
     let started = app.engine.add_disk(new, None).await?;
     made(&app, &request, started, None).await
 }
@@ -137,6 +146,14 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     request.optional::<Action>().await?;
     app.engine.remove_disk(id).await?;
     Ok(Reply::no_content())
+}
+
+/// Disks are made where the body says, else where the VM's first one is.
+fn may_create(app: &App, request: &Request, new: &NewDisk, vm: Option<VmId>) -> Result<(), Fault> {
+    let first =
+        vm.and_then(|vm| app.engine.world().disks_of(vm).first().map(|(_, disk)| disk.storage_domain));
+    let place = new.storage_domain.or(first).map_or(Object::SYSTEM, Object::from);
+    access::require(app, request, 1100, place)
 }
 
 fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
@@ -228,11 +245,13 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
         // An id that names nothing is a wrong value of the body, not a wrong address.
         let gone = || Error::invalid("Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.");
         let id: DiskId = convert::parse_id(id, "Disk").map_err(|_| gone())?;
+        access::require(&app, &request, 1101, id)?;
         let onto = NewAttachment { vm, active: Some(asked.active.unwrap_or(false)), read_only };
         app.engine.attach_disk(id, onto).await?;
         return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));
     }
     let new = new_disk(&app, &asked)?;
+    may_create(&app, &request, &new, Some(vm))?;
     // Running guests get a new disk only when asked to.
     let started =
         app.engine.add_disk(new, Some(NewAttachment { vm, active: asked.active, read_only })).await?;

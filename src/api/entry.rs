@@ -70,7 +70,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
         link: links,
         special_objects: Some(special_objects()),
         product_info: Some(product_info()),
-        summary: (!request.filter).then(|| summary(&app)),
+        summary: (!request.filter && request.reach.is_administrator()).then(|| summary(&app)),
         time: Some(jiff::Timestamp::now().into()),
         ..Api::default()
     };

@@ -1,5 +1,6 @@
 //! `/events`: what happened, the latest first.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::lookup;
@@ -74,13 +75,24 @@ impl Searched for Arc<Event> {
 
 fn addressed(app: &App, request: &Request) -> Result<Arc<Event>, Fault> {
     let text = request.text("event");
-    let event = text.parse().ok().and_then(|id| app.engine.history.event(id));
+    let event = text.parse().ok().and_then(|id| app.engine.history.event(id)).filter(|event| {
+        let vm = event.about.vm.as_ref();
+        unlimited(request) || vm.is_some_and(|vm| access::shows(app, request, vm.id))
+    });
     event.ok_or_else(|| Error::not_found(text).into())
+}
+
+/// Who administers something sees every event; others those of their VMs.
+fn unlimited(request: &Request) -> bool {
+    request.reach.is_super_user() || (request.reach.is_administrator() && !request.filter)
 }
 
 /// `GET /events`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let mut all = app.engine.history.events();
+    if !unlimited(&request) {
+        all.retain(|event| event.about.vm.as_ref().is_some_and(|vm| access::shows(&app, &request, vm.id)));
+    }
     if let Some(from) = request.from {
         all.retain(|event| event.id > from);
     }

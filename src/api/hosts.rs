@@ -7,7 +7,7 @@ use super::request::Request;
 use super::search::{self, Searched};
 use super::{links, rows, statistics};
 use crate::engine::VmView;
-use crate::model::{Host, VmStatus};
+use crate::model::{Host, Object, VmStatus};
 use crate::wire::convert;
 use crate::wire::types::{self, Ref, VersionNumber};
 use std::sync::Arc;
@@ -145,6 +145,10 @@ impl Searched for Seen {
         "migrating_vms",
         "architecture",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.row.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let (world, info) = (app.engine.world(), &app.host);

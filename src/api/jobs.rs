@@ -29,7 +29,16 @@ fn step_document(step: &Step, job: JobId) -> types::Step {
 
 fn addressed(app: &App, request: &Request) -> Result<Arc<Job>, Fault> {
     let id: JobId = request.id("job")?;
-    app.engine.history.job(id).ok_or_else(|| Error::not_found(id).into())
+    let job = app.engine.history.job(id).filter(|job| is_shown(request, job));
+    job.ok_or_else(|| Error::not_found(id).into())
+}
+
+/// Who administers something sees every job; others their own.
+fn is_shown(request: &Request, job: &Job) -> bool {
+    let reach = &request.reach;
+    reach.is_super_user()
+        || (reach.is_administrator() && !request.filter)
+        || job.owner.as_ref().is_some_and(|owner| owner.id == request.user.id)
 }
 
 fn addressed_step(app: &App, request: &Request) -> Result<(JobId, Step), Fault> {
@@ -41,7 +50,8 @@ fn addressed_step(app: &App, request: &Request) -> Result<(JobId, Step), Fault> 
 
 /// `GET /jobs`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let jobs = app.engine.history.jobs();
+    let mut jobs = app.engine.history.jobs();
+    jobs.retain(|job| is_shown(&request, job));
     let wanted = jobs.iter().take(request.max.unwrap_or(usize::MAX));
     Ok(Reply::ok(types::Jobs { job: wanted.map(|job| document(&app, job)).collect(), ..Default::default() }))
 }

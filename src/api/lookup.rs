@@ -66,6 +66,33 @@ pub fn vm(app: &App, reference: &Ref) -> Result<VmId> {
     find(reference, "VM", world.vms.values().map(|it| (it.id, it.spec.name.as_str(), it.id)))
 }
 
+pub fn disk(app: &App, reference: &Ref) -> Result<DiskId> {
+    let world = app.engine.world();
+    find(reference, "Disk", world.disks.values().map(|it| (it.id, it.alias.as_str(), it.id)))
+}
+
+/// A role that was made or is there from the start.
+pub fn role(app: &App, reference: &Ref) -> Result<RoleId> {
+    let world = app.engine.world();
+    let all = world.roles.values().chain(roles::PREDEFINED.iter());
+    find(reference, "Role", all.map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// A tag, the root included.
+pub fn tag(app: &App, reference: &Ref) -> Result<TagId> {
+    let world = app.engine.world();
+    let all = world.tags.values().map(|it| (it.id, it.name.as_str(), it.id));
+    find(reference, "Tag", all.chain(std::iter::once((ROOT_TAG, "root", ROOT_TAG))))
+}
+
+/// A user by its name with or without its profile.
+pub fn user(app: &App, name: &str) -> Result<UserId> {
+    let world = app.engine.world();
+    let found =
+        world.users.values().find(|it| it.name == name || format!("{}@{}", it.name, it.profile) == name);
+    found.map(|it| it.id).ok_or_else(|| Error::not_found(format!("User: name={name}")))
+}
+
 /// There is one template so far.
 pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     let reference = reference.cloned().unwrap_or_default();

@@ -6,7 +6,7 @@ use super::request::Request;
 use super::search::{self, Searched};
 use super::{links, profiles, rows};
 use crate::error::Error;
-use crate::model::{Cluster, Network};
+use crate::model::{Cluster, Network, Object};
 use crate::wire::convert;
 use crate::wire::types;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ fn document(app: &App, row: &Network, cluster: Option<&Cluster>) -> types::Netwo
 impl Searched for Network {
     const FIELDS: &'static [&'static str] =
         &["name", "id", "description", "comment", "stp", "mtu", "vmnetwork", "datacenter", "vlanid", "label"];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {

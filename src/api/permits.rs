@@ -104,6 +104,16 @@ const ADMINISTRATIVE: &[(u16, &str)] = &[
     (1668, "assign_cpu_profile"),
 ];
 
+/// The number of the permit of that number or name.
+pub fn find(id: Option<&str>, name: Option<&str>) -> Option<u16> {
+    let mut all = USER.iter().chain(ADMINISTRATIVE);
+    let found = match id {
+        Some(id) => all.find(|(number, _)| Some(*number) == id.parse().ok()),
+        None => all.find(|(_, called)| name.is_some_and(|name| name.eq_ignore_ascii_case(called))),
+    };
+    found.map(|(number, _)| *number)
+}
+
 /// All of them, by number.
 pub fn all() -> Permits {
     let user = USER.iter().map(|(id, name)| (*id, *name, false));

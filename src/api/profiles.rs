@@ -6,7 +6,7 @@ use super::request::Request;
 use super::rows;
 use super::search::{self, Searched};
 use crate::error::Error;
-use crate::model::{CpuProfile, DiskProfile, VnicProfile};
+use crate::model::{CpuProfile, DiskProfile, Object, VnicProfile};
 use crate::wire::convert;
 use crate::wire::types;
 use std::sync::Arc;
@@ -16,7 +16,11 @@ macro_rules! profiles {
         impl Searched for $row {
             const FIELDS: &'static [&'static str] = &["name", "id"];
 
-            fn field(&self, _: &App, name: &str) -> Option<String> {
+            fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
+
+    fn field(&self, _: &App, name: &str) -> Option<String> {
                 match name {
                     "name" => Some(self.name.clone()),
                     "id" => Some(self.id.to_string()),

@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::negotiate;
 use super::path::{Parameters, Path};
 use super::routes::Captures;
+use crate::engine::access::Reach;
 use crate::error::{Error, Kind};
 use crate::model::UserId;
 use crate::wire::{self, Document, Format, Version};
@@ -27,6 +28,8 @@ pub struct User {
 pub struct Request {
     pub method: Method,
     pub user: User,
+    /// What the user has permissions for.
+    pub reach: Reach,
     pub version: Version,
     /// The format of the answer.
     pub format: Format,
@@ -92,6 +95,7 @@ impl Request {
         Ok(Self {
             method: head.method.clone(),
             user,
+            reach: Reach::default(),
             version: version(headers)?,
             format: accepted.format,
             viewer: accepted.special,

@@ -2,10 +2,12 @@
 //!
 //! A query that cannot be understood is a fault, never ignored: clients take the first hit.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::request::Request;
 use crate::error::Error;
+use crate::model::Object;
 use std::cmp::Ordering;
 
 /// What can be searched for.
@@ -14,6 +16,10 @@ pub trait Searched {
     const FIELDS: &'static [&'static str];
     /// A field's value; `None` when it has none.
     fn field(&self, app: &App, name: &str) -> Option<String>;
+    /// What its readers need to see; nothing when everybody may read it.
+    fn object(&self) -> Option<Object> {
+        None
+    }
     /// All values of a field that may have several: one that matches is enough.
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         self.field(app, name).into_iter().collect()
@@ -26,6 +32,7 @@ pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> R
         Some(text) => Query::parse(text, T::FIELDS)?,
         None => Query::default(),
     };
+    items.retain(|item| item.object().is_none_or(|object| access::shows(app, request, object)));
     items.retain(|item| query.holds(request.case_sensitive, |name| item.values(app, name)));
     if let Some((field, descending)) = &query.sort {
         let key = |item: &T| item.field(app, field);

@@ -1,5 +1,6 @@
 //! From an HTTP request to an HTTP response.
 
+use super::access;
 use super::app::App;
 use super::auth::Identity;
 use super::body::Incoming;
@@ -157,10 +158,12 @@ impl Exchange<'_> {
         })?;
         let (origin, body) = (self.origin.clone(), self.body.clone());
         let offered = (route.path == graphics_consoles::ITEM).then_some(graphics_consoles::VIEWER);
-        let request = Request::new(&self.head, path, captures, origin, identity.user, body, offered)?;
+        let mut request = Request::new(&self.head, path, captures, origin, identity.user, body, offered)?;
+        request.reach = self.service.app.engine.world().reach(request.user.id);
         let correlation = request.correlation.as_deref().and_then(|text| HeaderValue::try_from(text).ok());
         heard.headers.extend(correlation.map(|value| (HeaderName::from_static("correlation-id"), value)));
         heard.acted = place.is_action() && route.method == Method::POST;
+        access::check(&self.service.app, route, &request)?;
         let caller = Caller { user: Some(request.user.id), correlation: request.correlation.clone() };
         caller.run((route.handler)(self.service.app.clone(), request)).await
     }

@@ -8,7 +8,9 @@ use super::search::{self, Searched};
 use super::{disks, links, lookup, profiles, rows};
 use crate::engine::{NewStorageDomain, Space};
 use crate::error::Error;
-use crate::model::{DataCenterId, Disk, DiskId, StorageDomain, StorageDomainId, StorageKind, StorageStatus};
+use crate::model::{
+    DataCenterId, Disk, DiskId, Object, StorageDomain, StorageDomainId, StorageKind, StorageStatus,
+};
 use crate::wire::convert::{self, DiskPlace, Named, named};
 use crate::wire::types;
 use crate::wire::{missing, require};
@@ -80,6 +82,10 @@ impl Searched for Seen {
         "description",
         "wipe_after_delete",
     ];
+
+    fn object(&self) -> Option<Object> {
+        Some(self.row.id.into())
+    }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         Some(match name {

@@ -1,5 +1,6 @@
 //! `/vms`
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
@@ -8,7 +9,7 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, nics, statistics};
+use super::{disks, nics, statistics, tags};
 use crate::engine::{NewVm, VmView};
 use crate::error::Error;
 use crate::model::*;
@@ -57,7 +58,8 @@ fn detailed(app: &App, id: VmId, request: &Request, mut document: types::Vm) -> 
         document.nics = Some(nics::of_vm(app, id, request)?);
     }
     if request.detail.has("tags") {
-        document.tags = Some(types::Tags::default());
+        let collection = links::href("/vms/{vm}/tags", &[&id]);
+        document.tags = Some(tags::of(app, id.into(), &collection));
     }
     if request.detail.has("statistics") {
         document.statistics = Some(statistics::of_vm(app, id)?);
@@ -118,6 +120,10 @@ impl Searched for VmView {
         "template",
     ];
 
+    fn object(&self) -> Option<Object> {
+        Some(self.vm.id.into())
+    }
+
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let world = app.engine.world();
         let spec = &self.vm.spec;
@@ -144,6 +150,9 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let ids = match &request.search {
         None => {
             let mut ids = app.engine.vm_ids();
+            if !request.reach.is_super_user() {
+                ids.retain(|id| access::shows(&app, &request, *id));
+            }
             ids.truncate(request.max.unwrap_or(usize::MAX));
             ids
         }
@@ -186,6 +195,8 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     }
     let template = lookup::template(&app, asked.template.as_ref())?;
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
+    access::require(&app, &request, 1, cluster)?;
+    access::require(&app, &request, 1, template)?;
     let mut spec = VmSpec::default();
     convert::change_vm(&asked, &mut spec)?;
     lookup::cpu_profile(&app, spec.cpu_profile)?;

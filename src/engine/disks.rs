@@ -87,6 +87,7 @@ impl Engine {
             .promise(|world| {
                 let disk = self.plan_disk(world, id, &new, vm)?;
                 let mut changes = vec![Change::Disk(disk.clone())];
+                changes.extend(self.ownership(world, roles::DISK_OWNER, id.into()));
                 if let Some(onto) = &onto {
                     let attachment = self.plan_attachment(world, onto, &disk)?;
                     active = attachment.active;

@@ -111,6 +111,24 @@ impl Engine {
                 value: MacRange::numbered(rand::random()).to_string(),
             });
         }
+        let mut give = |role: RoleId, holder, object: Object| {
+            let id =
+                PermissionId(derived_id(&[b"first permission", role.0.as_bytes(), object.id.as_bytes()]));
+            changes.push(Change::Permission(Permission {
+                id,
+                role,
+                holder,
+                kind: object.kind,
+                object: object.id,
+            }));
+        };
+        if !world.has_other_super_user(|_| false) {
+            give(roles::SUPER_USER, ADMIN.0, Object::SYSTEM);
+        }
+        // Only once: who takes it away means it.
+        if !world.users.contains_key(&ADMIN) {
+            give(roles::TEMPLATE_USER, EVERYONE, BLANK.into());
+        }
         if let Some(password) = admin {
             changes.push(Change::User(User {
                 id: ADMIN,

@@ -6,6 +6,7 @@
 //! "make it so" and may be asked twice, so a crash is answered by asking again (`reconcile`), and
 //! a failure by `undo`.
 
+pub mod access;
 pub mod accounts;
 pub mod caller;
 mod documents;
@@ -17,6 +18,7 @@ pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod journal;
+mod labels;
 mod lane;
 mod locks;
 mod mirrors;
@@ -29,6 +31,7 @@ pub mod stats;
 mod storage_domains;
 mod telling;
 mod unplug;
+mod users;
 mod vm_cdrom;
 mod vm_consoles;
 mod vm_disks;
@@ -40,10 +43,12 @@ pub mod world;
 mod disks;
 
 pub use disks::{DiskChange, NewDisk};
+pub use labels::TagChange;
 pub use nics::NicChange;
 pub use places::{Space, StorageFile};
 pub use reports::NewEvent;
 pub use storage_domains::NewStorageDomain;
+pub use users::{INTERNAL, RoleChange};
 pub use vm_consoles::{Session, Ticket};
 pub use vm_disks::NewAttachment;
 pub use vm_power::{RunOnce, StartOptions};

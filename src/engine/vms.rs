@@ -153,7 +153,9 @@ impl Engine {
                 if !world.clusters.contains_key(&vm.cluster) {
                     return Err(Error::not_found(format!("Cluster: {}", vm.cluster)));
                 }
-                Ok((Operation::CreateVm { vm: id }, vec![Change::Vm(Box::new(vm.clone()))]))
+                let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
+                changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                Ok((Operation::CreateVm { vm: id }, changes))
             })
             .await?;
         failpoint::hit("create_vm.intended");

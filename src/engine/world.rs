@@ -6,7 +6,7 @@
 use crate::model::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One row written or dropped.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,17 @@ pub enum Change {
     DropDiskProfile(DiskProfileId),
     CpuProfile(CpuProfile),
     User(User),
+    DropUser(UserId),
+    Role(Role),
+    DropRole(RoleId),
+    Permission(Permission),
+    DropPermission(PermissionId),
+    Tag(Tag),
+    DropTag(TagId),
+    Tagged(Tagged),
+    DropTagged(Tagged),
+    Bookmark(Bookmark),
+    DropBookmark(BookmarkId),
     Vm(Box<Vm>),
     DropVm(VmId),
     Disk(Disk),
@@ -141,6 +152,12 @@ pub struct World {
     pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
     pub users: BTreeMap<UserId, User>,
+    /// Those that users made.
+    pub roles: BTreeMap<RoleId, Role>,
+    pub permissions: BTreeMap<PermissionId, Permission>,
+    pub tags: BTreeMap<TagId, Tag>,
+    pub tagged: BTreeSet<Tagged>,
+    pub bookmarks: BTreeMap<BookmarkId, Bookmark>,
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
@@ -156,23 +173,45 @@ impl World {
             Change::Cluster(it) => drop(self.clusters.insert(it.id, it)),
             Change::Host(it) => drop(self.hosts.insert(it.id, it)),
             Change::StorageDomain(it) => drop(self.storage_domains.insert(it.id, it)),
-            Change::DropStorageDomain(id) => drop(self.storage_domains.remove(&id)),
+            Change::DropStorageDomain(id) => {
+                self.storage_domains.remove(&id);
+                self.forget(id.0);
+            }
             Change::Network(it) => drop(self.networks.insert(it.id, it)),
             Change::VnicProfile(it) => drop(self.vnic_profiles.insert(it.id, it)),
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
             Change::DropDiskProfile(id) => drop(self.disk_profiles.remove(&id)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),
+            Change::DropUser(id) => {
+                self.users.remove(&id);
+                self.forget(id.0);
+            }
+            Change::Role(it) => drop(self.roles.insert(it.id, it)),
+            Change::DropRole(id) => drop(self.roles.remove(&id)),
+            Change::Permission(it) => drop(self.permissions.insert(it.id, it)),
+            Change::DropPermission(id) => drop(self.permissions.remove(&id)),
+            Change::Tag(it) => drop(self.tags.insert(it.id, it)),
+            Change::DropTag(id) => {
+                self.tags.remove(&id);
+                self.tagged.retain(|it| it.tag != id);
+            }
+            Change::Tagged(it) => drop(self.tagged.insert(it)),
+            Change::DropTagged(it) => drop(self.tagged.remove(&it)),
+            Change::Bookmark(it) => drop(self.bookmarks.insert(it.id, it)),
+            Change::DropBookmark(id) => drop(self.bookmarks.remove(&id)),
             Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
             Change::DropVm(id) => {
                 self.vms.remove(&id);
                 self.attachments.retain(|(vm, _), _| *vm != id);
                 self.nics.retain(|(vm, _), _| *vm != id);
+                self.forget(id.0);
             }
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
                 self.disks.remove(&id);
                 self.attachments.retain(|(_, disk), _| *disk != id);
+                self.forget(id.0);
             }
             Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
             Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
@@ -181,6 +220,12 @@ impl World {
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }
+    }
+
+    /// Permissions and tags go with what they hang on and with who holds them.
+    fn forget(&mut self, gone: uuid::Uuid) {
+        self.permissions.retain(|_, it| it.object != gone && it.holder != gone);
+        self.tagged.retain(|it| it.object != gone);
     }
 
     /// The disks of a VM with how they hang on it, in the order of their targets.

@@ -58,6 +58,10 @@ ids! {
     IntentId,
     JobId,
     StepId,
+    PermissionId,
+    RoleId,
+    TagId,
+    BookmarkId,
 }
 
 /// An id for what has none of its own: always the same for the same parts.

@@ -4,6 +4,7 @@
 //! documents (a VM's present and next-run configuration are the same type); the API's own
 //! documents are `wire::types`.
 
+pub mod access;
 pub mod cdrom;
 pub mod cpu_set;
 pub mod disk;
@@ -16,9 +17,11 @@ pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod place;
+pub mod roles;
 pub mod vm;
 pub mod vm_state;
 
+pub use access::{Bookmark, EVERYONE, Object, ObjectKind, Permission, ROOT_TAG, Role, Tag, Tagged};
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use event::{About, Code, Event, Severity, Subject};

@@ -9,11 +9,13 @@ mod rows;
 mod tests;
 
 use crate::engine::ports::{Durability, HistoryEntry, Store};
-use crate::engine::world::{Change, Intent};
+use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
-use crate::model::{Attachment, Disk, DiskProfile, Event, Job, Nic, StorageDomain, Vm};
+use crate::model::{
+    Attachment, Bookmark, Disk, DiskProfile, Event, Job, Nic, Permission, Role, StorageDomain, Tag, Vm,
+};
 use nouns::Setting;
-use rows::{Fault, all, delete, put};
+use rows::{Fault, all, delete, put, remove};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -25,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/1_first.sql"),
     include_str!("schema/2_history.sql"),
     include_str!("schema/3_storage_domains.sql"),
+    include_str!("schema/4_access.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -121,6 +124,11 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
     found.extend(all(&db)?.into_iter().map(Change::User));
+    found.extend(all(&db)?.into_iter().map(Change::Role));
+    found.extend(all(&db)?.into_iter().map(Change::Permission));
+    found.extend(all(&db)?.into_iter().map(Change::Tag));
+    found.extend(all(&db)?.into_iter().map(Change::Tagged));
+    found.extend(all(&db)?.into_iter().map(Change::Bookmark));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
@@ -145,17 +153,28 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Cluster(it) => put(&db, it),
             Change::Host(it) => put(&db, it),
             Change::StorageDomain(it) => put(&db, it),
-            Change::DropStorageDomain(id) => delete::<StorageDomain>(&db, &[id.to_string()]),
+            Change::DropStorageDomain(id) => gone::<StorageDomain>(&db, &id.to_string()),
             Change::Network(it) => put(&db, it),
             Change::VnicProfile(it) => put(&db, it),
             Change::DiskProfile(it) => put(&db, it),
             Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
+            Change::DropUser(id) => gone::<User>(&db, &id.to_string()),
+            Change::Role(it) => put(&db, it),
+            Change::DropRole(id) => delete::<Role>(&db, &[id.to_string()]),
+            Change::Permission(it) => put(&db, it),
+            Change::DropPermission(id) => delete::<Permission>(&db, &[id.to_string()]),
+            Change::Tag(it) => put(&db, it),
+            Change::DropTag(id) => delete::<Tag>(&db, &[id.to_string()]),
+            Change::Tagged(it) => put(&db, it),
+            Change::DropTagged(it) => remove(&db, it),
+            Change::Bookmark(it) => put(&db, it),
+            Change::DropBookmark(id) => delete::<Bookmark>(&db, &[id.to_string()]),
             Change::Vm(it) => put(&db, &**it),
-            Change::DropVm(id) => delete::<Vm>(&db, &[id.to_string()]),
+            Change::DropVm(id) => gone::<Vm>(&db, &id.to_string()),
             Change::Disk(it) => put(&db, it),
-            Change::DropDisk(id) => delete::<Disk>(&db, &[id.to_string()]),
+            Change::DropDisk(id) => gone::<Disk>(&db, &id.to_string()),
             Change::Attachment(it) => put(&db, it),
             Change::DropAttachment { vm, disk } => {
                 delete::<Attachment>(&db, &[vm.to_string(), disk.to_string()])
@@ -168,6 +187,13 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
     }
     db.commit()?;
     Ok(())
+}
+
+/// Deletes a row with the permissions and tags that hang on it.
+fn gone<T: nouns::Noun>(db: &Connection, id: &str) -> Result<(), Fault> {
+    db.prepare_cached("DELETE FROM permissions WHERE object = ?1 OR holder = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM tagged WHERE object = ?1")?.execute([id])?;
+    delete::<T>(db, &[id.to_owned()])
 }
 
 fn history(connection: &mut Connection) -> Result<Vec<HistoryEntry>, Fault> {

@@ -54,6 +54,12 @@ nouns! {
     DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
     CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
     User, users: id Key, name Plain, profile Plain, password Plain;
+    Role, roles:
+        id Key, name Plain, description Plain, administrative Flag, sees_below Flag, permits Document;
+    Permission, permissions: id Key, role Plain, holder Plain, kind Plain, object Plain;
+    Tag, tags: id Key, name Plain, description Plain, parent Plain;
+    Tagged, tagged: tag Key, kind Key, object Key;
+    Bookmark, bookmarks: id Key, name Plain, value Plain;
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
         run_once Flag, started Plain, stopped Plain, machine Plain;

@@ -43,8 +43,10 @@ fn put_statement<T: Noun>() -> String {
     let names: Vec<&str> = T::COLUMNS.iter().map(|(name, _)| *name).collect();
     let keys = T::COLUMNS.iter().filter(|(_, kind)| *kind == Column::Key).count();
     let updates: Vec<String> = names[keys..].iter().map(|name| format!("{name}=excluded.{name}")).collect();
+    // A row that is all key has nothing to update.
+    let conflict = if updates.is_empty() { "NOTHING" } else { "UPDATE SET " };
     format!(
-        "INSERT INTO {}({}) VALUES({}) ON CONFLICT({}) DO UPDATE SET {}",
+        "INSERT INTO {}({}) VALUES({}) ON CONFLICT({}) DO {conflict}{}",
         T::TABLE,
         names.join(","),
         vec!["?"; names.len()].join(","),
@@ -59,6 +61,16 @@ pub fn delete<T: Noun>(db: &Connection, key: &[String]) -> Result<(), Fault> {
     let statement = format!("DELETE FROM {} WHERE {}", T::TABLE, names.join(" AND "));
     db.prepare_cached(&statement)?.execute(params_from_iter(key))?;
     Ok(())
+}
+
+/// Deletes the row of that noun, which is all key.
+pub fn remove<T: Noun>(db: &Connection, noun: &T) -> Result<(), Fault> {
+    let Json::Object(members) = serde_json::to_value(noun).map_err(misfit::<T>)? else {
+        return Err(misfit::<T>("the noun is not an object"));
+    };
+    let text = |name: &str| members.get(name).and_then(Json::as_str).map(str::to_owned);
+    let key: Option<Vec<String>> = T::COLUMNS.iter().map(|(name, _)| text(name)).collect();
+    delete::<T>(db, &key.ok_or_else(|| misfit::<T>("a key is not a text"))?)
 }
 
 /// All nouns of a kind, in the order of their keys.

@@ -107,6 +107,10 @@ fn nic(vm: u8, n: u8, flag: bool) -> Nic {
     }
 }
 
+fn tag(n: u8, name: &str) -> Tag {
+    Tag { id: TagId(id(n)), name: name.into(), description: String::new(), parent: ROOT_TAG }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let n = 0..4u8;
     let text = "\\PC{0,8}['\"\0\n]?";
@@ -139,6 +143,23 @@ fn change() -> impl Strategy<Value = Change> {
                 operation: Operation::UpdateVm { before: vm(n, &name, true).into() },
             })
         }),
+        (n.clone(), text).prop_map(|(n, name)| Change::Tag(tag(n, &name))),
+        n.clone().prop_map(|n| Change::DropTag(TagId(id(n)))),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(tag, vm, on)| {
+            let tagged = Tagged { tag: TagId(id(tag)), kind: ObjectKind::Vm, object: id(vm) };
+            if on { Change::Tagged(tagged) } else { Change::DropTagged(tagged) }
+        }),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(n, on, disk)| {
+            Change::Permission(Permission {
+                id: PermissionId(id(n)),
+                role: roles::VM_OWNER,
+                holder: id(n),
+                kind: if disk { ObjectKind::Disk } else { ObjectKind::Vm },
+                object: id(on),
+            })
+        }),
+        n.clone().prop_map(|n| Change::DropPermission(PermissionId(id(n)))),
+        n.clone().prop_map(|n| Change::DropUser(UserId(id(n)))),
         n.prop_map(|n| Change::DropIntent(IntentId(id(n)))),
     ]
 }
@@ -148,6 +169,7 @@ fn fits(world: &World, change: &Change) -> bool {
     match change {
         Change::Nic(it) => world.vms.contains_key(&it.vm),
         Change::Attachment(it) => world.vms.contains_key(&it.vm) && world.disks.contains_key(&it.disk),
+        Change::Tagged(it) => world.tags.contains_key(&it.tag),
         _ => true,
     }
 }

@@ -1,5 +1,6 @@
 //! The API over the simulated host: whole requests, whole answers.
 
+mod access;
 mod bad_input;
 mod capabilities;
 mod cdrom;
@@ -27,7 +28,7 @@ use vireo::api::auth::{Accounts, Verdict};
 use vireo::api::service::Service;
 use vireo::engine::{Engine, Settings};
 use vireo::host::facts::HostInfo;
-use vireo::model::{DiskId, GIB, UserId, VmId};
+use vireo::model::{DiskId, GIB, VmId};
 use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated};
 use vireo::xml::{self, Element};
 
@@ -39,13 +40,17 @@ const UNKNOWN: &str = "deadbeef-dead-4ead-8ead-deadbeefdead";
 const ADMIN: &str = "fdfc627c-d875-11e0-90f0-83df133b58cc";
 const CREATED: (&str, &str) = ("expect", "201-created");
 
-/// One account, without the work that a real password is.
-struct Admin;
+/// The engine's users, without the work that a real password is: everybody's is `secret`.
+struct Secret(Arc<Engine>);
 
-impl Accounts for Admin {
+impl Accounts for Secret {
     fn verify(&self, name: String, profile: String, password: String) -> Verdict<'_> {
-        let known = (name.as_str(), profile.as_str(), password.as_str()) == ("admin", "internal", "secret");
-        Box::pin(async move { Ok(known.then(|| ADMIN.parse::<UserId>().unwrap())) })
+        let known = {
+            let world = self.0.world();
+            let user = world.users.values().find(|user| (&user.name, &user.profile) == (&name, &profile));
+            user.map(|user| user.id).filter(|_| password == "secret")
+        };
+        Box::pin(async move { Ok(known) })
     }
 }
 
@@ -153,7 +158,7 @@ impl Sim {
             memory: 64 * GIB,
             boot_time: 1_700_000_000,
         };
-        let app = App::new(engine.clone(), Arc::new(Admin), None, host);
+        let app = App::new(engine.clone(), Arc::new(Secret(engine.clone())), None, host);
         let sim = Self { hypervisor, images, mirrors, engine, service: Service::new(Arc::new(app), true) };
         sim.until("connected", || sim.engine.connected()).await;
         sim
@@ -173,6 +178,17 @@ impl Sim {
     /// Sends a request as it is, to a path below the API's root.
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Got {
         let credentials = format!("Basic {}", BASE64_STANDARD.encode("admin@internal:secret"));
+        self.send_as(&credentials, method, path, headers, body).await
+    }
+
+    async fn send_as(
+        &self,
+        credentials: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Got {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/ovirt-engine/api{path}"))

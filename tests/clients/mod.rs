@@ -55,6 +55,17 @@ fn the_sdk_does_the_main_job() {
 }
 
 #[test]
+fn the_sdk_looks_things_up_as_administrator_and_as_user() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    passes(
+        Command::new(sdk.join("bin/python"))
+            .arg(script("sdk3_users.py"))
+            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
+            .arg(daemon.ca()),
+    );
+}
+
+#[test]
 fn the_shell_holds_a_session() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     let mut shell = Command::new(script("shell_session.sh"));

@@ -34,6 +34,21 @@ add disk --parent-vm-name $name --name $name-disk --provisioned_size 67108864 --
 list disks --parent-vm-name $name
 update vm $name --description changed
 show vm $name
+add tag --name $name-tag --description label
+add tag --parent-vm-name $name --name $name-tag
+list tags --parent-vm-name $name
+update tag $name-tag --description relabelled
+show tag $name-tag
+remove tag $name-tag
+add bookmark --name $name-mark --value Vms
+update bookmark $name-mark --value Hosts
+show bookmark $name-mark
+remove bookmark $name-mark
+list users --query "login=admin"
+list roles
+list events --query "event_vm=$name" --max 5
+list jobs
+list permissions --parent-vm-name $name
 remove vm $name
 list vms
 TEXT
@@ -53,6 +68,14 @@ wanted '^memory +: 268435456'
 wanted "^name +: $name-disk"
 wanted '^description *: fresh'
 wanted '^description *: changed'
+wanted "^name +: $name-tag"
+wanted '^description *: relabelled'
+wanted "^name +: $name-mark"
+wanted '^value *: Hosts'
+wanted "^name +: admin"
+wanted "^name +: UserVmManager"
+wanted "^description *: VM $name was created by"
+wanted "^description *: Creating VM $name"
 if grep -nE '(=+ )?ERROR( =+)?|Traceback|unknown (option|error)' <<<"$said" >&2; then
   echo "FAILED: the shell reported an error" >&2
   failed=1

@@ -1,6 +1,7 @@
 //! Between the API's documents and the model: what a request says becomes values that are known
 //! to be of their kind, and what is becomes a document.
 
+mod access;
 mod cdrom;
 mod console;
 mod disk;
@@ -12,6 +13,7 @@ mod numa;
 mod place;
 mod vm;
 
+pub use access::{bookmark, everyone, permission, role, root_tag, tag};
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
 pub use disk::{DiskPlace, DiskRequest, disk};

@@ -127,10 +127,14 @@ pub fn cpu_profile(it: &CpuProfile) -> types::CpuProfile {
     }
 }
 
-/// A user of a profile. A directory is named, as version 3 clients know it, by the upper-case hex
-/// of its name.
+/// A directory is named, as version 3 clients know it, by the upper-case hex of its name.
+pub fn directory_id(profile: &str) -> String {
+    profile.bytes().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// A user of a profile.
 pub fn user(id: UserId, name: &str, profile: &str) -> types::User {
-    let directory = profile.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let directory = directory_id(profile);
     types::User {
         href: at("users", id),
         id: Some(id.to_string()),

@@ -1,0 +1,189 @@
+//! Who may do what: settled for every request before its handler has the word.
+//!
+//! Who may do everything is let through. Administrators of something read everything; other users
+//! read what they have permissions on, and say so with `Filter`. What is not seen is not there;
+//! what is seen and not permitted is refused.
+
+use super::app::App;
+use super::fault::Fault;
+use super::objects;
+use super::request::Request;
+use super::routes::Route;
+use crate::engine::access::Reach;
+use crate::error::{Error, Kind};
+use crate::model::{Object, ObjectKind};
+use axum::http::{Method, StatusCode};
+
+/// What a user needs for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A permit on the innermost object of that kind in the path.
+    On(ObjectKind, u16),
+    /// A permit on whatever the path names last.
+    Here(u16),
+    /// A permit on the whole system.
+    System(u16),
+    /// The object stands in the body: the handler asks.
+    InBody,
+}
+
+/// Needs nobody has but who may do everything.
+const EVERYTHING: u16 = 800;
+
+/// What a change needs, by its route. What is not listed is for those who may do everything.
+pub fn need(method: &Method, path: &str) -> Need {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        [.., "permissions"] | [.., "permissions", _] => Need::Here(502),
+        ["users", ..] if segments.len() < 3 => Need::System(500),
+        [_, _, "tags", ..] => Need::Here(1301),
+        ["vms"] | ["disks"] => Need::InBody,
+        // The specification's creation at the address of a VM.
+        ["vms", _] if method == Method::POST => Need::InBody,
+        ["vms", _] if method == Method::DELETE => Need::On(ObjectKind::Vm, 2),
+        ["vms", _, action] => Need::On(
+            ObjectKind::Vm,
+            match *action {
+                "start" => 22,
+                "stop" => 18,
+                "shutdown" => 19,
+                "reboot" => 17,
+                "suspend" => 21,
+                "ticket" | "logon" => 7,
+                "freezefilesystems" | "thawfilesystems" | "snapshots" => 12,
+                "disks" => 10,
+                "nics" | "reordermacaddresses" => 9,
+                "cdroms" => 5,
+                _ => 3,
+            },
+        ),
+        ["vms", _, "disks", ..] if method == Method::PUT => Need::On(ObjectKind::Disk, 1102),
+        ["vms", _, "disks", ..] => Need::On(ObjectKind::Vm, 10),
+        ["vms", _, "graphicsconsoles", _, "proxyticket" | "remoteviewerconnectionfile"] => {
+            Need::On(ObjectKind::Vm, 7)
+        }
+        ["vms", _, "nics", ..] => Need::On(ObjectKind::Vm, 9),
+        ["vms", _, "cdroms", ..] => Need::On(ObjectKind::Vm, 5),
+        ["vms", _, "snapshots", ..] => Need::On(ObjectKind::Vm, 12),
+        ["vms", ..] => Need::On(ObjectKind::Vm, 3),
+        ["disks", _] if method == Method::DELETE => Need::On(ObjectKind::Disk, 1104),
+        ["disks", _, "move" | "copy"] => Need::On(ObjectKind::Disk, 1103),
+        ["disks", ..] => Need::On(ObjectKind::Disk, 1102),
+        ["templates", _] if method == Method::DELETE => Need::On(ObjectKind::Template, 202),
+        ["templates", _, ..] => Need::On(ObjectKind::Template, 201),
+        ["storagedomains"] => Need::System(600),
+        ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
+        ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
+        ["clusters", _, ..] => Need::On(ObjectKind::Cluster, 401),
+        ["datacenters", _, ..] => Need::On(ObjectKind::DataCenter, 702),
+        ["hosts", _, ..] => Need::On(ObjectKind::Host, 101),
+        ["networks", _, ..] => Need::On(ObjectKind::Network, 703),
+        ["tags", ..] => Need::System(1301),
+        ["bookmarks", ..] => Need::System(1302),
+        ["roles", ..] => Need::System(501),
+        ["events"] => Need::System(1400),
+        ["events", ..] => Need::System(1304),
+        ["jobs", ..] => Need::System(1500),
+        _ => Need::System(EVERYTHING),
+    }
+}
+
+/// What everybody who can log in may read, with or without a view of its own.
+fn is_open(path: &str) -> bool {
+    path == "/" || ["/capabilities", "/operatingsystems"].iter().any(|open| path.starts_with(open))
+}
+
+/// What only administrators read, because it tells of everybody.
+fn is_closed(path: &str) -> bool {
+    path == "/permissions" || path.starts_with("/permissions/")
+}
+
+pub fn denied() -> Fault {
+    Error::new(Kind::Denied, "User is not authorized to perform this action.").into()
+}
+
+/// The request's user may make the request; what it sees of the answer is the handler's to know.
+pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
+    let world = app.engine.world();
+    if !world.users.contains_key(&request.user.id) {
+        return Err(Fault::unauthenticated());
+    }
+    let reach = &request.reach;
+    if reach.is_super_user() {
+        return Ok(());
+    }
+    let unfiltered = reach.is_administrator() && !request.filter;
+    if route.method == Method::GET {
+        if unfiltered || is_open(route.path) {
+            return Ok(());
+        }
+        if !request.filter || is_closed(route.path) {
+            return Err(Fault::new(
+                StatusCode::BAD_REQUEST,
+                "Operation Failed",
+                "Query execution failed due to insufficient permissions.",
+            ));
+        }
+    }
+    let named = objects::named(request);
+    // A foreign VM's or a gone one's id leads nowhere either.
+    if !unfiltered && let Some(hidden) = named.iter().find(|object| !reach.sees(&world, **object)) {
+        return Err(Error::not_found(hidden.id).into());
+    }
+    if route.method == Method::GET {
+        return Ok(());
+    }
+    let (permit, object) = match need(&route.method, route.path) {
+        Need::InBody => return Ok(()),
+        Need::System(permit) => (permit, Object::SYSTEM),
+        Need::Here(permit) => (permit, named.first().copied().unwrap_or(Object::SYSTEM)),
+        Need::On(kind, permit) => match named.iter().find(|object| object.kind == kind) {
+            Some(object) => (permit, *object),
+            None => (permit, Object::SYSTEM),
+        },
+    };
+    if reach.permits(&world, permit, object) { Ok(()) } else { Err(denied()) }
+}
+
+/// The same for an object that stands in the body.
+pub fn require(app: &App, request: &Request, permit: u16, object: impl Into<Object>) -> Result<(), Fault> {
+    let object = object.into();
+    if request.reach.is_super_user() || request.reach.permits(&app.engine.world(), permit, object) {
+        return Ok(());
+    }
+    Err(denied())
+}
+
+/// Whether an answer may tell of an object.
+pub fn shows(app: &App, request: &Request, object: impl Into<Object>) -> bool {
+    let reach: &Reach = &request.reach;
+    reach.is_super_user()
+        || (reach.is_administrator() && !request.filter)
+        || reach.sees(&app.engine.world(), object.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes::ROUTES;
+
+    #[test]
+    fn what_a_change_needs_is_in_its_path() {
+        for route in ROUTES.iter().filter(|route| route.method != Method::GET) {
+            if let Need::On(kind, _) = need(&route.method, route.path) {
+                let placeholder = match kind {
+                    ObjectKind::Vm => "{vm}",
+                    ObjectKind::Disk => "{disk}",
+                    ObjectKind::Template => "{template}",
+                    ObjectKind::StorageDomain => "{domain}",
+                    ObjectKind::Cluster => "{cluster}",
+                    ObjectKind::DataCenter => "{data_center}",
+                    ObjectKind::Host => "{host}",
+                    ObjectKind::Network => "{network}",
+                    _ => panic!("{route:?}"),
+                };
+                assert!(route.path.contains(placeholder), "{} {}", route.method, route.path);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Users of the profile `internal`, roles made by users, and permissions.
+
+use super::world::{Change, User, World};
+use super::{Engine, accounts};
+use crate::error::{Error, Kind, Result};
+use crate::model::access::check_name;
+use crate::model::roles::predefined;
+use crate::model::*;
+use uuid::Uuid;
+
+/// The only directory of users that there is.
+pub const INTERNAL: &str = "internal";
+
+/// The shortest password of a user.
+const SHORTEST: usize = 6;
+
+/// What a client says of a role; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct RoleChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub administrative: Option<bool>,
+    pub permits: Option<Vec<u16>>,
+}
+
+fn own_role(world: &World, id: RoleId) -> Result<Role> {
+    match (world.roles.get(&id), predefined(id)) {
+        (Some(role), _) => Ok(role.clone()),
+        (None, Some(_)) => Err(Error::conflict("Cannot change Role. A predefined role never changes.")),
+        (None, None) => Err(Error::not_found(id)),
+    }
+}
+
+fn check_role(world: &World, role: &Role) -> Result<()> {
+    check_name("role", &role.name).map_err(Error::invalid)?;
+    if role.permits.is_empty() {
+        return Err(Error::invalid("Cannot add Role. A role has at least one permit."));
+    }
+    let taken = roles::PREDEFINED.iter().chain(world.roles.values());
+    match taken.into_iter().any(|other| other.id != role.id && other.name == role.name) {
+        true => Err(Error::conflict("Cannot add Role. The name is already in use.")),
+        false => Ok(()),
+    }
+}
+
+impl Engine {
+    pub async fn add_user(&self, name: String, password: String) -> Result<UserId> {
+        check_name("user", &name).map_err(Error::invalid)?;
+        if password.chars().count() < SHORTEST || password.len() > 256 {
+            return Err(Error::invalid(format!("A password has {SHORTEST} to 256 characters.")));
+        }
+        let taken =
+            |world: &World| world.users.values().any(|user| user.name == name && user.profile == INTERNAL);
+        let refused = || Error::new(Kind::Conflict, "Cannot add User. The name is already in use.");
+        if taken(&self.world()) {
+            return Err(refused());
+        }
+        let password = accounts::hash(password).await?;
+        let user = User { id: UserId::random(), name: name.clone(), profile: INTERNAL.into(), password };
+        let id = user.id;
+        self.record(|world| if taken(world) { Err(refused()) } else { Ok(vec![Change::User(user)]) }).await?;
+        self.tell(Code::USER_ADDED, About::default(), format!("User {name}@{INTERNAL} was added."));
+        Ok(id)
+    }
+
+    /// Removes a user with its permissions.
+    pub async fn remove_user(&self, id: UserId) -> Result<()> {
+        let name = self.user_name(id).ok_or_else(|| Error::not_found(id))?;
+        self.record(|world| {
+            world.users.get(&id).ok_or_else(|| Error::not_found(id))?;
+            match world.has_other_super_user(|it| it.holder == id.0) {
+                true => Ok(vec![Change::DropUser(id)]),
+                false => {
+                    Err(Error::conflict("Cannot remove User. It is the last one who may do everything."))
+                }
+            }
+        })
+        .await?;
+        self.tell(Code::USER_REMOVED, About::default(), format!("User {name} was removed."));
+        Ok(())
+    }
+
+    pub async fn add_role(&self, change: RoleChange) -> Result<RoleId> {
+        let administrative = change.administrative.unwrap_or(false);
+        let role = Role {
+            id: RoleId::random(),
+            name: change.name.unwrap_or_default(),
+            description: change.description.unwrap_or_default(),
+            administrative,
+            sees_below: true,
+            permits: change.permits.unwrap_or_default(),
+        };
+        let (id, name) = (role.id, role.name.clone());
+        self.record(|world| check_role(world, &role).map(|()| vec![Change::Role(role)])).await?;
+        self.tell(Code::ROLE_ADDED, About::default(), format!("Role {name} was added."));
+        Ok(id)
+    }
+
+    pub async fn update_role(&self, id: RoleId, change: impl FnOnce(&mut Role) -> Result<()>) -> Result<()> {
+        let name = self.world().role(id).map(|role| role.name.clone()).unwrap_or_default();
+        self.record(|world| {
+            let mut role = own_role(world, id)?;
+            change(&mut role)?;
+            check_role(world, &role)?;
+            Ok(vec![Change::Role(role)])
+        })
+        .await?;
+        self.tell(Code::ROLE_UPDATED, About::default(), format!("Role {name} was updated."));
+        Ok(())
+    }
+
+    pub async fn remove_role(&self, id: RoleId) -> Result<()> {
+        let name = self.world().role(id).map(|role| role.name.clone()).unwrap_or_default();
+        self.record(|world| {
+            own_role(world, id)?;
+            match world.permissions.values().any(|permission| permission.role == id) {
+                true => Err(Error::conflict("Cannot remove Role. Somebody has it.")),
+                false => Ok(vec![Change::DropRole(id)]),
+            }
+        })
+        .await?;
+        self.tell(Code::ROLE_REMOVED, About::default(), format!("Role {name} was removed."));
+        Ok(())
+    }
+
+    /// Gives somebody a role on an object; that it is there is the caller's to know. Nobody gives
+    /// what is more than its own.
+    pub async fn add_permission(&self, role: RoleId, holder: Uuid, object: Object) -> Result<PermissionId> {
+        let permission =
+            Permission { id: PermissionId::random(), role, holder, kind: object.kind, object: object.id };
+        let id = permission.id;
+        let caller = super::caller::Caller::present().user;
+        self.record(|world| {
+            let given = world.role(role).ok_or_else(|| Error::not_found(format!("Role: id={role}")))?;
+            if holder != EVERYONE && !world.users.contains_key(&UserId(holder)) {
+                return Err(Error::not_found(format!("User: id={holder}")));
+            }
+            if let Some(reach) = caller.map(|user| world.reach(user)).filter(|reach| !reach.is_super_user())
+                && (given.administrative || given.permits.iter().any(|it| !reach.permits(world, *it, object)))
+            {
+                return Err(Error::new(Kind::Denied, "User is not authorized to perform this action."));
+            }
+            let same = |it: &Permission| (it.role, it.holder, it.on()) == (role, holder, object);
+            match world.permissions.values().any(same) {
+                true => Err(Error::conflict("Cannot add Permission. It is there already.")),
+                false => Ok(vec![Change::Permission(permission)]),
+            }
+        })
+        .await?;
+        let role = self.world().role(role).map(|role| role.name.clone()).unwrap_or_default();
+        let text = format!("{} was given the role {role}.", self.holder_name(holder));
+        self.tell(Code::PERMISSION_ADDED, self.about_object(object), text);
+        Ok(id)
+    }
+
+    pub async fn remove_permission(&self, id: PermissionId) -> Result<()> {
+        let gone = self.world().permissions.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+        self.record(|world| {
+            let permission = world.permissions.get(&id).ok_or_else(|| Error::not_found(id))?;
+            let counts = permission.role == roles::SUPER_USER && permission.kind == ObjectKind::System;
+            match counts && !world.has_other_super_user(|it| it.id == id) {
+                true => Err(Error::conflict("Cannot remove Permission. Nobody else may do everything.")),
+                false => Ok(vec![Change::DropPermission(id)]),
+            }
+        })
+        .await?;
+        let role = self.world().role(gone.role).map(|role| role.name.clone()).unwrap_or_default();
+        let text = format!("{} lost the role {role}.", self.holder_name(gone.holder));
+        self.tell(Code::PERMISSION_REMOVED, self.about_object(gone.on()), text);
+        Ok(())
+    }
+}

@@ -1,0 +1,292 @@
+//! Who may do what: tags, bookmarks, users, roles, permissions, and their enforcement on every route.
+
+use super::*;
+use vireo::api::routes::ROUTES;
+
+const VM_MANAGER: &str = "def00006-0000-0000-0000-def000000006";
+const FILTER: (&str, &str) = ("filter", "true");
+
+async fn user(sim: &Sim, name: &str) -> String {
+    let body = format!("<user><user_name>{name}@internal</user_name><password>secret</password></user>");
+    sim.post("/users", &body).await.is(201).at("@id")
+}
+
+async fn give(sim: &Sim, path: &str, user: &str, role: &str) -> Got {
+    let body = format!("<permission><role id='{role}'/><user id='{user}'/></permission>");
+    sim.post(&format!("{path}/permissions"), &body).await.is(201)
+}
+
+/// A request of a user who is no administrator.
+async fn as_user(
+    sim: &Sim,
+    name: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Got {
+    let credentials = format!("Basic {}", BASE64_STANDARD.encode(format!("{name}@internal:secret")));
+    let mut all = vec![("content-type", "application/xml")];
+    if !headers.iter().any(|(name, _)| *name == FILTER.0) {
+        all.push(FILTER);
+    }
+    all.extend(headers);
+    sim.send_as(&credentials, method, path, &all, body.to_owned()).await
+}
+
+async fn sees(sim: &Sim, name: &str, path: &str, item: &str) -> Vec<String> {
+    as_user(sim, name, "GET", path, &[], "").await.is(200).each(item, "@id")
+}
+
+#[tokio::test]
+async fn tags_are_a_tree() {
+    let sim = Sim::start().await;
+    assert_eq!(sim.get("/tags").await.is(200).each("tag", "name"), ["root"]);
+    let linux =
+        sim.post("/tags", "<tag><name>linux</name><description>Free</description></tag>").await.is(201);
+    assert_eq!((linux.at("parent/tag/@id"), linux.at("description")), (BLANK.into(), "Free".into()));
+    let body = "<tag><name>debian</name><parent><tag><name>linux</name></tag></parent></tag>";
+    let debian = sim.post("/tags", body).await.is(201);
+    assert_eq!(debian.at("parent/tag/@id"), linux.at("@id"));
+    assert_eq!(sim.post("/tags", "<tag><name>debian</name></tag>").await.status, 409);
+    for bad in ["<tag/>", "<tag><name>a b</name></tag>"] {
+        assert_eq!(sim.post("/tags", bad).await.status, 400, "{bad}");
+    }
+    let cycle = format!("<tag><parent><tag id='{}'/></parent></tag>", debian.at("@id"));
+    let path = format!("/tags/{}", linux.at("@id"));
+    assert_eq!(sim.put(&path, &cycle).await.status, 409);
+    assert_eq!(sim.put(&path, "<tag><name>unix</name></tag>").await.is(200).at("description"), "Free");
+    assert_eq!(sim.put(&format!("/tags/{BLANK}"), "<tag><name>x</name></tag>").await.status, 409);
+    assert_eq!(sim.delete(&format!("/tags/{BLANK}")).await.status, 409);
+    sim.delete(&path).await.is(204);
+    assert_eq!(sim.get("/tags").await.is(200).each("tag", "name"), ["root"], "with all below it");
+}
+
+#[tokio::test]
+async fn things_carry_tags() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("web").await;
+    let tag = sim.post("/tags", "<tag><name>linux</name></tag>").await.is(201).at("@id");
+    let host = sim.get("/hosts").await.at("host/@id");
+    for at in [
+        format!("/vms/{vm}"),
+        format!("/hosts/{host}"),
+        format!("/templates/{BLANK}"),
+        format!("/users/{ADMIN}"),
+    ] {
+        let added = sim.post(&format!("{at}/tags"), "<tag><name>linux</name></tag>").await.is(201);
+        assert_eq!(added.at("@href"), format!("/ovirt-engine/api{at}/tags/{tag}"));
+        assert_eq!(sim.post(&format!("{at}/tags"), &format!("<tag id='{tag}'/>")).await.status, 409);
+        assert_eq!(sim.get(&format!("{at}/tags")).await.is(200).each("tag", "name"), ["linux"]);
+        sim.get(&format!("{at}/tags/{tag}")).await.is(200);
+    }
+    assert_eq!(sim.get(&format!("/vms/{vm}/tags")).await.at("tag/vm/@id"), vm.to_string());
+    let detail = sim.get("/vms;detail=tags").await.is(200);
+    assert_eq!(detail.at("vm/tags/tag/name"), "linux");
+    assert_eq!(sim.post(&format!("/vms/{vm}/tags"), "<tag><name>nope</name></tag>").await.status, 404);
+    sim.delete(&format!("/vms/{vm}/tags/{tag}")).await.is(204);
+    assert_eq!(sim.delete(&format!("/vms/{vm}/tags/{tag}")).await.status, 404);
+    sim.delete(&format!("/tags/{tag}")).await.is(204);
+    assert_eq!(sim.get(&format!("/hosts/{host}/tags")).await.is(200).each("tag", "@id"), [""; 0]);
+}
+
+#[tokio::test]
+async fn bookmarks() {
+    let sim = Sim::start().await;
+    let body = "<bookmark><name>up</name><value>Vms: status = up</value></bookmark>";
+    let made = sim.post("/bookmarks", body).await.is(201);
+    assert_eq!(sim.post("/bookmarks", body).await.status, 409);
+    let path = format!("/bookmarks/{}", made.at("@id"));
+    assert_eq!(
+        sim.put(&path, "<bookmark><name>down</name></bookmark>").await.is(200).at("value"),
+        "Vms: status = up"
+    );
+    assert_eq!(sim.get("/bookmarks").await.is(200).each("bookmark", "name"), ["down"]);
+    sim.delete(&path).await.is(204);
+    assert_eq!(sim.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn users_roles_and_permissions() {
+    let sim = Sim::start().await;
+    let anna = user(&sim, "anna").await;
+    let again = "<user><user_name>anna</user_name><password>secret</password></user>";
+    assert_eq!(sim.post("/users", again).await.status, 409);
+    assert_eq!(sim.post("/users", "<user><user_name>anna</user_name></user>").await.is(201).at("@id"), anna);
+    for bad in [
+        "<user/>",
+        "<user><user_name>bob</user_name></user>",
+        "<user><user_name>bob@ldap</user_name><password>secret</password></user>",
+        "<user><user_name>bob</user_name><password>x</password></user>",
+        "<user><user_name>b b</user_name><password>secret</password></user>",
+    ] {
+        assert_eq!(sim.post("/users", bad).await.status, 400, "{bad}");
+    }
+    assert!(!sim.get("/users").await.body.contains("password"));
+    assert_eq!(sim.get("/users?search=login%3Danna").await.is(200).each("user", "@id"), [anna.as_str()]);
+    assert_eq!(sim.get("/groups").await.is(200).each("group", "name"), ["Everyone"]);
+    assert_eq!(sim.get("/domains").await.is(200).each("domain", "@id"), ["696E7465726E616C"]);
+    assert_eq!(sim.get("/domains/696e7465726e616c/users").await.is(200).each("user", "@id").len(), 2);
+
+    let roles = sim.get("/roles").await.is(200).each("role", "name");
+    for known in ["SuperUser", "UserRole", "UserVmManager", "PowerUserRole"] {
+        assert!(roles.contains(&known.to_owned()), "{roles:?}");
+    }
+    let role = "<role><name>Operator</name><permits><permit id='22'/><permit><name>stop_vm</name></permit></permits></role>";
+    let role = sim.post("/roles", role).await.is(201);
+    assert_eq!((role.at("mutable"), role.at("administrative")), ("true".into(), "false".into()));
+    let path = format!("/roles/{}", role.at("@id"));
+    assert_eq!(
+        sim.get(&format!("{path}/permits")).await.is(200).each("permit", "name"),
+        ["stop_vm", "run_vm"]
+    );
+    sim.post(&format!("{path}/permits"), "<permit id='17'/>").await.is(201);
+    sim.delete(&format!("{path}/permits/18")).await.is(204);
+    assert_eq!(sim.get(&format!("{path}/permits")).await.is(200).each("permit", "@id"), ["17", "22"]);
+    assert_eq!(sim.delete(&format!("/roles/{VM_MANAGER}")).await.status, 409);
+    assert_eq!(sim.post("/roles", "<role><name>X</name></role>").await.status, 400);
+
+    let vm = sim.vm("web").await;
+    let at = format!("/vms/{vm}");
+    let given = give(&sim, &at, &anna, &role.at("@id")).await;
+    assert_eq!((given.at("vm/@id"), given.at("user/@id")), (vm.to_string(), anna.clone()));
+    let again = format!("<permission><role id='{}'/><user id='{anna}'/></permission>", role.at("@id"));
+    assert_eq!(sim.post(&format!("{at}/permissions"), &again).await.status, 409);
+    let listed = sim.get(&format!("{at}/permissions")).await.is(200);
+    assert_eq!(listed.each("permission", "@id").len(), 2, "the administrator's, inherited, and this one");
+    assert!(listed.each("permission", "vm/@id").iter().all(|id| *id == vm.to_string()));
+    let own = sim.get(&format!("/users/{anna}/permissions")).await.is(200);
+    assert_eq!((own.each("permission", "@id").len(), own.at("permission/vm/@id")), (1, vm.to_string()));
+    assert_eq!(sim.delete(&path).await.status, 409, "somebody has the role");
+    let system = sim.get("/permissions").await.is(200);
+    let inherited = format!("{at}/permissions/{}", system.at("permission/@id"));
+    assert_eq!(sim.delete(&inherited).await.status, 409);
+    let last = format!("/permissions/{}", system.at("permission/@id"));
+    assert_eq!(sim.delete(&last).await.status, 409, "nobody else may do everything");
+    assert_eq!(sim.delete(&format!("/users/{ADMIN}")).await.status, 409);
+    let disk = sim.disk("/disks", "data").await;
+    let host = sim.get("/hosts").await.at("host/@id");
+    for at in [
+        format!("/disks/{disk}"),
+        format!("/clusters/{CLUSTER}"),
+        format!("/hosts/{host}"),
+        format!("/storagedomains/{DATA}"),
+        format!("/templates/{BLANK}"),
+        String::new(),
+    ] {
+        let given = give(&sim, &at, &anna, &role.at("@id")).await;
+        sim.get(&format!("{at}/permissions/{}", given.at("@id"))).await.is(200);
+        sim.delete(&format!("{at}/permissions/{}", given.at("@id"))).await.is(204);
+    }
+    let body = format!("<permission><role><name>UserRole</name></role><disk id='{disk}'/></permission>");
+    assert_eq!(
+        sim.post(&format!("/users/{anna}/permissions"), &body).await.is(201).at("disk/@id"),
+        disk.to_string()
+    );
+    sim.delete(&format!("/users/{anna}")).await.is(204);
+    assert_eq!(sim.get(&format!("{at}/permissions")).await.is(200).each("permission", "@id").len(), 1);
+    assert_eq!(as_user(&sim, "anna", "GET", "", &[], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_user_sees_and_does_only_what_is_its_own() {
+    let sim = Sim::start().await;
+    let (mine, other) = (sim.vm("mine").await, sim.vm("other").await);
+    let own = sim.disk(&format!("/vms/{mine}/disks"), "own").await;
+    let foreign = sim.disk(&format!("/vms/{other}/disks"), "foreign").await;
+    let anna = user(&sim, "anna").await;
+    user(&sim, "nobody").await;
+    give(&sim, &format!("/vms/{mine}"), &anna, VM_MANAGER).await;
+
+    assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [mine.to_string()]);
+    assert_eq!(sees(&sim, "anna", "/vms?search=name%3D*", "vm").await, [mine.to_string()]);
+    assert_eq!(sees(&sim, "anna", "/disks", "disk").await, [own.to_string()]);
+    assert_eq!(sees(&sim, "anna", &format!("/vms/{mine}/disks"), "disk").await, [own.to_string()]);
+    assert_eq!(sees(&sim, "anna", "/clusters", "cluster").await, [CLUSTER]);
+    assert_eq!(sees(&sim, "anna", "/hosts", "host").await, [""; 0]);
+    assert_eq!(sees(&sim, "anna", "/users", "user").await, [anna.as_str()]);
+    assert_eq!(sees(&sim, "anna", "/templates", "template").await, [BLANK]);
+    for collection in
+        ["vms", "disks", "clusters", "datacenters", "storagedomains", "networks", "hosts", "events", "jobs"]
+    {
+        let got = as_user(&sim, "nobody", "GET", &format!("/{collection}"), &[], "").await.is(200);
+        assert!(got.xml().elements().next().is_none(), "{collection}: {}", got.body);
+    }
+    for hidden in [
+        format!("/vms/{other}"),
+        format!("/vms/{other}/disks"),
+        format!("/vms/{other}/statistics"),
+        format!("/disks/{foreign}"),
+        format!("/disks/{foreign}/statistics"),
+        format!("/users/{ADMIN}"),
+    ] {
+        assert_eq!(as_user(&sim, "anna", "GET", &hidden, &[], "").await.status, 404, "{hidden}");
+    }
+    let events = as_user(&sim, "anna", "GET", "/events", &[], "").await.is(200);
+    assert!(!events.body.contains("other") && events.body.contains("VM mine was created"), "{}", events.body);
+
+    let unfiltered = as_user(&sim, "anna", "GET", "/vms", &[("filter", "false")], "").await;
+    unfiltered.refused(400, "Operation Failed", "Query execution failed due to insufficient permissions.");
+    as_user(&sim, "anna", "POST", &format!("/vms/{mine}/start"), &[], "<action/>").await.is(200);
+    as_user(&sim, "anna", "PUT", &format!("/vms/{mine}"), &[], "<vm><comment>x</comment></vm>").await.is(200);
+    assert_eq!(
+        as_user(&sim, "anna", "POST", &format!("/vms/{other}/start"), &[], "<action/>").await.status,
+        404
+    );
+    let denied = "[User is not authorized to perform this action.]";
+    let tag = as_user(&sim, "anna", "POST", "/tags", &[], "<tag><name>x</name></tag>").await;
+    tag.refused(403, "Operation Failed", denied);
+    let vm = "<vm><name>new</name><cluster><name>Default</name></cluster><template><name>Blank</name></template></vm>";
+    as_user(&sim, "anna", "POST", "/vms", &[], vm).await.refused(403, "Operation Failed", denied);
+    // Nobody gives away more than it has.
+    let more = format!("<permission><role><name>SuperUser</name></role><user id='{anna}'/></permission>");
+    let more = as_user(&sim, "anna", "POST", &format!("/vms/{mine}/permissions"), &[], &more).await;
+    more.refused(403, "Operation Failed", denied);
+    // Who may create owns what it created.
+    give(&sim, &format!("/clusters/{CLUSTER}"), &anna, "def0000a-0000-0000-0000-def00000000d").await;
+    let made = as_user(&sim, "anna", "POST", "/vms", &[], vm).await.is(201).at("@id");
+    as_user(&sim, "anna", "DELETE", &format!("/vms/{made}"), &[], "").await.is(204);
+    assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [mine.to_string()]);
+}
+
+/// Every route, for who may do everything, who has a role on one VM, and who has none: nobody but
+/// the first is let through where it has no permission.
+#[tokio::test]
+async fn every_route_asks_who_comes() {
+    let sim = Sim::start().await;
+    let (mine, other) = (sim.vm("mine").await, sim.vm("other").await);
+    let anna = user(&sim, "anna").await;
+    user(&sim, "nobody").await;
+    give(&sim, &format!("/vms/{mine}"), &anna, VM_MANAGER).await;
+    for route in ROUTES {
+        let path = |vm: VmId| {
+            let segments = route.path.split('/').map(|segment| match segment {
+                "{vm}" => vm.to_string(),
+                _ if segment.starts_with('{') => UNKNOWN.to_owned(),
+                _ => segment.to_owned(),
+            });
+            segments.collect::<Vec<_>>().join("/").trim_end_matches('/').to_owned()
+        };
+        let method = route.method.as_str();
+        let root = if route.path.starts_with("/vms/{vm}/") { "<action/>" } else { "<nothing/>" };
+        let nobody = as_user(&sim, "nobody", method, &path(mine), &[], root).await.status;
+        let stranger = as_user(&sim, "anna", method, &path(other), &[], root).await.status;
+        match method {
+            "GET" => {
+                let wanted: &[u16] = if route.path.contains("{vm}") { &[404] } else { &[200, 400, 404] };
+                assert!(wanted.contains(&nobody), "{method} {}: {nobody}", route.path);
+                assert!(wanted.contains(&stranger), "{method} {}: {stranger}", route.path);
+            }
+            // What the body names is asked for when the body has been read.
+            _ if ["/vms", "/disks"].contains(&route.path) => {
+                assert!([400, 403].contains(&nobody) && [400, 403].contains(&stranger), "{}", route.path);
+            }
+            _ => {
+                assert!([403, 404].contains(&nobody), "{method} {}: {nobody}", route.path);
+                assert!([403, 404].contains(&stranger), "{method} {}: {stranger}", route.path);
+            }
+        }
+    }
+    let left = sim.get("/vms").await.is(200).each("vm", "@id");
+    assert_eq!(left.len(), 2, "nothing happened");
+}

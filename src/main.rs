@@ -4,8 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use vireo::cli::Cli;
 
-/// glibc keeps what a password hash took (19 MB) and what each thread once had; jemalloc gives it
-/// back, and serves half as many small requests more. See tests/bench/README.md for the figures.
+/// glibc kept the 19 MB of a password hash, jemalloc gave them back. See tests/bench/README.md.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -11,9 +11,16 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
-/// All domains in three calls, however many there are.
+/// libvirtd answers about 4096 domains at most in one call.
+const AT_ONCE: usize = 1024;
+
+/// All domains in a few calls, however many there are.
 pub fn all(connect: &Connect) -> Result<Vec<DomainSeen>> {
-    let records = raw::stats_of_all(connect, sys::VIR_DOMAIN_STATS_STATE, 0)?;
+    let domains = connect.list_all_domains(0)?;
+    let mut records = Vec::with_capacity(domains.len());
+    for some in domains.chunks(AT_ONCE) {
+        records.extend(raw::stats_of(some, sys::VIR_DOMAIN_STATS_STATE, 0)?);
+    }
     let saved = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
     let transient = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_TRANSIENT)?;
     let mut seen = Vec::with_capacity(records.len());

@@ -231,16 +231,6 @@ pub enum Value {
     Text(String),
 }
 
-/// Statistics of every domain that the flags choose.
-pub fn stats_of_all(connect: &Connect, groups: u32, flags: u32) -> Result<Vec<Record>> {
-    let mut records = ptr::null_mut();
-    // SAFETY: the connection lives as long as `connect`; libvirt allocates the list.
-    let count =
-        checked(unsafe { sys::virConnectGetAllDomainStats(connect.as_ptr(), groups, &mut records, flags) })?;
-    // SAFETY: the list is libvirt's own, of that many records.
-    Ok(unsafe { take_records(records, count) })
-}
-
 /// Statistics of these domains, all of one connection.
 pub fn stats_of(domains: &[Domain], groups: u32, flags: u32) -> Result<Vec<Record>> {
     let mut records = ptr::null_mut();

@@ -15,6 +15,10 @@ pub struct Options {
     pub tls: bool,
     /// Goes on without waiting for libvirt.
     pub degraded: bool,
+    /// Another build than this one.
+    pub program: Option<PathBuf>,
+    /// Wins over what tests set otherwise.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 pub struct Daemon {
@@ -91,9 +95,12 @@ impl Daemon {
     /// It sees the mounts of its host, so that whatever ends the host ends it, too.
     pub fn command(&self) -> Command {
         let keeper = std::fs::read_to_string(&self.keeper).unwrap();
+        let program = self.options.program.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_vireo")));
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", keeper.trim(), "--mount", "--", env!("CARGO_BIN_EXE_vireo"), "serve"])
+            .args(["--target", keeper.trim(), "--mount", "--"])
+            .arg(program)
+            .arg("serve")
             .env("PATH", format!("{}:{}", self.tools().display(), std::env::var("PATH").unwrap()))
             .env("VIREO_PATHS_STATE", &self.state)
             .env("VIREO_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
@@ -102,8 +109,14 @@ impl Daemon {
             .env("VIREO_GUESTS_BOOT_DIRS", guests().unwrap_or_default())
             .env("VIREO_GUESTS_HOTUNPLUG_TIMEOUT", "3")
             .env("VIREO_STATS_INTERVAL", "1")
-            .env("VIREO_ADMIN_PASSWORD", PASSWORD);
+            .env("VIREO_ADMIN_PASSWORD", PASSWORD)
+            .envs(self.options.environment.iter().cloned());
         command
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
     }
 
     pub fn restart(&mut self) {
@@ -162,7 +175,7 @@ impl Daemon {
         self.state.join("images").join(name)
     }
 
-    fn log_file(&self) -> PathBuf {
+    pub fn log_file(&self) -> PathBuf {
         self.keeper.with_file_name("vireo.log")
     }
 

@@ -35,7 +35,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    fn new(host: Host, options: &Options) -> Self {
+    pub fn new(host: Host, options: &Options) -> Self {
         Self { daemon: Daemon::start(&host, options), host }
     }
 

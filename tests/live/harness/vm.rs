@@ -17,7 +17,7 @@ pub enum Boots {
 }
 
 impl Boots {
-    fn document(self, name: &str, more: &str) -> String {
+    pub fn document(self, name: &str, more: &str) -> String {
         let folder = guests().unwrap_or_default();
         let file = |name: &str| folder.join(name).display().to_string();
         let (memory, system, accelerator) = match self {

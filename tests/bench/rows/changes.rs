@@ -1,0 +1,66 @@
+//! VMs made and removed, disks resized.
+
+use crate::bench::Bench;
+use crate::floor::{Floor, Pool, renamed};
+use crate::harness::{Boots, Disk};
+use crate::pairs::{Pairs, timed};
+use crate::table::Figure;
+use std::time::Duration;
+use virt::sys;
+
+/// P11
+pub fn row(bench: &mut Bench) -> Vec<Figure> {
+    let document = bench.floor.domain(bench.idle_vm()).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
+    let plain = bench.plain();
+    let floor = Floor::open(&plain.uri);
+    let pool = Pool::make(&floor, &plain.root.join("pool"));
+    let rounds = bench.arguments.rounds;
+    let (mut ours, mut libvirts) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for number in 0..rounds {
+        let asked = Boots::Halt.document(&format!("bench-made-{number}"), "");
+        let mut id = String::new();
+        ours[0].push(timed(|| id = bench.session.must("POST", "/vms", &asked).id()));
+        let asked = renamed(&document, &format!("bench-made-{number}"), &id);
+        let mut domain = None;
+        libvirts[0].push(timed(|| domain = Some(floor.define(&asked))));
+        ours[1].push(timed(|| drop(bench.session.must("DELETE", &format!("/vms/{id}"), ""))));
+        libvirts[1].push(timed(|| domain.unwrap().undefine().unwrap()));
+    }
+    let resized = resize(bench, &pool);
+    let [made, removed] = [0, 1].map(|at| Pairs::of(&ours[at], &libvirts[at]));
+    let figure = |what: &str, pairs: &Pairs| {
+        Figure::at_most("P11", format!("{what}, ratio"), "", pairs.ratio())
+            .limits(1.25, 1.0)
+            .beside(pairs.told())
+    };
+    vec![
+        figure("POST /vms to define", &made),
+        figure("DELETE a VM to undefine", &removed),
+        figure("PUT a disk's size to volume resize", &resized),
+    ]
+}
+
+fn resize(bench: &mut Bench, pool: &Pool) -> Pairs {
+    let vm = bench.session.must("POST", "/vms", &Boots::Halt.document("bench-resized", "")).id();
+    let disks = format!("/vms/{vm}/disks");
+    let disk = bench.session.must("POST", &disks, &Disk::document(1024, "virtio", "cow", "")).id();
+    let volume = pool.create("resized.qcow2", 1 << 30);
+    let size = |number: u64| (1 + number) << 30;
+    let (mut first, mut second) = (0, 0);
+    let session = &mut bench.session;
+    let ours = || -> Duration {
+        first += 1;
+        let asked = format!("<disk><provisioned_size>{}</provisioned_size></disk>", size(first));
+        timed(|| drop(session.must("PUT", &format!("{disks}/{disk}"), &asked)))
+    };
+    let libvirts = || {
+        second += 1;
+        timed(|| {
+            volume.resize(size(second), 0).unwrap();
+        })
+    };
+    let pairs = Pairs::run(bench.arguments.rounds, 1, ours, libvirts);
+    bench.session.must("DELETE", &format!("/vms/{vm}"), "");
+    volume.delete(0).unwrap();
+    pairs
+}

@@ -1,0 +1,28 @@
+//! A VM's twin: a domain of the same document, with copies of its images, on a host that no daemon
+//! watches.
+
+use crate::bench::Bench;
+use crate::floor::Floor;
+use vireo::xml::parse;
+use virt::domain::Domain;
+use virt::sys;
+
+/// The domain, and the devices of its disks.
+pub fn define(bench: &mut Bench, vm: &str) -> (Domain, Vec<String>) {
+    let document = bench.floor.domain(vm).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
+    let mut document = parse(document.as_bytes()).unwrap();
+    let plain = bench.plain();
+    let devices = document.first_mut("devices").unwrap();
+    let is_disk = |name: &str, device: Option<&str>| name == "disk" && device == Some("disk");
+    let mut disks = Vec::new();
+    for disk in devices.elements_mut().filter(|device| is_disk(&device.name, device.get("device"))) {
+        let image = plain.root.join(format!("{vm}-{}.qcow2", disks.len()));
+        let source = disk.first_mut("source").unwrap();
+        std::fs::copy(source.get("file").unwrap(), &image).unwrap();
+        source.set("file", image.display());
+        // libvirt takes no boot order of a device once none is left in the definition.
+        disk.remove("boot");
+        disks.push(disk.to_string());
+    }
+    (Floor::open(&plain.uri).define(&document.to_string()), disks)
+}

@@ -60,6 +60,6 @@ fn rendered(
         disks: &disks,
         nics: &nics,
     });
-    let configuration = Configuration { r#type: Some("ovf".into()), data: Some(data), ..Default::default() };
+    let configuration = Configuration { r#type: Some("ovf".into()), data: Some(data) };
     Initialization { configuration: Some(configuration), ..Default::default() }
 }

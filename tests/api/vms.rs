@@ -22,7 +22,9 @@ async fn a_vm_in_full() {
     golden("vm.xml", &masked(&without_ovf(&shown.body), &ids));
     let listed = sim.send("GET", "/vms", &full, "").await.is(200).xml();
     let [mut listed, mut shown] = [listed.first("vm").unwrap().clone(), shown.xml()];
-    [&mut listed, &mut shown].map(|vm| vm.remove("initialization"));
+    for vm in [&mut listed, &mut shown] {
+        vm.remove("initialization");
+    }
     assert_eq!(listed, shown);
     let json = sim.send("GET", &format!("/vms/{id}"), &[("accept", "application/json")], "").await.json();
     assert_eq!(json["memory"], 536_870_912);

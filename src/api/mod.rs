@@ -49,6 +49,7 @@ mod nics;
 mod numa_nodes;
 mod objects;
 mod operating_systems;
+mod ovf;
 mod pages;
 pub mod path;
 mod permissions;

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::fault::Fault;
 use super::links;
+use super::ovf;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::engine::NewSnapshot;
@@ -16,9 +17,15 @@ use uuid::Uuid;
 
 const ITEM: &str = "/vms/{vm}/snapshots/{snapshot}";
 
-fn document(app: &App, snapshot: &Snapshot, previous: Option<SnapshotId>) -> Result<types::Snapshot, Fault> {
+fn document(
+    app: &App,
+    snapshot: &Snapshot,
+    previous: Option<SnapshotId>,
+    all_content: bool,
+) -> Result<types::Snapshot, Fault> {
     let row = app.engine.vm(snapshot.vm)?.vm;
     let mut document = convert::snapshot(snapshot, &row, previous);
+    document.initialization = all_content.then(|| ovf::of_snapshot(app, &row, snapshot));
     let href = document.href.clone().unwrap_or_default();
     document.actions = links::actions(ITEM, &href);
     document.link.extend(links::collections(ITEM, &href));
@@ -26,21 +33,24 @@ fn document(app: &App, snapshot: &Snapshot, previous: Option<SnapshotId>) -> Res
 }
 
 /// All of the VM's: the active one first, then the newest.
-fn documents(app: &App, vm: VmId) -> Result<Vec<types::Snapshot>, Fault> {
+fn documents(app: &App, vm: VmId, all_content: bool) -> Result<Vec<types::Snapshot>, Fault> {
     let kept = app.engine.snapshots(vm)?;
-    let row = app.engine.vm(vm)?.vm;
+    let view = app.engine.vm(vm)?;
     let busy = kept.iter().any(|snapshot| snapshot.status == SnapshotStatus::Locked);
-    let mut all = vec![convert::active_snapshot(&row, kept.last().map(|snapshot| snapshot.id), busy)];
+    let mut active = convert::active_snapshot(&view.vm, kept.last().map(|snapshot| snapshot.id), busy);
+    active.initialization = if all_content { ovf::of_vm(app, &view) } else { None };
+    let mut all = vec![active];
     for (index, snapshot) in kept.iter().enumerate().rev() {
         let previous = index.checked_sub(1).map(|index| kept[index].id);
-        all.push(document(app, snapshot, previous)?);
+        all.push(document(app, snapshot, previous, all_content)?);
     }
     Ok(all)
 }
 
-fn shown(app: &App, vm: VmId, id: SnapshotId) -> Result<types::Snapshot, Fault> {
+fn shown(app: &App, vm: VmId, id: SnapshotId, all_content: bool) -> Result<types::Snapshot, Fault> {
     let name = id.to_string();
-    let found = documents(app, vm)?.into_iter().find(|document| document.id.as_deref() == Some(&name));
+    let found =
+        documents(app, vm, all_content)?.into_iter().find(|document| document.id.as_deref() == Some(&name));
     Ok(found.ok_or_else(|| Error::not_found(id))?)
 }
 
@@ -56,14 +66,14 @@ fn kept(app: &App, request: &Request) -> Result<Option<Snapshot>, Fault> {
 
 /// `GET /vms/{vm}/snapshots`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let mut snapshot = documents(&app, request.id("vm")?)?;
+    let mut snapshot = documents(&app, request.id("vm")?, request.all_content)?;
     snapshot.truncate(request.max.unwrap_or(usize::MAX));
     Ok(Reply::ok(types::Snapshots { snapshot, ..Default::default() }))
 }
 
 /// `GET /vms/{vm}/snapshots/{snapshot}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(shown(&app, request.id("vm")?, request.id("snapshot")?)?))
+    Ok(Reply::ok(shown(&app, request.id("vm")?, request.id("snapshot")?, request.all_content)?))
 }
 
 /// `POST /vms/{vm}/snapshots`
@@ -81,9 +91,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let (id, job) = (started.value, started.job);
     if request.expect_created {
         started.finished().await?;
-        return Ok(Reply::created(shown(&app, vm, id)?));
+        return Ok(Reply::created(shown(&app, vm, id, true)?));
     }
-    let mut document = shown(&app, vm, id)?;
+    let mut document = shown(&app, vm, id, true)?;
     let href = document.href.clone().unwrap_or_default();
     document.creation_status = Some("pending".into());
     document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));

@@ -9,7 +9,7 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{disks, nics, statistics, tags};
+use super::{disks, nics, ovf, statistics, tags};
 use crate::engine::{NewVm, VmView};
 use crate::error::Error;
 use crate::model::*;
@@ -82,14 +82,19 @@ pub enum Rendering {
 fn rendered(app: &App, id: VmId, request: &Request, place: Rendering) -> Result<Bytes, Fault> {
     let render = || -> Result<Vec<u8>, Fault> {
         let view = app.engine.vm(id)?;
-        let document = document(app, &view, request, request.all_content);
+        let mut document = document(app, &view, request, request.all_content);
+        if request.all_content {
+            document.initialization = ovf::of_vm(app, &view);
+        }
         let document = detailed(app, id, request, document)?;
         Ok(match place {
             Rendering::Alone => write(&document, request.format, request.version),
             Rendering::InList => write_item(&document, request.format, request.version),
         })
     };
-    if has_details(request) || request.next_run {
+    // What images take changes without a word: who asks for one VM's OVF gets the present one.
+    let ovf = request.all_content && place == Rendering::Alone;
+    if has_details(request) || request.next_run || ovf {
         return render().map(Bytes::from);
     }
     let stamp = app.engine.inventory.stamp(id);

@@ -105,6 +105,9 @@ impl Engine {
                 | Change::Nic(Nic { vm, .. })
                 | Change::DropNic { vm, .. } => self.inventory.touch(*vm),
                 Change::Snapshot(snapshot) => self.inventory.touch(snapshot.vm),
+                Change::Disk(disk) => {
+                    self.world().attachments_of(disk.id).for_each(|on| self.inventory.touch(on.vm));
+                }
                 Change::DropVm(id) => self.inventory.forget(*id),
                 _ => {}
             }

@@ -13,6 +13,7 @@ pub mod convert;
 mod de;
 mod json;
 mod mandatory;
+pub mod ovf;
 mod scalar;
 mod ser;
 mod tree;

@@ -41,7 +41,7 @@ impl Scene {
         let mut world = Vec::new();
         for path in paths {
             let got = self.sim.send("GET", &path, &[("all-content", "true")], "").await.is(200);
-            world.push((path, got.body));
+            world.push((path, without_ovf(&got.body)));
         }
         world
     }

@@ -306,6 +306,17 @@ fn masked(text: &str, ids: &[(&str, String)]) -> String {
 
 /// Compares an answer with the one kept in `tests/api/golden`; `VIREO_REGENERATE=1` keeps it anew.
 #[track_caller]
+/// A document without its OVF, which tells the moment when it was made.
+fn without_ovf(body: &str) -> String {
+    const END: &str = "</initialization>";
+    let mut body = body.to_owned();
+    while let (Some(start), Some(end)) = (body.find("<initialization>"), body.find(END)) {
+        let start = body[..start].trim_end().len();
+        body.replace_range(start..end + END.len(), "");
+    }
+    body
+}
+
 fn golden(name: &str, got: &str) {
     let file = format!("{}/tests/api/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("VIREO_REGENERATE").is_some() {

@@ -137,3 +137,36 @@ async fn refusals() {
     assert_eq!(sim.post(&format!("{path}/{id}/restore"), "<action/>").await.status, 409);
     assert_eq!(sim.get(&format!("{path}/{id}")).await.at("snapshot_status"), "ok");
 }
+
+#[tokio::test]
+async fn who_asks_for_all_content_gets_ovf() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    sim.post(&format!("/vms/{vm}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    let id = sim.take(vm, "").await;
+    sim.put(&format!("/vms/{vm}"), "<vm><description>later</description></vm>").await.is(200);
+    let (list, one) = (format!("/vms/{vm}/snapshots"), format!("/vms/{vm}/snapshots/{id}"));
+    let data = "initialization/configuration/data";
+    for (path, at) in [
+        (list.clone(), format!("snapshot/{data}")),
+        (one.clone(), data.to_owned()),
+        ("/vms".to_owned(), format!("vm/{data}")),
+        (format!("/vms/{vm}"), data.to_owned()),
+    ] {
+        assert!(!sim.get(&path).await.is(200).body.contains("ovf:Envelope"), "{path}");
+        let reply = sim.send("GET", &path, &[("all-content", "True")], "").await.is(200);
+        let ovf = vireo::xml::parse(reply.at(&at).as_bytes()).unwrap();
+        let said = |name: &str| ovf.first("Content").unwrap().first(name).map(|it| it.content());
+        assert_eq!(said("Name").as_deref(), Some("a"), "{path}");
+        assert_eq!(said("Description").is_some(), path != one, "{path}");
+        let references = ovf.first("References").unwrap();
+        assert_eq!((references.all("File").count(), references.all("Nic").count()), (1, 1), "{path}");
+    }
+    let headers = [("all-content", "true"), ("accept", "application/json")];
+    let json = sim.send("GET", &one, &headers, "").await.is(200);
+    let json: serde_json::Value = serde_json::from_str(&json.body).unwrap();
+    let configuration = &json["initialization"]["configuration"];
+    assert_eq!(configuration["type"], "ovf");
+    assert!(configuration["data"].as_str().unwrap().starts_with("<?xml"));
+}

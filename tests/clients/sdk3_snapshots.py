@@ -59,6 +59,9 @@ def main():
     first = taken(vm, "before the change")
     check(first.persist_memorystate is False, "no memory was asked for")
     check(len(first.disks.list()) == 1 and first.vm.name == NAME, "the configuration is kept")
+    ovf = vm.snapshots.get(id=first.id, all_content=True).initialization.configuration
+    check(ovf.type_ == "ovf" and "<Name>%s</Name>" % NAME in ovf.data, "the snapshot is there as OVF")
+    check(first.disks.list()[0].image_id in ovf.data, "the OVF names the image")
     vm = api.vms.get(NAME)
     vm.description = "changed"
     vm.update()

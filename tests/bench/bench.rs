@@ -153,7 +153,8 @@ impl Bench {
 
 /// What the daemon has in memory, in MB.
 pub fn rss(daemon: &Daemon) -> f64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.id())).unwrap();
+    let process = daemon.process.as_ref().unwrap().id();
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
     let line = rollup.lines().find(|line| line.starts_with("Rss:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

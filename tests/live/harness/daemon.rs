@@ -28,7 +28,7 @@ pub struct Daemon {
     /// How to start it: the namespace of the host, and the environment.
     host_uri: String,
     keeper: PathBuf,
-    process: Option<Child>,
+    pub process: Option<Child>,
     told: AtomicBool,
 }
 
@@ -112,11 +112,6 @@ impl Daemon {
             .env("VIREO_ADMIN_PASSWORD", PASSWORD)
             .envs(self.options.environment.iter().cloned());
         command
-    }
-
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.process.as_ref().unwrap().id()
     }
 
     pub fn restart(&mut self) {

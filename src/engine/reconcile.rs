@@ -6,6 +6,7 @@ use super::world::{Change, Intent, Operation};
 use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -55,19 +56,26 @@ impl Engine {
     }
 
     /// Ends what was left undone, side by side: one guest that takes its time holds nobody up.
-    pub(super) async fn reconcile(self: &Arc<Self>, open: Vec<(Intent, Guard)>) {
-        let mut ends = tokio::task::JoinSet::new();
-        for (intent, guard) in open {
-            let engine = self.clone();
-            ends.spawn(async move {
-                let _guard = guard;
-                tracing::info!(operation = ?intent.operation, "finishing what was left undone");
-                if let Err(why) = engine.finish_or_undo(&intent).await {
-                    tracing::error!(operation = ?intent.operation, "reconcile failed: {why}");
-                }
-            });
+    pub(super) async fn reconcile(self: &Arc<Self>, mut open: Vec<(Intent, Guard)>) {
+        let mut met = BTreeSet::new();
+        while !open.is_empty() {
+            met.extend(open.iter().map(|(intent, _)| intent.id));
+            let mut ends = tokio::task::JoinSet::new();
+            for (intent, guard) in open {
+                let engine = self.clone();
+                ends.spawn(async move {
+                    let _guard = guard;
+                    tracing::info!(operation = ?intent.operation, "finishing what was left undone");
+                    if let Err(why) = engine.finish_or_undo(&intent).await {
+                        tracing::error!(operation = ?intent.operation, "reconcile failed: {why}");
+                    }
+                });
+            }
+            ends.join_all().await;
+            // One's end may be another's beginning: a restore ends the preview that it is.
+            open = self.hold_open_intents();
+            open.retain(|(intent, _)| !met.contains(&intent.id));
         }
-        ends.join_all().await;
         self.follow_the_world().await;
     }
 

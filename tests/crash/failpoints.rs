@@ -2,7 +2,7 @@
 //!
 //! `VIREO_FAILPOINT_RUNS` says how often it dies at each (1; the full count is 3).
 
-use super::place::{MIB, items};
+use super::place::{MIB, items, prompt};
 use super::place::{Place, act, attempt, create_disk, create_vm, disk_document, start, vm_document};
 use crate::live::harness::Client;
 use std::process::Child;
@@ -441,7 +441,7 @@ fn running(client: &Client, name: &str) -> Things {
 fn every_failpoint() {
     let Some(mut place) = Place::new() else { return };
     let runs = std::env::var("VIREO_FAILPOINT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut slowest = Duration::ZERO;
+    let mut times = Vec::new();
     for run in 0..runs {
         for point in failpoint::ALL {
             let operation = point.split('.').next().unwrap();
@@ -459,7 +459,7 @@ fn every_failpoint() {
             if operation == "undo" {
                 std::fs::remove_file(&no_images).unwrap();
             }
-            slowest = slowest.max(place.recovered());
+            times.push(place.recovered());
             if operation == "remove_vm" {
                 let left = items(&place.client().get("/disks").is(200), "disk");
                 let left = things.disks.iter().filter(|disk| left.contains_key(*disk)).count();
@@ -468,6 +468,7 @@ fn every_failpoint() {
             clean(&place, &things);
         }
     }
+    let slowest = prompt(times);
     println!("{runs} x {} failpoints, whole again after {slowest:?} at most", failpoint::ALL.len());
 }
 

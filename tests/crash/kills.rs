@@ -3,7 +3,7 @@
 //! `VIREO_KILLS` says how often (20; the full count is 500), `VIREO_SEED` with which numbers; half
 //! of the kills come at the same moments each time, half at new ones.
 
-use super::place::{MIB, Place, attempt, disk_document, items, vm_document};
+use super::place::{MIB, Place, attempt, disk_document, items, prompt, vm_document};
 use crate::live::harness::Client;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,7 +207,7 @@ fn kills_under_load() {
             loads.iter_mut().for_each(Load::clean);
         }
     }
-    times.sort();
+    let slowest = prompt(times);
     let done: u32 = loads.iter().map(|load| load.done).sum();
-    println!("{kills} kills among {done} changes; whole again after {:?} at most", times.last());
+    println!("{kills} kills among {done} changes; whole again after {slowest:?} at most");
 }

@@ -13,8 +13,10 @@ use vireo::model::{DiskFormat, DiskId, DiskStatus, Snapshot, SnapshotStatus, Sto
 use vireo::store::Sqlite;
 use vireo::xml::Element;
 
-/// A restarted daemon has put everything right within this time.
+/// A restarted daemon has put everything right within this time, 99 times of 100.
 const CONSISTENT: Duration = Duration::from_secs(2);
+/// What is not right by then stays wrong.
+const PATIENCE: Duration = Duration::from_secs(10);
 const EXPECT: &[&str] = &["Expect: 201-created"];
 pub const MIB: u64 = 1 << 20;
 
@@ -22,6 +24,14 @@ pub struct Place {
     pub lab: Lab,
     /// A VM that runs through everything, and its QEMU.
     bystander: (String, String),
+}
+
+/// One in a hundred restarts may take longer than it must; tells the longest.
+pub fn prompt(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    let late = times.iter().filter(|time| **time >= CONSISTENT).count();
+    assert!(late <= times.len().div_ceil(100), "{late} of {} were not whole in time: {times:?}", times.len());
+    times.pop().unwrap_or_default()
 }
 
 impl Place {
@@ -56,7 +66,7 @@ impl Place {
             if wrong.is_empty() {
                 return now;
             }
-            assert!(now < CONSISTENT, "after {now:?}: {wrong:#?}");
+            assert!(now < PATIENCE, "after {now:?}: {wrong:#?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -4,7 +4,7 @@
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Intent, Operation};
 use super::{Engine, failpoint, locks, merge};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +13,10 @@ use tokio::time::Instant;
 
 /// How long a client waits for what the engine does by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// An undo that a guest does not answer is tried again so often, after such a pause.
+const RETRIES: u32 = 5;
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Takes all of the entities or none. An operation whose end is still owed comes first.
@@ -102,7 +106,7 @@ impl Engine {
                 tracing::warn!("an operation could not be finished and is undone: {why}");
                 failpoint::hit("undo.begun");
                 failure = Some(why);
-                self.undo(&intent.operation).await
+                self.insist_on_undo(&intent.operation).await
             }
         };
         match ended {
@@ -115,6 +119,17 @@ impl Engine {
                 Err(why)
             }
         }
+    }
+
+    /// A guest that just came back from a pause may need a moment before it answers.
+    async fn insist_on_undo(&self, operation: &Operation) -> Result<Vec<Change>> {
+        for _ in 0..RETRIES {
+            match self.undo(operation).await {
+                Err(why) if why.said == NOT_RESPONDING => tokio::time::sleep(RETRY).await,
+                ended => return ended,
+            }
+        }
+        self.undo(operation).await
     }
 
     /// Asks for every step again; gives the rows of the end.

@@ -70,6 +70,7 @@ mod snapshots;
 mod statistics;
 mod storage_domains;
 mod tags;
+mod template_parts;
 mod templates;
 mod users;
 mod vm_actions;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 const ITEM: &str = "/templates/{template}";
 
-fn document(template: &Template, all_content: bool) -> types::Template {
-    let document = convert::template(template, all_content);
+fn document(template: &Template) -> types::Template {
+    let document = convert::template(template);
     let href = document.href.clone().unwrap_or_default();
     types::Template {
         actions: links::actions(ITEM, &href),
@@ -62,13 +62,13 @@ impl Searched for Template {
 /// `GET /templates`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let found = search::select(&app, &request, app.engine.templates())?;
-    let template = found.iter().map(|it| document(it, request.all_content)).collect();
+    let template = found.iter().map(|it| document(it)).collect();
     Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
 
 /// `GET /templates/{template}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(document(&addressed(&app, &request)?, true)))
+    Ok(Reply::ok(document(&addressed(&app, &request)?)))
 }
 
 /// `POST /templates`
@@ -115,9 +115,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let (id, job) = (started.value, started.job);
     if request.expect_created {
         started.finished().await?;
-        return Ok(Reply::created(document(&app.engine.template(id)?, true)));
+        return Ok(Reply::created(document(&app.engine.template(id)?)));
     }
-    let mut document = document(&app.engine.template(id)?, true);
+    let mut document = document(&app.engine.template(id)?);
     let href = document.href.clone().unwrap_or_default();
     document.creation_status = Some("pending".into());
     document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
@@ -136,7 +136,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
         lookup::cpu_profile(&app, spec.cpu_profile)
     };
     app.engine.update_template(id, version_name, change).await?;
-    Ok(Reply::ok(document(&app.engine.template(id)?, true)))
+    Ok(Reply::ok(document(&app.engine.template(id)?)))
 }
 
 /// `DELETE /templates/{template}`

@@ -175,6 +175,9 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_vm.intended");
+        if !images.is_empty() {
+            self.inventory.set_phase(id, Some(Phase::Making));
+        }
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;

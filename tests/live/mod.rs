@@ -18,3 +18,4 @@ mod numa;
 mod power;
 mod snapshots;
 mod stock;
+mod templates;

@@ -22,7 +22,7 @@ macro_rules! shared {
 }
 
 /// The template as a document; links and actions are the caller's.
-pub fn template(it: &Template, all_content: bool) -> types::Template {
+pub fn template(it: &Template) -> types::Template {
     let row = Vm {
         id: VmId(it.id.0),
         cluster: it.cluster.unwrap_or(ClusterId(it.id.0)),
@@ -35,7 +35,7 @@ pub fn template(it: &Template, all_content: bool) -> types::Template {
         stopped: None,
         machine: None,
     };
-    let machine = vm(&row, &it.spec, &RunState::default(), all_content);
+    let machine = vm(&row, &it.spec, &RunState::default(), true);
     let version = types::TemplateVersion {
         base_template: Some(reference("templates", it.base)),
         version_number: i32::try_from(it.version).ok(),

@@ -23,6 +23,7 @@ mod journal;
 mod labels;
 mod lane;
 mod locks;
+mod media;
 mod merge;
 mod mirrors;
 mod networks;

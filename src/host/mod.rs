@@ -7,6 +7,7 @@ mod files;
 mod folders;
 mod images;
 mod lock;
+mod media;
 mod mirror;
 pub mod numa;
 pub mod pki;

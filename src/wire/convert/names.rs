@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity, SnapshotKind,
     SnapshotStatus, StepKind, StorageKind, StorageStatus,
 };
 
@@ -60,6 +60,7 @@ names! {
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";
     BootProtocol, "BootProtocol":
         BootProtocol::Dhcp = "dhcp", BootProtocol::None = "none", BootProtocol::Static = "static";
+    PayloadKind, "VmDeviceType": PayloadKind::Cdrom = "cdrom", PayloadKind::Floppy = "floppy";
     VmKind, "VmType": VmKind::Desktop = "desktop", VmKind::Server = "server";
     CpuMode, "CpuMode":
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";

@@ -58,8 +58,9 @@ fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn run<'a>(program: &str, args: impl Iterator<Item = &'a OsStr>) -> Result<()> {
-    command::run(Path::new(program), args, DEADLINE)
-        .map_err(|why| Error::host("A medium with files for the guest cannot be made on the host.").because(why))
+    command::run(Path::new(program), args, DEADLINE).map_err(|why| {
+        Error::host("A medium with files for the guest cannot be made on the host.").because(why)
+    })
 }
 
 fn failed(why: io::Error) -> Error {

@@ -99,7 +99,11 @@ mod tests {
 
     fn payload(name: &str) -> Payload {
         let content = Secret("x".into());
-        Payload { kind: PayloadKind::Cdrom, volume: None, files: vec![GuestFile { name: name.into(), content }] }
+        Payload {
+            kind: PayloadKind::Cdrom,
+            volume: None,
+            files: vec![GuestFile { name: name.into(), content }],
+        }
     }
 
     #[test]

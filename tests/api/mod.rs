@@ -9,6 +9,7 @@ mod crawl;
 mod disks;
 mod guests;
 mod history;
+mod initialization;
 mod networks;
 mod nics;
 mod numa;

@@ -2,9 +2,9 @@
 
 use super::{Named, named};
 use crate::error::{Error, Kind, Result};
+use crate::model::BootProtocol;
 use crate::model::initialization::{GuestNic, Initialization};
 use crate::model::payload::{GuestFile, Payload, Secret};
-use crate::model::BootProtocol;
 use crate::wire::types::{self, CloudInit};
 
 /// What stands for a password that is set.
@@ -127,9 +127,10 @@ fn guest_files(files: &types::Files) -> Result<Vec<GuestFile>> {
 /// The media that a document asks for.
 pub fn payloads(given: &types::Payloads) -> Result<Vec<Payload>> {
     let payloads = given.payload.iter().map(|payload| {
-        let kind = payload.r#type.as_deref().ok_or_else(|| {
-            Error::new(Kind::Incomplete, "Payload [type] required for payloads")
-        })?;
+        let kind = payload
+            .r#type
+            .as_deref()
+            .ok_or_else(|| Error::new(Kind::Incomplete, "Payload [type] required for payloads"))?;
         Ok(Payload {
             kind: named(kind)?,
             volume: payload.volume_id.clone().filter(|volume| !volume.is_empty()),

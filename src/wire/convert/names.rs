@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity, SnapshotKind,
-    SnapshotStatus, StepKind, StorageKind, StorageStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity,
+    SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus,
 };
 
 /// A value that the API knows by a name.

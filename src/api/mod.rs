@@ -62,6 +62,7 @@ pub mod request;
 mod roles;
 pub mod routes;
 mod rows;
+mod rsdl;
 mod search;
 pub mod server;
 pub mod service;

@@ -9,14 +9,18 @@ use crate::model::{DiskInterface, PayloadKind};
 use crate::xml::Element;
 
 const ALIAS: &str = "ua-made-";
+const WRITES: &[&str] = &["driver", "source", "backingStore", "target", "readonly", "boot", "alias"];
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    domain.ensure("devices").retain(|device| !alias(device).is_some_and(|name| name.starts_with(ALIAS)));
+    let planned: Vec<String> = (0..plan.media.len()).map(|index| format!("{ALIAS}{index}")).collect();
+    domain.ensure("devices").retain(|device| {
+        alias(device).is_none_or(|name| !name.starts_with(ALIAS) || planned.iter().any(|it| it == name))
+    });
     let mut used: Vec<String> = plan.disks.iter().map(|disk| disk.attachment.target.clone()).collect();
     for (index, medium) in plan.media.iter().enumerate() {
         let device = device(plan, medium, index, &mut used)?;
-        // No such device is there: it comes behind the others.
-        put(domain, |_| false, &[], Some(device));
+        let name = planned[index].as_str();
+        put(domain, |old| old.name == "disk" && alias(old) == Some(name), WRITES, Some(device));
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ fn with_content(path: &str, body: &str) -> String {
     }
 }
 
-fn validate(pages: &[(String, Got)]) {
+pub fn validate(pages: &[(String, Got)]) {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     for (number, (path, got)) in pages.iter().enumerate() {

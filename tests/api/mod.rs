@@ -13,6 +13,7 @@ mod initialization;
 mod networks;
 mod nics;
 mod numa;
+mod operations;
 mod places;
 mod snapshots;
 mod statistics;

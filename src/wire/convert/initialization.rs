@@ -196,7 +196,7 @@ pub fn shown_payloads(payloads: &[Payload]) -> types::Payloads {
         files: Some(shown_files(&payload.files)),
         volume_id: payload.volume.clone(),
     };
-    types::Payloads { payload: payloads.iter().map(payload).collect(), ..Default::default() }
+    types::Payloads { payload: payloads.iter().map(payload).collect() }
 }
 
 /// An empty text unsets.

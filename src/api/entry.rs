@@ -43,6 +43,11 @@ const COLLECTIONS: &[(&str, bool)] = &[
     ("permissions", false),
     ("macpools", false),
     ("operatingsystems", false),
+    ("externalhostproviders", false),
+    ("openstackimageproviders", false),
+    ("openstackvolumeproviders", false),
+    ("openstacknetworkproviders", false),
+    ("katelloerrata", false),
 ];
 
 /// The documents of version 3, as its reference describes them.

@@ -54,7 +54,7 @@ pub use disks::{DiskChange, NewDisk};
 pub use first_world::MANAGEMENT;
 pub use labels::TagChange;
 pub use nics::NicChange;
-pub use places::{Space, StorageFile};
+pub use places::{PlaceChange, Space, StorageFile};
 pub use reports::NewEvent;
 pub use snapshots::NewSnapshot;
 pub use storage_domains::NewStorageDomain;

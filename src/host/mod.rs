@@ -9,6 +9,7 @@ mod images;
 mod lock;
 mod media;
 mod mirror;
+pub mod nics;
 pub mod numa;
 pub mod pki;
 mod qcow2;

@@ -147,7 +147,7 @@ async fn an_iso_domain_has_files_and_no_disks() {
     sim.get(&format!("{iso}/disks")).await.is(404);
     let document = sim.get(&iso).await.is(200);
     let links = document.xml().all("link").filter_map(|link| link.value("@rel")).collect::<Vec<_>>();
-    assert_eq!(links, ["diskprofiles", "files", "permissions"]);
+    assert_eq!(links, ["diskprofiles", "files", "permissions", "storageconnections"]);
 }
 
 #[tokio::test]

@@ -267,6 +267,7 @@ fn prepare_folders(config: &Config) -> Result<()> {
     };
     let made = make(state, 0o711)
         .and_then(|()| make(&state.join("images"), 0o711))
+        .and_then(|()| make(&state.join("payloads"), 0o711))
         .and_then(|()| make(&state.join("isos"), 0o755))
         .and_then(|()| make(&state.join("boot"), 0o755))
         .and_then(|()| private_folder(&state.join("pki")));

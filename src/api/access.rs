@@ -86,6 +86,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] => Need::On(ObjectKind::Cluster, 403),
         ["clusters", _, ..] => Need::On(ObjectKind::Cluster, 401),
+        ["datacenters", _, "clusters", _] => Need::On(ObjectKind::Cluster, 401),
         ["datacenters", _, "networks"] => Need::On(ObjectKind::DataCenter, 704),
         ["datacenters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Network, 705),
         ["datacenters", _, "networks", _] => Need::On(ObjectKind::Network, 703),

@@ -5,7 +5,8 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{cpus, links, networks, profiles, rows};
+use super::{cpus, links, lookup, networks, profiles, rows, scheduling_policies};
+use crate::engine::PlaceChange;
 use crate::error::Error;
 use crate::model::{Cluster, NetworkId, Object};
 use crate::wire::convert;
@@ -22,6 +23,12 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
         actions: links::actions(ITEM, &href),
         link: links::collections(ITEM, &href),
         cpu: Some(cpus::best(app)),
+        scheduling_policy: Some(types::SchedulingPolicy {
+            href: Some(links::href("/schedulingpolicies/{policy}", &[&scheduling_policies::NONE])),
+            id: Some(scheduling_policies::NONE.to_string()),
+            policy: Some("none".into()),
+            ..Default::default()
+        }),
         ..document
     }
 }
@@ -75,6 +82,15 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
 /// `GET /clusters/{cluster}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     one(&app, &request, |_| true)
+}
+
+/// `PUT /clusters/{cluster}`: its name and description; what else there is, its host decides.
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?.id;
+    let asked: types::Cluster = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine.update_cluster(id, PlaceChange { name: asked.name, description: asked.description }).await?;
+    Ok(Reply::ok(document(&app, &named(&app, &request)?)))
 }
 
 fn networks_of(app: &App, cluster: &Cluster) -> BTreeSet<NetworkId> {

@@ -4,7 +4,8 @@ use super::app::App;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
-use super::{clusters, links, networks, rows, storage_domains};
+use super::{clusters, links, lookup, mac_pools, networks, rows, storage_domains};
+use crate::engine::PlaceChange;
 use crate::model::{DataCenter, DataCenterId, Object};
 use crate::wire::{convert, filled, require, types};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ fn document(app: &App, row: &DataCenter) -> types::DataCenter {
         actions: links::actions(ITEM, &href),
         link: links::collections(ITEM, &href),
         status: Some(status(app).into()),
+        mac_pool: Some(convert::reference("macpools", mac_pools::POOL)),
         ..document
     }
 }
@@ -75,6 +77,18 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
 
 /// `GET /datacenters/{data_center}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
+    Ok(Reply::ok(document(&app, &row)))
+}
+
+/// `PUT /datacenters/{data_center}`: its name and description; what else there is, its host decides.
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id = named(&app, &request)?;
+    let asked: types::DataCenter = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    app.engine
+        .update_data_center(id, PlaceChange { name: asked.name, description: asked.description })
+        .await?;
     let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
     Ok(Reply::ok(document(&app, &row)))
 }

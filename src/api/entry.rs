@@ -1,15 +1,15 @@
 //! The entry point: what this is and where everything is.
 
 use super::app::App;
-use super::fault::Fault;
 use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
+use super::rsdl;
 use crate::model::BLANK;
 use crate::wire::types::{
     Api, ApiSummary, ApiSummaryItem, Link, ProductInfo, Ref, SpecialObjects, VersionNumber,
 };
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use std::sync::Arc;
 
 /// The collections in the order in which clients know them, and whether they can be searched.
@@ -43,6 +43,11 @@ const COLLECTIONS: &[(&str, bool)] = &[
     ("permissions", false),
     ("macpools", false),
     ("operatingsystems", false),
+    ("externalhostproviders", false),
+    ("openstackimageproviders", false),
+    ("openstackvolumeproviders", false),
+    ("openstacknetworkproviders", false),
+    ("katelloerrata", false),
 ];
 
 /// The documents of version 3, as its reference describes them.
@@ -58,7 +63,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
         );
     }
     if request.query.get("rsdl").is_some() {
-        return Err(Fault::http(StatusCode::NOT_FOUND, "There is no description of the API."));
+        return Ok(Reply::ok(rsdl::describe()));
     }
     let links = collections();
     let origin = request.origin.as_deref().unwrap_or_default();
@@ -79,6 +84,11 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
         Ok(value) => reply.with(header::LINK, value),
         Err(_) => reply,
     })
+}
+
+/// Whether a top-level collection can be searched.
+pub fn is_searched(path: &str) -> bool {
+    COLLECTIONS.iter().any(|(name, searched)| *searched && path.strip_prefix('/') == Some(*name))
 }
 
 /// A link to each collection that there is, followed by one to its search.

@@ -10,7 +10,7 @@ use super::request::Request;
 use crate::engine::RoleChange;
 use crate::error::{Error, Result};
 use crate::model::roles::{self, SUPER_USER};
-use crate::model::{Role, RoleId};
+use crate::model::{Object, Role, RoleId};
 use crate::wire::convert;
 use crate::wire::types::{self, Action, Permit, Permits};
 use crate::wire::{filled, require};
@@ -95,6 +95,28 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     request.optional::<Action>().await?;
     app.engine.remove_role(id).await?;
     Ok(Reply::no_content())
+}
+
+/// The roles that the user of the path has on everything.
+fn of_user(app: &App, request: &Request) -> Result<Vec<Role>, Fault> {
+    let world = app.engine.world();
+    let user = super::rows::one(&world.users, request, "user")?;
+    let own = world.permissions.values().filter(|it| it.holder == user.id.0 && it.on() == Object::SYSTEM);
+    Ok(own.filter_map(|it| world.role(it.role).cloned()).collect())
+}
+
+/// `GET /users/{user}/roles`
+pub async fn list_of_user(app: Arc<App>, request: Request) -> Answer {
+    let all = of_user(&app, &request)?;
+    let role = all.iter().take(request.max.unwrap_or(usize::MAX)).map(document).collect();
+    Ok(Reply::ok(types::Roles { role, ..Default::default() }))
+}
+
+/// `GET /users/{user}/roles/{role}`
+pub async fn show_of_user(app: Arc<App>, request: Request) -> Answer {
+    let id: RoleId = request.id("role")?;
+    let found = of_user(&app, &request)?.into_iter().find(|role| role.id == id);
+    Ok(Reply::ok(document(&found.ok_or_else(|| Error::not_found(id))?)))
 }
 
 /// The permits of the role of the path.

@@ -5,8 +5,9 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves, disks, domains, entry,
-    events, graphics_consoles, groups, host_devices, host_numa_nodes, hosts, iso_files, jobs, networks, nics,
-    numa_nodes, operating_systems, permissions, profiles, reported_devices, roles, snapshots, statistics,
+    events, graphics_consoles, groups, host_devices, host_nics, host_numa_nodes, hosts, iso_files, jobs,
+    mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions, profiles,
+    reported_devices, roles, scheduling_policies, snapshots, statistics, storage_connections,
     storage_domains, tags, template_parts, templates, users, vm_actions, vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
@@ -44,8 +45,13 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/datacenters" => data_centers::list,
     GET "/datacenters/{data_center}" => data_centers::show,
+    PUT "/datacenters/{data_center}" => data_centers::update,
+    GET "/datacenters/{data_center}/iscsibonds" => nothing::iscsi_bonds,
+    GET "/datacenters/{data_center}/qoss" => nothing::qoss,
+    GET "/datacenters/{data_center}/quotas" => nothing::quotas,
     GET "/datacenters/{data_center}/clusters" => data_centers::list_clusters,
     GET "/datacenters/{data_center}/clusters/{cluster}" => data_centers::show_cluster,
+    PUT "/datacenters/{data_center}/clusters/{cluster}" => clusters::update,
     GET "/datacenters/{data_center}/networks" => data_centers::list_networks,
     POST "/datacenters/{data_center}/networks" => data_centers::add_network,
     GET "/datacenters/{data_center}/networks/{network}" => data_centers::show_network,
@@ -60,6 +66,8 @@ pub static ROUTES: &[Route] = routes![
 
     GET "/clusters" => clusters::list,
     GET "/clusters/{cluster}" => clusters::show,
+    PUT "/clusters/{cluster}" => clusters::update,
+    GET "/clusters/{cluster}/affinitygroups" => nothing::affinity_groups,
     GET "/clusters/{cluster}/networks" => clusters::list_networks,
     POST "/clusters/{cluster}/networks" => networks::attach,
     GET "/clusters/{cluster}/networks/{network}" => clusters::show_network,
@@ -72,6 +80,9 @@ pub static ROUTES: &[Route] = routes![
     GET "/hosts/{host}" => hosts::show,
     GET "/hosts/{host}/devices" => host_devices::list_of_host,
     GET "/hosts/{host}/devices/{device}" => host_devices::show_of_host,
+    GET "/hosts/{host}/katelloerrata" => nothing::errata,
+    GET "/hosts/{host}/nics" => host_nics::list,
+    GET "/hosts/{host}/nics/{nic}" => host_nics::show,
     GET "/hosts/{host}/numanodes" => host_numa_nodes::list,
     GET "/hosts/{host}/numanodes/{node}" => host_numa_nodes::show,
     GET "/hosts/{host}/numanodes/{node}/statistics" => host_numa_nodes::list_statistics,
@@ -91,6 +102,8 @@ pub static ROUTES: &[Route] = routes![
     DELETE "/storagedomains/{domain}/disks/{disk}" => storage_domains::remove_disk,
     POST "/storagedomains/{domain}/disks/{disk}/move" => disk_moves::move_floating,
     POST "/storagedomains/{domain}/disks/{disk}/copy" => disk_moves::copy,
+    GET "/storagedomains/{domain}/storageconnections" => storage_connections::list_of_domain,
+    GET "/storagedomains/{domain}/storageconnections/{connection}" => storage_connections::show_of_domain,
     GET "/storagedomains/{domain}/files" => iso_files::list,
     GET "/storagedomains/{domain}/files/{file}" => iso_files::show,
     PUT "/storagedomains/{domain}/files/{file}" => iso_files::upload,
@@ -118,6 +131,21 @@ pub static ROUTES: &[Route] = routes![
     GET "/cpuprofiles" => profiles::list_cpu,
     GET "/cpuprofiles/{profile}" => profiles::show_cpu,
 
+    GET "/macpools" => mac_pools::list,
+    GET "/macpools/{pool}" => mac_pools::show,
+    PUT "/macpools/{pool}" => mac_pools::update,
+    GET "/schedulingpolicies" => scheduling_policies::list,
+    GET "/schedulingpolicies/{policy}" => scheduling_policies::show,
+    GET "/schedulingpolicyunits" => nothing::policy_units,
+    GET "/storageconnections" => storage_connections::list,
+    GET "/storageconnections/{domain}" => storage_connections::show,
+    GET "/vmpools" => nothing::vm_pools,
+    GET "/externalhostproviders" => nothing::host_providers,
+    GET "/openstackimageproviders" => nothing::image_providers,
+    GET "/openstackvolumeproviders" => nothing::volume_providers,
+    GET "/openstacknetworkproviders" => nothing::network_providers,
+    GET "/katelloerrata" => nothing::errata,
+
     GET "/templates" => templates::list,
     POST "/templates" => templates::add,
     GET "/templates/{template}" => templates::show,
@@ -140,6 +168,11 @@ pub static ROUTES: &[Route] = routes![
     POST "/users" => users::add,
     GET "/users/{user}" => users::show,
     DELETE "/users/{user}" => users::remove,
+
+    GET "/users/{user}/roles" => roles::list_of_user,
+    GET "/users/{user}/roles/{role}" => roles::show_of_user,
+    GET "/users/{user}/roles/{role}/permits" => roles::list_permits,
+    GET "/users/{user}/roles/{role}/permits/{permit}" => roles::show_permit,
 
     GET "/tags" => tags::list,
     POST "/tags" => tags::add,
@@ -279,6 +312,7 @@ pub static ROUTES: &[Route] = routes![
     POST "/vms/{vm}/detach" => vm_actions::detach,
     GET "/vms/{vm}/suspend/{job}" => vm_actions::progress,
     GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
+    GET "/vms/{vm}/katelloerrata" => nothing::errata,
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
     GET "/vms/{vm}/statistics/{statistic}" => statistics::show_of_vm,
 

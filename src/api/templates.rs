@@ -62,7 +62,7 @@ impl Searched for Template {
 /// `GET /templates`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let found = search::select(&app, &request, app.engine.templates())?;
-    let template = found.iter().map(|it| document(it)).collect();
+    let template = found.iter().map(document).collect();
     Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
 

@@ -9,7 +9,7 @@ use crate::engine::jobs::{JobState, Started};
 use crate::engine::ports::AgentCall;
 use crate::engine::{NewVm, RunOnce, Source, StartOptions};
 use crate::error::{Error, Kind};
-use crate::model::{Move, VmId};
+use crate::model::{Initialization, Move, VmId};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
 use crate::wire::{filled, require};
@@ -57,9 +57,25 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
             "[Cannot use sysprep and cloud_init tags simultaneously when running VM.]",
         ));
     }
-    let once = action.vm.as_deref().map(run_once).transpose()?.flatten();
-    app.engine.start_vm(id, StartOptions { pause: action.pause.unwrap_or(false), once }).await?;
+    if action.use_sysprep == Some(true) {
+        return Err(Error::unsupported("Cannot run VM. Sysprep is not served, only cloud-init.").into());
+    }
+    let options = StartOptions {
+        pause: action.pause.unwrap_or(false),
+        once: action.vm.as_deref().map(run_once).transpose()?.flatten(),
+        cloud_init: action.use_cloud_init,
+        initialization: initialization(&app, id, action.vm.as_deref())?,
+    };
+    app.engine.start_vm(id, options).await?;
     done(id, action)
+}
+
+/// What the guest of this run is told: the document's words over the VM's own.
+fn initialization(app: &App, id: VmId, vm: Option<&types::Vm>) -> Result<Option<Initialization>, Error> {
+    let Some(given) = vm.and_then(|vm| vm.initialization.as_ref()) else { return Ok(None) };
+    let mut wanted = app.engine.vm(id)?.vm.spec.initialization.unwrap_or_default();
+    convert::change_initialization(given, &mut wanted)?;
+    Ok(Some(wanted))
 }
 
 /// The overrides of a start; `None` when the document has none, as when it only mentions the VM.

@@ -85,7 +85,10 @@ fn rendered(app: &App, id: VmId, request: &Request, place: Rendering) -> Result<
         let view = app.engine.vm(id)?;
         let mut document = document(app, &view, request, request.all_content);
         if request.all_content {
-            document.initialization = ovf::of_vm(app, &view);
+            let configuration = ovf::of_vm(app, &view).and_then(|ovf| ovf.configuration);
+            if configuration.is_some() {
+                document.initialization.get_or_insert_default().configuration = configuration;
+            }
         }
         let document = detailed(app, id, request, document)?;
         Ok(match place {

@@ -61,7 +61,7 @@ fn device(chipset: Chipset, medium: Option<&Path>) -> Result<Element, Invalid> {
         .child(Element::new("readonly"))
         .child(Element::new("alias").with("name", ALIAS));
     Ok(match chipset {
-        Chipset::Q35 => drive.child(scsi_address(0)),
+        Chipset::Q35 => drive.child(scsi_address(0, 0)),
         Chipset::I440fx => drive,
     })
 }

@@ -71,7 +71,7 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
         element.push(Element::new("shareable"));
     }
     if disk.interface == DiskInterface::VirtioScsi {
-        element.push(scsi_address(index));
+        element.push(scsi_address(0, index));
     }
     Ok(element)
 }
@@ -85,12 +85,12 @@ pub fn copy_target(format: DiskFormat, file: &Path) -> Result<Element, Invalid> 
 
 /// A place on the one virtio-scsi controller: left alone, libvirt adds another controller, of
 /// another kind, for every fifteen disks.
-pub fn scsi_address(unit: usize) -> Element {
+pub fn scsi_address(target: usize, unit: usize) -> Element {
     Element::new("address")
         .with("type", "drive")
         .with("controller", 0)
         .with("bus", 0)
-        .with("target", 0)
+        .with("target", target)
         .with("unit", unit)
 }
 

@@ -1,6 +1,7 @@
 //! Whole documents, compared with `tests/domain/*.xml` and checked with libvirt's own schema.
 //! `VIREO_REGENERATE=1 cargo test goldens` writes them anew.
 
+use super::Medium;
 use super::samples::Sample;
 use crate::model::vm::*;
 use crate::model::*;
@@ -8,6 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 type Change = fn(&mut Sample);
+
+fn made_media() -> Vec<Medium> {
+    let medium = |kind, file: &str| Medium { kind, file: file.into() };
+    vec![
+        medium(PayloadKind::Cdrom, "/payloads/seed.iso"),
+        medium(PayloadKind::Cdrom, "/payloads/files.iso"),
+        medium(PayloadKind::Floppy, "/payloads/files.img"),
+    ]
+}
 
 /// The VM, and how it differs from the smallest one.
 const CASES: &[(&str, Change)] = &[
@@ -42,6 +52,12 @@ const CASES: &[(&str, Change)] = &[
         s.cdrom = Some("/isos/rescue.iso".into());
         s.vm.spec.os.boot = vec![BootDevice::Cdrom, BootDevice::Hd];
         s.vm.spec.boot_menu = true;
+    }),
+    ("made-media", |s| s.media = made_media()),
+    ("made-media-i440fx", |s| {
+        (s.vm.spec.machine, s.vm.spec.virtio_scsi) = (Some("pc".into()), false);
+        s.disk(DiskInterface::Ide, |disk, _| disk.format = DiskFormat::Raw);
+        s.media = made_media();
     }),
     ("spice", |s| {
         s.vm.spec.display = Some(Display {

@@ -27,7 +27,7 @@ fn a_built_document_is_observed_as_the_vm_that_it_was_built_of() {
             seen.graphics.len(),
             spec.display.as_ref().map_or(0, |display| 1 + usize::from(display.both))
         );
-        assert_eq!(seen.disks.len(), sample.disks.len() + 1);
+        assert_eq!(seen.disks.len(), sample.disks.len() + sample.media.len() + 1);
         for (disk, attachment) in &sample.disks {
             let seen = seen.disks.iter().find(|seen| seen.alias == Some(disk.id.alias())).unwrap();
             assert_eq!(seen.target, attachment.target);

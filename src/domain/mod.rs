@@ -20,6 +20,7 @@ mod graphics;
 mod hostdev;
 mod identity;
 mod machine;
+mod media;
 mod memory;
 mod network;
 mod nic;
@@ -27,6 +28,7 @@ mod numa;
 mod observe;
 mod os;
 mod rng;
+mod seed;
 mod snapshot;
 mod sound;
 mod target;
@@ -53,13 +55,14 @@ pub use machine::Chipset;
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
+pub use seed::seed;
 pub use snapshot::snapshot;
 pub use target::target;
 
 use crate::error::Error;
-use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, Vm, VmSpec};
+use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, PayloadKind, Vm, VmSpec};
 use crate::xml::{Element, Node};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything a domain document is made of.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,8 @@ pub struct Plan<'a> {
     pub initrd: Option<&'a Path>,
     /// The medium of the permanent drive.
     pub cdrom: Option<&'a Path>,
+    /// Media that were made for this run.
+    pub media: &'a [Medium],
     /// The address that graphics consoles listen on.
     pub listen: &'a str,
     /// At most 8 random characters that nobody is told: consoles are locked with it until a ticket is set.
@@ -90,6 +95,13 @@ pub struct DiskDevice<'a> {
     pub disk: &'a Disk,
     pub attachment: &'a Attachment,
     pub file: &'a Path,
+}
+
+/// A medium that was made for a run.
+#[derive(Clone, Debug)]
+pub struct Medium {
+    pub kind: PayloadKind,
+    pub file: PathBuf,
 }
 
 /// A network interface and where it leads.
@@ -129,6 +141,7 @@ pub const PARTS: &[Part] = &[
     disk::apply,
     nic::apply,
     cdrom::apply,
+    media::apply,
     console::apply,
     channel::apply,
     graphics::apply,

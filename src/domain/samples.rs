@@ -19,6 +19,7 @@ pub struct Sample {
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
     pub cdrom: Option<PathBuf>,
+    pub media: Vec<Medium>,
 }
 
 fn id(kind: u8, number: u16) -> Uuid {
@@ -71,6 +72,7 @@ impl Sample {
             kernel: None,
             initrd: None,
             cdrom: None,
+            media: Vec::new(),
         }
     }
 
@@ -201,6 +203,7 @@ impl Sample {
             kernel: self.kernel.as_deref(),
             initrd: self.initrd.as_deref(),
             cdrom: self.cdrom.as_deref(),
+            media: &self.media,
             listen: "127.0.0.1",
             lock: "no1knows",
         })

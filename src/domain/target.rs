@@ -56,6 +56,11 @@ pub fn target(interface: DiskInterface, chipset: Chipset, used: &[&str]) -> Resu
         })
 }
 
+/// The name of a device on the virtio-scsi bus that no disk can have.
+pub fn beyond_disks(index: usize) -> String {
+    name(DiskInterface::VirtioScsi, places(DiskInterface::VirtioScsi, Chipset::Q35) + index)
+}
+
 fn name(interface: DiskInterface, place: usize) -> String {
     let mut letters = Vec::new();
     let mut rest = place + 1;

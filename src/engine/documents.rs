@@ -3,7 +3,7 @@
 use super::Engine;
 use super::nics::Way;
 use super::world::World;
-use crate::domain::{self, DiskDevice, NicDevice, Plan};
+use crate::domain::{self, DiskDevice, Medium, NicDevice, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
@@ -70,6 +70,17 @@ impl Engine {
 
     /// The VM's document with that configuration: built from its template, or edited when there is one.
     pub(super) fn document(&self, vm: &Vm, spec: &VmSpec, present: Option<Element>) -> Result<Element> {
+        self.document_with(vm, spec, present, &[])
+    }
+
+    /// The same for a run with media that were made for it.
+    pub(super) fn document_with(
+        &self,
+        vm: &Vm,
+        spec: &VmSpec,
+        present: Option<Element>,
+        media: &[Medium],
+    ) -> Result<Element> {
         let facts = self.facts()?;
         let world = self.world();
         let disks: Vec<(Disk, Attachment, PathBuf)> = world
@@ -103,6 +114,7 @@ impl Engine {
             kernel: boot.kernel.as_deref(),
             initrd: boot.initrd.as_deref(),
             cdrom: medium.as_deref(),
+            media,
             listen: &self.settings.graphics_listen,
             lock: &self.console_lock,
         };
@@ -141,6 +153,7 @@ impl Engine {
             kernel: None,
             initrd: None,
             cdrom: None,
+            media: &[],
             listen: &self.settings.graphics_listen,
             lock: &self.console_lock,
         };

@@ -86,6 +86,7 @@ pub const ALL: &[&str] = &[
     "restore_snapshot.defined",
     "end_preview.intended",
     "end_preview.defined",
+    "start.media",
     "start.called",
     "stop.called",
     "suspend.called",

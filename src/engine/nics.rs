@@ -69,6 +69,11 @@ impl NicChange {
     }
 }
 
+fn pool_of(world: &World) -> Result<MacRange> {
+    let pool = world.settings.get(MAC_POOL).ok_or_else(|| Error::bug("no MAC pool was seeded"))?;
+    pool.parse().map_err(Error::bug)
+}
+
 impl Engine {
     /// The interfaces of a VM in the order of their names; those of a foreign domain as they are seen.
     pub fn nics(&self, vm: VmId) -> Result<Vec<Nic>> {
@@ -156,6 +161,22 @@ impl Engine {
             Ok(Nic { id, vm: vm.id, mac, network, profile, port_mirroring, ..nic.clone() })
         };
         from.iter().map(copied).collect()
+    }
+
+    /// Where new interfaces get their addresses from.
+    pub fn mac_pool(&self) -> Result<MacRange> {
+        pool_of(&self.world())
+    }
+
+    /// New interfaces get theirs from another range; those that are there keep what they have.
+    pub async fn set_mac_pool(&self, range: MacRange) -> Result<()> {
+        if range.from > range.to || range.from.is_multicast() || range.to.is_multicast() {
+            return Err(Error::invalid(format!("{range} is not a range of addresses for interfaces.")));
+        }
+        let row = Change::Setting { name: MAC_POOL.into(), value: range.to_string() };
+        self.record(|_| Ok(vec![row])).await?;
+        self.tell(Code::MAC_POOL_UPDATED, About::default(), format!("The MAC pool is {range} now."));
+        Ok(())
     }
 
     /// Adds an interface; plugged into the guest at once when it runs.
@@ -391,9 +412,7 @@ impl Engine {
 }
 
 fn free_mac(world: &World, used: &BTreeSet<Mac>) -> Result<Mac> {
-    let pool = world.settings.get(MAC_POOL).ok_or_else(|| Error::bug("no MAC pool was seeded"))?;
-    let pool: MacRange = pool.parse().map_err(Error::bug)?;
-    pool.free(used).ok_or_else(|| {
+    pool_of(world)?.free(used).ok_or_else(|| {
         Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
     })
 }

@@ -3,7 +3,10 @@
 use super::Engine;
 use super::lane::blocking;
 use super::ports::Images;
+use super::world::Change;
 use crate::error::{Error, Kind, Result};
+use crate::model::access::check_name;
+use crate::model::vm::check_text;
 use crate::model::*;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +26,54 @@ pub struct StorageFile {
     pub size: u64,
 }
 
+/// What a client says of a data center or a cluster; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct PlaceChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+}
+
+impl PlaceChange {
+    fn over(self, what: &str, name: &mut String, description: &mut String) -> Result<()> {
+        if let Some(new) = self.name {
+            check_name(what, &new).map_err(Error::invalid)?;
+            *name = new;
+        }
+        if let Some(new) = self.description {
+            check_text("description", &new, 4000).map_err(Error::invalid)?;
+            *description = new;
+        }
+        Ok(())
+    }
+}
+
 impl Engine {
+    pub async fn update_data_center(&self, id: DataCenterId, change: PlaceChange) -> Result<()> {
+        let mut name = String::new();
+        self.record(|world| {
+            let mut row = world.data_centers.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+            change.over("data center", &mut row.name, &mut row.description)?;
+            name.clone_from(&row.name);
+            Ok(vec![Change::DataCenter(row)])
+        })
+        .await?;
+        self.tell(Code::DATA_CENTER_UPDATED, About::default(), format!("Data center {name} was updated."));
+        Ok(())
+    }
+
+    pub async fn update_cluster(&self, id: ClusterId, change: PlaceChange) -> Result<()> {
+        let mut name = String::new();
+        self.record(|world| {
+            let mut row = world.clusters.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+            change.over("cluster", &mut row.name, &mut row.description)?;
+            name.clone_from(&row.name);
+            Ok(vec![Change::Cluster(row)])
+        })
+        .await?;
+        self.tell(Code::CLUSTER_UPDATED, About::default(), format!("Cluster {name} was updated."));
+        Ok(())
+    }
+
     /// libvirt's name of the pool of a storage domain.
     pub fn pool_name(domain: &StorageDomain) -> String {
         format!("vireo-{}", domain.name)

@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use crate::model::{
-    DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Power, VmId,
+    DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Payload, Power, VmId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -324,6 +324,8 @@ pub trait Images: Send + Sync + 'static {
     fn unmark(&self, folder: &Path) -> Result<()>;
     /// Writes a file from its parts, in the place of one of that name; whole or not at all.
     fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()>;
+    /// Makes a medium with files, in the place of one of that name; whole or not at all.
+    fn compose(&self, file: &Path, payload: &Payload) -> Result<()>;
     /// Removes what a writer left in the folder that died.
     fn sweep(&self, folder: &Path) -> Result<()>;
     /// Names and sizes of the folder's files with one of these suffixes.

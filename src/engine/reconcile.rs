@@ -89,6 +89,7 @@ impl Engine {
         self.follow_running_disks().await;
         self.follow_running_nics().await;
         self.follow_runs().await;
+        self.sweep_media().await;
         self.define_missing().await;
     }
 

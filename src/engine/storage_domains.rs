@@ -442,20 +442,21 @@ impl Engine {
         }
     }
 
-    /// Removes what uploads left that a former process began.
+    /// Removes what uploads and media left that a former process began.
     pub(super) async fn sweep_files(&self) {
-        let isos: Vec<PathBuf> = self.iso_folders();
+        let mut folders: Vec<PathBuf> = self.iso_folders();
+        folders.push(self.media_folder());
         let images = self.images.clone();
         let swept = blocking(move || {
-            isos.iter().for_each(|folder| {
+            folders.iter().for_each(|folder| {
                 if let Err(why) = images.sweep(folder) {
-                    tracing::debug!("an ISO domain could not be swept: {why}");
+                    tracing::debug!(folder = %folder.display(), "a folder could not be swept: {why}");
                 }
             });
             Ok(())
         });
         if let Err(why) = swept.await {
-            tracing::warn!("sweeping the ISO domains failed: {why}");
+            tracing::warn!("sweeping folders failed: {why}");
         }
     }
 }

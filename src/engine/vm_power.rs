@@ -6,6 +6,7 @@ use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, StopDetail};
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
+use crate::domain::Medium;
 use crate::error::{Error, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
@@ -34,6 +35,17 @@ pub struct RunOnce {
 pub struct StartOptions {
     pub pause: bool,
     pub once: Option<RunOnce>,
+    /// The guest gets what cloud-init reads, or not; `None` is at its first run only.
+    pub cloud_init: Option<bool>,
+    /// Takes the place of the VM's own for this run.
+    pub initialization: Option<Initialization>,
+}
+
+impl StartOptions {
+    /// It is not just a start, which also resumes.
+    fn asks_for_more(&self) -> bool {
+        self.once.is_some() || self.cloud_init == Some(true) || self.initialization.is_some()
+    }
 }
 
 impl RunOnce {
@@ -150,6 +162,7 @@ impl Engine {
                 _ => (Code::VM_DOWN, "is down"),
             };
             self.tell_of_vm(code, id, how);
+            self.drop_media(id).await;
         }
         let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
         match vm.next_run {
@@ -164,7 +177,7 @@ impl Engine {
         self.vm(id)?;
         let _guard = self.take("start", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
         self.require_connection()?;
-        let wanted = if options.once.is_some() { Move::RunOnce } else { Move::Start };
+        let wanted = if options.asks_for_more() { Move::RunOnce } else { Move::Start };
         self.may(id, wanted)?;
         match self.status(id) {
             VmStatus::Paused => {
@@ -198,18 +211,39 @@ impl Engine {
         if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
-        let document = match options.once {
-            Some(_) => {
+        let payloads = self.payloads_of(&vm, &spec, &options)?;
+        let started = async {
+            let media = self.make_media(id, payloads).await?;
+            failpoint::hit("start.media");
+            self.run_from_down(vm, &spec, &media, &options).await
+        };
+        let started = started.await;
+        if started.is_err() && !self.runs(id) {
+            self.drop_media(id).await;
+        }
+        started
+    }
+
+    async fn run_from_down(
+        &self,
+        vm: Vm,
+        spec: &VmSpec,
+        media: &[Medium],
+        options: &StartOptions,
+    ) -> Result<()> {
+        let id = vm.id;
+        let document = match options.once.is_some() || !media.is_empty() {
+            true => {
                 let present = self.lane.call(move |hv| hv.document(id, true)).await?;
                 let present = present.map(|text| documents::parse(&text)).transpose()?;
-                Some(self.document(&vm, &spec, present)?.to_string())
+                Some(self.document_with(&vm, spec, present, media)?.to_string())
             }
-            None => None,
+            false => None,
         };
-        let once = document.is_some();
         let pause = options.pause || spec.start_paused;
         // Ahead of the run: a row that tells of one that never was is seen and put right.
-        let run = Vm { run_once: once, started: Some(Timestamp::now()), stopped: None, ..vm.clone() };
+        let (once, started) = (options.once.is_some(), Some(Timestamp::now()));
+        let run = Vm { run_once: once, started, stopped: None, ..vm.clone() };
         self.record(|_| Ok(vec![Change::Vm(Box::new(run))])).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {

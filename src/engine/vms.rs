@@ -469,7 +469,9 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         numa_nodes,
         tunnel_migration,
         sso,
-        cdrom
+        cdrom,
+        initialization,
+        payloads
     );
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Holds the id of the storage domain. Where a file system is not mounted, it is not there.
@@ -53,14 +53,19 @@ pub fn unmark(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// What a file that comes into this place is called until it is whole.
+pub fn partial(file: &Path) -> PathBuf {
+    let (before, after) = PARTIAL;
+    file.with_file_name(format!("{before}{}{after}", Uuid::new_v4()))
+}
+
 /// Writes a file of many parts under a name of its own, and renames it when it is whole.
 pub fn write(
     file: &Path,
     parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>,
     failed: impl Fn(io::Error) -> Error,
 ) -> Result<()> {
-    let (before, after) = PARTIAL;
-    let partial = file.with_file_name(format!("{before}{}{after}", Uuid::new_v4()));
+    let partial = partial(file);
     let mut written =
         OpenOptions::new().write(true).create_new(true).mode(0o644).open(&partial).map_err(&failed)?;
     let mut whole = || {
@@ -89,7 +94,10 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
             id.is_some_and(|id| Uuid::try_parse(id).is_ok())
         };
         if name.to_str().is_some_and(is_id) {
-            fs::remove_file(entry.path())?;
+            match entry.file_type()?.is_dir() {
+                true => fs::remove_dir_all(entry.path())?,
+                false => fs::remove_file(entry.path())?,
+            }
         }
     }
     File::open(folder)?.sync_all()

@@ -6,7 +6,7 @@ use super::qcow2::{self, Header};
 use super::{command, folders};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
-use crate::model::DiskFormat;
+use crate::model::{DiskFormat, Payload};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, posix_fallocate};
 use nix::sys::statvfs::statvfs;
@@ -228,6 +228,10 @@ impl Images for QemuImg {
 
     fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()> {
         folders::write(file, parts, |why| failed("written", file, why))
+    }
+
+    fn compose(&self, file: &Path, payload: &Payload) -> Result<()> {
+        super::media::compose(file, payload)
     }
 
     fn sweep(&self, folder: &Path) -> Result<()> {

@@ -94,6 +94,9 @@ codes! {
     DISK_COPY_FAILED = 2007 Error;
     DISK_MOVED = 2010 Normal;
     DISK_MOVE_FAILED = 2011 Error;
+    MAC_POOL_UPDATED = 10703 Normal;
+    DATA_CENTER_UPDATED = 952 Normal;
+    CLUSTER_UPDATED = 811 Normal;
     STORAGE_ADDED = 956 Normal;
     STORAGE_UPDATED = 958 Normal;
     STORAGE_REMOVED = 960 Normal;

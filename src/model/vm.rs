@@ -4,7 +4,9 @@ use super::cdrom::check_medium;
 use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
 use super::ids::*;
+use super::initialization::Initialization;
 use super::numa::NumaNode;
+use super::payload::{Payload, check_payloads};
 use super::time_zone::iana;
 use super::{GIB, MIB};
 use jiff::Timestamp;
@@ -89,6 +91,10 @@ pub struct VmSpec {
     pub numa_nodes: Vec<NumaNode>,
     /// File name in an ISO domain of the permanent CD-ROM drive.
     pub cdrom: Option<String>,
+    /// What the guest is told at its first boot.
+    pub initialization: Option<Initialization>,
+    /// Media that are made for each run.
+    pub payloads: Vec<Payload>,
 }
 
 impl Default for VmSpec {
@@ -134,6 +140,8 @@ impl Default for VmSpec {
             numa_tune_mode: NumaTune::Interleave,
             numa_nodes: Vec::new(),
             cdrom: None,
+            initialization: None,
+            payloads: Vec::new(),
         }
     }
 }
@@ -415,6 +423,8 @@ impl VmSpec {
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
+        self.initialization.as_ref().map_or(Ok(()), Initialization::check)?;
+        check_payloads(&self.payloads)?;
         check_properties(&self.custom_properties, CUSTOM_PROPERTIES)
     }
 

@@ -3,7 +3,7 @@
 use super::steps::{Steps, steered};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
-use crate::model::{DiskFormat, GIB};
+use crate::model::{DiskFormat, GIB, Payload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -335,6 +335,15 @@ impl Images for SimImages {
             size += part.len() as u64;
         }
         self.step("write file", |disk| {
+            let image = Image { below: None, format: None, size, used: size };
+            disk.files.insert(file.to_owned(), image);
+            Ok(())
+        })
+    }
+
+    fn compose(&self, file: &Path, payload: &Payload) -> Result<()> {
+        let size = payload.files.iter().map(|file| file.content.0.len() as u64).sum();
+        self.step("compose medium", |disk| {
             let image = Image { below: None, format: None, size, used: size };
             disk.files.insert(file.to_owned(), image);
             Ok(())

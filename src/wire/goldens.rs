@@ -44,6 +44,14 @@ fn disk(disk: &mut Disk) {
     disk.lun_storage.iter_mut().for_each(on_units);
 }
 
+/// Links are links to others, which samples have none of.
+fn described(rsdl: &mut Rsdl) {
+    let request = rsdl.general.as_mut().unwrap().request.as_mut().unwrap();
+    request.http_method = Some("GET".into());
+    let link = RsdlLink { rel: Some("get".into()), request: Some(request.clone()), ..RsdlLink::default() };
+    rsdl.links.as_mut().unwrap().link.push(link);
+}
+
 /// Documents and what must be changed about their samples.
 macro_rules! documents {
     ($($type:ty, $name:literal $(, $adjust:expr)?;)*) => {
@@ -118,6 +126,7 @@ documents! {
     Quota, "quota";
     ReportedDevice, "reported_device";
     Role, "role";
+    Rsdl, "rsdl", described;
     SchedulingPolicy, "scheduling_policy";
     Session, "session";
     Snapshot, "snapshot";

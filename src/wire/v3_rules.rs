@@ -117,6 +117,9 @@ pub const RULES: &[(&str, &[Rule])] = &[
     ("Network", &[Lower(&["usages/usage"]), STATUS]),
     ("VnicPassThrough", &[Lower(&["mode"])]),
     ("Qos", &[Lower(&["type"]), Attrs(&["type"])]),
+    ("RsdlHeader", &[Attrs(&["required"])]),
+    ("RsdlParameter", &[Attrs(&["required", "type", "context"])]),
+    ("RsdlBody", &[Attrs(&["required"])]),
     ("ProductInfo", &[Move("version/full_version", "full_version")]),
     ("SpecialObjects", &[Link("blank_template", "templates/blank"), Link("root_tag", "tags/root")]),
 ];

@@ -147,7 +147,7 @@ async fn an_iso_domain_has_files_and_no_disks() {
     sim.get(&format!("{iso}/disks")).await.is(404);
     let document = sim.get(&iso).await.is(200);
     let links = document.xml().all("link").filter_map(|link| link.value("@rel")).collect::<Vec<_>>();
-    assert_eq!(links, ["diskprofiles", "files", "permissions"]);
+    assert_eq!(links, ["diskprofiles", "files", "permissions", "storageconnections"]);
 }
 
 #[tokio::test]
@@ -180,5 +180,66 @@ async fn nobody_is_told_a_password() {
     for path in ["/users".to_owned(), format!("/users/{ADMIN}")] {
         let got = sim.send("GET", &path, &[("all-content", "true")], "").await.is(200);
         assert!(!got.body.contains("password") && !got.body.contains("argon"), "{}", got.body);
+    }
+}
+
+#[tokio::test]
+async fn what_there_is_one_of_is_told_and_changed() {
+    let sim = Sim::start().await;
+    let data_center = sim.get("/datacenters").await.at("data_center/@id");
+    for (path, root) in [
+        (format!("/datacenters/{data_center}"), "data_center"),
+        (format!("/clusters/{CLUSTER}"), "cluster"),
+        (format!("/datacenters/{data_center}/clusters/{CLUSTER}"), "cluster"),
+    ] {
+        let body = format!("<{root}><name>other</name><description>d</description></{root}>");
+        let got = sim.put(&path, &body).await.is(200);
+        assert_eq!([got.at("name"), got.at("description")], ["other", "d"]);
+        sim.put(&path, &format!("<{root}><name>a b</name></{root}>")).await.is(400);
+        sim.put(&path, &format!("<{root} id='{UNKNOWN}'/>")).await.is(409);
+        assert_eq!(sim.get(&path).await.at("name"), "other");
+        sim.put(&path, &format!("<{root}><name>Default</name></{root}>")).await.is(200);
+    }
+    let pool = sim.get("/macpools").await.is(200);
+    let path = format!("/macpools/{}", pool.at("mac_pool/@id"));
+    let range = |from: &str, to: &str| {
+        format!("<mac_pool><ranges><range><from>{from}</from><to>{to}</to></range></ranges></mac_pool>")
+    };
+    sim.put(&path, &range("02:00:00:00:00:05", "02:00:00:00:00:06")).await.is(200);
+    assert_eq!(sim.get(&path).await.at("ranges/range/from"), "02:00:00:00:00:05");
+    let vm = sim.vm("a").await;
+    let nic = sim.post(&format!("/vms/{vm}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    assert_eq!(nic.at("mac/@address"), "02:00:00:00:00:05");
+    for (from, to) in
+        [("02:00:00:00:00:06", "02:00:00:00:00:05"), ("x", "y"), ("01:00:00:00:00:00", "03:00:00:00:00:00")]
+    {
+        sim.put(&path, &range(from, to)).await.is(400);
+    }
+    let domain = sim.get(&format!("/storageconnections/{DATA}")).await.is(200);
+    assert_eq!([domain.at("type"), domain.at("path")], ["localfs", "/sim/images"]);
+    assert_eq!(
+        sim.get(&format!("/storagedomains/{DATA}/storageconnections"))
+            .await
+            .is(200)
+            .each("storage_connection", "@id"),
+        [DATA]
+    );
+    let roles = sim.get(&format!("/users/{ADMIN}/roles")).await.is(200);
+    assert_eq!(roles.each("role", "name"), ["SuperUser"]);
+    for (collection, root) in [
+        ("vmpools", "vmpools"),
+        ("externalhostproviders", "external_host_providers"),
+        ("katelloerrata", "katello_errata"),
+        (&format!("vms/{vm}/katelloerrata"), "katello_errata"),
+        (&format!("clusters/{CLUSTER}/affinitygroups"), "affinity_groups"),
+    ] {
+        let got = sim.get(&format!("/{collection}")).await.is(200).xml();
+        assert_eq!((got.name.as_str(), got.elements().count()), (root, 0));
+    }
+    sim.get(&format!("/vms/{UNKNOWN}/katelloerrata")).await.is(404);
+    sim.get("/vmpools?search=nonsense%3Dx").await.is(400);
+    let host = sim.get("/hosts").await.at("host/@id");
+    for nic in sim.get(&format!("/hosts/{host}/nics")).await.is(200).each("host_nic", "@id") {
+        assert_eq!(sim.get(&format!("/hosts/{host}/nics/{nic}")).await.is(200).at("@id"), nic);
     }
 }

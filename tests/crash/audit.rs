@@ -14,6 +14,7 @@ pub async fn audit(lab: &Lab) -> Vec<String> {
     let mut wrong = Wrong::default();
     rows(lab, &mut wrong);
     files(lab, &mut wrong);
+    media(lab, &mut wrong);
     documents(lab, &mut wrong);
     mirrors(lab, &mut wrong);
     networks(lab, &mut wrong);
@@ -94,6 +95,22 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
         wrong.unless(real.as_ref() == Some(&promised), || {
             format!("disk {} is {promised:?}, its files {real:?}", disk.alias)
         });
+    }
+}
+
+/// Media that were made for a run are there as long as it is.
+fn media(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let of = |name: &PathBuf| name.file_name()?.to_str()?.get(..36)?.parse::<VmId>().ok();
+    let made = lab.images.files().into_iter().filter(|file| file.to_string_lossy().contains("/payloads/"));
+    let made: Vec<Option<VmId>> = made.map(|file| of(&file)).collect();
+    for id in made.iter().flatten() {
+        let down = lab.engine.status(*id) == VmStatus::Down;
+        wrong.unless(!down, || format!("{id} is down and its media are there"));
+    }
+    for vm in world.vms.values().filter(|vm| lab.engine.status(vm.id) != VmStatus::Down) {
+        let there = made.iter().filter(|id| **id == Some(vm.id)).count();
+        wrong.unless(there >= vm.spec.payloads.len(), || format!("{} lacks its media", vm.spec.name));
     }
 }
 

@@ -394,7 +394,7 @@ fn run_vm_once() {
         async |lab| lab.vm_with_disks("a", 1).await.0,
         async |lab, vm| {
             let once = RunOnce { boot_menu: Some(true), ..RunOnce::default() };
-            lab.engine.start_vm(*vm, StartOptions { pause: false, once: Some(once) }).await
+            lab.engine.start_vm(*vm, StartOptions { once: Some(once), ..Default::default() }).await
         },
     );
 }

@@ -350,7 +350,12 @@ const WAYS: &[Way] = &[
     },
     Way {
         operation: "start",
-        prepare: |client, name| Things::new(client, name, 1),
+        prepare: |client, name| {
+            let things = Things::new(client, name, 1);
+            let told = "<vm><initialization><host_name>web1</host_name></initialization></vm>";
+            client.put(&format!("/vms/{}", things.vm), told).is(200);
+            things
+        },
         request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
     },
     Way {

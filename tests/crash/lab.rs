@@ -150,7 +150,7 @@ impl Lab {
 
     pub fn image_files(&self) -> Vec<PathBuf> {
         let files = self.images.files();
-        let other = ["boot", "isos"].map(|folder| format!("{STATE}/{folder}"));
+        let other = ["boot", "isos", "payloads"].map(|folder| format!("{STATE}/{folder}"));
         files.into_iter().filter(|file| !other.iter().any(|folder| file.starts_with(folder))).collect()
     }
 

@@ -8,6 +8,7 @@ mod failpoints;
 mod kills;
 mod lab;
 mod later;
+mod media;
 mod moves;
 mod networks;
 mod nics;

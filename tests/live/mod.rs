@@ -4,6 +4,7 @@
 pub mod harness;
 
 mod cdrom;
+mod cloud_init;
 mod console;
 mod daemon;
 mod disks;

@@ -8,6 +8,7 @@ mod disk;
 mod guest;
 mod history;
 mod host_device;
+mod initialization;
 mod names;
 mod network;
 mod nic;
@@ -26,6 +27,7 @@ pub use guest::{
 };
 pub use history::{event, job, step};
 pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
+pub use initialization::{change_initialization, initialization, payloads, shown_payloads};
 pub use names::{Named, named};
 pub use network::{cluster_network, network, network_change, profile_change, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};

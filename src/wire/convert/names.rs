@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Severity, SnapshotKind,
-    SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity,
+    SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
 };
 
 /// A value that the API knows by a name.
@@ -62,6 +62,7 @@ names! {
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";
     BootProtocol, "BootProtocol":
         BootProtocol::Dhcp = "dhcp", BootProtocol::None = "none", BootProtocol::Static = "static";
+    PayloadKind, "VmDeviceType": PayloadKind::Cdrom = "cdrom", PayloadKind::Floppy = "floppy";
     VmKind, "VmType": VmKind::Desktop = "desktop", VmKind::Server = "server";
     CpuMode, "CpuMode":
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";

@@ -97,6 +97,14 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     if let Some(placement) = &document.placement_policy {
         set_named(&placement.affinity, &mut spec.affinity)?;
     }
+    if let Some(given) = &document.initialization {
+        let mut known = spec.initialization.take().unwrap_or_default();
+        super::change_initialization(given, &mut known)?;
+        spec.initialization = (known != Initialization::default()).then_some(known);
+    }
+    if let Some(given) = &document.payloads {
+        spec.payloads = super::payloads(given)?;
+    }
     if let Some(properties) = &document.custom_properties {
         spec.custom_properties = custom_properties(properties);
     }
@@ -328,6 +336,8 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         start_time: vm.started.filter(|_| status.runs()).map(Date::from),
         stop_time: vm.stopped.filter(|_| !status.runs()).map(Date::from),
         run_once: status.runs().then_some(vm.run_once),
+        payloads: (all_content && !spec.payloads.is_empty()).then(|| super::shown_payloads(&spec.payloads)),
+        initialization: spec.initialization.as_ref().map(super::initialization),
         placement_policy: Some(affinity),
         next_run_configuration_exists: Some(vm.next_run.is_some()),
         numa_tune_mode: Some(spec.numa_tune_mode.name().into()),

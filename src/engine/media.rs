@@ -1,0 +1,86 @@
+//! Media that are made for one run of a VM: what cloud-init reads, and payloads.
+//!
+//! They are made before the run and removed after it. A crash in between leaves files of a VM that
+//! does not run: the next look at the world removes them.
+
+use super::Engine;
+use super::lane::blocking;
+use super::locks::{self, Entity, Mode};
+use super::vm_power::StartOptions;
+use crate::domain::{self, Medium};
+use crate::error::Result;
+use crate::model::*;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+const SUFFIXES: &[&str] = &[".iso", ".img"];
+
+impl Engine {
+    pub(super) fn media_folder(&self) -> PathBuf {
+        self.settings.state.join("payloads")
+    }
+
+    /// What the run is given: cloud-init's files when they are asked for, else at the first one.
+    pub(super) fn payloads_of(&self, vm: &Vm, spec: &VmSpec, options: &StartOptions) -> Result<Vec<Payload>> {
+        let wanted = options.initialization.as_ref().or(spec.initialization.as_ref());
+        let first = wanted.is_some() && vm.started.is_none();
+        let asked = options.cloud_init.unwrap_or(first || options.initialization.is_some());
+        let wanted = asked.then(|| wanted.cloned().unwrap_or_default());
+        if let Some(wanted) = &wanted {
+            wanted.check().map_err(crate::error::Error::invalid)?;
+        }
+        // An instance that cloud-init has not met is what makes it act.
+        let seed = wanted.map(|it| domain::seed(&Uuid::new_v4().to_string(), &spec.name, &it));
+        Ok(seed.into_iter().chain(spec.payloads.iter().cloned()).collect())
+    }
+
+    /// Makes the files of a run's media. The VM is held.
+    pub(super) async fn make_media(&self, id: VmId, payloads: Vec<Payload>) -> Result<Vec<Medium>> {
+        let (folder, images) = (self.media_folder(), self.images.clone());
+        blocking(move || {
+            let mut media = Vec::new();
+            for (index, payload) in payloads.iter().enumerate() {
+                let suffix = match payload.kind {
+                    PayloadKind::Cdrom => "iso",
+                    PayloadKind::Floppy => "img",
+                };
+                let file = folder.join(format!("{id}-{index}.{suffix}"));
+                images.compose(&file, payload)?;
+                media.push(Medium { kind: payload.kind, file });
+            }
+            Ok(media)
+        })
+        .await
+    }
+
+    /// Removes what was made for a run of the VM that is over. The VM is held.
+    pub(super) async fn drop_media(&self, id: VmId) {
+        let (folder, images) = (self.media_folder(), self.images.clone());
+        let dropped = blocking(move || {
+            let of_vm = format!("{id}-");
+            let files = images.list(&folder, SUFFIXES)?.into_iter().map(|(name, _)| name);
+            let mut files = files.filter(|name| name.starts_with(&of_vm));
+            files.try_for_each(|name| images.remove(&folder.join(name)))
+        });
+        if let Err(why) = dropped.await {
+            tracing::warn!(vm = %id, "media of a run that is over are left for now: {why}");
+        }
+    }
+
+    /// Removes the media of all VMs that do not run.
+    pub(super) async fn sweep_media(&self) {
+        let (folder, images) = (self.media_folder(), self.images.clone());
+        let files = blocking(move || images.list(&folder, SUFFIXES)).await.unwrap_or_default();
+        let ids = files.iter().filter_map(|(name, _)| name.get(..36)?.parse::<VmId>().ok());
+        for id in ids.collect::<BTreeSet<VmId>>() {
+            // Whoever holds the VM may be about to start it.
+            if let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
+                && self.look_at(id).await.is_ok()
+                && self.inventory.seen(id).is_none_or(|seen| seen.domain.power == Power::Off)
+            {
+                self.drop_media(id).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Files that a guest finds on a medium of its own, and secrets that nobody else is told.
+
+use super::vm::check_text;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// All files of a medium together: a floppy holds it, whatever their names.
+const MAX_CONTENT: usize = 1024 * 1024;
+const MAX_FILES: usize = 100;
+
+/// A text that no log shows.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadKind {
+    Cdrom,
+    Floppy,
+}
+
+/// A file for a guest; what it holds may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestFile {
+    pub name: String,
+    pub content: Secret,
+}
+
+/// A medium that is made for each run of a VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    pub kind: PayloadKind,
+    /// The medium's label.
+    pub volume: Option<String>,
+    pub files: Vec<GuestFile>,
+}
+
+impl Payload {
+    fn check(&self) -> Result<(), String> {
+        let most = match self.kind {
+            PayloadKind::Cdrom => 32,
+            PayloadKind::Floppy => 11,
+        };
+        if let Some(volume) = &self.volume {
+            let plain = volume.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+            if volume.len() > most || volume.starts_with('-') || !plain {
+                return Err(format!(
+                    "The volume id of a payload has at most {most} letters, digits, '_', '-' or '.'."
+                ));
+            }
+        }
+        if self.files.is_empty() || self.files.len() > MAX_FILES {
+            return Err(format!("A payload has between 1 and {MAX_FILES} files."));
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            check_file_name(&file.name)?;
+            if self.files[..index].iter().any(|other| other.name.eq_ignore_ascii_case(&file.name)) {
+                return Err(format!("The payload has two files named '{}'.", file.name));
+            }
+        }
+        match self.files.iter().map(|file| file.content.0.len()).sum::<usize>() > MAX_CONTENT {
+            true => Err("The files of a payload are too large: they may have 1 MiB together.".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// At most one medium of each kind.
+pub fn check_payloads(payloads: &[Payload]) -> Result<(), String> {
+    for (index, payload) in payloads.iter().enumerate() {
+        payload.check()?;
+        if payloads[..index].iter().any(|other| other.kind == payload.kind) {
+            return Err("A VM has at most one payload of each type.".into());
+        }
+    }
+    Ok(())
+}
+
+/// A plain name that every file system of a medium takes.
+fn check_file_name(name: &str) -> Result<(), String> {
+    check_text("file name of a payload", name, 64)?;
+    let plain = !name.is_empty()
+        && !name.chars().any(|c| c.is_control() || "/\\<>:\"|?*".contains(c))
+        && !name.chars().all(|c| c == '.')
+        && name.trim() == name;
+    if plain { Ok(()) } else { Err(format!("'{name}' is not the name of a payload's file.")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(name: &str) -> Payload {
+        let content = Secret("x".into());
+        Payload {
+            kind: PayloadKind::Cdrom,
+            volume: None,
+            files: vec![GuestFile { name: name.into(), content }],
+        }
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for good in ["user-data", "A b.txt", "ü", &"x".repeat(64)] {
+            assert_eq!(check_payloads(&[payload(good)]), Ok(()), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "../x", "a\\b", "c:", "x\n", " x", &"x".repeat(65)] {
+            assert!(check_payloads(&[payload(bad)]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        assert!(check_payloads(&[payload("a"), payload("a")]).is_err());
+        let wrong: &[fn(&mut Payload)] = &[
+            |it| it.files.clear(),
+            |it| it.files.push(it.files[0].clone()),
+            |it| it.files[0].content.0 = "x".repeat(MAX_CONTENT + 1),
+            |it| it.volume = Some("-o".into()),
+            |it| it.volume = Some("x".repeat(33)),
+        ];
+        for change in wrong {
+            let mut payload = payload("a");
+            change(&mut payload);
+            assert!(check_payloads(&[payload]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert!(!format!("{:?}", payload("a")).contains("\"x\""));
+    }
+}

@@ -1,5 +1,6 @@
 //! The configuration: a TOML file in which every key is optional, then the environment.
 
+use crate::model::Portals;
 use serde::Deserialize;
 use std::fmt;
 use std::io::ErrorKind;
@@ -84,8 +85,8 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// Networks in which iSCSI portals may lie; see [`Storage::allows_portal`].
-    iscsi_portals: Option<Vec<Subnet>>,
+    /// Networks in which iSCSI portals may lie.
+    pub iscsi_portals: Portals,
 }
 
 impl Default for Server {
@@ -177,7 +178,7 @@ impl Config {
             ("GUESTS", "LISTEN") => self.guests.listen = parse(value)?,
             ("STATS", "INTERVAL") => self.stats.interval = parse(value)?,
             ("NETWORK", "MANAGEMENT") => self.network.management = value.into(),
-            ("STORAGE", "ISCSI_PORTALS") => self.storage.iscsi_portals = Some(list(value)?),
+            ("STORAGE", "ISCSI_PORTALS") => self.storage.iscsi_portals = Portals(Some(list(value)?)),
             ("SERVER" | "PATHS" | "LIBVIRT" | "GUESTS" | "STATS" | "NETWORK" | "STORAGE", _) => {
                 return Err(format!("[{}] has no key {}", section.to_lowercase(), key.to_lowercase()));
             }
@@ -261,70 +262,6 @@ impl FromStr for AcceleratorChoice {
     }
 }
 
-impl Storage {
-    /// May an iSCSI portal of this address be named by a client? Unless configured, every address
-    /// but those by which the engine would reach itself or its link's services.
-    pub fn allows_portal(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        match &self.iscsi_portals {
-            Some(networks) => networks.iter().any(|network| network.contains(address)),
-            None => {
-                let own_link = match address {
-                    IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-                    IpAddr::V6(v6) => v6.is_unicast_link_local(),
-                };
-                !own_link && !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
-            }
-        }
-    }
-}
-
-/// A network such as `10.0.0.0/8`, or one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Subnet {
-    address: IpAddr,
-    prefix: u32,
-}
-
-impl Subnet {
-    pub fn contains(self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Subnet {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-        let wrong = || format!("'{text}' is not a network such as 10.0.0.0/8");
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().ok().filter(|p| *p <= bits).ok_or_else(wrong)?,
-            None => bits,
-        };
-        Ok(Self { address, prefix })
-    }
-}
-
-impl TryFrom<String> for Subnet {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,7 +338,7 @@ mod tests {
         assert_eq!(config.server.tls_key, Some("/k".into()));
         assert_eq!(config.boot_dirs(), [PathBuf::from("/a"), "/b".into()]);
         assert_eq!(config.hotunplug_timeout(), Duration::from_secs(7));
-        assert!(!config.storage.allows_portal("10.0.0.1".parse().unwrap()));
+        assert!(!config.storage.iscsi_portals.allow("10.0.0.1".parse().unwrap()));
     }
 
     #[test]
@@ -442,7 +379,8 @@ mod tests {
 
     #[test]
     fn portals() {
-        let allows = |config: &Config, address: &str| config.storage.allows_portal(address.parse().unwrap());
+        let allows =
+            |config: &Config, address: &str| config.storage.iscsi_portals.allow(address.parse().unwrap());
         let default = Config::default();
         for address in ["10.0.0.1", "192.0.2.1", "2001:db8::1"] {
             assert!(allows(&default, address), "{address}");

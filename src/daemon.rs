@@ -205,6 +205,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         state: config.paths.state.clone(),
         host_name: info.name.clone(),
         boot_dirs: config.boot_dirs(),
+        portals: config.storage.iscsi_portals.clone(),
         templates: Some(PathBuf::from(TEMPLATES)),
         hotunplug_timeout: config.hotunplug_timeout(),
         stats_interval: config.stats_interval(),

@@ -88,7 +88,7 @@ impl Searched for Disk {
             "provisioned_size" => self.size.to_string(),
             "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
             "number_of_vms" => world.attachments_of(self.id).count().to_string(),
-            "disk_type" => "image".into(),
+            "disk_type" => if self.lun.is_some() { "lun" } else { "image" }.into(),
             _ => return None,
         })
     }
@@ -152,18 +152,32 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
 fn may_create(app: &App, request: &Request, new: &NewDisk, vm: Option<VmId>) -> Result<(), Fault> {
     let first =
         vm.and_then(|vm| app.engine.world().disks_of(vm).first().map(|(_, disk)| disk.storage_domain));
-    let place = new.storage_domain.or(first).map_or(Object::SYSTEM, Object::from);
+    let place = new.storage_domain.or(first).filter(|_| new.lun.is_none());
+    let place = place.map_or(Object::SYSTEM, Object::from);
     access::require(app, request, 1100, place)
 }
 
 fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
-    if document.lun_storage.is_some() {
-        return Err(Error::unsupported(
-            "Cannot add Virtual Machine Disk. Direct LUN disks are not served yet.",
-        )
-        .into());
-    }
     let asked = DiskRequest::try_from(document)?;
+    if let Some(storage) = &document.lun_storage {
+        require("Disk", "add", &[("interface", asked.interface.is_some())])?;
+        let lun = convert::lun(document, storage)?;
+        return Ok(NewDisk {
+            alias: asked.alias.filter(|alias| !alias.is_empty()),
+            description: asked.description.unwrap_or_default(),
+            storage_domain: None,
+            format: DiskFormat::Raw,
+            sparse: None,
+            size: lun.size,
+            interface: asked.interface.unwrap_or(DiskInterface::Virtio),
+            bootable: asked.bootable.unwrap_or(false),
+            shareable: asked.shareable.unwrap_or(false),
+            wipe_after_delete: false,
+            propagate_errors: asked.propagate_errors.unwrap_or(false),
+            profile: None,
+            lun: Some(lun),
+        });
+    }
     require(
         "Disk",
         "add",
@@ -193,6 +207,7 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
         wipe_after_delete: asked.wipe_after_delete.unwrap_or(false),
         propagate_errors: asked.propagate_errors.unwrap_or(false),
         profile: asked.profile,
+        lun: None,
     })
 }
 
@@ -223,7 +238,9 @@ pub fn copies(
 /// The answer to a creation: at once with its state, or at its end where the client waits.
 pub async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option<VmId>) -> Answer {
     let (id, job) = (started.value, started.job);
-    if request.expect_created {
+    // A LUN is there already.
+    let at_once = app.engine.disk(id)?.lun.is_some();
+    if at_once || request.expect_created {
         started.finished().await?;
         let document = shown(app, request, id, on)?;
         return Ok(Reply::created(document));

@@ -143,6 +143,7 @@ async fn engine() -> Arc<crate::engine::Engine> {
             state: "/nonexistent".into(),
             host_name: "vireo".into(),
             boot_dirs: Vec::new(),
+            portals: Default::default(),
             templates: None,
             hotunplug_timeout: Duration::from_secs(1),
             stats_interval: Duration::from_secs(1),

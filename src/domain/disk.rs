@@ -1,10 +1,10 @@
-//! Image disks.
+//! Disks: images, and units of SCSI targets.
 
 use super::device::{alias, devices, put};
 use super::os::utf8;
 use super::target::{bus, index};
 use super::{DiskDevice, Invalid, Plan};
-use crate::model::{DiskFormat, DiskId, DiskInterface};
+use crate::model::{DiskFormat, DiskId, DiskInterface, Lun};
 use crate::xml::Element;
 use std::path::Path;
 
@@ -56,14 +56,23 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
     if disk.shareable && disk.format != DiskFormat::Raw {
         return Err(Invalid("A shareable disk must have the format raw.".into()));
     }
+    let passed = disk.lun.as_ref().is_some_and(|lun| lun.passed.is_some());
+    let (kind, source) = match (&disk.lun, file) {
+        (Some(lun), _) => ("network", unit(lun)),
+        (None, Some(file)) => ("file", Element::new("source").with("file", utf8(file)?)),
+        (None, None) => return Err(Invalid("The disk has no image.".into())),
+    };
     let mut element = Element::new("disk")
-        .with("type", "file")
-        .with("device", "disk")
+        .with("type", kind)
+        .with("device", if passed { "lun" } else { "disk" })
         .child(driver(plan, device, index))
-        .child(Element::new("source").with("file", utf8(file)?))
+        .child(source)
         .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())))
-        .child(Element::new("serial").text(disk.id.serial()))
         .child(Element::new("alias").with("name", disk.id.alias()));
+    if !passed {
+        // One that is passed through says its own.
+        element.push(Element::new("serial").text(disk.id.serial()));
+    }
     if attachment.read_only {
         element.push(Element::new("readonly"));
     }
@@ -74,6 +83,13 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
         element.push(scsi_address(0, index));
     }
     Ok(element)
+}
+
+/// A unit of an iSCSI target, which QEMU reaches by itself.
+fn unit(lun: &Lun) -> Element {
+    let portal = Element::new("host").with("name", &*lun.address).with("port", lun.port);
+    let name = format!("{}/{}", lun.target, lun.number);
+    Element::new("source").with("protocol", "iscsi").with("name", name).child(portal)
 }
 
 /// What a running disk is copied to.
@@ -108,8 +124,11 @@ fn driver(plan: &Plan, device: &DiskDevice, index: usize) -> Element {
         .with("type", disk.format.driver())
         .with("cache", cache)
         .with("error_policy", policy)
-        .with("rerror_policy", policy)
-        .with("io", if native { "native" } else { "threads" });
+        .with("rerror_policy", policy);
+    if disk.lun.is_none() {
+        // How files are written.
+        driver.set("io", if native { "native" } else { "threads" });
+    }
     if disk.sparse {
         driver.set("discard", "unmap");
     }

@@ -89,12 +89,12 @@ pub struct Plan<'a> {
     pub lock: &'a str,
 }
 
-/// A disk, how it hangs on the VM, and its image file.
+/// A disk, how it hangs on the VM, and its image file, which a LUN has not.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskDevice<'a> {
     pub disk: &'a Disk,
     pub attachment: &'a Attachment,
-    pub file: &'a Path,
+    pub file: Option<&'a Path>,
 }
 
 /// A medium that was made for a run.

@@ -159,6 +159,7 @@ impl Sample {
             profile: None,
             status: DiskStatus::Ok,
             created: Timestamp::UNIX_EPOCH,
+            lun: None,
         };
         change(&mut disk, &mut attachment);
         self.disks.push((disk, attachment));
@@ -188,7 +189,11 @@ impl Sample {
         let files: Vec<PathBuf> =
             self.disks.iter().map(|(disk, _)| PathBuf::from("/images").join(disk.file_name())).collect();
         let disks: Vec<DiskDevice> = (self.disks.iter().zip(&files))
-            .map(|((disk, attachment), file)| DiskDevice { disk, attachment, file })
+            .map(|((disk, attachment), file)| DiskDevice {
+                disk,
+                attachment,
+                file: disk.lun.is_none().then_some(file),
+            })
             .collect();
         let nics: Vec<NicDevice> = (self.nics.iter())
             .map(|(nic, network)| NicDevice { nic, network: network.as_deref(), filter: None })

@@ -53,8 +53,12 @@ impl World {
             }
             ObjectKind::CpuProfile => of(&self.cpu_profiles, CpuProfileId(id), |it| it.cluster.into()),
             ObjectKind::Disk => {
+                let home = |it: &Disk| match it.lun {
+                    None => it.storage_domain.into(),
+                    Some(_) => Object::SYSTEM,
+                };
                 let vms = self.attachments_of(DiskId(id)).map(|attachment| Object::from(attachment.vm));
-                of(&self.disks, DiskId(id), |it| it.storage_domain.into()).into_iter().chain(vms).collect()
+                of(&self.disks, DiskId(id), home).into_iter().chain(vms).collect()
             }
             ObjectKind::DataCenter | ObjectKind::Template | ObjectKind::User => vec![Object::SYSTEM],
         };

@@ -33,6 +33,9 @@ impl Engine {
             return Err(Error::conflict(format!("{MOVE}. The disk is locked or illegal.")));
         }
         let passage = Passage { disk: id, from: disk.storage_domain, to };
+        if disk.lun.is_some() {
+            return Err(Error::conflict(format!("{MOVE}. The disk is a LUN.")));
+        }
         if passage.from == to {
             return Err(Error::conflict(format!(
                 "{MOVE}. The source and the target storage domain are the same."
@@ -288,6 +291,9 @@ impl Engine {
         let (guard, original, attachments) = self.hold_disk("copy disk", source).await?;
         if original.status != DiskStatus::Ok {
             return Err(Error::conflict(format!("{COPY}. The disk is locked or illegal.")));
+        }
+        if original.lun.is_some() {
+            return Err(Error::conflict(format!("{COPY}. The disk is a LUN.")));
         }
         let down = |it: &Attachment| matches!(self.status(it.vm), VmStatus::Down);
         if attachments.iter().any(|it| it.active && !down(it)) {

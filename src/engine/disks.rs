@@ -30,6 +30,8 @@ pub struct NewDisk {
     pub wipe_after_delete: bool,
     pub propagate_errors: bool,
     pub profile: Option<DiskProfileId>,
+    /// Then there is no image: its place, format and size are not the engine's.
+    pub lun: Option<Lun>,
 }
 
 /// What a client changes of a disk; `None` stays.
@@ -74,7 +76,8 @@ impl Engine {
     /// The files of all images of the disk.
     pub(super) fn image_files(&self, id: DiskId) -> Result<Vec<PathBuf>> {
         let world = self.world();
-        world.images_of(id).into_iter().map(|image| self.image_file(&world, image)).collect()
+        let images = world.images_of(id).into_iter().filter(|image| image.lun.is_none());
+        images.map(|image| self.image_file(&world, image)).collect()
     }
 
     /// Promises the disk, locked, and makes it; the value is there before the image is.
@@ -123,6 +126,65 @@ impl Engine {
     }
 
     fn plan_disk(&self, world: &World, id: DiskId, new: &NewDisk, vm: Option<VmId>) -> Result<Disk> {
+        let (storage_domain, profile) = match &new.lun {
+            Some(lun) => {
+                self.check_lun(world, lun)?;
+                (NOWHERE, None)
+            }
+            None => self.plan_place(world, new, vm)?,
+        };
+        let alias = match (&new.alias, vm.and_then(|vm| world.vms.get(&vm))) {
+            (Some(alias), _) => alias.clone(),
+            (None, Some(vm)) => default_alias(world, vm),
+            (None, None) => format!("Disk-{}", &id.to_string()[..8]),
+        };
+        Ok(Disk {
+            id,
+            alias,
+            description: new.description.clone(),
+            storage_domain,
+            image: ImageId::random(),
+            parent: None,
+            format: new.format,
+            sparse: new.lun.is_none() && new.sparse.unwrap_or(true),
+            size: new.size,
+            interface: new.interface,
+            bootable: new.bootable,
+            shareable: new.shareable,
+            wipe_after_delete: new.wipe_after_delete,
+            propagate_errors: new.propagate_errors,
+            profile,
+            status: DiskStatus::Locked,
+            created: Timestamp::now(),
+            lun: new.lun.clone(),
+        })
+    }
+
+    /// A portal that may be reached, and a unit that no other disk is.
+    fn check_lun(&self, world: &World, lun: &Lun) -> Result<()> {
+        if !self.settings.portals.allow_named(&lun.address) {
+            return Err(Error::conflict(format!(
+                "Cannot add Virtual Machine Disk. The engine's configuration does not allow the iSCSI portal {}.",
+                lun.address
+            )));
+        }
+        let is = |disk: &&Disk| disk.lun.as_ref().is_some_and(|other| other.is(lun));
+        match world.disks.values().find(is) {
+            None => Ok(()),
+            Some(disk) => Err(Error::conflict(format!(
+                "Cannot add Virtual Machine Disk. The LUN is already used by disk {}.",
+                disk.alias
+            ))),
+        }
+    }
+
+    /// Where an image is to lie: a storage domain with room for it, and a profile.
+    fn plan_place(
+        &self,
+        world: &World,
+        new: &NewDisk,
+        vm: Option<VmId>,
+    ) -> Result<(StorageDomainId, Option<DiskProfileId>)> {
         let storage_domain = match new.storage_domain {
             Some(domain) => domain,
             None => vm
@@ -158,36 +220,8 @@ impl Engine {
                 domain.name
             )));
         }
-        let alias = match (&new.alias, vm.and_then(|vm| world.vms.get(&vm))) {
-            (Some(alias), _) => alias.clone(),
-            (None, Some(vm)) => default_alias(world, vm),
-            (None, None) => format!("Disk-{}", &id.to_string()[..8]),
-        };
-        Ok(Disk {
-            id,
-            alias,
-            description: new.description.clone(),
-            storage_domain,
-            image: ImageId::random(),
-            parent: None,
-            format: new.format,
-            sparse: new.sparse.unwrap_or(true),
-            size: new.size,
-            interface: new.interface,
-            bootable: new.bootable,
-            shareable: new.shareable,
-            wipe_after_delete: new.wipe_after_delete,
-            propagate_errors: new.propagate_errors,
-            profile: new.profile.or_else(|| {
-                world
-                    .disk_profiles
-                    .values()
-                    .find(|profile| profile.storage_domain == storage_domain)
-                    .map(|profile| profile.id)
-            }),
-            status: DiskStatus::Locked,
-            created: Timestamp::now(),
-        })
+        let mut profiles = world.profiles_of(storage_domain);
+        Ok((storage_domain, new.profile.or_else(|| profiles.next().map(|profile| profile.id))))
     }
 
     /// Image, definition, device: each may be asked again.
@@ -219,6 +253,9 @@ impl Engine {
 
     async fn create_image(&self, id: DiskId) -> Result<()> {
         let disk = self.disk(id)?;
+        if disk.lun.is_some() {
+            return Ok(());
+        }
         let file = self.image_file(&self.world(), &disk)?;
         let images = self.images.clone();
         super::lane::blocking(move || images.create(&file, disk.format, disk.size, disk.sparse)).await
@@ -492,6 +529,11 @@ impl Engine {
         if size == disk.size {
             return Ok(());
         }
+        if disk.lun.is_some() {
+            return Err(Error::conflict(
+                "Cannot edit Virtual Machine Disk. The size of a LUN is its target's.",
+            ));
+        }
         check_size(size)?;
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if attachment.read_only {
@@ -576,7 +618,16 @@ fn check_size(size: u64) -> Result<()> {
 }
 
 fn check_new(new: &NewDisk) -> Result<()> {
-    check_size(new.size)?;
+    match &new.lun {
+        Some(lun) => lun.check().map_err(Error::invalid)?,
+        None => check_size(new.size)?,
+    }
+    if new.lun.as_ref().is_some_and(|lun| lun.passed.is_some()) && new.interface != DiskInterface::VirtioScsi
+    {
+        return Err(Error::invalid(
+            "Cannot add Virtual Machine Disk. SCSI is passed through by the interface virtio_scsi only.",
+        ));
+    }
     if new.format == DiskFormat::Cow && new.sparse == Some(false) {
         return Err(Error::invalid(
             "Cannot add Virtual Machine Disk. Disk configuration (COW Preallocated) is incompatible with the storage domain type.",

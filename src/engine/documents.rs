@@ -83,12 +83,16 @@ impl Engine {
     ) -> Result<Element> {
         let facts = self.facts()?;
         let world = self.world();
-        let disks: Vec<(Disk, Attachment, PathBuf)> = world
+        let disks: Vec<(Disk, Attachment, Option<PathBuf>)> = world
             .disks_of(vm.id)
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| {
-                Ok((disk.clone(), attachment.clone(), self.defined_file(&world, disk, present.as_ref())?))
+                let file = match disk.lun {
+                    None => Some(self.defined_file(&world, disk, present.as_ref())?),
+                    Some(_) => None,
+                };
+                Ok((disk.clone(), attachment.clone(), file))
             })
             .collect::<Result<_>>()?;
         let nics: Vec<(Nic, Way)> = world
@@ -98,8 +102,10 @@ impl Engine {
             .map(|nic| (nic.clone(), Way::of(&world, nic)))
             .collect();
         drop(world);
-        let devices: Vec<DiskDevice<'_>> =
-            disks.iter().map(|(disk, attachment, file)| DiskDevice { disk, attachment, file }).collect();
+        let devices: Vec<DiskDevice<'_>> = disks
+            .iter()
+            .map(|(disk, attachment, file)| DiskDevice { disk, attachment, file: file.as_deref() })
+            .collect();
         let nics: Vec<NicDevice<'_>> = nics.iter().map(|(nic, way)| way.device(nic)).collect();
         let boot = self.boot_files(spec)?;
         // A medium that has gone leaves the drive empty, and everything else as it can be.
@@ -139,10 +145,10 @@ impl Engine {
         let mut plugged = world.attachments.get(&(vm, disk)).ok_or_else(|| Error::not_found(disk))?.clone();
         plugged.active = true;
         let disk = world.disks.get(&disk).ok_or_else(|| Error::not_found(disk))?.clone();
-        let file = self.image_file(&world, &disk)?;
+        let file = disk.lun.is_none().then(|| self.image_file(&world, &disk)).transpose()?;
         drop(world);
         let facts = self.facts()?;
-        let device = DiskDevice { disk: &disk, attachment: &plugged, file: &file };
+        let device = DiskDevice { disk: &disk, attachment: &plugged, file: file.as_deref() };
         let plan = Plan {
             vm: &row,
             spec: &row.spec,

@@ -94,6 +94,8 @@ pub struct Settings {
     pub host_name: String,
     /// Folders below which kernels and initrds may lie.
     pub boot_dirs: Vec<PathBuf>,
+    /// The iSCSI portals that clients may name.
+    pub portals: Portals,
     /// Where users keep domain templates of their own.
     pub templates: Option<PathBuf>,
     /// How long a guest may take to let a device go.

@@ -280,9 +280,9 @@ pub(super) fn present(world: &World, vm: VmId, id: SnapshotId, description: &str
     })
 }
 
-/// Disks that others write, too, or that nobody writes, have no moment of their own.
+/// Disks that others write, too, that nobody writes, or that lie elsewhere have no moment of their own.
 pub(super) fn is_frozen_with(attachment: &Attachment, disk: &Disk) -> bool {
-    !disk.shareable && !attachment.read_only
+    !disk.shareable && !attachment.read_only && disk.lun.is_none()
 }
 
 pub(super) fn saved((attachment, disk): (&Attachment, &Disk)) -> SavedDisk {
@@ -298,7 +298,7 @@ fn to_freeze(world: &World, vm: VmId, named: Option<&[DiskId]>) -> Result<Vec<Sa
         };
         if !is_frozen_with(attachment, disk) {
             return Err(Error::conflict(format!(
-                "Cannot create Snapshot. Disk {} is shareable or read-only, which snapshots leave out.",
+                "Cannot create Snapshot. Disk {} is shareable, read-only or a LUN, which snapshots leave out.",
                 disk.alias
             )));
         }

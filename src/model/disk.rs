@@ -1,6 +1,7 @@
 //! Image disks and how they hang on VMs.
 
 use super::ids::*;
+use super::lun::Lun;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub struct Disk {
     pub id: DiskId,
     pub alias: String,
     pub description: String,
+    /// `NOWHERE` where there is no image.
+    #[serde(with = "somewhere")]
     pub storage_domain: StorageDomainId,
     pub image: ImageId,
     /// The image below, in the same folder: what this one does not hold is read there.
@@ -65,6 +68,9 @@ pub struct Disk {
     pub profile: Option<DiskProfileId>,
     pub status: DiskStatus,
     pub created: Timestamp,
+    /// Then it has no image, and lies in no storage domain.
+    #[serde(default)]
+    pub lun: Option<Lun>,
 }
 
 impl Disk {
@@ -84,4 +90,18 @@ pub struct Attachment {
     pub read_only: bool,
     /// libvirt's target: `vda`, `sdb`; unique within the VM.
     pub target: String,
+}
+
+/// Nowhere is nothing where disks are kept.
+mod somewhere {
+    use crate::model::{NOWHERE, StorageDomainId};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(id: &StorageDomainId, to: S) -> Result<S::Ok, S::Error> {
+        Some(id).filter(|id| **id != NOWHERE).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<StorageDomainId, D::Error> {
+        Ok(Option::deserialize(from)?.unwrap_or(NOWHERE))
+    }
 }

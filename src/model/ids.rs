@@ -78,6 +78,9 @@ pub fn derived_id(parts: &[&[u8]]) -> Uuid {
 /// The template that every VM can be made of: `Blank`.
 pub const BLANK: TemplateId = TemplateId(Uuid::nil());
 
+/// The storage domain of disks that lie in none.
+pub const NOWHERE: StorageDomainId = StorageDomainId(Uuid::nil());
+
 impl SnapshotId {
     /// Every VM has one snapshot that stands for its present state.
     pub fn active(vm: VmId) -> Self {

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/5_snapshots.sql"),
     include_str!("schema/6_networks.sql"),
     include_str!("schema/7_templates.sql"),
+    include_str!("schema/8_luns.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

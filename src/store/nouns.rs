@@ -75,7 +75,8 @@ nouns! {
     Disk, disks:
         id Key, alias Plain, description Plain, storage_domain Plain, image Plain, parent Plain, format Plain,
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
-        wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain;
+        wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain,
+        lun Document;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
     Nic, nics:
         id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,

@@ -108,6 +108,7 @@ fn disk(n: u8, alias: &str, size: u64, flag: bool) -> Disk {
         profile: flag.then(|| DiskProfileId(id(7))),
         status: DiskStatus::Locked,
         created: Timestamp::now(),
+        lun: None,
     }
 }
 

@@ -156,3 +156,55 @@ async fn refusals_in_the_words_that_clients_know() {
     assert!(got.at("detail").contains("already marked as boot"), "{}", got.body);
     sim.post("/disks", &with("<format>cow</format><active>true</active>")).await.is(409);
 }
+
+/// Example 15.13 as it is printed.
+#[tokio::test]
+async fn a_lun_is_a_disk_without_an_image() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let body = "<disk>\n    <interface>virtio</interface>\n    <lun_storage>\n        <type>iscsi</type>\n        \
+                <logical_unit id=\"lun1\">\n            <address>iscsi.example.com</address>\n            \
+                <port>3260</port>\n            <target>iqn.2010.05.com.example:iscsi.targetX</target>\n        \
+                </logical_unit>\n    </lun_storage>\n</disk>";
+    let path = format!("/vms/{vm}/disks");
+    let made = sim.post(&path, body).await.is(201);
+    let unit = |name: &str| made.at(&format!("lun_storage/logical_unit/{name}"));
+    let said = ["@id", "address", "port", "target", "lun_mapping", "disk_id"].map(unit);
+    let id = made.at("@id");
+    let target = "iqn.2010.05.com.example:iscsi.targetX";
+    assert_eq!(said, ["lun1", "iscsi.example.com", "3260", target, "1", &id]);
+    assert_eq!((made.at("lun_storage/type"), made.at("storage_type")), ("iscsi".into(), "lun".into()));
+    for absent in ["<image_id", "<storage_domains", "<format", "<status", "<actual_size", "<size"] {
+        assert!(!made.body.contains(absent), "{absent}: {}", made.body);
+    }
+    let used = sim.post("/disks", body).await;
+    assert!(used.status == 409 && used.body.contains("already used by disk a_Disk1"), "{}", used.body);
+    let passed = body.replace(">virtio<", ">virtio_scsi<").replace("lun1", "lun2").replace("</disk>", "<sgio>filtered</sgio></disk>");
+    assert_eq!(sim.post(&path, &passed).await.is(201).at("sgio"), "filtered");
+    for (from, to, status) in [
+        ("<logical_unit id=\"lun1\">", "<logical_unit>", 400),
+        ("<type>iscsi</type>", "", 400),
+        ("<type>iscsi</type>", "<type>nfs</type>", 400),
+        ("<port>3260</port>", "", 400),
+        ("<port>3260</port>", "<port>99999</port>", 400),
+        ("iscsi.example.com", "127.0.0.1", 409),
+        ("iscsi.example.com", "localhost", 409),
+        ("iscsi.example.com", "a'/><x", 400),
+        ("iscsi.targetX", "x/../y", 400),
+        ("</disk>", "<sgio>filtered</sgio></disk>", 400),
+        ("</target>", "</target><lun_mapping>-1</lun_mapping>", 400),
+    ] {
+        let got = sim.post(&path, &body.replace("lun1", "lun3").replace(&from.replace("lun1", "lun3"), to)).await;
+        assert_eq!(got.status, status, "{from} {to}: {}", got.body);
+    }
+    assert_eq!(sim.get("/disks?search=disk_type%3Dlun").await.is(200).each("disk", "@id").len(), 2);
+    let larger = "<disk><provisioned_size>1073741824</provisioned_size></disk>";
+    assert_eq!(sim.put(&format!("{path}/{id}"), larger).await.status, 409);
+    sim.put(&format!("{path}/{id}"), "<disk><alias>lun</alias></disk>").await.is(200);
+    let away = "<action><storage_domain><name>data</name></storage_domain></action>";
+    for verb in ["move", "copy"] {
+        assert_eq!(sim.post(&format!("/disks/{id}/{verb}"), away).await.status, 409);
+    }
+    sim.with_body("DELETE", &format!("{path}/{id}"), "<action><detach>true</detach></action>").await.is(204);
+    sim.delete(&format!("/disks/{id}")).await.is(204);
+}

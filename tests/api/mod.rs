@@ -133,6 +133,7 @@ impl Sim {
             state: "/sim".into(),
             host_name: "host".into(),
             boot_dirs: vec!["/sim/boot".into()],
+            portals: Default::default(),
             templates: None,
             hotunplug_timeout: Duration::from_millis(200),
             stats_interval: Duration::from_millis(50),

@@ -30,6 +30,7 @@ fn settings() -> Settings {
         state: STATE.into(),
         host_name: "host".into(),
         boot_dirs: vec![format!("{STATE}/boot").into()],
+        portals: Default::default(),
         templates: None,
         hotunplug_timeout: Duration::from_secs(2),
         stats_interval: Duration::from_secs(3600),
@@ -272,6 +273,7 @@ pub fn new_disk(alias: &str) -> NewDisk {
         wipe_after_delete: false,
         propagate_errors: false,
         profile: None,
+        lun: None,
     }
 }
 

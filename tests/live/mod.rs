@@ -12,6 +12,7 @@ mod follow;
 mod full;
 mod guests;
 mod kvm;
+mod luns;
 mod moves;
 mod networks;
 mod nics;

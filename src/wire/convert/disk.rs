@@ -4,6 +4,7 @@ use super::{API, Named, id_of, named, reference};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use crate::wire::types::{self, Ref};
+use crate::wire::{filled, require};
 
 /// Which path a disk is shown under.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,82 @@ impl TryFrom<&types::Disk> for DiskRequest {
     }
 }
 
+/// The unit that a document describes. The portal is not asked.
+pub fn lun(document: &types::Disk, storage: &types::HostStorage) -> Result<Lun> {
+    let unit = storage.logical_units.as_ref().and_then(|units| units.logical_unit.first());
+    let unit = unit.cloned().unwrap_or_default();
+    let kind = filled(&storage.r#type).unwrap_or_default().to_lowercase();
+    require(
+        "Storage",
+        "add",
+        &[("type", !kind.is_empty()), ("logicalUnits.id", filled(&unit.id).is_some())],
+    )?;
+    match kind.as_str() {
+        "iscsi" => {}
+        "fcp" => {
+            return Err(Error::unsupported(
+                "Cannot add Virtual Machine Disk. This host has no Fibre Channel storage to give to VMs.",
+            ));
+        }
+        other => {
+            let known = "Possible values for StorageType are: iscsi, fcp";
+            return Err(Error::new(Kind::Value, format!("{other} is no type of LUN storage. {known}")));
+        }
+    }
+    require(
+        "LogicalUnit",
+        "add",
+        &[
+            ("address", filled(&unit.address).is_some()),
+            ("target", filled(&unit.target).is_some()),
+            ("port", unit.port.is_some()),
+        ],
+    )?;
+    if filled(&unit.username).is_some() || filled(&unit.password).is_some() {
+        return Err(Error::unsupported(
+            "Cannot add Virtual Machine Disk. LUNs whose target asks for a password (CHAP) are not served yet.",
+        ));
+    }
+    if document.uses_scsi_reservation == Some(true) {
+        return Err(Error::unsupported(
+            "Cannot add Virtual Machine Disk. Persistent SCSI reservations are not served.",
+        ));
+    }
+    let id = unit.id.unwrap_or_default();
+    let negative = |_| Error::new(Kind::Value, "lun_mapping is negative.");
+    Ok(Lun {
+        number: match unit.lun_mapping {
+            Some(number) => u32::try_from(number).map_err(negative)?,
+            None => Lun::number_of(&id),
+        },
+        id,
+        address: unit.address.unwrap_or_default(),
+        port: unit.port.unwrap_or_default(),
+        target: unit.target.unwrap_or_default(),
+        size: unit.size.unwrap_or(0),
+        passed: filled(&document.sgio).map(named).transpose()?,
+    })
+}
+
+fn lun_storage(disk: &Disk, lun: &Lun) -> types::HostStorage {
+    let unit = types::LogicalUnit {
+        id: Some(lun.id.clone()),
+        address: Some(lun.address.clone()),
+        port: Some(lun.port),
+        target: Some(lun.target.clone()),
+        lun_mapping: i32::try_from(lun.number).ok(),
+        size: Some(lun.size).filter(|size| *size > 0),
+        status: Some("used".into()),
+        disk_id: Some(disk.id.to_string()),
+        ..types::LogicalUnit::default()
+    };
+    types::HostStorage {
+        r#type: Some("iscsi".into()),
+        logical_units: Some(types::LogicalUnits { logical_unit: vec![unit] }),
+        ..types::HostStorage::default()
+    }
+}
+
 fn name<T: Named>(text: &Option<String>) -> Result<Option<T>> {
     text.as_deref().filter(|text| !text.is_empty()).map(named).transpose()
 }
@@ -88,6 +165,7 @@ fn interface(text: &Option<String>) -> Result<Option<DiskInterface>> {
 /// The disk as a document; links and actions are the caller's.
 pub fn disk(disk: &Disk, place: DiskPlace<'_>, actual_size: u64, attached_to: &[VmId]) -> types::Disk {
     let id = disk.id;
+    let image = disk.lun.is_none();
     let (href, vm, active, read_only) = match place {
         DiskPlace::Floating => (format!("{API}/disks/{id}"), None, None, None),
         DiskPlace::On(attachment) => (
@@ -105,14 +183,14 @@ pub fn disk(disk: &Disk, place: DiskPlace<'_>, actual_size: u64, attached_to: &[
         vms: (!attached_to.is_empty()).then(|| attached_to.iter().map(Ref::bare).collect()),
         vm,
         alias: Some(disk.alias.clone()),
-        image_id: Some(disk.image.to_string()),
-        storage_domains: Some([Ref::bare(disk.storage_domain)].into_iter().collect()),
-        provisioned_size: Some(disk.size),
-        actual_size: Some(actual_size),
-        status: Some(disk.status.name().into()),
+        image_id: image.then(|| disk.image.to_string()),
+        storage_domains: image.then(|| [Ref::bare(disk.storage_domain)].into_iter().collect()),
+        provisioned_size: (image || disk.size > 0).then_some(disk.size),
+        actual_size: image.then_some(actual_size),
+        status: image.then(|| disk.status.name().into()),
         interface: Some(disk.interface.name().into()),
-        format: Some(disk.format.name().into()),
-        sparse: Some(disk.sparse),
+        format: image.then(|| disk.format.name().into()),
+        sparse: image.then_some(disk.sparse),
         bootable: Some(disk.bootable),
         shareable: Some(disk.shareable),
         wipe_after_delete: Some(disk.wipe_after_delete),
@@ -120,7 +198,10 @@ pub fn disk(disk: &Disk, place: DiskPlace<'_>, actual_size: u64, attached_to: &[
         active,
         read_only,
         disk_profile: disk.profile.map(|profile| reference("diskprofiles", profile)),
-        storage_type: Some("image".into()),
+        lun_storage: disk.lun.as_ref().map(|lun| lun_storage(disk, lun)),
+        sgio: disk.lun.as_ref().and_then(|lun| lun.passed).map(|passed| passed.name().into()),
+        uses_scsi_reservation: disk.lun.as_ref().map(|_| false),
+        storage_type: Some(if image { "image" } else { "lun" }.into()),
         ..types::Disk::default()
     }
 }

@@ -21,7 +21,7 @@ mod vm;
 pub use access::{bookmark, everyone, permission, role, root_tag, tag};
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
-pub use disk::{DiskPlace, DiskRequest, disk};
+pub use disk::{DiskPlace, DiskRequest, disk, lun};
 pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };

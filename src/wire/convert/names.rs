@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
-    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity,
-    SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
+    BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Passed, PayloadKind,
+    Severity, SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
 };
 
 /// A value that the API knows by a name.
@@ -48,6 +48,7 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    Passed, "ScsiGenericIO": Passed::Filtered = "filtered", Passed::Unfiltered = "unfiltered";
     StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
     StorageStatus, "StorageDomainStatus":
         StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",

@@ -28,6 +28,7 @@ fn image(number: u16, interface: DiskInterface) -> Image {
         profile: None,
         status: DiskStatus::Ok,
         created: Timestamp::UNIX_EPOCH,
+        lun: None,
     };
     let attachment = Attachment {
         vm: VmId(id(1, 1)),

@@ -1,0 +1,641 @@
+//! The search language: `name=web* and status!=up sortby name desc page 2`. What a query says is
+//! checked when it is read: a field, a comparison or a value that makes no sense is refused.
+
+use crate::error::Error;
+use jiff::civil::{Date, DateTime, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Ordering;
+
+/// What a field holds; whatever is not listed is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    Text,
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A moment.
+    Time,
+    /// A duration; the field has its seconds.
+    Span,
+    /// One of these, the lesser first; written in any case, with underscores or without.
+    Words(&'static [&'static str]),
+}
+
+/// The fields of what is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields {
+    pub names: &'static [&'static str],
+    pub kinds: &'static [(&'static str, Holds)],
+}
+
+/// Text fields in which a free text is not looked for.
+const NOT_FREE: &[&str] = &["id", "os", "apps"];
+
+impl Fields {
+    fn kind(&self, name: &str) -> Holds {
+        self.kinds.iter().find(|(known, _)| *known == name).map_or(Holds::Text, |(_, kind)| *kind)
+    }
+
+    /// The field of that name; of others' fields, `host.name` and `hosts.name` are the same.
+    fn find(&self, name: &str) -> Option<&'static str> {
+        let name = name.to_lowercase();
+        let other = name.split_once('.').map(|(object, field)| match object.strip_suffix('s') {
+            Some(object) => format!("{object}.{field}"),
+            None => format!("{object}s.{field}"),
+        });
+        let is = |known: &&&str| **known == name || Some(**known) == other.as_deref();
+        self.names.iter().find(is).copied()
+    }
+
+    fn free(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let names = self.names.iter().copied();
+        names.filter(|name| self.kind(name) == Holds::Text && !name.contains('.') && !NOT_FREE.contains(name))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Op {
+    Is,
+    IsNot,
+    Below,
+    Above,
+    AtMost,
+    AtLeast,
+}
+
+impl Op {
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Is => order == Ordering::Equal,
+            Self::IsNot => order != Ordering::Equal,
+            Self::Below => order == Ordering::Less,
+            Self::Above => order == Ordering::Greater,
+            Self::AtMost => order != Ordering::Greater,
+            Self::AtLeast => order != Ordering::Less,
+        }
+    }
+}
+
+/// A value as its field's kind reads it.
+#[derive(Clone, Debug, PartialEq)]
+enum Wanted {
+    /// A pattern.
+    Text(String),
+    Number(f64),
+    /// From one moment to before another.
+    Within(Timestamp, Timestamp),
+    /// A pattern without underscores, and the words it is one of.
+    Word(String, &'static [&'static str]),
+}
+
+#[derive(Debug, PartialEq)]
+enum Condition {
+    Field {
+        field: &'static str,
+        op: Op,
+        wanted: Wanted,
+    },
+    /// Some text field has it somewhere.
+    Free(String, Vec<&'static str>),
+}
+
+/// Groups that all hold; of each, one of several alternatives, of which all conditions hold.
+#[derive(Debug, Default, PartialEq)]
+pub struct Query {
+    groups: Vec<Vec<Vec<Condition>>>,
+    /// The field, and whether the greatest comes first.
+    pub sort: Option<(&'static str, bool)>,
+    /// From 1.
+    pub page: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Word(String),
+    Quoted(String),
+    Op(Op),
+}
+
+fn wrong(why: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("The search query is not understood: {why}."))
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, Error> {
+    let mut found = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (token, length) = match first {
+            '"' => {
+                let end = rest[1..].find('"').ok_or_else(|| wrong("a quotation mark is not closed"))?;
+                let quoted = &rest[1..=end];
+                if let Some(bad) = quoted.chars().find(|c| "';".contains(*c)) {
+                    return Err(wrong(format!("the character {bad} is not allowed")));
+                }
+                (Token::Quoted(quoted.to_owned()), end + 2)
+            }
+            '\'' | ';' => return Err(wrong(format!("the character {first} is not allowed"))),
+            '=' => (Token::Op(Op::Is), 1),
+            '!' if rest.starts_with("!=") => (Token::Op(Op::IsNot), 2),
+            '<' if rest.starts_with("<=") => (Token::Op(Op::AtMost), 2),
+            '>' if rest.starts_with(">=") => (Token::Op(Op::AtLeast), 2),
+            '<' => (Token::Op(Op::Below), 1),
+            '>' => (Token::Op(Op::Above), 1),
+            '!' => return Err(wrong("! stands without =")),
+            _ => {
+                let end =
+                    rest.find(|c: char| c.is_whitespace() || "=!<>\"';".contains(c)).unwrap_or(rest.len());
+                (Token::Word(rest[..end].to_owned()), end)
+            }
+        };
+        found.push(token);
+        rest = rest[length..].trim_start();
+    }
+    Ok(found)
+}
+
+impl Query {
+    pub fn everything() -> Self {
+        Self { page: 1, ..Self::default() }
+    }
+
+    pub fn parse(text: &str, fields: Fields) -> Result<Self, Error> {
+        Self::parse_at(text, fields, Timestamp::now())
+    }
+
+    fn parse_at(text: &str, fields: Fields, now: Timestamp) -> Result<Self, Error> {
+        let mut query = Self::everything();
+        let mut tokens = tokens(text)?.into_iter().peekable();
+        // An "and" or "or" is owed a condition after it; without one, a new group begins.
+        let mut owed = true;
+        let mut free = false;
+        while let Some(token) = tokens.next() {
+            let compared = matches!(tokens.peek(), Some(Token::Op(_)));
+            let keyword = match &token {
+                Token::Word(word) if !compared => word.to_lowercase(),
+                _ => String::new(),
+            };
+            match keyword.as_str() {
+                "and" | "or" if owed => return Err(wrong("and, or join two conditions")),
+                "and" => owed = true,
+                "or" => {
+                    query.groups.last_mut().expect("a condition stands before").push(Vec::new());
+                    owed = true;
+                }
+                "sortby" => {
+                    let Some(Token::Word(name)) = tokens.next() else {
+                        return Err(wrong("sortby names no field"));
+                    };
+                    let field = fields.find(&name).ok_or_else(|| no_field(&name))?;
+                    let direction = tokens.next_if(|token| {
+                        matches!(token, Token::Word(word) if ["asc", "desc"].contains(&word.to_lowercase().as_str()))
+                    });
+                    let descending =
+                        matches!(direction, Some(Token::Word(word)) if word.eq_ignore_ascii_case("desc"));
+                    query.sort = Some((field, descending));
+                    query.page = page(&mut tokens)?;
+                    if tokens.peek().is_some() {
+                        return Err(wrong("something stands behind sortby and page"));
+                    }
+                }
+                "page" => {
+                    tokens = std::iter::once(token).chain(tokens).collect::<Vec<_>>().into_iter().peekable();
+                    query.page = page(&mut tokens)?;
+                    if tokens.peek().is_some() {
+                        return Err(wrong("something stands behind page"));
+                    }
+                }
+                _ => {
+                    let condition = match (token, tokens.next_if(|token| matches!(token, Token::Op(_)))) {
+                        (Token::Word(name), Some(Token::Op(op))) => {
+                            let field = fields.find(&name).ok_or_else(|| no_field(&name))?;
+                            let Some(Token::Word(value) | Token::Quoted(value)) = tokens.next() else {
+                                return Err(wrong(format!("{field} is compared with nothing")));
+                            };
+                            let wanted = wanted(field, fields.kind(field), op, &value, now)?;
+                            Condition::Field { field, op, wanted }
+                        }
+                        (Token::Word(name), None) if fields.find(&name).is_some() => {
+                            return Err(wrong(format!("{name} has no comparison")));
+                        }
+                        (Token::Word(text) | Token::Quoted(text), None) if !free => {
+                            free = true;
+                            Condition::Free(text, fields.free().collect())
+                        }
+                        (Token::Word(_) | Token::Quoted(_), None) => {
+                            return Err(wrong("there is more than one free text"));
+                        }
+                        _ => return Err(wrong("a condition begins with the name of a field")),
+                    };
+                    if !owed || query.groups.is_empty() {
+                        query.groups.push(vec![Vec::new()]);
+                    }
+                    let group = query.groups.last_mut().expect("one was begun");
+                    group.last_mut().expect("it has an alternative").push(condition);
+                    owed = false;
+                }
+            }
+        }
+        match owed && !query.groups.is_empty() {
+            true => Err(wrong("and, or join two conditions")),
+            false => Ok(query),
+        }
+    }
+
+    pub fn holds(&self, case_sensitive: bool, values: impl Fn(&str) -> Vec<String>) -> bool {
+        let one = |condition: &Condition| condition.holds(case_sensitive, &values);
+        self.groups.iter().all(|group| group.iter().any(|all| all.iter().all(one)))
+    }
+}
+
+fn no_field(name: &str) -> Error {
+    wrong(format!("there is no field {name}"))
+}
+
+/// `page N`, or the first one.
+fn page(tokens: &mut std::iter::Peekable<std::vec::IntoIter<Token>>) -> Result<usize, Error> {
+    let is_page = |token: &Token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("page"));
+    if tokens.next_if(is_page).is_none() {
+        return Ok(1);
+    }
+    let number = match tokens.next() {
+        Some(Token::Word(number)) => number.parse().ok().filter(|page| *page > 0),
+        _ => None,
+    };
+    number.ok_or_else(|| wrong("page has no positive number"))
+}
+
+fn wanted(field: &str, kind: Holds, op: Op, value: &str, now: Timestamp) -> Result<Wanted, Error> {
+    let not = |what: &str| wrong(format!("{field} is {what}, not {value}"));
+    let ordered = !matches!(op, Op::Is | Op::IsNot);
+    match kind {
+        Holds::Text if ordered => Err(wrong(format!("{field} is a text, which is no less and no more"))),
+        Holds::Text => Ok(Wanted::Text(value.to_owned())),
+        Holds::Number => value
+            .parse()
+            .ok()
+            .filter(|it: &f64| it.is_finite())
+            .map(Wanted::Number)
+            .ok_or_else(|| not("a number")),
+        Holds::Span => span(value).map(Wanted::Number).ok_or_else(|| not("a duration like 1.02:03:04")),
+        Holds::Time => {
+            let (from, to) = moment(value, now).ok_or_else(|| not("a date"))?;
+            Ok(Wanted::Within(from, to))
+        }
+        Holds::Flag if ordered => {
+            Err(wrong(format!("{field} is true or false, which is no less and no more")))
+        }
+        Holds::Flag => word(value, &["false", "true"]).ok_or_else(|| not("true or false")),
+        Holds::Words(words) => {
+            word(value, words).filter(|_| !ordered || !value.contains('*')).ok_or_else(|| {
+                wrong(format!("{field} is none of its values: {value}. It may be {}", words.join(", ")))
+            })
+        }
+    }
+}
+
+fn word(value: &str, words: &'static [&'static str]) -> Option<Wanted> {
+    let pattern = plain(value);
+    let known = pattern.is_empty() || words.iter().any(|word| matches(&pattern, &plain(word)));
+    known.then_some(Wanted::Word(pattern, words))
+}
+
+/// States are written with and without underscores, in any case.
+fn plain(text: &str) -> String {
+    text.to_lowercase().replace('_', "")
+}
+
+/// The seconds of `[days.]hours:minutes[:seconds]`, or of a number of minutes.
+fn span(text: &str) -> Option<f64> {
+    if let Ok(minutes) = text.parse::<u32>() {
+        return Some(f64::from(minutes) * 60.0);
+    }
+    let (days, time) = match text.split_once('.') {
+        Some((days, time)) => (days.parse::<u32>().ok()?, time),
+        None => (0, text),
+    };
+    let parts: Vec<u32> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let seconds = match parts.as_slice() {
+        [hours, minutes] => hours * 3600 + minutes * 60,
+        [hours, minutes, seconds] => {
+            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(*seconds)?
+        }
+        _ => return None,
+    };
+    Some(f64::from(days) * 86400.0 + f64::from(seconds))
+}
+
+/// What a date names: a day, a second, or an instant.
+fn moment(text: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let at = |time: DateTime| TimeZone::UTC.to_timestamp(time).ok();
+    let day = |date: Date| -> Option<(Timestamp, Timestamp)> {
+        let midnight = |date: Date| at(date.at(0, 0, 0, 0));
+        Some((midnight(date)?, midnight(date.tomorrow().ok()?)?))
+    };
+    let second = |at: Timestamp| Some((at, at.checked_add(SignedDuration::from_secs(1)).ok()?));
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let weekdays = [
+        ("monday", Weekday::Monday),
+        ("tuesday", Weekday::Tuesday),
+        ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday),
+        ("friday", Weekday::Friday),
+        ("saturday", Weekday::Saturday),
+        ("sunday", Weekday::Sunday),
+    ];
+    let lower = text.to_lowercase();
+    if let Some((_, wanted)) = weekdays.iter().find(|(name, _)| *name == lower) {
+        let days = today.weekday().since(*wanted);
+        return day(today.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).ok()?);
+    }
+    match lower.as_str() {
+        "today" => return day(today),
+        "yesterday" => return day(today.yesterday().ok()?),
+        _ => {}
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return second(at);
+    }
+    let text = american(text).unwrap_or_else(|| text.to_owned());
+    match text.contains([':', 'T']) {
+        false => day(text.parse().ok()?),
+        true => second(at(text.parse().ok()?)?),
+    }
+}
+
+/// `month/day/year`, with or without a time, as the international way writes it.
+fn american(text: &str) -> Option<String> {
+    let (date, time) = text.split_once(' ').map_or((text, None), |(date, time)| (date, Some(time)));
+    let mut numbers = date.splitn(3, '/').map(|part| part.parse::<u16>().ok());
+    let (month, day, year) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let year = if year < 100 { 2000 + year } else { year };
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    Some(time.map_or(date.clone(), |time| format!("{date}T{time}")))
+}
+
+impl Condition {
+    fn holds(&self, case_sensitive: bool, values: impl Fn(&str) -> Vec<String>) -> bool {
+        match self {
+            Self::Free(text, fields) => {
+                let text = format!("*{}*", text.to_lowercase());
+                let has = |value: &String| matches(&text, &value.to_lowercase());
+                fields.iter().any(|field| values(field).iter().any(has))
+            }
+            Self::Field { field, op, wanted } => match values(field).as_slice() {
+                [] => wanted.holds(*op, case_sensitive, ""),
+                // Not to be one of several means to be none of them.
+                several if *op == Op::IsNot => several.iter().all(|it| wanted.holds(*op, case_sensitive, it)),
+                several => several.iter().any(|it| wanted.holds(*op, case_sensitive, it)),
+            },
+        }
+    }
+}
+
+impl Wanted {
+    fn holds(&self, op: Op, case_sensitive: bool, value: &str) -> bool {
+        let alike = |same: bool| same == (op == Op::Is);
+        match self {
+            Self::Text(pattern) if case_sensitive => alike(matches(pattern, value)),
+            Self::Text(pattern) => alike(matches(&pattern.to_lowercase(), &value.to_lowercase())),
+            Self::Word(pattern, words) => {
+                let rank = |text: &str| words.iter().position(|word| plain(word) == text);
+                match op {
+                    Op::Is | Op::IsNot => alike(matches(pattern, &plain(value))),
+                    _ => match (rank(&plain(value)), rank(pattern)) {
+                        (Some(value), Some(wanted)) => op.holds(value.cmp(&wanted)),
+                        _ => false,
+                    },
+                }
+            }
+            // What has no value is none of them.
+            Self::Number(wanted) => match value.parse::<f64>() {
+                Ok(value) => value.partial_cmp(wanted).is_some_and(|order| op.holds(order)),
+                Err(_) => op == Op::IsNot,
+            },
+            Self::Within(from, to) => match value.parse::<Timestamp>() {
+                Ok(at) if at < *from => op.holds(Ordering::Less),
+                Ok(at) if at >= *to => op.holds(Ordering::Greater),
+                Ok(_) => op.holds(Ordering::Equal),
+                Err(_) => op == Op::IsNot,
+            },
+        }
+    }
+}
+
+/// `*` stands for any characters, also none.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FIELDS: Fields = Fields {
+        names: &["name", "status", "size", "time", "uptime", "shared", "id", "hosts.name"],
+        kinds: &[
+            ("status", Holds::Words(&["up", "down", "powering_up"])),
+            ("size", Holds::Number),
+            ("time", Holds::Time),
+            ("uptime", Holds::Span),
+            ("shared", Holds::Flag),
+        ],
+    };
+
+    type Row = [&'static str; 4];
+
+    /// Name, status, size, time.
+    const ROWS: [Row; 4] = [
+        ["web1", "up", "10", "2016-05-04T10:00:00Z"],
+        ["web2", "down", "9", "2016-05-03T23:59:59Z"],
+        ["DB", "powering_up", "100", "2016-05-01T00:00:00Z"],
+        ["a b", "up", "", ""],
+    ];
+
+    fn value(row: &Row, field: &str) -> Vec<String> {
+        let value = match field {
+            "name" => row[0],
+            "status" => row[1],
+            "size" => row[2],
+            "time" => row[3],
+            "uptime" => "3723",
+            "shared" => "true",
+            "hosts.name" => return vec!["one".into(), "two".into()],
+            _ => "",
+        };
+        Some(value.to_owned()).filter(|value| !value.is_empty()).into_iter().collect()
+    }
+
+    fn found(query: &str) -> Result<Vec<&'static str>, Error> {
+        // A Wednesday.
+        let now = "2016-05-04T12:00:00Z".parse().unwrap();
+        let query = Query::parse_at(query, FIELDS, now)?;
+        Ok(ROWS.iter().filter(|row| query.holds(true, |field| value(row, field))).map(|row| row[0]).collect())
+    }
+
+    #[test]
+    fn queries_as_clients_send_them() {
+        for (query, names) in [
+            ("name=web1", &["web1"][..]),
+            ("name = \"web1\"", &["web1"]),
+            ("NAME=web*", &["web1", "web2"]),
+            ("name=*b*", &["web1", "web2", "a b"]),
+            ("name=db", &[]),
+            ("name=\"a b\"", &["a b"]),
+            ("Status=PoweringUp", &["DB"]),
+            ("status=POWERING*", &["DB"]),
+            ("name=web* and status!=up", &["web2"]),
+            ("name=DB or name=web1 and status=down", &["DB"]),
+            ("name=DB or name=web1 status=up", &["web1"]),
+            ("size>9 sortby name desc page 1", &["web1", "DB"]),
+            ("size<=10", &["web1", "web2"]),
+            ("size!=10", &["web2", "DB", "a b"]),
+            ("", &["web1", "web2", "DB", "a b"]),
+            ("web", &["web1", "web2"]),
+            ("\"a b\" or name=DB", &["DB", "a b"]),
+            ("time=today", &["web1"]),
+            ("time=yesterday", &["web2"]),
+            ("time=Sunday", &["DB"]),
+            ("time<Wednesday", &["web2", "DB"]),
+            ("time>=2016-05-03", &["web1", "web2"]),
+            ("time=05/03/2016", &["web2"]),
+            ("time=\"2016-05-03 23:59:59\"", &["web2"]),
+            ("time>2016-05-03T23:59:59Z", &["web1"]),
+            ("status>up", &["web2", "DB"]),
+            ("uptime>1:02 uptime<1:02:04 name=DB", &["DB"]),
+            ("host.name=two and Hosts.name!=three name=DB", &["DB"]),
+            ("hosts.name!=two", &[]),
+            ("shared=TRUE name=DB", &["DB"]),
+            ("size=\"\"", &[]),
+        ] {
+            match found(query) {
+                Ok(seen) => assert_eq!(seen, names, "{query}"),
+                Err(why) => assert_eq!(query, "size=\"\"", "{why}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for bad in [
+            "nam=x",
+            "name",
+            "name=",
+            "=x",
+            "name==x",
+            "name=x and",
+            "or name=x",
+            "name=x or and name=y",
+            "name=\"x",
+            "name='x'",
+            "name=\"x'\"",
+            "name=x;y",
+            "sortby",
+            "sortby nope",
+            "page 0",
+            "page x",
+            "name!x",
+            "web1 web2",
+            "name>x",
+            "size=x",
+            "size=1*",
+            "status=nope",
+            "shared=maybe",
+            "shared>false",
+            "time=soon",
+            "uptime=x",
+            "sortby name name=x",
+            "page 1 page 2",
+            "name=x and sortby name",
+            "status>p*",
+        ] {
+            assert!(found(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// The same language as a tree, and in the plainest way.
+    #[derive(Clone, Debug)]
+    struct Plain(Vec<Vec<Vec<(&'static str, &'static str, String)>>>);
+
+    fn glob(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.first(), text.first()) {
+            (None, None) => true,
+            (Some('*'), _) => glob(&pattern[1..], text) || (!text.is_empty() && glob(pattern, &text[1..])),
+            (Some(a), Some(b)) => a == b && glob(&pattern[1..], &text[1..]),
+            _ => false,
+        }
+    }
+
+    impl Plain {
+        fn holds(&self, row: &Row) -> bool {
+            self.0.iter().all(|group| group.iter().any(|all| all.iter().all(|one| Self::one(one, row))))
+        }
+
+        fn one((field, op, wanted): &(&str, &str, String), row: &Row) -> bool {
+            let value = value(row, field).pop().unwrap_or_default();
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            match (*field, value.parse::<i64>(), wanted.parse::<i64>()) {
+                ("size", Ok(value), Ok(wanted)) => match *op {
+                    "=" => value == wanted,
+                    "!=" => value != wanted,
+                    "<" => value < wanted,
+                    ">" => value > wanted,
+                    "<=" => value <= wanted,
+                    _ => value >= wanted,
+                },
+                ("size", ..) => *op == "!=",
+                _ => glob(&chars(wanted), &chars(&value)) == (*op == "="),
+            }
+        }
+
+        fn text(&self, gap: &str) -> String {
+            let one =
+                |(field, op, wanted): &(&str, &str, String)| format!("{field}{gap}{op}{gap}\"{wanted}\"");
+            let all = |all: &Vec<_>| all.iter().map(one).collect::<Vec<_>>().join(" AND ");
+            let any = |any: &Vec<Vec<_>>| any.iter().map(all).collect::<Vec<_>>().join(" or ");
+            self.0.iter().map(any).collect::<Vec<_>>().join("  ")
+        }
+    }
+
+    fn condition() -> impl Strategy<Value = (&'static str, &'static str, String)> {
+        let named = (prop::sample::select(vec!["=", "!="]), "[*web1 2DBa]{0,5}");
+        let sized = (prop::sample::select(vec!["=", "!=", "<", ">", "<=", ">="]), 0..120u32);
+        prop_oneof![
+            named.prop_map(|(op, text)| ("name", op, text)),
+            sized.prop_map(|(op, number)| ("size", op, number.to_string())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_was_meant(
+            tree in prop::collection::vec(prop::collection::vec(prop::collection::vec(condition(), 1..4), 1..4), 0..3),
+            gap in prop::sample::select(vec!["", " ", "  "]),
+        ) {
+            let plain = Plain(tree);
+            let query = Query::parse(&plain.text(gap), FIELDS).unwrap();
+            for row in &ROWS {
+                prop_assert_eq!(query.holds(true, |field| value(row, field)), plain.holds(row), "{}", plain.text(gap));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_query_or_refused(text in "[a-z=!<>\"';* .:0-9ü-]{0,40}") {
+            if let Ok(query) = Query::parse(&text, FIELDS) {
+                ROWS.iter().for_each(|row| drop(query.holds(false, |field| value(row, field))));
+            }
+        }
+    }
+}

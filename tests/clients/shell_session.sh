@@ -62,7 +62,6 @@ add bookmark --name $name-mark --value Vms
 update bookmark $name-mark --value Hosts
 show bookmark $name-mark
 remove bookmark $name-mark
-info
 list datacenters --show-all
 show datacenter Default
 update datacenter Default --description shelled
@@ -75,7 +74,6 @@ list diskprofiles
 list cpuprofiles
 list domains
 list groups
-list operatingsystems
 list bookmarks
 list tags
 list permissions

@@ -35,6 +35,9 @@ pub enum Kind {
     Bug,
 }
 
+/// What is said of a VM whose QEMU does not answer.
+pub const NOT_RESPONDING: &str = "The VM is not responding.";
+
 /// `said` is the client's sentence; `why` never leaves the log.
 #[derive(Clone, Debug)]
 pub struct Error {

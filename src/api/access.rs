@@ -36,7 +36,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         [.., "permissions"] | [.., "permissions", _] => Need::Here(502),
         ["users", ..] if segments.len() < 3 => Need::System(500),
         [_, _, "tags", ..] => Need::Here(1301),
-        ["vms"] | ["disks"] | ["networks"] | ["vnicprofiles"] => Need::InBody,
+        ["vms"] | ["disks"] | ["templates"] | ["networks"] | ["vnicprofiles"] => Need::InBody,
         // The specification's creation at the address of a VM.
         ["vms", _] if method == Method::POST => Need::InBody,
         ["vms", _] if method == Method::DELETE => Need::On(ObjectKind::Vm, 2),
@@ -51,6 +51,7 @@ pub fn need(method: &Method, path: &str) -> Need {
                 "ticket" | "logon" => 7,
                 "freezefilesystems" | "thawfilesystems" | "snapshots" | "preview_snapshot"
                 | "commit_snapshot" | "undo_snapshot" => 12,
+                "clone" => 1,
                 "disks" => 10,
                 "nics" | "reordermacaddresses" => 9,
                 "cdroms" => 5,

@@ -10,12 +10,12 @@ use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::statistics;
 use crate::engine::jobs::Started;
-use crate::engine::{DiskChange, NewAttachment, NewDisk};
+use crate::engine::{DiskChange, DiskCopies, DiskCopy, NewAttachment, NewDisk};
 use crate::error::{Error, Kind};
 use crate::model::*;
 use crate::wire::convert::{self, DiskPlace, DiskRequest};
-use crate::wire::require;
 use crate::wire::types::{self, Action, Link};
+use crate::wire::{missing, require};
 use std::sync::Arc;
 
 pub const FLOATING: &str = "/disks/{disk}";
@@ -216,6 +216,30 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
         propagate_errors: asked.propagate_errors.unwrap_or(false),
         profile: asked.profile,
     })
+}
+
+/// What a request says of the disks of a machine that is made from another one.
+pub fn copies(
+    app: &App,
+    disks: Option<&types::Disks>,
+    storage_domain: Option<&types::Ref>,
+) -> Result<DiskCopies, Fault> {
+    let place = |it: Option<&types::Ref>| it.map(|it| lookup::storage_domain(app, it)).transpose();
+    let copy = |document: &types::Disk| {
+        let asked = DiskRequest::try_from(document)?;
+        let image = document.image_id.as_deref().map(|id| convert::parse_id(id, "Disk")).transpose()?;
+        let of = asked.id.map(|id| id.0).or(image).ok_or_else(|| missing("Disk", &["id"], "add"))?;
+        Ok(DiskCopy {
+            of,
+            alias: asked.alias.filter(|alias| !alias.is_empty()),
+            format: asked.format,
+            sparse: asked.sparse,
+            storage_domain: place(asked.storage_domain.as_ref())?,
+            profile: asked.profile,
+        })
+    };
+    let each = disks.into_iter().flat_map(|disks| &disks.disk).map(copy).collect::<Result<_, Fault>>()?;
+    Ok(DiskCopies { each, storage_domain: place(storage_domain)? })
 }
 
 /// The answer to a creation: at once with its state, or at its end where the client waits.

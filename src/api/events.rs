@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 fn document(app: &App, event: &Event) -> types::Event {
     let user = |id| app.engine.world().users.contains_key(&id);
-    convert::event(event, |vm| app.engine.knows(vm).is_ok(), user)
+    let template = |id| app.engine.template(id).is_ok();
+    convert::event(event, |vm| app.engine.knows(vm).is_ok(), template, user)
 }
 
 impl Searched for Arc<Event> {

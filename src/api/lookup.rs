@@ -92,10 +92,11 @@ pub fn user(app: &App, name: &str) -> Result<UserId> {
     found.map(|it| it.id).ok_or_else(|| Error::not_found(format!("User: name={name}")))
 }
 
-/// There is one template so far.
-pub fn template(_app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
+/// A name stands for the last version of its template.
+pub fn template(app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     let reference = reference.cloned().unwrap_or_default();
-    find(&reference, "Template", std::iter::once((BLANK, "Blank", BLANK)))
+    let all = app.engine.templates();
+    find(&reference, "Template", all.iter().rev().map(|it| (it.id, it.spec.name.as_str(), it.id)))
 }
 
 pub fn host(app: &App, reference: &Ref) -> Result<HostId> {

@@ -77,6 +77,7 @@ mod statistics;
 mod storage_connections;
 mod storage_domains;
 mod tags;
+mod template_parts;
 mod templates;
 mod users;
 mod vm_actions;

@@ -49,10 +49,11 @@ fn rendered(
         let cluster = world.clusters.get(&row.cluster);
         (cluster.map_or(DataCenterId(uuid::Uuid::nil()), |cluster| cluster.data_center), nics)
     };
+    let template = app.engine.template(row.template).map(|it| it.spec.name).unwrap_or_default();
     let data = ovf::document(&Machine {
         vm: row.id,
         created: row.created,
-        template: (row.template, "Blank"),
+        template: (row.template, &template),
         data_center,
         spec,
         snapshot,

@@ -1,53 +1,148 @@
-//! `/templates`: there is one so far, which every VM can be made of.
+//! `/templates`: Blank, which every VM can be made of, and those that users made of VMs.
 
 use super::app::App;
-use super::links;
+use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
+use super::{access, disks, links, lookup};
+use crate::engine::NewTemplate;
 use crate::error::Error;
-use crate::model::{BLANK, TemplateId};
-use crate::wire::convert;
-use crate::wire::types::{Template, Templates};
+use crate::model::*;
+use crate::wire::convert::{self, Named};
+use crate::wire::types::{self, Action, Link};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 
 const ITEM: &str = "/templates/{template}";
 
-fn blank() -> Template {
-    let document = convert::blank();
+fn document(template: &Template) -> types::Template {
+    let document = convert::template(template);
     let href = document.href.clone().unwrap_or_default();
-    Template { actions: links::actions(ITEM, &href), link: links::collections(ITEM, &href), ..document }
+    types::Template {
+        actions: links::actions(ITEM, &href),
+        link: links::collections(ITEM, &href),
+        ..document
+    }
+}
+
+/// The template of the path.
+pub fn addressed(app: &App, request: &Request) -> Result<Template, Fault> {
+    Ok(app.engine.template(request.id("template")?)?)
 }
 
 impl Searched for Template {
     const FIELDS: &'static [&'static str] =
         &["name", "id", "description", "comment", "os", "status", "cluster", "datacenter", "version_name"];
 
+    fn object(&self) -> Option<Object> {
+        Some(self.id.into())
+    }
+
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let world = app.engine.world();
-        match name {
-            "name" => self.name.clone(),
-            "id" => self.id.clone(),
-            "description" => self.description.clone(),
-            "os" => self.os.as_ref()?.r#type.clone(),
-            "status" => self.status.clone(),
-            // It belongs to none and serves all.
-            "cluster" => Some(world.clusters.values().next()?.name.clone()),
-            "datacenter" => Some(world.data_centers.values().next()?.name.clone()),
-            "version_name" => self.version.as_ref()?.version_name.clone(),
-            _ => None,
-        }
+        // Blank belongs to none and serves all.
+        let cluster = self.cluster.or(world.clusters.keys().next().copied());
+        let cluster = || world.clusters.get(&cluster?);
+        Some(match name {
+            "name" => self.spec.name.clone(),
+            "id" => self.id.to_string(),
+            "description" => self.spec.description.clone(),
+            "comment" => self.spec.comment.clone(),
+            "os" => self.spec.os.kind.clone(),
+            "status" => self.status.name().into(),
+            "cluster" => cluster()?.name.clone(),
+            "datacenter" => world.data_centers.get(&cluster()?.data_center)?.name.clone(),
+            "version_name" => self.version_name.clone(),
+            _ => return None,
+        })
     }
 }
 
 /// `GET /templates`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let template = search::select(&app, &request, vec![blank()])?;
-    Ok(Reply::ok(Templates { template, ..Default::default() }))
+    let found = search::select(&app, &request, app.engine.templates())?;
+    let template = found.iter().map(document).collect();
+    Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
 
 /// `GET /templates/{template}`
-pub async fn show(_: Arc<App>, request: Request) -> Answer {
-    let id: TemplateId = request.id("template")?;
-    if id == BLANK { Ok(Reply::ok(blank())) } else { Err(Error::not_found(id).into()) }
+pub async fn show(app: Arc<App>, request: Request) -> Answer {
+    Ok(Reply::ok(document(&addressed(&app, &request)?)))
+}
+
+/// `POST /templates`
+pub async fn add(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::Template = request.document().await?;
+    let original = asked.vm.as_deref().cloned().unwrap_or_default();
+    let original = types::Ref { id: original.id, name: original.name, ..Default::default() };
+    require(
+        "Template",
+        "add",
+        &[("name", filled(&asked.name).is_some()), ("vm.id|name", convert::is_named(&original))],
+    )?;
+    let vm = lookup::vm(&app, &original)?;
+    if !access::shows(&app, &request, vm) {
+        return Err(Error::not_found(vm).into());
+    }
+    access::require(&app, &request, 200, vm)?;
+    let row = app.engine.vm(vm)?.vm;
+    let cluster = match lookup::is_named(&asked.cluster) {
+        true => lookup::cluster(&app, asked.cluster.as_ref())?,
+        false => row.cluster,
+    };
+    let base = asked.version.as_ref().and_then(|version| version.base_template.as_ref());
+    let base = base.filter(|it| convert::is_named(it)).map(|it| lookup::template(&app, Some(it)));
+    let of = asked.vm.as_ref().and_then(|vm| vm.disks.as_ref());
+    let disks = disks::copies(&app, of, asked.storage_domain.as_ref())?;
+    for place in app.engine.places_of(crate::engine::Source::Vm(vm), &disks)? {
+        access::require(&app, &request, 1100, place)?;
+    }
+    let version_name = asked.version.as_ref().and_then(|version| filled(&version.version_name));
+    let new = NewTemplate {
+        vm,
+        cluster,
+        base: base.transpose()?,
+        version_name: version_name.map(str::to_owned),
+        disks,
+        spec: {
+            let mut spec = VmSpec { comment: String::new(), description: String::new(), ..row.spec };
+            convert::change_vm(&convert::template_as_vm(asked), &mut spec)?;
+            spec
+        },
+    };
+    let started = app.engine.create_template(new).await?;
+    let (id, job) = (started.value, started.job);
+    if request.expect_created {
+        started.finished().await?;
+        return Ok(Reply::created(document(&app.engine.template(id)?)));
+    }
+    let mut document = document(&app.engine.template(id)?);
+    let href = document.href.clone().unwrap_or_default();
+    document.creation_status = Some("pending".into());
+    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
+    Ok(Reply::accepted(document))
+}
+
+/// `PUT /templates/{template}`
+pub async fn update(app: Arc<App>, request: Request) -> Answer {
+    let id = addressed(&app, &request)?.id;
+    let asked: types::Template = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), id)?;
+    let version_name = asked.version.as_ref().and_then(|version| version.version_name.clone());
+    let asked = convert::template_as_vm(asked);
+    let change = |spec: &mut VmSpec| {
+        convert::change_vm(&asked, spec)?;
+        lookup::cpu_profile(&app, spec.cpu_profile)
+    };
+    app.engine.update_template(id, version_name, change).await?;
+    Ok(Reply::ok(document(&app.engine.template(id)?)))
+}
+
+/// `DELETE /templates/{template}`
+pub async fn remove(app: Arc<App>, request: Request) -> Answer {
+    let id = addressed(&app, &request)?.id;
+    request.optional::<Action>().await?;
+    app.engine.remove_template(id).await?;
+    Ok(Reply::no_content())
 }

@@ -7,11 +7,12 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::engine::jobs::{JobState, Started};
 use crate::engine::ports::AgentCall;
-use crate::engine::{RunOnce, StartOptions};
+use crate::engine::{NewVm, RunOnce, Source, StartOptions};
 use crate::error::{Error, Kind};
 use crate::model::{Initialization, Move, VmId};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
+use crate::wire::{filled, require};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,6 +145,20 @@ pub async fn runs_on<T>(started: Started<T>, action: Action, href: String, paren
         r#async: Some(true),
         ..action
     }))
+}
+
+/// `POST /vms/{vm}/clone`
+pub async fn clone(app: Arc<App>, request: Request) -> Answer {
+    let (id, action) = begin(&app, &request, Move::Clone).await?;
+    let asked = action.vm.clone().unwrap_or_default();
+    require("Action", "clone", &[("vm.name", filled(&asked.name).is_some())])?;
+    let (cluster, source) = (app.engine.vm(id)?.vm.cluster, Source::Vm(id));
+    let mut spec = app.engine.spec_of(source)?;
+    convert::change_vm(&asked, &mut spec)?;
+    let disks = super::disks::copies(&app, asked.disks.as_ref(), action.storage_domain.as_ref())?;
+    let started = super::vms::create(&app, &request, NewVm { cluster, source, spec, disks }).await?;
+    let (href, parent) = (links::href("/vms/{vm}/clone", &[&id]), links::href("/vms/{vm}", &[&id]));
+    runs_on(started, action, href, parent).await
 }
 
 /// `POST /vms/{vm}/ticket`

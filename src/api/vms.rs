@@ -10,12 +10,13 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::{disks, nics, ovf, statistics, tags};
-use crate::engine::{NewVm, VmView};
+use crate::engine::jobs::Started;
+use crate::engine::{NewVm, Source, VmView};
 use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
-use crate::wire::types::{self, Action};
-use crate::wire::{Head, filled, frame, require, write, write_item};
+use crate::wire::types::{self, Action, Link};
+use crate::wire::{Head, filled, frame, missing, require, write, write_item};
 use axum::body::Bytes;
 use std::sync::Arc;
 
@@ -195,7 +196,7 @@ impl Searched for VmView {
             "host" | "host.name" => {
                 self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?
             }
-            "template" | "template.name" => "Blank".into(),
+            "template" | "template.name" => world.template(self.vm.template)?.spec.name,
             "creationdate" => self.vm.created.to_string(),
             "uptime" => {
                 let started = self.vm.started.filter(|_| self.status.runs())?;
@@ -280,31 +281,63 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Vm = request.document().await?;
+    let snapshot = asked.snapshots.as_ref().map(|snapshots| snapshots.snapshot.first());
     require(
         "VM",
         "add",
         &[
             ("name", filled(&asked.name).is_some()),
-            ("template.id|name", lookup::is_named(&asked.template)),
+            ("template.id|name", snapshot.is_some() || lookup::is_named(&asked.template)),
             ("cluster.id|name", lookup::is_named(&asked.cluster)),
         ],
     )?;
-    if asked.snapshots.is_some() {
-        return Err(
-            Error::unsupported("Cannot add VM. Creating a VM from a snapshot is not served yet.").into()
-        );
-    }
-    let template = lookup::template(&app, asked.template.as_ref())?;
+    let source = match snapshot {
+        Some(snapshot) => {
+            let id = snapshot.and_then(|snapshot| snapshot.id.as_deref());
+            let id = id.ok_or_else(|| missing("VM", &["snapshots.snapshot.id"], "add"))?;
+            let id: SnapshotId = convert::parse_id(id, "Snapshot")?;
+            let of = app.engine.world().snapshots.get(&id).map(|snapshot| snapshot.vm);
+            let of = of.filter(|vm| access::shows(&app, &request, *vm));
+            let of = of.ok_or_else(|| Error::not_found(format!("Snapshot: id={id}")))?;
+            access::require(&app, &request, 12, of)?;
+            Source::Snapshot(id)
+        }
+        None => {
+            let id = lookup::template(&app, asked.template.as_ref())?;
+            access::require(&app, &request, 1, id)?;
+            let clone = asked.disks.as_ref().and_then(|disks| disks.clone).unwrap_or(false);
+            Source::Template { id, clone }
+        }
+    };
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
     access::require(&app, &request, 1, cluster)?;
-    access::require(&app, &request, 1, template)?;
-    let mut spec = VmSpec::default();
+    let mut spec = app.engine.spec_of(source)?;
     convert::change_vm(&asked, &mut spec)?;
     lookup::cpu_profile(&app, spec.cpu_profile)?;
-    let id = app.engine.create_vm(NewVm { cluster, template, spec }).await?;
+    let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
+    let started = create(&app, &request, NewVm { cluster, source, spec, disks }).await?;
+    let (id, job) = (started.value, started.job);
+    // Nothing to wait for but the definition.
+    let at_once = app.engine.world().disks_of(id).is_empty();
+    if at_once || request.expect_created {
+        started.finished().await?;
+        let view = app.engine.vm(id)?;
+        return Ok(Reply::created(document(&app, &view, &request, true)));
+    }
     let view = app.engine.vm(id)?;
-    let document = document(&app, &view, &request, true);
-    Ok(Reply::created(document))
+    let mut document = document(&app, &view, &request, true);
+    let href = document.href.clone().unwrap_or_default();
+    document.creation_status = Some("pending".into());
+    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
+    Ok(Reply::accepted(document))
+}
+
+/// Makes a VM, for who may make its disks where they go.
+pub async fn create(app: &App, request: &Request, new: NewVm) -> Result<Started<VmId>, Fault> {
+    for place in app.engine.places_of(new.source, &new.disks)? {
+        access::require(app, request, 1100, place)?;
+    }
+    Ok(app.engine.create_vm(new).await?)
 }
 
 /// `PUT /vms/{vm}`

@@ -210,7 +210,9 @@ impl Sample {
     }
 
     pub fn build(&self) -> Result<Element, Invalid> {
-        self.with_plan(|plan| build(&template::load(template::choose(plan.machine())?, None).unwrap(), plan))
+        self.with_plan(|plan| {
+            build(&super::template::load(super::template::choose(plan.machine())?, None).unwrap(), plan)
+        })
     }
 
     pub fn edit(&self, document: Element) -> Result<Element, Invalid> {

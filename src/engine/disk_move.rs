@@ -6,7 +6,7 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
-use super::world::{Change, Operation, Passage, World};
+use super::world::{Change, Filling, Operation, Passage, World};
 use super::{Engine, documents, failpoint};
 use crate::domain;
 use crate::error::{Error, Kind, Result};
@@ -55,6 +55,12 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 self.check_target(world, MOVE, &disk, to, needed)?;
+                world.check_no_template(MOVE, id)?;
+                if world.is_thin(id) {
+                    return Err(Error::conflict(format!(
+                        "{MOVE}. The disk is based on a template, whose disk stays in its storage domain."
+                    )));
+                }
                 let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
                 Ok((Operation::MoveDisk(passage), vec![Change::Disk(locked)]))
             })
@@ -80,12 +86,19 @@ impl Engine {
         to: StorageDomainId,
         needed: u64,
     ) -> Result<()> {
-        let find = |id: StorageDomainId| {
-            let missing = || Error::not_found(format!("StorageDomain: {id}"));
-            world.storage_domains.get(&id).ok_or_else(missing)
-        };
-        self.require_active(verb, find(disk.storage_domain)?)?;
-        let target = find(to)?;
+        self.require_active(verb, find_domain(world, disk.storage_domain)?)?;
+        self.check_room(world, verb, to, needed)
+    }
+
+    /// Refuses a storage domain that cannot take that many bytes of images.
+    pub(super) fn check_room(
+        &self,
+        world: &World,
+        verb: &str,
+        to: StorageDomainId,
+        needed: u64,
+    ) -> Result<()> {
+        let target = find_domain(world, to)?;
         if target.kind != StorageKind::Data {
             return Err(Error::invalid(format!("{verb}. The storage domain is not a data domain.")));
         }
@@ -286,14 +299,12 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 self.check_target(world, COPY, &original, to, needed)?;
-                if world.images_of(source).len() > 1 {
-                    return Err(Error::conflict(format!("{COPY}. The disk is part of snapshots.")));
-                }
                 let copy = Disk {
                     id,
                     alias: alias.filter(|alias| !alias.trim().is_empty()).unwrap_or(original.alias.clone()),
                     storage_domain: to,
                     image: ImageId::random(),
+                    parent: None,
                     profile: world.profiles_of(to).next().map(|profile| profile.id),
                     status: DiskStatus::Locked,
                     created: Timestamp::now(),
@@ -314,17 +325,9 @@ impl Engine {
     }
 
     pub(super) async fn finish_copy_disk(&self, source: DiskId, id: DiskId) -> Result<()> {
-        let (from, to) = {
-            let world = self.world();
-            let file = |id: DiskId| {
-                let disk = world.disks.get(&id).ok_or_else(|| Error::not_found(id))?;
-                self.image_file(&world, disk)
-            };
-            (file(source)?, file(id)?)
-        };
-        self.copy_files(vec![from], vec![to]).await?;
+        let filling = Filling { disk: id, source: self.disk(source)?, thin: false };
+        self.fill(&[filling]).await?;
         failpoint::hit("copy_disk.copied");
-        self.refresh_pools();
         Ok(())
     }
 
@@ -332,6 +335,11 @@ impl Engine {
         self.remove_image(id).await?;
         Ok(vec![Change::DropDisk(id)])
     }
+}
+
+fn find_domain(world: &World, id: StorageDomainId) -> Result<&StorageDomain> {
+    let missing = || Error::not_found(format!("StorageDomain: {id}"));
+    world.storage_domains.get(&id).ok_or_else(missing)
 }
 
 /// The rows of a disk, and of its images in snapshots, that lies in another domain.

@@ -52,7 +52,7 @@ pub struct DiskChange {
 const MAX_SIZE: u64 = 1 << 53;
 const SECTOR: u64 = 512;
 /// What an image takes before anything is written to it.
-const LEAST_IMAGE: u64 = 1 << 18;
+pub(super) const LEAST_IMAGE: u64 = 1 << 18;
 
 impl Engine {
     pub fn disk(&self, id: DiskId) -> Result<Disk> {
@@ -304,6 +304,7 @@ impl Engine {
     /// Removes the disk and its image from every VM.
     pub async fn remove_disk(self: &Arc<Self>, id: DiskId) -> Result<()> {
         let (_guard, disk, attachments) = self.hold_disk("remove disk", id).await?;
+        self.world().check_no_template("Cannot remove Virtual Machine Disk", id)?;
         if attachments
             .iter()
             .any(|attachment| attachment.active && self.status(attachment.vm) != VmStatus::Down)
@@ -593,7 +594,7 @@ fn check_new(new: &NewDisk) -> Result<()> {
     Ok(())
 }
 
-fn check_alias(alias: &str) -> Result<()> {
+pub(super) fn check_alias(alias: &str) -> Result<()> {
     if alias.trim().is_empty() {
         return Err(Error::invalid("The disk alias may not be empty."));
     }

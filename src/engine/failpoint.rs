@@ -6,6 +6,7 @@
 /// Every failpoint, in the order in which an operation passes them.
 pub const ALL: &[&str] = &[
     "create_vm.intended",
+    "create_vm.filled",
     "create_vm.defined",
     "update_vm.intended",
     "update_vm.defined",
@@ -65,6 +66,10 @@ pub const ALL: &[&str] = &[
     "remove_network.gone",
     "update_profile.intended",
     "update_profile.brought",
+    "create_template.intended",
+    "create_template.filled",
+    "remove_template.intended",
+    "remove_template.removed",
     "create_snapshot.intended",
     "create_snapshot.overlaid",
     "create_snapshot.switched",

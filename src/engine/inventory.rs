@@ -27,6 +27,8 @@ pub enum Phase {
     Saving,
     PoweringDown,
     Rebooting,
+    /// Its images are being made.
+    Making,
     Removing,
     /// The guest stopped by itself, and the rows have yet to follow: who waits for `down` may
     /// start it at once.
@@ -292,7 +294,7 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
     let phase = entry.phase.map(|(phase, _)| phase);
     let power = entry.seen.as_ref().map_or(Power::Off, |seen| seen.domain.power);
     let status = match (phase, power) {
-        (Some(Phase::Removing), _) => VmStatus::ImageLocked,
+        (Some(Phase::Making | Phase::Removing), _) => VmStatus::ImageLocked,
         (Some(Phase::Saving), Power::Running | Power::Paused(_) | Power::Saved) => VmStatus::SavingState,
         (Some(Phase::Launching), Power::Off | Power::Running) => VmStatus::WaitForLaunch,
         (Some(Phase::Restoring), Power::Saved | Power::Running | Power::Paused(_)) => {

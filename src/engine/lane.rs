@@ -5,7 +5,7 @@
 //! overruns its deadline gives its permit back: one hung QEMU must not hold up the others.
 
 use super::ports::Hypervisor;
-use crate::error::{Error, Result};
+use crate::error::{Error, NOT_RESPONDING, Result};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -73,7 +73,7 @@ impl Lane {
             Ok(Err(panicked)) => Err(Error::bug(panicked)),
             Err(_) => {
                 self.hypervisor.rotate();
-                Err(Error::conflict("The VM is not responding.")
+                Err(Error::conflict(NOT_RESPONDING)
                     .because(format!("a hypervisor call did not come back within {deadline:?}")))
             }
         }

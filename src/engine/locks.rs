@@ -4,7 +4,7 @@
 //! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, NetworkId, NicId, StorageDomainId, VmId};
+use crate::model::{DiskId, NetworkId, NicId, StorageDomainId, TemplateId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +15,7 @@ pub enum Entity {
     Nic(NicId),
     Network(NetworkId),
     StorageDomain(StorageDomainId),
+    Template(TemplateId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

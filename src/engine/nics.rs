@@ -140,9 +140,27 @@ impl Engine {
     }
 
     fn new_mac(&self, world: &World, nic: NicId) -> Result<Mac> {
-        pool_of(world)?.free(&self.used_macs(world, nic)).ok_or_else(|| {
-            Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
-        })
+        free_mac(world, &self.used_macs(world, nic))
+    }
+
+    /// Interfaces like those of another machine, on networks that the new VM's cluster has, with
+    /// addresses of their own.
+    pub(super) fn copied_nics(&self, world: &World, vm: &Vm, from: &[Nic]) -> Result<Vec<Nic>> {
+        if from.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut used = self.used_macs(world, NicId::random());
+        let reachable = |id: &NetworkId| world.cluster_networks.contains_key(&(vm.cluster, *id));
+        let copied = |nic: &Nic| {
+            let mac = free_mac(world, &used)?;
+            used.insert(mac);
+            let network = nic.network.filter(reachable);
+            let profile = nic.profile.filter(|it| network.is_some() && world.vnic_profiles.contains_key(it));
+            let port_mirroring = nic.port_mirroring.iter().copied().filter(reachable).collect();
+            let id = NicId::random();
+            Ok(Nic { id, vm: vm.id, mac, network, profile, port_mirroring, ..nic.clone() })
+        };
+        from.iter().map(copied).collect()
     }
 
     /// Where new interfaces get their addresses from.
@@ -391,6 +409,12 @@ impl Engine {
             }
         }
     }
+}
+
+fn free_mac(world: &World, used: &BTreeSet<Mac>) -> Result<Mac> {
+    pool_of(world)?.free(used).ok_or_else(|| {
+        Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
+    })
 }
 
 /// Rows, and what they may become or have to go back to.

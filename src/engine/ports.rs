@@ -291,6 +291,16 @@ pub trait Images: Send + Sync + 'static {
     fn chain(&self, file: &Path, format: DiskFormat) -> Result<Vec<(String, DiskFormat)>>;
     /// Makes the file a copy of another one, holes included. Leaves nothing behind when it fails.
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Makes a whole image of its own with what another one shows, all that lies below it included,
+    /// which may be in use. Fine when it is there. Leaves nothing behind when it fails.
+    fn flatten(
+        &self,
+        from: &Path,
+        its: DiskFormat,
+        to: &Path,
+        format: DiskFormat,
+        sparse: bool,
+    ) -> Result<()>;
     /// Fine when the file is gone already.
     fn remove(&self, file: &Path) -> Result<()>;
     /// Overwrites the file's storage with zeros before it is removed.

@@ -2,9 +2,9 @@
 //! world first. What the client heard decides nothing here: an operation ends wholly or not at all.
 
 use super::locks::{Entity, Guard, Mode};
-use super::world::{Change, Intent, Operation};
+use super::world::{Change, Filling, Intent, Operation};
 use super::{Engine, failpoint, locks, merge};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +13,10 @@ use tokio::time::Instant;
 
 /// How long a client waits for what the engine does by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// An undo that a guest does not answer is tried again so often, after such a pause.
+const RETRIES: u32 = 5;
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Takes all of the entities or none. An operation whose end is still owed comes first.
@@ -103,7 +107,7 @@ impl Engine {
                 tracing::warn!("an operation could not be finished and is undone: {why}");
                 failpoint::hit("undo.begun");
                 failure = Some(why);
-                self.undo(&intent.operation).await
+                self.insist_on_undo(&intent.operation).await
             }
         };
         match ended {
@@ -118,12 +122,26 @@ impl Engine {
         }
     }
 
+    /// A guest that just came back from a pause may need a moment before it answers.
+    async fn insist_on_undo(&self, operation: &Operation) -> Result<Vec<Change>> {
+        for _ in 0..RETRIES {
+            match self.undo(operation).await {
+                Err(why) if why.said == NOT_RESPONDING => tokio::time::sleep(RETRY).await,
+                ended => return ended,
+            }
+        }
+        self.undo(operation).await
+    }
+
     /// Asks for every step again; gives the rows of the end.
     async fn finish(&self, operation: &Operation) -> Result<Vec<Change>> {
         match operation {
-            Operation::CreateVm { vm } => {
-                self.sync_definition(*vm).await?;
-                Ok(self.pinned(*vm))
+            Operation::CreateVm { vm, images, .. } => self.finish_create_vm(*vm, images).await,
+            Operation::CreateTemplate { template, images, .. } => {
+                self.finish_create_template(*template, images).await
+            }
+            Operation::RemoveTemplate { template, disks } => {
+                self.finish_remove_template(*template, disks).await
             }
             Operation::UpdateVm { before } => {
                 self.finish_update_vm(before.id, &before.spec).await.map(|()| vec![])
@@ -227,10 +245,12 @@ impl Engine {
 
     async fn undo(&self, operation: &Operation) -> Result<Vec<Change>> {
         match operation {
-            Operation::CreateVm { vm } => {
-                let id = *vm;
-                self.lane.call(move |hv| hv.undefine(id)).await?;
-                Ok(vec![Change::DropVm(id)])
+            Operation::CreateVm { vm, images, .. } => self.undo_create_vm(*vm, images).await,
+            Operation::CreateTemplate { template, images, .. } => {
+                self.undo_create_template(*template, images).await
+            }
+            Operation::RemoveTemplate { template, disks } => {
+                self.undo_remove_template(*template, disks).await
             }
             Operation::UpdateVm { before } => self.undo_update_vm(before).await.map(|()| vec![]),
             Operation::RemoveVm { vm, disks } => match self.all_intact(disks) {
@@ -343,8 +363,23 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     let network = |id: &NetworkId| (Entity::Network(*id), Mode::Exclusive);
     let domain = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Exclusive);
+    let template = |id: &TemplateId| (Entity::Template(*id), Mode::Exclusive);
+    let filling = |images: &[Filling]| -> Vec<(Entity, Mode)> {
+        let ends = |it: &Filling| {
+            [(Entity::Disk(it.disk), Mode::Exclusive), (Entity::Disk(it.source.id), Mode::Shared)]
+        };
+        images.iter().flat_map(ends).collect()
+    };
     match operation {
-        Operation::CreateVm { vm: id } => vec![vm(id)],
+        Operation::CreateVm { vm: id, images, original } => {
+            std::iter::once(vm(id)).chain(original.iter().map(shared)).chain(filling(images)).collect()
+        }
+        Operation::CreateTemplate { template: id, images, original } => {
+            [template(id), shared(original)].into_iter().chain(filling(images)).collect()
+        }
+        Operation::RemoveTemplate { template: id, disks } => {
+            std::iter::once(template(id)).chain(disks.iter().map(disk)).collect()
+        }
         Operation::UpdateVm { before } => vec![vm(&before.id)],
         Operation::RemoveVm { vm: id, disks } => {
             std::iter::once(vm(id)).chain(disks.iter().map(disk)).collect()
@@ -392,7 +427,7 @@ fn disks_of(operation: &Operation) -> Vec<DiskId> {
         .into_iter()
         .filter_map(|(entity, _)| match entity {
             Entity::Disk(id) => Some(id),
-            Entity::Vm(_) | Entity::Nic(_) | Entity::Network(_) | Entity::StorageDomain(_) => None,
+            _ => None,
         })
         .collect()
 }

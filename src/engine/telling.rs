@@ -33,7 +33,15 @@ impl Telling {
 
     pub(super) fn of(operation: &Operation, world: &World) -> Self {
         match operation {
-            Operation::CreateVm { vm } => {
+            Operation::CreateTemplate { template, .. } => {
+                let codes = (Code::TEMPLATE_ADDED, Code::TEMPLATE_ADD_FAILED);
+                of_template(world, *template, "Creating", "was created", codes)
+            }
+            Operation::RemoveTemplate { template, .. } => {
+                let codes = (Code::TEMPLATE_REMOVED, Code::TEMPLATE_REMOVE_FAILED);
+                of_template(world, *template, "Removing", "was removed", codes)
+            }
+            Operation::CreateVm { vm, .. } => {
                 of_vm(world, *vm, "Creating", "was created", Code::VM_ADDED, Code::VM_ADD_FAILED)
             }
             Operation::UpdateVm { before } => {
@@ -213,6 +221,18 @@ fn of_snapshot(
     )
 }
 
+fn of_template(
+    world: &World,
+    id: TemplateId,
+    doing: &str,
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
+    let about = world.about_template(id);
+    let name = about.template.as_ref().map(|template| template.name.clone()).unwrap_or_default();
+    Telling::new(format!("{doing} template {name}"), format!("Template {name} {did}"), done, failed, about)
+}
+
 fn vm_name(world: &World, vm: VmId) -> String {
     world.vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.spec.name.clone())
 }
@@ -308,6 +328,14 @@ impl World {
         let place = self.vms.get(&id).map(|vm| self.about_cluster(vm.cluster)).unwrap_or_default();
         let vm = Some(Subject { id, name: vm_name(self, id) });
         About { vm, cluster: place.cluster, data_center: place.data_center, ..self.about_host() }
+    }
+
+    /// A template with where it lives.
+    pub(super) fn about_template(&self, id: TemplateId) -> About {
+        let row = self.templates.get(&id);
+        let place = row.and_then(|it| it.cluster).map(|cluster| self.about_cluster(cluster));
+        let name = row.map_or_else(|| id.to_string(), |it| it.spec.name.clone());
+        About { template: Some(Subject { id, name }), ..place.unwrap_or_default() }
     }
 
     /// A cluster with its data center.

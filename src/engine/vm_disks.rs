@@ -105,6 +105,7 @@ impl Engine {
                 if disk.status != DiskStatus::Ok {
                     return Err(Error::conflict("Cannot attach Virtual Machine Disk. The disk is locked or illegal."));
                 }
+                world.check_no_template("Cannot attach Virtual Machine Disk", id)?;
                 if world.attachments.contains_key(&(vm, id)) {
                     return Err(Error::conflict("Cannot attach Virtual Machine Disk. The disk is already attached to the VM."));
                 }

@@ -1,4 +1,4 @@
-//! Virtual machines: create, read, update, remove.
+//! Virtual machines: read, update, remove.
 
 use super::inventory::{Phase, Seen};
 use super::locks::{Entity, Guard, Mode};
@@ -9,14 +9,6 @@ use crate::model::vm_state::may;
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
-
-/// What a client gives for a new VM.
-#[derive(Clone, Debug)]
-pub struct NewVm {
-    pub cluster: ClusterId,
-    pub template: TemplateId,
-    pub spec: VmSpec,
-}
 
 /// A VM as readers see it: vireo's own, or a foreign domain in the same shape.
 #[derive(Clone, Debug)]
@@ -112,7 +104,7 @@ impl Engine {
         }
     }
 
-    fn check_name_free(&self, world: &World, id: VmId, name: &str) -> Result<()> {
+    pub(super) fn check_name_free(&self, world: &World, id: VmId, name: &str) -> Result<()> {
         let taken = world.vms.values().any(|vm| {
             vm.id != id
                 && (vm.spec.name == name || vm.next_run.as_ref().is_some_and(|next| next.name == name))
@@ -126,45 +118,6 @@ impl Engine {
             )),
             false => Ok(()),
         }
-    }
-
-    pub async fn create_vm(self: &Arc<Self>, new: NewVm) -> Result<VmId> {
-        new.spec.check().map_err(Error::invalid)?;
-        self.require_connection()?;
-        let vm = Vm {
-            id: VmId::random(),
-            cluster: new.cluster,
-            template: new.template,
-            created: Timestamp::now(),
-            spec: new.spec,
-            next_run: None,
-            run_once: false,
-            started: None,
-            stopped: None,
-            machine: None,
-        };
-        let id = vm.id;
-        let _guard = self.take("create VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
-        // Whatever a document of this VM would be refused for is refused before anything is promised.
-        self.document(&vm, &vm.spec, None)?;
-        let intent = self
-            .promise(|world| {
-                self.check_name_free(world, id, &vm.spec.name)?;
-                if !world.clusters.contains_key(&vm.cluster) {
-                    return Err(Error::not_found(format!("Cluster: {}", vm.cluster)));
-                }
-                let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
-                changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
-                Ok((Operation::CreateVm { vm: id }, changes))
-            })
-            .await?;
-        failpoint::hit("create_vm.intended");
-        if let Err(failure) = self.sync_definition(id).await {
-            return Err(self.fail(intent, failure).await);
-        }
-        failpoint::hit("create_vm.defined");
-        self.settle(intent, self.pinned(id)).await?;
-        Ok(id)
     }
 
     /// The row with the version that libvirt resolved `q35` to: the VM keeps it when its document
@@ -347,6 +300,11 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 snapshots::check_no_preview(world, id)?;
+                if keep_disks && disks.iter().any(|disk| world.is_thin(*disk)) {
+                    return Err(Error::conflict(
+                        "Cannot remove VM. Its disks cannot be kept: they are based on a template.",
+                    ));
+                }
                 if keep_disks && !world.snapshots_of(id).is_empty() {
                     return Err(Error::conflict(
                         "Cannot remove VM. Its disks cannot be kept while the VM has Snapshots: remove them first.",
@@ -384,12 +342,23 @@ impl Engine {
         operation: &'static str,
         id: VmId,
     ) -> Result<(Guard, Vec<DiskId>)> {
+        self.hold_disks_of(operation, id, &[(Entity::Vm(id), Mode::Exclusive)], Mode::Exclusive).await
+    }
+
+    /// Holds all disks of a VM, and what else an operation on them needs.
+    pub(super) async fn hold_disks_of(
+        &self,
+        operation: &'static str,
+        id: VmId,
+        beside: &[(Entity, Mode)],
+        mode: Mode,
+    ) -> Result<(Guard, Vec<DiskId>)> {
         let disks_now =
             || -> Vec<DiskId> { self.world().disks_of(id).iter().map(|(_, disk)| disk.id).collect() };
         loop {
             let disks = disks_now();
-            let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
-            wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+            let mut wanted = beside.to_vec();
+            wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), mode)));
             let guard = self.take(operation, &wanted).await?;
             // One may have come or gone until just now.
             if disks_now() == disks {

@@ -38,6 +38,8 @@ pub enum Change {
     DropTagged(Tagged),
     Bookmark(Bookmark),
     DropBookmark(BookmarkId),
+    Template(Box<Template>),
+    DropTemplate(TemplateId),
     Vm(Box<Vm>),
     DropVm(VmId),
     Disk(Disk),
@@ -88,6 +90,11 @@ pub struct Passage {
 pub enum Operation {
     CreateVm {
         vm: VmId,
+        #[serde(default)]
+        images: Vec<Filling>,
+        /// The VM that it is a clone of, which does not run meanwhile.
+        #[serde(default)]
+        original: Option<VmId>,
     },
     UpdateVm {
         before: Box<Vm>,
@@ -140,6 +147,16 @@ pub enum Operation {
         before: Vec<Nic>,
     },
     MoveDisk(Passage),
+    /// Of a VM that does not run meanwhile.
+    CreateTemplate {
+        template: TemplateId,
+        images: Vec<Filling>,
+        original: VmId,
+    },
+    RemoveTemplate {
+        template: TemplateId,
+        disks: Vec<DiskId>,
+    },
     CopyDisk {
         source: DiskId,
         disk: DiskId,
@@ -212,6 +229,16 @@ pub struct Overlay {
     pub image: ImageId,
 }
 
+/// A new disk's image, and what it is to hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Filling {
+    pub disk: DiskId,
+    /// What is read, with all that lies below it.
+    pub source: Disk,
+    /// The new image lies over the source and holds what differs.
+    pub thin: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub settings: BTreeMap<String, String>,
@@ -231,6 +258,8 @@ pub struct World {
     pub tags: BTreeMap<TagId, Tag>,
     pub tagged: BTreeSet<Tagged>,
     pub bookmarks: BTreeMap<BookmarkId, Bookmark>,
+    /// Those that users made.
+    pub templates: BTreeMap<TemplateId, Template>,
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
@@ -287,6 +316,11 @@ impl World {
             Change::DropTagged(it) => drop(self.tagged.remove(&it)),
             Change::Bookmark(it) => drop(self.bookmarks.insert(it.id, it)),
             Change::DropBookmark(id) => drop(self.bookmarks.remove(&id)),
+            Change::Template(it) => drop(self.templates.insert(it.id, *it)),
+            Change::DropTemplate(id) => {
+                self.templates.remove(&id);
+                self.forget(id.0);
+            }
             Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
             Change::DropVm(id) => {
                 self.vms.remove(&id);
@@ -370,17 +404,41 @@ impl World {
         found
     }
 
-    /// The images that a disk is read from, its own first, each over the one that follows.
+    /// The images that a disk is read from, its own first, each over the one that follows; that of a
+    /// template is the last.
     pub fn chain<'w>(&'w self, disk: &'w Disk) -> Vec<&'w Disk> {
         let all = self.images_of(disk.id);
         let mut chain = vec![disk];
         while let Some(parent) = chain.last().and_then(|image| image.parent)
-            && let Some(below) = all.iter().find(|image| image.image == parent)
-            && chain.len() <= all.len()
+            && let own = all.iter().copied().find(|image| image.image == parent)
+            && let Some(below) = own.or_else(|| self.template_image(parent))
+            && chain.len() <= all.len() + 1
         {
             chain.push(below);
         }
         chain
+    }
+
+    /// One of those that users made, or Blank.
+    pub fn template(&self, id: TemplateId) -> Option<Template> {
+        if id == BLANK { Some(Template::blank()) } else { self.templates.get(&id).cloned() }
+    }
+
+    /// The template that the disk is one of.
+    pub fn template_with(&self, disk: DiskId) -> Option<&Template> {
+        self.templates.values().find(|template| template.disks.contains(&disk))
+    }
+
+    /// The disk of a template that has that image.
+    fn template_image(&self, image: ImageId) -> Option<&Disk> {
+        let disks = self.templates.values().flat_map(|template| &template.disks);
+        disks.filter_map(|id| self.disks.get(id)).find(|disk| disk.image == image)
+    }
+
+    /// The disk is read from a template's, too.
+    pub fn is_thin(&self, disk: DiskId) -> bool {
+        let mut below = self.images_of(disk).into_iter().filter_map(|image| image.parent);
+        below.any(|parent| self.template_image(parent).is_some())
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

@@ -146,6 +146,29 @@ impl Images for QemuImg {
         copied
     }
 
+    fn flatten(
+        &self,
+        from: &Path,
+        its: DiskFormat,
+        to: &Path,
+        format: DiskFormat,
+        sparse: bool,
+    ) -> Result<()> {
+        if to.exists() {
+            // It has its name since it was whole.
+            return sync_folder(to).map_err(|why| failed("made", to, why));
+        }
+        let part = part_of(to);
+        let made = self.convert(from, its, &part, format, sparse).and_then(|()| {
+            fs::rename(&part, to).and_then(|()| sync_folder(to)).map_err(|why| failed("made", to, why))
+        });
+        if made.is_err() {
+            // Nothing to do about a file system that takes nothing back either.
+            let _ = fs::remove_file(&part);
+        }
+        made
+    }
+
     fn remove(&self, file: &Path) -> Result<()> {
         let wrong = |why| failed("removed", file, why);
         for file in [file, &part_of(file)] {
@@ -306,6 +329,29 @@ impl QemuImg {
             }
         }
         image.sync_all().map_err(wrong)
+    }
+
+    /// Writes what an image shows into a new file.
+    fn convert(
+        &self,
+        from: &Path,
+        its: DiskFormat,
+        part: &Path,
+        format: DiskFormat,
+        sparse: bool,
+    ) -> Result<()> {
+        let image = fresh(part)?;
+        let options = match (format, sparse) {
+            (DiskFormat::Cow, _) => "compat=1.1,lazy_refcounts=off",
+            (DiskFormat::Raw, true) => "preallocation=off",
+            (DiskFormat::Raw, false) => "preallocation=falloc",
+        };
+        let args =
+            ["convert", "-q", "-U", "-W", "-t", "writeback", "-f", its.driver(), "-O", format.driver()];
+        let args = args.into_iter().chain(["-o", options, "--"]).map(OsStr::new);
+        let files = [from.as_os_str(), part.as_os_str()];
+        self.told(command::work(&self.program, args.chain(files), DATA_DEADLINE))?;
+        image.sync_all().map_err(|why| failed("made", part, why))
     }
 
     fn run<'a>(&self, args: impl Iterator<Item = &'a OsStr>) -> Result<()> {

@@ -53,7 +53,7 @@ fn by_code(code: E) -> Option<(Kind, &'static str)> {
     })
 }
 
-pub const NOT_RESPONDING: &str = "The VM is not responding.";
+pub use crate::error::NOT_RESPONDING;
 pub const NO_AGENT: &str = "The guest agent of the VM does not respond.";
 
 /// The kind and the client's sentence for a code and a message of libvirt.

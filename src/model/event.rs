@@ -40,6 +40,11 @@ codes! {
     VM_REMOVED = 113 Normal;
     VM_REMOVE_FAILED = 59 Error;
     VM_DOWN = 61 Normal;
+    TEMPLATE_ADDED = 51 Normal;
+    TEMPLATE_ADD_FAILED = 52 Error;
+    TEMPLATE_UPDATED = 79 Normal;
+    TEMPLATE_REMOVED = 80 Normal;
+    TEMPLATE_REMOVE_FAILED = 83 Error;
     VM_DOWN_ERROR = 119 Error;
     VM_RESUMED = 40 Normal;
     VM_RESUME_FAILED = 103 Error;

@@ -24,6 +24,7 @@ pub mod payload;
 pub mod place;
 pub mod roles;
 pub mod snapshot;
+pub mod template;
 pub mod time_zone;
 pub mod vm;
 pub mod vm_state;
@@ -47,6 +48,7 @@ pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind, StorageStatus,
 };
 pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
+pub use template::{Template, TemplateStatus};
 pub use vm::{Vm, VmSpec};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 

@@ -16,6 +16,9 @@ pub const VNIC_PROFILE_USER: RoleId = RoleId(uuid!("def0000a-0000-0000-0000-def0
 /// What everybody has on the Blank template.
 pub const TEMPLATE_USER: RoleId = RoleId(uuid!("def00009-0000-0000-0000-def000000009"));
 
+/// What somebody who made a template gets on it.
+pub const TEMPLATE_OWNER: RoleId = RoleId(uuid!("def0000a-0000-0000-0000-def00000000f"));
+
 struct Seed(Uuid, &'static str, &'static str, Flags, &'static [u16]);
 
 /// Administrative, sees what is below.
@@ -61,7 +64,7 @@ const SEEDS: &[Seed] = &[
     Seed(uuid!("def0000a-0000-0000-0000-def00000000d"), "VmCreator", "Creates VMs", USER_HERE, &[1, 1100, 1300]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000e"), "TemplateCreator", "Creates templates", USER_HERE,
         &[200, 1300]),
-    Seed(uuid!("def0000a-0000-0000-0000-def00000000f"), "TemplateOwner", "Does everything with templates", USER,
+    Seed(TEMPLATE_OWNER.0, "TemplateOwner", "Does everything with templates", USER,
         &[201, 202, 203, 204, 502, 503, 1300]),
     Seed(VNIC_PROFILE_USER.0, "VnicProfileUser", "Uses a vNIC profile", USER_HERE,
         &[9, 204, 1300]),

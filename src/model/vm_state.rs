@@ -145,10 +145,13 @@ pub enum Move {
     /// Back to a snapshot, for a look or for good.
     Restore,
     RemoveSnapshot,
+    Clone,
+    /// Make a template of it.
+    Template,
 }
 
 impl Move {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -168,6 +171,8 @@ impl Move {
         Self::Snapshot,
         Self::Restore,
         Self::RemoveSnapshot,
+        Self::Clone,
+        Self::Template,
     ];
 
     fn verb(self) -> &'static str {
@@ -190,6 +195,8 @@ impl Move {
             Self::Snapshot => "create a snapshot of",
             Self::Restore => "revert to a snapshot of",
             Self::RemoveSnapshot => "remove a snapshot of",
+            Self::Clone => "clone",
+            Self::Template => "make a template of",
         }
     }
 }
@@ -233,7 +240,9 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs | Move::ChangeNuma | Move::Restore, S::Down) => Verdict::Go,
+        (Move::ReorderMacs | Move::ChangeNuma | Move::Restore | Move::Clone | Move::Template, S::Down) => {
+            Verdict::Go
+        }
         (Move::Snapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::RemoveSnapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,

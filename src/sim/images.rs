@@ -240,6 +240,26 @@ impl Images for SimImages {
         })
     }
 
+    fn flatten(
+        &self,
+        from: &Path,
+        its: DiskFormat,
+        to: &Path,
+        format: DiskFormat,
+        sparse: bool,
+    ) -> Result<()> {
+        self.step("flatten image", |disk| {
+            let source = disk.get(from, its)?.clone();
+            let used = if sparse { source.used } else { source.size };
+            if used > disk.free() {
+                return Err(low_space());
+            }
+            let image = Image { below: None, format: Some(format), size: source.size, used };
+            disk.files.entry(to.to_owned()).or_insert(image);
+            Ok(())
+        })
+    }
+
     fn remove(&self, file: &Path) -> Result<()> {
         self.step("remove image", |disk| {
             disk.files.remove(file);

@@ -13,7 +13,7 @@ use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
     Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Role,
-    Snapshot, StorageDomain, Tag, Vm, VnicProfile,
+    Snapshot, StorageDomain, Tag, Template, Vm, VnicProfile,
 };
 use nouns::Setting;
 use rows::{Fault, all, delete, put, remove};
@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/4_access.sql"),
     include_str!("schema/5_snapshots.sql"),
     include_str!("schema/6_networks.sql"),
+    include_str!("schema/7_templates.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -133,6 +134,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Tag));
     found.extend(all(&db)?.into_iter().map(Change::Tagged));
     found.extend(all(&db)?.into_iter().map(Change::Bookmark));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Template));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
@@ -182,6 +184,8 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::DropTagged(it) => remove(&db, it),
             Change::Bookmark(it) => put(&db, it),
             Change::DropBookmark(id) => delete::<Bookmark>(&db, &[id.to_string()]),
+            Change::Template(it) => put(&db, &**it),
+            Change::DropTemplate(id) => gone::<Template>(&db, &id.to_string()),
             Change::Vm(it) => put(&db, &**it),
             Change::DropVm(id) => gone::<Vm>(&db, &id.to_string()),
             Change::Disk(it) => put(&db, it),

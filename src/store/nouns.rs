@@ -66,6 +66,9 @@ nouns! {
     Tag, tags: id Key, name Plain, description Plain, parent Plain;
     Tagged, tagged: tag Key, kind Key, object Key;
     Bookmark, bookmarks: id Key, name Plain, value Plain;
+    Template, templates:
+        id Key, cluster Plain, created Plain, spec Document, status Plain, base Plain, version Plain,
+        version_name Plain, nics Document, disks Document;
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
         run_once Flag, started Plain, stopped Plain, machine Plain;

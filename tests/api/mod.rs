@@ -18,6 +18,7 @@ mod places;
 mod snapshots;
 mod statistics;
 mod storage;
+mod templates;
 mod vms;
 
 use axum::body::Body;

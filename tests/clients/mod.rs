@@ -93,6 +93,19 @@ fn the_sdk_takes_snapshots() {
 }
 
 #[test]
+fn the_sdk_rolls_vms_out() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    passes(
+        Command::new(sdk.join("bin/python"))
+            .arg(script("sdk3_templates.py"))
+            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
+            .arg(daemon.ca())
+            .arg("--kernel")
+            .arg(guests().unwrap().join("halt.elf")),
+    );
+}
+
+#[test]
 fn the_shell_holds_a_session() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     let mut shell = Command::new(script("shell_session.sh"));

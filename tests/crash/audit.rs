@@ -51,6 +51,14 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
         let run_is_open = vm.run_once || (vm.started.is_some() && vm.stopped.is_none());
         wrong.unless(!down || !run_is_open, || format!("{} is down but its run is not over", vm.spec.name));
     }
+    for template in world.templates.values() {
+        let name = &template.spec.name;
+        wrong.unless(template.status == TemplateStatus::Ok, || {
+            format!("template {name} is {:?}", template.status)
+        });
+        let all = template.disks.iter().all(|disk| world.disks.contains_key(disk));
+        wrong.unless(all, || format!("template {name} lacks a disk"));
+    }
     for snapshot in world.snapshots.values() {
         let whole = snapshot.disks.iter().all(|saved| saved.disk.status == DiskStatus::Ok);
         wrong.unless(snapshot.status != SnapshotStatus::Locked && whole, || {

@@ -26,7 +26,7 @@ async fn running(lab: &Lab, count: usize) -> (VmId, Vec<DiskId>) {
 
 #[test]
 fn create_vm() {
-    sweep(async |_| (), async |lab, ()| lab.engine.create_vm(new_vm("a")).await.map(drop));
+    sweep(async |_| (), async |lab, ()| lab.made(new_vm("a")).await.map(drop));
 }
 
 #[test]

@@ -76,9 +76,16 @@ struct Way {
 const WAYS: &[Way] = &[
     Way {
         operation: "create_vm",
-        prepare: |client, name| Things::new(client, name, 0),
+        prepare: |client, name| {
+            let things = Things::new(client, name, 1);
+            templated(client, &things);
+            things
+        },
         request: |client, it| {
-            drop(attempt(client, "POST", "/vms", &vm_document(&format!("{}-new", it.name))))
+            let from = format!("<template><name>{}</name></template>", template_name(it));
+            let body = vm_document(&format!("{}-new", it.name));
+            let body = body.replace("<template><name>Blank</name></template>", &from);
+            drop(attempt(client, "POST", "/vms", &body))
         },
     },
     Way {
@@ -280,6 +287,24 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "create_template",
+        prepare: |client, name| Things::new(client, name, 2),
+        request: |client, it| {
+            drop(attempt(client, "POST", "/templates", &template_document(it)));
+        },
+    },
+    Way {
+        operation: "remove_template",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 2);
+            templated(client, &things);
+            things
+        },
+        request: |client, it| {
+            drop(attempt(client, "DELETE", &format!("/templates/{}", template_of(client, it).unwrap()), ""));
+        },
+    },
+    Way {
         operation: "create_snapshot",
         prepare: running,
         request: |client, it| {
@@ -359,6 +384,23 @@ const SNAPSHOT: &str = "<snapshot><description>kept</description></snapshot>";
 fn kept(client: &Client, vm: &str) -> String {
     let path = format!("/vms/{vm}/snapshots");
     client.send("POST", &path, &["Expect: 201-created"], SNAPSHOT).is(201).value("@id").unwrap()
+}
+
+fn template_name(it: &Things) -> String {
+    format!("of-{}", it.name)
+}
+
+fn template_document(it: &Things) -> String {
+    format!("<template><name>{}</name><vm id='{}'/></template>", template_name(it), it.vm)
+}
+
+fn templated(client: &Client, it: &Things) {
+    client.send("POST", "/templates", &["Expect: 201-created"], &template_document(it)).is(201);
+}
+
+fn template_of(client: &Client, it: &Things) -> Option<String> {
+    let all = items(&client.get("/templates").is(200), "template");
+    all.into_iter().find(|(_, one)| one.value("name") == Some(template_name(it))).map(|(id, _)| id)
 }
 
 fn newest(client: &Client, vm: &str) -> String {
@@ -486,6 +528,9 @@ fn clean(place: &Place, things: &Things) {
             act(&client, &format!("/vms/{id}/stop"));
         }
         client.delete(&format!("/vms/{id}")).is(204);
+    }
+    if let Some(id) = template_of(&client, things) {
+        client.delete(&format!("/templates/{id}")).is(204);
     }
     for (id, network) in items(&client.get("/networks").is(200), "network") {
         if network.value("name").as_deref() == Some(network_name(things)) {

@@ -126,8 +126,12 @@ impl Load {
                 self.send("PUT", &format!("/vms/{vm}/disks/{disk}"), &body);
             }
             (9, Some((_, disk))) => {
-                self.remove(&[format!("/disks/{disk}")], &format!("/disks/{disk}"));
-                self.disks.retain(|(_, id)| *id != disk);
+                let path = format!("/disks/{disk}");
+                self.remove(std::slice::from_ref(&path), &path);
+                // One that was refused to go hangs on its VM as before, and goes with it.
+                if self.promised[&path] != Some(true) {
+                    self.disks.retain(|(_, id)| *id != disk);
+                }
             }
             (10, _) => {
                 self.act(&format!("/vms/{vm}/stop"));

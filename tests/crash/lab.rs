@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::Change;
-use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, Settings};
+use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, Settings, Source};
 use vireo::error::Result;
 use vireo::model::*;
 use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, Steps};
@@ -110,7 +110,7 @@ impl Lab {
     }
 
     pub async fn vm(&self, name: &str) -> VmId {
-        self.engine.create_vm(new_vm(name)).await.unwrap()
+        self.made(new_vm(name)).await.unwrap()
     }
 
     /// A VM with some disks of their own, `NAME-0` and so on.
@@ -121,6 +121,10 @@ impl Lab {
             disks.push(self.disk(new_disk(&format!("{name}-{n}")), Some(onto(vm))).await.unwrap());
         }
         (vm, disks)
+    }
+
+    pub async fn made(&self, new: NewVm) -> Result<VmId> {
+        self.engine.create_vm(new).await?.finished().await
     }
 
     pub async fn disk(&self, new: NewDisk, onto: Option<NewAttachment>) -> Result<DiskId> {
@@ -186,6 +190,13 @@ impl Lab {
                 ),
             );
         }
+        for template in world.templates.values() {
+            let Template { spec, status, version, nics, disks, .. } = template;
+            lines.insert(
+                format!("template {}", spec.name),
+                format!("{status:?} {} {version} nics={} disks={}", spec.memory, nics.len(), disks.len()),
+            );
+        }
         for domain in world.storage_domains.values() {
             let StorageDomain { name, description, data_center, active, .. } = domain;
             let rest = format!("{description:?} attached={} active={active}", data_center.is_some());
@@ -241,8 +252,9 @@ pub fn new_vm(name: &str) -> NewVm {
     spec.os.kernel = Some("kernel".into());
     NewVm {
         cluster: ClusterId("99408929-82cf-4dc7-a532-9d998063fa95".parse().unwrap()),
-        template: BLANK,
+        source: Source::BLANK,
         spec,
+        disks: Default::default(),
     }
 }
 

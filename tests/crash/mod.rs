@@ -18,6 +18,7 @@ mod races;
 mod sim;
 mod snapshots;
 mod storage;
+mod templates;
 mod troubles;
 
 #[cfg(not(feature = "failpoints"))]

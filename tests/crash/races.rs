@@ -202,7 +202,7 @@ fn same_name_twice() {
             let create = || {
                 let engine = engine.clone();
                 let new = super::lab::new_vm("a");
-                Box::pin(async move { engine.create_vm(new).await.map(drop) }) as Change
+                Box::pin(async move { engine.create_vm(new).await?.finished().await.map(drop) }) as Change
             };
             [create(), create()]
         },

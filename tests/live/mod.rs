@@ -19,3 +19,4 @@ mod numa;
 mod power;
 mod snapshots;
 mod stock;
+mod templates;

@@ -15,8 +15,13 @@ fn subject<I: Copy + Display>(
     Some(if there(id) { reference(collection, id) } else { Ref::bare(id) })
 }
 
-/// `vm`, `user` say whether those are still there; places do not go.
-pub fn event(it: &Event, vm: impl Fn(VmId) -> bool, user: impl Fn(UserId) -> bool) -> types::Event {
+/// `vm`, `template`, `user` say whether those are still there; places do not go.
+pub fn event(
+    it: &Event,
+    vm: impl Fn(VmId) -> bool,
+    template: impl Fn(TemplateId) -> bool,
+    user: impl Fn(UserId) -> bool,
+) -> types::Event {
     types::Event {
         href: reference("events", it.id).href,
         id: Some(it.id.to_string()),
@@ -29,7 +34,7 @@ pub fn event(it: &Event, vm: impl Fn(VmId) -> bool, user: impl Fn(UserId) -> boo
         vm: subject("vms", &it.about.vm, vm),
         storage_domain: subject("storagedomains", &it.about.storage_domain, |_| true),
         host: subject("hosts", &it.about.host, |_| true),
-        template: subject("templates", &it.about.template, |id| id == BLANK),
+        template: subject("templates", &it.about.template, template),
         cluster: subject("clusters", &it.about.cluster, |_| true),
         data_center: subject("datacenters", &it.about.data_center, |_| true),
         origin: Some(it.origin.clone()),

@@ -15,6 +15,7 @@ mod nic;
 mod numa;
 mod place;
 mod snapshot;
+mod template;
 mod vm;
 
 pub use access::{bookmark, everyone, permission, role, root_tag, tag};
@@ -33,6 +34,10 @@ pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
 pub use snapshot::{active_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot};
+pub use template::{
+    template, template_as_vm, template_cdrom, template_console, template_disk, template_nic,
+    template_watchdog,
+};
 pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
 
 use crate::error::{Error, Result};

@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
     BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, PayloadKind, Severity,
-    SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus,
+    SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
 };
 
 /// A value that the API knows by a name.
@@ -55,6 +55,8 @@ names! {
     SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
     SnapshotStatus, "SnapshotStatus":
         SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
+    TemplateStatus, "TemplateStatus":
+        TemplateStatus::Illegal = "illegal", TemplateStatus::Locked = "locked", TemplateStatus::Ok = "ok";
     NicInterface, "NicInterface":
         NicInterface::E1000 = "e1000", NicInterface::Virtio = "virtio", NicInterface::Rtl8139 = "rtl8139",
         NicInterface::Rtl8139Virtio = "rtl8139_virtio";

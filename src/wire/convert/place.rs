@@ -1,7 +1,6 @@
 //! Where VMs live: the documents of rows. What is measured, links and actions are the caller's.
 
 use super::{API, Named, reference, unless_empty};
-use crate::model::vm::Vm;
 use crate::model::*;
 use crate::wire::types::{self, Ref};
 use std::fmt::Display;
@@ -127,45 +126,6 @@ pub fn operating_system(&(number, name, description): &(u32, &str, &str)) -> typ
         name: Some(name.to_owned()),
         description: Some(description.to_owned()),
         ..Default::default()
-    }
-}
-
-/// Makes a template of what it shares with the document of a VM.
-macro_rules! template_of {
-    ($vm:ident: $($field:ident)*) => {
-        types::Template { $($field: $vm.$field,)* ..types::Template::default() }
-    };
-}
-
-/// The template that every VM can be made of.
-pub fn blank() -> types::Template {
-    let spec = VmSpec { name: "Blank".into(), description: "Blank template".into(), ..VmSpec::default() };
-    let row = Vm {
-        id: VmId(BLANK.0),
-        cluster: ClusterId(BLANK.0),
-        template: BLANK,
-        created: jiff::Timestamp::UNIX_EPOCH,
-        spec: spec.clone(),
-        next_run: None,
-        run_once: false,
-        started: None,
-        stopped: None,
-        machine: None,
-    };
-    let vm = super::vm(&row, &spec, &super::RunState::default(), true);
-    let template = template_of!(vm: name description r#type memory cpu cpu_shares bios os origin stateless
-        delete_protected high_availability display sso rng_device console usb soundcard_enabled tunnel_migration
-        migration_downtime virtio_scsi start_paused io time_zone memory_policy);
-    types::Template {
-        href: at("templates", BLANK),
-        id: Some(BLANK.to_string()),
-        status: Some("ok".into()),
-        version: Some(types::TemplateVersion {
-            base_template: Some(reference("templates", BLANK)),
-            version_number: Some(1),
-            version_name: Some("base version".into()),
-        }),
-        ..template
     }
 }
 

@@ -1,0 +1,233 @@
+//! New VMs: of a template, of a snapshot, or of another VM.
+
+use super::fillings::{DiskCopies, Making};
+use super::inventory::Phase;
+use super::jobs::Started;
+use super::locks::{Entity, Mode};
+use super::snapshots::{check_no_preview, is_frozen_with};
+use super::world::{Change, Filling, Operation, World};
+use super::{Engine, failpoint};
+use crate::domain::{self, Chipset};
+use crate::error::{Error, Result};
+use crate::model::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+const VERB: &str = "Cannot add VM";
+
+/// What a new VM is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Its disks lie over the template's, or are copies of them.
+    Template { id: TemplateId, clone: bool },
+    /// The VM as it was; it may run meanwhile.
+    Snapshot(SnapshotId),
+    /// Another VM, which is down.
+    Vm(VmId),
+}
+
+impl Source {
+    pub const BLANK: Self = Self::Template { id: BLANK, clone: false };
+}
+
+/// What a client gives for a new VM.
+#[derive(Clone, Debug)]
+pub struct NewVm {
+    pub cluster: ClusterId,
+    pub source: Source,
+    pub spec: VmSpec,
+    pub disks: DiskCopies,
+}
+
+/// What a source holds.
+#[derive(Default)]
+struct Parts {
+    spec: VmSpec,
+    disks: Vec<Disk>,
+    nics: Vec<Nic>,
+}
+
+impl Parts {
+    fn of(world: &World, source: Source) -> Result<Self> {
+        match source {
+            Source::Template { id, .. } => {
+                let missing = || Error::not_found(format!("Template: id={id}"));
+                let template = world.template(id).ok_or_else(missing)?;
+                if template.status != TemplateStatus::Ok {
+                    return Err(Error::invalid(format!(
+                        "{VERB}. The template {} is locked or illegal.",
+                        template.spec.name
+                    )));
+                }
+                let disks = template.disks.iter().filter_map(|disk| world.disks.get(disk)).cloned().collect();
+                Ok(Self { spec: template.spec, disks, nics: template.nics })
+            }
+            Source::Snapshot(id) => {
+                let found = world.snapshots.get(&id).filter(|it| it.kind == SnapshotKind::Regular);
+                let snapshot = found.ok_or_else(|| Error::not_found(format!("Snapshot: id={id}")))?;
+                if snapshot.status != SnapshotStatus::Ok {
+                    return Err(Error::conflict(format!("{VERB}. The Snapshot is locked or in preview.")));
+                }
+                let disks = snapshot.disks.iter().map(|saved| saved.disk.clone()).collect();
+                Ok(Self { spec: snapshot.spec.clone(), disks, nics: snapshot.nics.clone() })
+            }
+            Source::Vm(id) => {
+                let vm = world.vms.get(&id).ok_or_else(|| Error::not_found(id))?;
+                check_no_preview(world, id)?;
+                let own = world.disks_of(id).into_iter().filter(|(hangs, disk)| is_frozen_with(hangs, disk));
+                Ok(Self {
+                    spec: vm.spec.clone(),
+                    disks: own.map(|(_, disk)| disk.clone()).collect(),
+                    nics: world.nics_of(id).into_iter().cloned().collect(),
+                })
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// The configuration that a VM of that source begins with, still without a name.
+    pub fn spec_of(&self, source: Source) -> Result<VmSpec> {
+        let spec = Parts::of(&self.world(), source)?.spec;
+        // Devices of the host have one owner.
+        let host_devices = Vec::new();
+        Ok(match source {
+            Source::Template { .. } => VmSpec {
+                name: String::new(),
+                description: String::new(),
+                comment: String::new(),
+                host_devices,
+                ..spec
+            },
+            _ => VmSpec { name: String::new(), host_devices, ..spec },
+        })
+    }
+
+    /// Where the disks of such a VM will lie.
+    pub fn places_of(&self, source: Source, wanted: &DiskCopies) -> Result<Vec<StorageDomainId>> {
+        let disks = Parts::of(&self.world(), source)?.disks;
+        let place = |disk: &Disk| wanted.of(disk).storage_domain.unwrap_or(disk.storage_domain);
+        Ok(disks.iter().map(place).collect())
+    }
+
+    /// Promises the VM with its disks, locked, and makes them.
+    pub async fn create_vm(self: &Arc<Self>, new: NewVm) -> Result<Started<VmId>> {
+        new.spec.check().map_err(Error::invalid)?;
+        self.require_connection()?;
+        let template = match new.source {
+            Source::Template { id, clone: false } => id,
+            _ => BLANK,
+        };
+        let vm = Vm {
+            id: VmId::random(),
+            cluster: new.cluster,
+            template,
+            created: Timestamp::now(),
+            spec: new.spec.clone(),
+            next_run: None,
+            run_once: false,
+            started: None,
+            stopped: None,
+            machine: None,
+        };
+        let id = vm.id;
+        let original = match new.source {
+            Source::Vm(original) => {
+                self.own_vm(original)?;
+                Some(original)
+            }
+            _ => None,
+        };
+        let held: Vec<DiskId> =
+            Parts::of(&self.world(), new.source)?.disks.iter().map(|disk| disk.id).collect();
+        let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
+        wanted.extend(original.map(|original| (Entity::Vm(original), Mode::Shared)));
+        wanted.extend(held.iter().map(|disk| (Entity::Disk(*disk), Mode::Shared)));
+        let guard = self.take("create VM", &wanted).await?;
+        if let Some(original) = original {
+            self.may(original, Move::Clone)?;
+        }
+        // Whatever a document of this VM would be refused for is refused before anything is promised.
+        self.document(&vm, &vm.spec, None)?;
+        let mut images = Vec::new();
+        let intent = self
+            .promise(|world| {
+                self.check_name_free(world, id, &vm.spec.name)?;
+                if !world.clusters.contains_key(&vm.cluster) {
+                    return Err(Error::not_found(format!("Cluster: {}", vm.cluster)));
+                }
+                let parts = Parts::of(world, new.source)?;
+                if parts.disks.iter().any(|disk| !held.contains(&disk.id)) {
+                    return Err(Error::busy("another operation"));
+                }
+                let thin = matches!(new.source, Source::Template { clone: false, .. });
+                let owner = Some(vm.spec.name.as_str());
+                let making = Making { verb: VERB, wanted: &new.disks, thin, owner };
+                let (disks, fillings) = self.plan_disks(world, &parts.disks, &making)?;
+                let nics = self.copied_nics(world, &vm, &parts.nics)?;
+                let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
+                changes.extend(hung(&vm, &disks)?.into_iter().map(Change::Attachment));
+                changes.extend(disks.into_iter().map(Change::Disk));
+                changes.extend(nics.into_iter().map(Change::Nic));
+                changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                images.clone_from(&fillings);
+                Ok((Operation::CreateVm { vm: id, images: fillings, original }, changes))
+            })
+            .await?;
+        failpoint::hit("create_vm.intended");
+        if !images.is_empty() {
+            self.inventory.set_phase(id, Some(Phase::Making));
+        }
+        let engine = self.clone();
+        Ok(self.jobs.start(id, async move {
+            let _guard = guard;
+            match engine.finish_create_vm(id, &images).await {
+                Ok(changes) => engine.settle(intent, changes).await,
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            }
+        }))
+    }
+
+    /// Images, then the definition: each may be asked again.
+    pub(super) async fn finish_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {
+        if !images.is_empty() {
+            self.inventory.set_phase(id, Some(Phase::Making));
+            let filled = self.fill(images).await;
+            self.inventory.end_phase(id, Phase::Making);
+            filled?;
+            failpoint::hit("create_vm.filled");
+        }
+        self.sync_definition(id).await?;
+        failpoint::hit("create_vm.defined");
+        let mut changes = self.pinned(id);
+        changes.extend(self.filled(images));
+        Ok(changes)
+    }
+
+    pub(super) async fn undo_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {
+        self.lane.call(move |hv| hv.undefine(id)).await?;
+        let mut changes = self.undo_fill(images).await?;
+        changes.push(Change::DropVm(id));
+        Ok(changes)
+    }
+}
+
+/// The disks as they hang on the new VM, all of them plugged.
+fn hung(vm: &Vm, disks: &[Disk]) -> Result<Vec<Attachment>> {
+    let chipset = vm.spec.machine.as_deref().and_then(Chipset::of).unwrap_or(Chipset::Q35);
+    let mut targets: Vec<String> = Vec::new();
+    for disk in disks {
+        let used: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let target = domain::target(disk.interface, chipset, &used)
+            .map_err(|why| Error::conflict(format!("{VERB}. {why}")))?;
+        targets.push(target);
+    }
+    let hang = |(disk, target): (&Disk, String)| Attachment {
+        vm: vm.id,
+        disk: disk.id,
+        active: true,
+        read_only: false,
+        target,
+    };
+    Ok(disks.iter().zip(targets).map(hang).collect())
+}

@@ -1,0 +1,300 @@
+//! Templates: made from VMs that are down, and kept as long as something is read from their disks.
+
+use super::fillings::{DiskCopies, Making};
+use super::jobs::Started;
+use super::locks::{Entity, Mode};
+use super::snapshots::{check_no_preview, is_frozen_with};
+use super::world::{Change, Filling, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Kind, Result};
+use crate::model::vm::check_text;
+use crate::model::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+const ADD: &str = "Cannot add Template";
+const REMOVE: &str = "Cannot remove Template";
+
+/// What a client gives for a new template.
+#[derive(Clone, Debug)]
+pub struct NewTemplate {
+    pub vm: VmId,
+    pub cluster: ClusterId,
+    /// With the template's name.
+    pub spec: VmSpec,
+    /// The template that this is another version of.
+    pub base: Option<TemplateId>,
+    pub version_name: Option<String>,
+    pub disks: DiskCopies,
+}
+
+impl Engine {
+    /// One of those that users made, or Blank.
+    pub fn template(&self, id: TemplateId) -> Result<Template> {
+        self.world().template(id).ok_or_else(|| Error::not_found(id))
+    }
+
+    /// All of them, by name and version; Blank is one.
+    pub fn templates(&self) -> Vec<Template> {
+        let mut all: Vec<Template> = self.world().templates.values().cloned().collect();
+        all.push(Template::blank());
+        all.sort_by(|a, b| (&a.spec.name, a.version).cmp(&(&b.spec.name, b.version)));
+        all
+    }
+
+    /// Promises the template, locked, and copies the VM's disks.
+    pub async fn create_template(self: &Arc<Self>, new: NewTemplate) -> Result<Started<TemplateId>> {
+        let original = new.vm;
+        self.own_vm(original)?;
+        let mut spec = new.spec.clone();
+        if let Some(base) = new.base {
+            // Versions share the name of their base.
+            spec.name = self.template(base)?.spec.name;
+        }
+        check(&spec, new.version_name.as_deref())?;
+        let id = TemplateId::random();
+        let beside = [(Entity::Template(id), Mode::Exclusive), (Entity::Vm(original), Mode::Shared)];
+        let (guard, _) = self.hold_disks_of("create template", original, &beside, Mode::Shared).await?;
+        self.may(original, Move::Template)?;
+        let mut images = Vec::new();
+        let intent = self
+            .promise(|world| {
+                check_no_preview(world, original)?;
+                if !world.clusters.contains_key(&new.cluster) {
+                    return Err(Error::not_found(format!("Cluster: {}", new.cluster)));
+                }
+                let (base, version) = match new.base {
+                    Some(base) => (base_of(world, base)?, next_version(world, base_of(world, base)?)),
+                    None => {
+                        check_name_free(world, id, &spec.name)?;
+                        (id, 1)
+                    }
+                };
+                let own = world.disks_of(original).into_iter();
+                let originals: Vec<Disk> = own
+                    .filter(|(hangs, disk)| is_frozen_with(hangs, disk))
+                    .map(|(_, disk)| disk.clone())
+                    .collect();
+                let making = Making { verb: ADD, wanted: &new.disks, thin: false, owner: None };
+                let (disks, fillings) = self.plan_disks(world, &originals, &making)?;
+                let template = Template {
+                    id,
+                    cluster: Some(new.cluster),
+                    created: Timestamp::now(),
+                    spec: VmSpec { host_devices: Vec::new(), ..spec.clone() },
+                    status: TemplateStatus::Locked,
+                    base,
+                    version,
+                    version_name: new.version_name.clone().unwrap_or_else(|| match version {
+                        1 => Template::FIRST_VERSION.to_owned(),
+                        _ => String::new(),
+                    }),
+                    nics: world.nics_of(original).into_iter().cloned().collect(),
+                    disks: disks.iter().map(|disk| disk.id).collect(),
+                };
+                let mut changes = vec![Change::Template(Box::new(template))];
+                changes.extend(disks.into_iter().map(Change::Disk));
+                changes.extend(self.ownership(world, roles::TEMPLATE_OWNER, id.into()));
+                images.clone_from(&fillings);
+                Ok((Operation::CreateTemplate { template: id, images: fillings, original }, changes))
+            })
+            .await?;
+        failpoint::hit("create_template.intended");
+        let engine = self.clone();
+        Ok(self.jobs.start(id, async move {
+            let _guard = guard;
+            match engine.finish_create_template(id, &images).await {
+                Ok(changes) => engine.settle(intent, changes).await,
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            }
+        }))
+    }
+
+    pub(super) async fn finish_create_template(
+        &self,
+        id: TemplateId,
+        images: &[Filling],
+    ) -> Result<Vec<Change>> {
+        self.fill(images).await?;
+        failpoint::hit("create_template.filled");
+        let mut changes = self.filled(images);
+        let template = Template { status: TemplateStatus::Ok, ..self.template(id)? };
+        changes.push(Change::Template(Box::new(template)));
+        Ok(changes)
+    }
+
+    pub(super) async fn undo_create_template(
+        &self,
+        id: TemplateId,
+        images: &[Filling],
+    ) -> Result<Vec<Change>> {
+        let mut changes = self.undo_fill(images).await?;
+        changes.push(Change::DropTemplate(id));
+        Ok(changes)
+    }
+
+    /// Changes the configuration. VMs that were made of it stay as they are.
+    pub async fn update_template(
+        &self,
+        id: TemplateId,
+        version_name: Option<String>,
+        change: impl FnOnce(&mut VmSpec) -> Result<()>,
+    ) -> Result<()> {
+        if id == BLANK {
+            return Err(Error::conflict("Cannot edit Template. Editing Blank Template is not allowed."));
+        }
+        let _guard = self.take("update template", &[(Entity::Template(id), Mode::Exclusive)]).await?;
+        let before = self.template(id)?;
+        let mut after = before.clone();
+        change(&mut after.spec)?;
+        after.version_name = version_name.unwrap_or(after.version_name);
+        check(&after.spec, Some(&after.version_name))?;
+        let renamed = after.spec.name != before.spec.name;
+        self.record(|world| {
+            let mut changes = vec![Change::Template(Box::new(after.clone()))];
+            if renamed {
+                check_name_free(world, before.base, &after.spec.name)?;
+                // Versions share their name.
+                let others = world.templates.values().filter(|it| it.base == before.base && it.id != id);
+                changes.extend(others.cloned().map(|mut other| {
+                    other.spec.name.clone_from(&after.spec.name);
+                    Change::Template(Box::new(other))
+                }));
+            }
+            Ok(changes)
+        })
+        .await?;
+        let about = self.world().about_template(id);
+        self.tell(Code::TEMPLATE_UPDATED, about, format!("Template {} was updated.", after.spec.name));
+        Ok(())
+    }
+
+    /// Removes the template with its disks, when nothing needs it.
+    pub async fn remove_template(self: &Arc<Self>, id: TemplateId) -> Result<()> {
+        if id == BLANK {
+            return Err(Error::conflict("Removing Blank Template is not allowed."));
+        }
+        let disks = self.template(id)?.disks;
+        let mut wanted = vec![(Entity::Template(id), Mode::Exclusive)];
+        wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+        let _guard = self.take("remove template", &wanted).await?;
+        let intent = self
+            .promise(|world| {
+                let template = world.templates.get(&id).ok_or_else(|| Error::not_found(id))?;
+                check_removal(world, template)?;
+                let locked = Template { status: TemplateStatus::Locked, ..template.clone() };
+                let doomed = template.disks.iter().filter_map(|disk| world.disks.get(disk));
+                let mut changes: Vec<Change> = doomed
+                    .map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }))
+                    .collect();
+                changes.push(Change::Template(Box::new(locked)));
+                Ok((Operation::RemoveTemplate { template: id, disks: disks.clone() }, changes))
+            })
+            .await?;
+        failpoint::hit("remove_template.intended");
+        match self.finish_remove_template(id, &disks).await {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    pub(super) async fn finish_remove_template(
+        &self,
+        id: TemplateId,
+        disks: &[DiskId],
+    ) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        for disk in disks {
+            self.remove_image(*disk).await?;
+            failpoint::hit("remove_template.removed");
+            changes.push(Change::DropDisk(*disk));
+        }
+        self.refresh_pools();
+        changes.push(Change::DropTemplate(id));
+        Ok(changes)
+    }
+
+    /// A template whose disks are all there is one again.
+    pub(super) async fn undo_remove_template(&self, id: TemplateId, disks: &[DiskId]) -> Result<Vec<Change>> {
+        if !self.all_intact(disks) {
+            return self.finish_remove_template(id, disks).await;
+        }
+        let mut changes = self.judged(disks);
+        let template = Template { status: TemplateStatus::Ok, ..self.template(id)? };
+        changes.push(Change::Template(Box::new(template)));
+        Ok(changes)
+    }
+}
+
+fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {
+    // The rules are those of VMs; the words say what they are about.
+    spec.check().map_err(|why| Error::invalid(why.replace("The VM name", "The template name")))?;
+    check_text("version name", version_name.unwrap_or_default(), 40).map_err(Error::invalid)
+}
+
+fn check_name_free(world: &World, base: TemplateId, name: &str) -> Result<()> {
+    let taken = world.templates.values().any(|other| other.base != base && other.spec.name == name);
+    match taken || name == Template::blank().spec.name {
+        true => Err(Error::new(
+            Kind::Exists,
+            format!("{ADD}. The Template name is already in use, please choose a unique name and try again."),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The first of a template's versions.
+fn base_of(world: &World, id: TemplateId) -> Result<TemplateId> {
+    let found = world.templates.get(&id).map(|template| template.base);
+    found.ok_or_else(|| Error::invalid(format!("{ADD}. The base template does not exist or is Blank.")))
+}
+
+fn next_version(world: &World, base: TemplateId) -> u32 {
+    let versions = world.templates.values().filter(|it| it.base == base).map(|it| it.version);
+    versions.max().unwrap_or(0) + 1
+}
+
+fn check_removal(world: &World, template: &Template) -> Result<()> {
+    let refused = |why: String| Err(Error::conflict(format!("{REMOVE}. {why}")));
+    if template.status == TemplateStatus::Locked {
+        return refused("The template is locked.".into());
+    }
+    if template.spec.delete_protected {
+        return refused(
+            "Delete protection is enabled. In order to delete, disable Delete protection first.".into(),
+        );
+    }
+    if world.templates.values().any(|it| it.base == template.id && it.id != template.id) {
+        return refused("The template has other versions: remove them first.".into());
+    }
+    let vms = world.vms.values().filter(|vm| vm.template == template.id);
+    let vms: Vec<&str> = vms.map(|vm| vm.spec.name.as_str()).collect();
+    if !vms.is_empty() {
+        return refused(format!("The following VMs are based on it: {}.", vms.join(", ")));
+    }
+    match world.disks.keys().any(|disk| lies_over(world, *disk, template)) {
+        true => refused("Disks that are based on it are there.".into()),
+        false => Ok(()),
+    }
+}
+
+/// Some image of the disk is read from one of the template's.
+fn lies_over(world: &World, disk: DiskId, template: &Template) -> bool {
+    let own = |image: ImageId| {
+        template.disks.iter().filter_map(|id| world.disks.get(id)).any(|disk| disk.image == image)
+    };
+    world.images_of(disk).into_iter().filter_map(|image| image.parent).any(own)
+}
+
+impl World {
+    /// Refuses what would change a template's disk.
+    pub(super) fn check_no_template(&self, verb: &str, disk: DiskId) -> Result<()> {
+        match self.template_with(disk) {
+            None => Ok(()),
+            Some(template) => Err(Error::conflict(format!(
+                "{verb}. The disk belongs to template {}, which is read-only.",
+                template.spec.name
+            ))),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Templates, VMs that are made of them, of snapshots and of other VMs: documents and refusals.
+
+use super::*;
+
+impl Sim {
+    /// A VM with a disk of that alias and an interface.
+    async fn original(&self, name: &str) -> (VmId, DiskId) {
+        let vm = self.vm(name).await;
+        let disk = self.disk(&format!("/vms/{vm}/disks"), "system").await;
+        self.post(&format!("/vms/{vm}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+        (vm, disk)
+    }
+
+    async fn waited(&self, path: &str, body: String) -> Got {
+        self.send("POST", path, &[("content-type", "application/xml"), CREATED], body).await
+    }
+
+    async fn template(&self, name: &str, vm: VmId, more: &str) -> String {
+        let body = format!("<template><name>{name}</name><vm id='{vm}'/>{more}</template>");
+        self.waited("/templates", body).await.is(201).at("@id")
+    }
+}
+
+fn link(got: &Got, rel: &str) -> String {
+    let xml = got.xml();
+    let found = xml.all("link").find(|link| link.get("rel") == Some(rel));
+    found.and_then(|link| link.get("href")).unwrap_or_else(|| panic!("no {rel}: {}", got.body)).to_owned()
+}
+
+fn vm_of(name: &str, template: &str, more: &str) -> String {
+    format!("<vm><name>{name}</name><cluster id='{CLUSTER}'/><template id='{template}'/>{more}</vm>")
+}
+
+#[tokio::test]
+async fn a_template_is_made_shown_changed_and_removed() {
+    let sim = Sim::start().await;
+    let (vm, disk) = sim.original("a").await;
+    sim.put(&format!("/vms/{vm}"), "<vm><memory>2147483648</memory><description>d</description></vm>").await;
+    let body = format!("<template><name>t</name><description>of a</description><vm id='{vm}'/></template>");
+    let made = sim.post("/templates", &body).await.is(202);
+    assert_eq!(["status/state", "creation_status/state"].map(|path| made.at(path)), ["locked", "pending"]);
+    sim.complete(&link(&made, "creation_status")).await;
+    let path = format!("/templates/{}", made.at("@id"));
+    let shown = sim.get(&path).await.is(200);
+    let said = ["name", "description", "memory", "status/state", "cluster/@id", "version/version_number"];
+    assert_eq!(said.map(|path| shown.at(path)), ["t", "of a", "2147483648", "ok", CLUSTER, "1"]);
+    assert_eq!(shown.at("version/base_template/@id"), made.at("@id"));
+
+    let disks = sim.get(&format!("{path}/disks")).await.is(200);
+    assert_eq!(disks.each("disk", "alias"), ["system"]);
+    assert_ne!(disks.each("disk", "@id"), [disk.to_string()]);
+    assert_eq!(disks.each("disk", "template/@id"), [made.at("@id")]);
+    let copy = disks.at("disk/@id");
+    sim.get(&format!("{path}/disks/{copy}")).await.is(200);
+    let nics = sim.get(&format!("{path}/nics")).await.is(200);
+    assert_eq!(nics.each("nic", "name"), ["nic1"]);
+    assert!(!nics.body.contains("<mac"), "{}", nics.body);
+    sim.get(&format!("{path}/nics/{}", nics.at("nic/@id"))).await.is(200);
+    assert_eq!(
+        sim.get(&format!("{path}/graphicsconsoles")).await.each("graphics_console", "protocol"),
+        ["VNC"]
+    );
+
+    // Nobody changes its disks.
+    assert_eq!(sim.delete(&format!("/disks/{copy}")).await.status, 409);
+    assert_eq!(sim.post(&format!("/vms/{vm}/disks"), &format!("<disk id='{copy}'/>")).await.status, 409);
+
+    let changed =
+        sim.put(&path, "<template><name>u</name><memory>1073741824</memory></template>").await.is(200);
+    assert_eq!((changed.at("name"), changed.at("memory")), ("u".into(), "1073741824".into()));
+    assert_eq!(sim.get("/templates?search=name%3Du").await.each("template", "@id"), [made.at("@id")]);
+    assert_eq!(sim.put(&path, "<template><name>Blank</name></template>").await.status, 400);
+    sim.put(&path, "<template><delete_protected>true</delete_protected></template>").await.is(200);
+    assert_eq!(sim.delete(&path).await.status, 409);
+    sim.put(&path, "<template><delete_protected>false</delete_protected></template>").await.is(200);
+    sim.delete(&path).await.is(204);
+    assert_eq!(sim.get(&path).await.status, 404);
+    assert_eq!(sim.get(&format!("/disks/{copy}")).await.status, 404);
+    let images = sim.images.files().into_iter().filter(|file| file.to_string_lossy().contains("/images/"));
+    assert_eq!(images.count(), 1, "the original's");
+}
+
+#[tokio::test]
+async fn versions_share_a_name() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let first = sim.template("t", vm, "").await;
+    let more = format!("<version><base_template id='{first}'/><version_name>second</version_name></version>");
+    let second = sim.template("other", vm, &more).await;
+    let shown = sim.get(&format!("/templates/{second}")).await;
+    let said = ["name", "version/version_number", "version/version_name", "version/base_template/@id"];
+    assert_eq!(said.map(|path| shown.at(path)), ["t", "2", "second", &first]);
+    // A name stands for the last version.
+    let body = format!("<vm><name>n</name><cluster id='{CLUSTER}'/><template><name>t</name></template></vm>");
+    let vm = sim.waited("/vms", body).await.is(201);
+    assert_eq!(vm.at("template/@id"), second);
+    sim.put(&format!("/templates/{second}"), "<template><name>both</name></template>").await.is(200);
+    assert_eq!(sim.get(&format!("/templates/{first}")).await.at("name"), "both");
+    assert_eq!(sim.delete(&format!("/templates/{first}")).await.status, 409);
+}
+
+#[tokio::test]
+async fn thin_vms_hold_their_template() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let below = sim.get(&format!("/templates/{template}/disks")).await.at("disk/image_id");
+    let made = sim.post("/vms", &vm_of("n", &template, "")).await.is(202);
+    assert_eq!((made.at("status/state"), made.at("template/@id")), ("image_locked".into(), template.clone()));
+    sim.complete(&link(&made, "creation_status")).await;
+    let path = format!("/vms/{}", made.at("@id"));
+    assert_eq!(sim.get(&path).await.at("status/state"), "down");
+    let disks = sim.get(&format!("{path}/disks")).await.is(200);
+    let said = ["alias", "format", "status/state", "active"].map(|path| disks.at(&format!("disk/{path}")));
+    assert_eq!(said, ["n_Disk1", "cow", "ok", "true"]);
+    assert_ne!(disks.at("disk/image_id"), below);
+    let macs = |nics: Got| nics.each("nic", "mac/@address");
+    let (own, its) =
+        (macs(sim.get(&format!("{path}/nics")).await), macs(sim.get(&format!("/vms/{vm}/nics")).await));
+    assert!(own.len() == 1 && own != its, "{own:?} {its:?}");
+
+    let at = format!("/templates/{template}");
+    let refused = sim.delete(&at).await;
+    assert!(refused.status == 409 && refused.body.contains("based on it: n."), "{}", refused.body);
+    let keep = "<action><vm><disks><detach_only/></disks></vm></action>";
+    assert_eq!(sim.with_body("DELETE", &path, keep).await.status, 409);
+    // A copy of a thin disk stands alone.
+    let disk = disks.at("disk/@id");
+    let body = "<action><storage_domain><name>data</name></storage_domain><async>false</async></action>";
+    sim.post(&format!("/disks/{disk}/copy"), body).await.is(200);
+    sim.delete(&path).await.is(204);
+    sim.delete(&at).await.is(204);
+}
+
+/// Example 15.18 as it is printed, but for its ids.
+#[tokio::test]
+async fn disks_are_cloned_of_a_template() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "data").await;
+    let template = sim.template("t", vm, "").await;
+    let ids = sim.get(&format!("/templates/{template}/disks")).await.each("disk", "@id");
+    let body = format!(
+        "<vm>\n    <name>cloned_vm</name>\n    <template id=\"{template}\"/>\n    <cluster id=\"{CLUSTER}\"/>\n    \
+         <disks>\n        <clone>true</clone>\n        <disk id=\"{}\">\n            <format>COW</format>\n        \
+         </disk>\n        <disk id=\"{}\">\n            <format>COW</format>\n        </disk>\n    </disks>\n</vm>",
+        ids[0], ids[1]
+    );
+    let made = sim.waited(&format!("/vms/{UNKNOWN}"), body).await.is(201);
+    assert_eq!(made.at("template/@id"), BLANK, "nothing ties it to the template");
+    let disks = sim.get(&format!("/vms/{}/disks", made.at("@id"))).await;
+    assert_eq!(disks.each("disk", "format"), ["cow", "cow"]);
+    sim.delete(&format!("/templates/{template}")).await.is(204);
+
+    let (more, raw) = (sim.template("t", vm, "").await, "<format>raw</format><alias>mine</alias>");
+    let id = sim.get(&format!("/templates/{more}/disks")).await.at("disk/@id");
+    let disks = |clone: bool, disk: &str| format!("<disks><clone>{clone}</clone>{disk}</disks>");
+    let one = disks(true, &format!("<disk id='{id}'>{raw}</disk>"));
+    let made = sim.waited("/vms", vm_of("b", &more, &one)).await.is(201).at("@id");
+    let made = sim.get(&format!("/vms/{made}/disks")).await;
+    assert!(made.each("disk", "alias").contains(&"mine".into()), "{}", made.body);
+    assert!(made.each("disk", "format").contains(&"raw".into()), "{}", made.body);
+    for (disk, status) in [
+        (disks(true, &format!("<disk id='{UNKNOWN}'/>")), 404),
+        (disks(true, "<disk><format>cow</format></disk>"), 400),
+        (disks(false, &format!("<disk id='{id}'>{raw}</disk>")), 400),
+        (disks(true, &format!("<disk id='{id}'><sparse>false</sparse></disk>")), 400),
+        (
+            disks(
+                true,
+                &format!(
+                    "<disk id='{id}'><storage_domains><storage_domain id='{UNKNOWN}'/></storage_domains></disk>"
+                ),
+            ),
+            404,
+        ),
+    ] {
+        let got = sim.post("/vms", &vm_of("c", &more, &disk)).await;
+        assert_eq!(got.status, status, "{disk}: {}", got.body);
+    }
+    assert_eq!(sim.get("/vms?search=name%3Dc").await.each("vm", "@id").len(), 0);
+}
+
+#[tokio::test]
+async fn vms_are_made_of_snapshots_and_of_vms() {
+    let sim = Sim::start().await;
+    let (vm, disk) = sim.original("a").await;
+    let take = "<snapshot><description>s</description></snapshot>".to_owned();
+    let snapshot = sim.waited(&format!("/vms/{vm}/snapshots"), take).await.is(201).at("@id");
+    sim.put(&format!("/vms/{vm}"), "<vm><memory>2147483648</memory></vm>").await.is(200);
+    sim.start_vm(vm).await;
+    let of = |name: &str, id: &str| {
+        let snapshots = format!("<snapshots><snapshot id='{id}'/></snapshots>");
+        format!("<vm><name>{name}</name><cluster><name>Default</name></cluster>{snapshots}</vm>")
+    };
+    let made = sim.waited("/vms", of("was", &snapshot)).await.is(201);
+    assert_eq!(made.at("memory"), "1073741824", "as it was");
+    assert_eq!(sim.get(&format!("/vms/{}/disks", made.at("@id"))).await.each("disk", "alias"), ["was_Disk1"]);
+    assert_eq!(sim.post("/vms", &of("was", &snapshot)).await.status, 400, "the name is taken");
+    assert_eq!(sim.post("/vms", &of("x", UNKNOWN)).await.status, 404);
+    assert_eq!(sim.get(&format!("/vms/{vm}/snapshots")).await.each("snapshot", "@id").len(), 2);
+
+    let clone = "<action><vm><name>twin</name></vm></action>";
+    assert_eq!(sim.post(&format!("/vms/{vm}/clone"), clone).await.status, 409, "it runs");
+    let running = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    assert_eq!(sim.post("/templates", &running).await.status, 409);
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    sim.is_in(vm, "down").await;
+    assert_eq!(sim.post(&format!("/vms/{vm}/clone"), "<action/>").await.status, 400);
+    let begun = sim.post(&format!("/vms/{vm}/clone"), clone).await.is(202);
+    sim.complete(&begun.at("@href")).await;
+    let twin = sim.get("/vms?search=name%3Dtwin").await.is(200);
+    assert_eq!((twin.at("vm/memory"), twin.at("vm/template/@id")), ("2147483648".into(), BLANK.into()));
+    let disks = sim.get(&format!("/vms/{}/disks", twin.at("vm/@id"))).await;
+    assert!(disks.each("disk", "@id") != [disk.to_string()], "{}", disks.body);
+    assert_eq!(sim.post(&format!("/vms/{vm}/clone"), clone).await.status, 400, "the name is taken");
+}
+
+#[tokio::test]
+async fn refusals() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    for (body, status) in [
+        ("<template/>".to_owned(), 400),
+        ("<template><name>t</name></template>".into(), 400),
+        (format!("<template><name>t</name><vm id='{UNKNOWN}'/></template>"), 404),
+        (format!("<template><name>a/b</name><vm id='{vm}'/></template>"), 400),
+        (format!("<template><name>Blank</name><vm id='{vm}'/></template>"), 400),
+        (format!("<template><name>t</name><vm id='{vm}'/><cluster id='{UNKNOWN}'/></template>"), 404),
+        (
+            format!(
+                "<template><name>t</name><vm id='{vm}'/><storage_domain><name>iso</name></storage_domain></template>"
+            ),
+            400,
+        ),
+        (
+            format!(
+                "<template><name>t</name><vm id='{vm}'/><version><base_template id='{BLANK}'/></version></template>"
+            ),
+            400,
+        ),
+    ] {
+        let got = sim.post("/templates", &body).await;
+        assert_eq!(got.status, status, "{body}: {}", got.body);
+    }
+    let blank = format!("/templates/{BLANK}");
+    sim.delete(&blank).await.refused(409, "Operation Failed", "[Removing Blank Template is not allowed.]");
+    assert_eq!(sim.put(&blank, "<template><name>x</name></template>").await.status, 409);
+    assert_eq!(sim.get(&format!("/templates/{UNKNOWN}")).await.status, 404);
+    assert_eq!(sim.get("/templates").await.each("template", "name"), ["Blank"]);
+}

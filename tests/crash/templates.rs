@@ -1,0 +1,112 @@
+//! Every change of templates, and of VMs that are made of something.
+
+use super::lab::{Lab, new_disk, new_vm, onto};
+use super::sim::sweep;
+use vireo::engine::{DiskCopies, DiskCopy, NewDisk, NewSnapshot, NewTemplate, NewVm, Source};
+use vireo::model::*;
+
+/// A VM with a qcow2 and a raw disk and an interface.
+async fn original(lab: &Lab) -> VmId {
+    let (vm, _) = lab.vm_with_disks("a", 1).await;
+    let raw = NewDisk { format: DiskFormat::Raw, ..new_disk("raw") };
+    lab.disk(raw, Some(onto(vm))).await.unwrap();
+    let nic = vireo::engine::NicChange { name: Some("nic1".into()), ..Default::default() };
+    lab.engine.add_nic(vm, nic).await.unwrap();
+    vm
+}
+
+fn new_template(lab: &Lab, vm: VmId) -> NewTemplate {
+    let row = lab.engine.vm(vm).unwrap().vm;
+    let world = lab.engine.world();
+    let named = |(_, disk): &(&Attachment, &Disk)| {
+        let alias = Some(format!("t-{}", disk.alias));
+        DiskCopy { of: disk.id.0, alias, ..DiskCopy::default() }
+    };
+    let each = world.disks_of(vm).iter().map(named).collect();
+    NewTemplate {
+        vm,
+        cluster: row.cluster,
+        spec: VmSpec { name: "t".into(), ..row.spec },
+        base: None,
+        version_name: None,
+        disks: DiskCopies { each, storage_domain: None },
+    }
+}
+
+async fn template(lab: &Lab) -> TemplateId {
+    let vm = original(lab).await;
+    lab.engine.create_template(new_template(lab, vm)).await.unwrap().finished().await.unwrap()
+}
+
+fn of(source: Source) -> NewVm {
+    NewVm { source, ..new_vm("n") }
+}
+
+fn create(prepare: impl AsyncFn(&Lab) -> Source) {
+    sweep(prepare, async |lab, source| lab.made(of(*source)).await.map(drop));
+}
+
+#[test]
+fn create_template() {
+    sweep(original, async |lab, vm| {
+        let made = lab.engine.create_template(new_template(lab, *vm)).await?;
+        made.finished().await.map(drop)
+    });
+}
+
+#[test]
+fn remove_template() {
+    sweep(template, async |lab, id| lab.engine.remove_template(*id).await);
+}
+
+#[test]
+fn update_template() {
+    sweep(template, async |lab, id| {
+        let change = |spec: &mut VmSpec| {
+            spec.memory = 2 * GIB;
+            Ok(())
+        };
+        lab.engine.update_template(*id, None, change).await
+    });
+}
+
+#[test]
+fn create_thin_vm() {
+    create(async |lab| Source::Template { id: template(lab).await, clone: false });
+}
+
+#[test]
+fn create_vm_with_copies() {
+    create(async |lab| Source::Template { id: template(lab).await, clone: true });
+}
+
+#[test]
+fn clone_vm() {
+    create(async |lab| Source::Vm(original(lab).await));
+}
+
+#[test]
+fn create_vm_of_a_snapshot() {
+    create(async |lab| {
+        let vm = original(lab).await;
+        let new = NewSnapshot { description: "s".into(), memory: false, disks: None };
+        let id = lab.engine.create_snapshot(vm, new).await.unwrap().finished().await.unwrap();
+        lab.start(vm).await;
+        Source::Snapshot(id)
+    });
+}
+
+#[test]
+fn snapshots_of_a_thin_vm() {
+    sweep(
+        async |lab| {
+            let id = template(lab).await;
+            let vm = lab.made(of(Source::Template { id, clone: false })).await.unwrap();
+            let new = |n: &str| NewSnapshot { description: n.into(), memory: false, disks: None };
+            let first = lab.engine.create_snapshot(vm, new("s0")).await.unwrap().finished().await.unwrap();
+            lab.engine.create_snapshot(vm, new("s1")).await.unwrap().finished().await.unwrap();
+            (vm, first)
+        },
+        async |lab, (vm, id)| lab.engine.remove_snapshot(*vm, *id).await?.finished().await,
+    );
+}

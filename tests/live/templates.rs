@@ -1,0 +1,120 @@
+//! Templates, clones and VMs of snapshots: what was written in one guest is read in another.
+
+use super::disks::address;
+use super::harness::{Boots, Disk, Guest, Lab, Vm, until};
+use vireo::xml::Element;
+
+fn write(guest: &mut Guest, text: &str) {
+    let at = address(guest);
+    guest.ask(&format!("w {at} 3 {text}"));
+}
+
+fn read(guest: &mut Guest) -> String {
+    let at = address(guest);
+    guest.ask(&format!("r {at} 3"))
+}
+
+/// Boots it, reads what the last one wrote, and turns it off.
+fn seen(vm: &Vm) -> String {
+    let text = read(&mut vm.boot());
+    vm.act("stop");
+    text
+}
+
+fn made(lab: &Lab, path: &str, body: &str) -> Element {
+    lab.client().send("POST", path, &["Expect: 201-created"], body).is(201)
+}
+
+fn vm_of<'l>(lab: &'l Lab, name: &str, source: &str) -> Vm<'l> {
+    let cluster = "<cluster><name>Default</name></cluster>";
+    let vm = made(lab, "/vms", &format!("<vm><name>{name}</name>{cluster}{source}</vm>"));
+    Vm { lab, id: vm.value("@id").unwrap() }
+}
+
+fn images(lab: &Lab) -> usize {
+    std::fs::read_dir(lab.daemon.state.join("images")).unwrap().count()
+}
+
+#[test]
+fn what_a_template_holds_is_in_every_vm_of_it() {
+    let Some(lab) = Lab::own() else { return };
+    let vm = lab.vm("mother", Boots::Mini, "");
+    vm.add_disk(&Disk::document(8, "virtio", "raw", ""));
+    let mut guest = vm.boot();
+    write(&mut guest, "pattern-A");
+    lab.client()
+        .post("/templates", &format!("<template><name>t</name><vm id='{}'/></template>", vm.id))
+        .refused(409);
+    vm.act("stop");
+    let template =
+        made(&lab, "/templates", &format!("<template><name>t</name><vm id='{}'/></template>", vm.id));
+    let template = format!("/templates/{}", template.value("@id").unwrap());
+    let its = lab.client().get(&format!("{template}/disks")).is(200);
+    let image = format!("images/{}.raw", its.value("disk/image_id").unwrap());
+    let content = std::fs::read(lab.daemon.state.join(&image)).unwrap();
+    assert!(content[3 * 512..].starts_with(b"pattern-A"), "the template has what its VM wrote");
+    // The original goes on, and the template does not follow.
+    write(&mut vm.boot(), "pattern-X");
+    vm.act("stop");
+
+    let of = "<template><name>t</name></template>";
+    let thin = vm_of(&lab, "thin", of);
+    let mut guest = thin.boot();
+    assert!(read(&mut guest).contains("pattern-A"), "a thin VM begins with what the template holds");
+    write(&mut guest, "pattern-B");
+    thin.act("stop");
+    let copy = vm_of(&lab, "copy", &format!("{of}<disks><clone>true</clone></disks>"));
+    assert!(seen(&copy).contains("pattern-A"));
+    assert_eq!(std::fs::read(lab.daemon.state.join(&image)).unwrap(), content, "nobody wrote the template");
+    assert!(seen(&vm).contains("pattern-X"));
+
+    // Snapshots of a thin VM merge without touching what lies below.
+    let taken = made(
+        &lab,
+        &format!("{}/snapshots", thin.path()),
+        "<snapshot><description>s</description></snapshot>",
+    );
+    let mut guest = thin.boot();
+    write(&mut guest, "pattern-C");
+    let snapshot = format!("{}/snapshots/{}", thin.path(), taken.value("@id").unwrap());
+    lab.client().delete(&snapshot).is(202);
+    until(30, "the snapshot is gone", || lab.client().get(&snapshot).status == 404);
+    assert!(read(&mut guest).contains("pattern-C"));
+    thin.act("stop");
+    assert!(seen(&thin).contains("pattern-C"));
+    assert_eq!(std::fs::read(lab.daemon.state.join(&image)).unwrap(), content);
+
+    lab.client().delete(&template).refused(409);
+    lab.client().delete(&thin.path()).is(204);
+    lab.client().delete(&template).is(204);
+    assert!(seen(&copy).contains("pattern-A"), "a copy needs no template");
+    assert_eq!(images(&lab), 2, "the original's and the copy's");
+}
+
+#[test]
+fn a_moment_becomes_a_vm_while_its_own_goes_on() {
+    let Some(lab) = Lab::own() else { return };
+    let vm = lab.vm("goes-on", Boots::Mini, "");
+    vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    let mut guest = vm.boot();
+    write(&mut guest, "pattern-A");
+    let path = format!("{}/snapshots", vm.path());
+    let snapshot =
+        made(&lab, &path, "<snapshot><description>s</description></snapshot>").value("@id").unwrap();
+    write(&mut guest, "pattern-B");
+    let was = vm_of(&lab, "was", &format!("<snapshots><snapshot id='{snapshot}'/></snapshots>"));
+    assert!(seen(&was).contains("pattern-A"));
+    assert!(read(&mut guest).contains("pattern-B"), "the source goes on");
+    lab.client().get(&format!("{path}/{snapshot}")).is(200);
+
+    let clone = "<action><async>false</async><vm><name>twin</name></vm></action>";
+    vm.post("clone", clone).refused(409);
+    vm.act("stop");
+    vm.act_with("clone", clone);
+    let twin = lab.client().get("/vms?search=name%3Dtwin").is(200).value("vm/@id").unwrap();
+    let twin = Vm { lab: &lab, id: twin };
+    assert!(seen(&twin).contains("pattern-B"));
+    lab.client().delete(&vm.path()).is(204);
+    assert!(seen(&twin).contains("pattern-B") && seen(&was).contains("pattern-A"));
+    assert_eq!(images(&lab), 2);
+}

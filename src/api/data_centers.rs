@@ -3,7 +3,7 @@
 use super::app::App;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::{clusters, links, lookup, mac_pools, networks, rows, storage_domains};
 use crate::engine::PlaceChange;
 use crate::model::{DataCenter, DataCenterId, Object};
@@ -39,6 +39,22 @@ impl Searched for DataCenter {
         "status",
         "compatibility_version",
         "clusters.name",
+        "storage.name",
+        "network.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("local", Holds::Flag),
+        (
+            "status",
+            Holds::Words(&[
+                "uninitialized",
+                "up",
+                "maintenance",
+                "not_operational",
+                "problematic",
+                "contend",
+            ]),
+        ),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -59,6 +75,24 @@ impl Searched for DataCenter {
             }
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let world = app.engine.world();
+        match name {
+            "storage.name" => {
+                let here = world.storage_domains.values().filter(|it| it.data_center == Some(self.id));
+                here.map(|it| it.name.clone()).collect()
+            }
+            "network.name" => {
+                let here = world.networks.values().filter(|it| it.data_center == self.id);
+                here.map(|it| it.name.clone()).collect()
+            }
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 

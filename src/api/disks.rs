@@ -7,7 +7,7 @@ use super::links;
 use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::statistics;
 use crate::engine::jobs::Started;
 use crate::engine::{DiskChange, DiskCopies, DiskCopy, NewAttachment, NewDisk};
@@ -69,6 +69,22 @@ impl Searched for Disk {
         "storage.name",
         "storage",
         "disk_type",
+        "size",
+        "wipe_after_delete",
+        "creation_date",
+        "datacenter.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("status", Holds::Words(&["ok", "locked", "illegal"])),
+        ("disk_type", Holds::Words(&["image", "lun", "cinder"])),
+        ("format", Holds::Words(&["cow", "raw"])),
+        ("bootable", Holds::Flag),
+        ("shareable", Holds::Flag),
+        ("wipe_after_delete", Holds::Flag),
+        ("size", Holds::Number),
+        ("provisioned_size", Holds::Number),
+        ("number_of_vms", Holds::Number),
+        ("creation_date", Holds::Time),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -85,7 +101,13 @@ impl Searched for Disk {
             "bootable" => self.bootable.to_string(),
             "shareable" => self.shareable.to_string(),
             "format" => convert::Named::name(self.format).into(),
-            "provisioned_size" => self.size.to_string(),
+            "size" | "provisioned_size" => self.size.to_string(),
+            "wipe_after_delete" => self.wipe_after_delete.to_string(),
+            "creation_date" => self.created.to_string(),
+            "datacenter.name" => {
+                let domain = world.storage_domains.get(&self.storage_domain)?;
+                world.data_centers.get(&domain.data_center?)?.name.clone()
+            }
             "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
             "number_of_vms" => world.attachments_of(self.id).count().to_string(),
             "disk_type" => if self.lun.is_some() { "lun" } else { "image" }.into(),

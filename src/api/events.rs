@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use crate::engine::NewEvent;
 use crate::error::Error;
 use crate::model::{About, Event, Severity, Subject};
@@ -46,6 +46,14 @@ impl Searched for Arc<Event> {
         "cluster.name",
         "template.name",
         "datacenter.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("id", Holds::Number),
+        ("type", Holds::Number),
+        ("custom_event_id", Holds::Number),
+        ("severity", Holds::Words(&["normal", "warning", "error", "alert"])),
+        ("time", Holds::Time),
+        ("deleted", Holds::Flag),
     ];
 
     fn field(&self, _: &App, name: &str) -> Option<String> {

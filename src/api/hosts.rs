@@ -4,7 +4,7 @@ use super::app::App;
 use super::host_statistics;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::{links, rows, statistics};
 use crate::engine::VmView;
 use crate::model::{Host, Object, VmStatus};
@@ -128,6 +128,26 @@ fn numbers(text: &str, full: &str) -> VersionNumber {
     }
 }
 
+/// What hosts may be in.
+const STATUSES: &[&str] = &[
+    "down",
+    "error",
+    "initializing",
+    "installing",
+    "install_failed",
+    "maintenance",
+    "non_operational",
+    "non_responsive",
+    "pending_approval",
+    "preparing_for_maintenance",
+    "connecting",
+    "reboot",
+    "unassigned",
+    "up",
+    "installing_os",
+    "kdumping",
+];
+
 impl Searched for Seen {
     const FIELDS: &'static [&'static str] = &[
         "name",
@@ -144,6 +164,16 @@ impl Searched for Seen {
         "active_vms",
         "migrating_vms",
         "architecture",
+        "cluster.name",
+        "datacenter.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("status", Holds::Words(STATUSES)),
+        ("cpus", Holds::Number),
+        ("memory", Holds::Number),
+        ("cpu_speed", Holds::Number),
+        ("active_vms", Holds::Number),
+        ("migrating_vms", Holds::Number),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -156,8 +186,8 @@ impl Searched for Seen {
             "name" => self.row.name.clone(),
             "id" => self.row.id.to_string(),
             "status" => self.status().into(),
-            "cluster" => world.clusters.get(&self.row.cluster)?.name.clone(),
-            "datacenter" => {
+            "cluster" | "cluster.name" => world.clusters.get(&self.row.cluster)?.name.clone(),
+            "datacenter" | "datacenter.name" => {
                 let cluster = world.clusters.get(&self.row.cluster)?;
                 world.data_centers.get(&cluster.data_center)?.name.clone()
             }

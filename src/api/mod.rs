@@ -58,6 +58,7 @@ pub mod path;
 mod permissions;
 mod permits;
 mod profiles;
+mod query;
 mod rendered;
 pub mod reply;
 mod reported_devices;

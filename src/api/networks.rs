@@ -4,7 +4,7 @@ use super::app::App;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::{access, links, lookup, profiles, rows};
 use crate::engine::MANAGEMENT;
 use crate::error::Error;
@@ -36,8 +36,25 @@ fn document(app: &App, row: &Network, cluster: Option<&Cluster>) -> types::Netwo
 }
 
 impl Searched for Network {
-    const FIELDS: &'static [&'static str] =
-        &["name", "id", "description", "comment", "stp", "mtu", "vmnetwork", "datacenter", "vlanid", "label"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "id",
+        "description",
+        "comment",
+        "stp",
+        "mtu",
+        "vmnetwork",
+        "datacenter",
+        "vlanid",
+        "label",
+        "datacenter.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("stp", Holds::Flag),
+        ("vmnetwork", Holds::Flag),
+        ("mtu", Holds::Number),
+        ("vlanid", Holds::Number),
+    ];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
@@ -53,7 +70,9 @@ impl Searched for Network {
             "mtu" => self.mtu.to_string(),
             "vmnetwork" => self.for_vms.to_string(),
             "vlanid" => self.vlan?.to_string(),
-            "datacenter" => app.engine.world().data_centers.get(&self.data_center)?.name.clone(),
+            "datacenter" | "datacenter.name" => {
+                app.engine.world().data_centers.get(&self.data_center)?.name.clone()
+            }
             _ => return None,
         })
     }

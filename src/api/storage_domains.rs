@@ -4,7 +4,7 @@ use super::app::App;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::{disks, links, lookup, profiles, rows};
 use crate::engine::{NewStorageDomain, Space};
 use crate::error::Error;
@@ -68,6 +68,20 @@ impl Seen {
     }
 }
 
+/// What storage domains may be in.
+const STATUSES: &[&str] = &[
+    "active",
+    "inactive",
+    "locked",
+    "mixed",
+    "unattached",
+    "maintenance",
+    "preparing_for_maintenance",
+    "detaching",
+    "activating",
+    "unknown",
+];
+
 impl Searched for Seen {
     const FIELDS: &'static [&'static str] = &[
         "name",
@@ -81,6 +95,15 @@ impl Searched for Seen {
         "comment",
         "description",
         "wipe_after_delete",
+        "datacenter.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("status", Holds::Words(STATUSES)),
+        ("type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
+        ("size", Holds::Number),
+        ("used", Holds::Number),
+        ("committed", Holds::Number),
+        ("wipe_after_delete", Holds::Flag),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -92,7 +115,9 @@ impl Searched for Seen {
             "name" => self.row.name.clone(),
             "id" => self.row.id.to_string(),
             "status" => self.status().name().into(),
-            "datacenter" => app.engine.world().data_centers.get(&self.row.data_center?)?.name.clone(),
+            "datacenter" | "datacenter.name" => {
+                app.engine.world().data_centers.get(&self.row.data_center?)?.name.clone()
+            }
             "type" => self.row.kind.name().into(),
             "size" => self.space.map(|space| space.available + space.used)?.to_string(),
             "used" => self.space?.used.to_string(),

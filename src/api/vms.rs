@@ -8,7 +8,7 @@ use super::lookup;
 use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::{disks, nics, ovf, statistics, tags};
 use crate::engine::jobs::Started;
 use crate::engine::{NewVm, Source, VmView};
@@ -113,6 +113,28 @@ fn rendered(app: &App, id: VmId, request: &Request, place: Rendering) -> Result<
     app.rendered.get(key, stamp, render)
 }
 
+/// What a VM may be in, and names that searches know beside them.
+const STATUSES: &[&str] = &[
+    "unassigned",
+    "down",
+    "up",
+    "powering_up",
+    "paused",
+    "migrating",
+    "migrating_from",
+    "migrating_to",
+    "unknown",
+    "not_responding",
+    "wait_for_launch",
+    "reboot_in_progress",
+    "saving_state",
+    "restoring_state",
+    "suspended",
+    "image_illegal",
+    "image_locked",
+    "powering_down",
+];
+
 impl Searched for VmView {
     const FIELDS: &'static [&'static str] = &[
         "name",
@@ -127,6 +149,30 @@ impl Searched for VmView {
         "os",
         "host",
         "template",
+        "ip",
+        "fqdn",
+        "creationdate",
+        "uptime",
+        "address",
+        "tag",
+        "loggedinuser",
+        "architecture",
+        "compatibility_level",
+        "custom_emulated_machine",
+        "custom_cpu_type",
+        "cluster.name",
+        "datacenter.name",
+        "host.name",
+        "template.name",
+        "storage.name",
+        "vnic.name",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("status", Holds::Words(STATUSES)),
+        ("type", Holds::Words(&["desktop", "server"])),
+        ("memory", Holds::Number),
+        ("creationdate", Holds::Time),
+        ("uptime", Holds::Span),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -142,15 +188,62 @@ impl Searched for VmView {
             "status" => self.status.name().into(),
             "description" => spec.description.clone(),
             "comment" => spec.comment.clone(),
-            "cluster" => world.clusters.get(&self.vm.cluster)?.name.clone(),
-            "datacenter" => world.data_centers.values().next()?.name.clone(),
+            "cluster" | "cluster.name" => world.clusters.get(&self.vm.cluster)?.name.clone(),
+            "datacenter" | "datacenter.name" => world.data_centers.values().next()?.name.clone(),
             "type" => convert::Named::name(spec.kind).into(),
             "memory" => (spec.memory / MIB).to_string(),
             "os" => spec.os.kind.clone(),
-            "host" => self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?,
-            "template" => world.template(self.vm.template)?.spec.name,
+            "host" | "host.name" => {
+                self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?
+            }
+            "template" | "template.name" => world.template(self.vm.template)?.spec.name,
+            "creationdate" => self.vm.created.to_string(),
+            "uptime" => {
+                let started = self.vm.started.filter(|_| self.status.runs())?;
+                started.duration_until(jiff::Timestamp::now()).as_secs().to_string()
+            }
+            "address" => self.host.map(|_| app.host.name.clone())?,
+            "architecture" => "x86_64".into(),
+            "compatibility_level" => "3.6".into(),
+            "custom_emulated_machine" => spec.machine.clone()?,
+            "custom_cpu_type" => spec.cpu_model.clone()?,
+            "fqdn" => self.guest(app)?.host_name.clone()?,
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let guest = || self.guest(app).into_iter();
+        let world = app.engine.world();
+        let id = self.vm.id;
+        match name {
+            "ip" => guest()
+                .flat_map(|guest| guest.interfaces.clone())
+                .flat_map(|interface| interface.addresses)
+                .map(|address| address.to_string())
+                .collect(),
+            "loggedinuser" => guest().flat_map(|guest| guest.users.clone()).collect(),
+            "tag" => {
+                let here = world.tagged.iter().filter(|it| it.kind == ObjectKind::Vm && it.object == id.0);
+                here.filter_map(|it| Some(world.tags.get(&it.tag)?.name.clone())).collect()
+            }
+            "storage.name" => {
+                let domains = world.disks_of(id).into_iter().map(|(_, disk)| disk.storage_domain);
+                domains.filter_map(|id| Some(world.storage_domains.get(&id)?.name.clone())).collect()
+            }
+            "vnic.name" => world.nics_of(id).into_iter().map(|nic| nic.name.clone()).collect(),
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
+    }
+}
+
+impl VmView {
+    /// What the guest of the running VM tells.
+    fn guest(&self, app: &App) -> Option<Arc<GuestReport>> {
+        app.engine.inventory.guest(self.vm.id).filter(|_| self.status.runs())
     }
 }
 

@@ -54,6 +54,9 @@ async fn a_failure_is_told_as_well() {
     sim.hypervisor.fail_at(1);
     assert!(sim.post(&format!("/vms/{vm}/start"), "<action/>").await.status >= 400);
     let failed = sim.get("/events?search=severity%3Derror").await.is(200);
+    let graver = sim.get("/events?search=severity%3Enormal+and+time%3Dtoday+sortby+time+desc").await.is(200);
+    assert!(graver.each("event", "severity").iter().all(|severity| severity != "normal"));
+    sim.get("/events?search=severity%3Dnope").await.is(400);
     assert_eq!((failed.at("event/code"), failed.at("event/vm/@id")), ("54".into(), vm.to_string()));
     assert!(failed.at("event/description").starts_with("Starting VM web by admin@internal failed: "));
     let jobs = sim.get("/jobs;max=1").await.is(200);

@@ -202,7 +202,20 @@ async fn searches_sort_and_page() {
     assert_eq!(names("/vms?search=name%3Ddb1+or+name%3Dweb1").await.len(), 2);
     assert_eq!(names("/vms;max=2").await.len(), 2);
     assert!(names("/vms?search=name%3Dnope").await.is_empty());
-    for bad in ["name%3D", "nope%3D1", "name%3D%27x%27", "page+x"] {
+    assert_eq!(names("/vms?search=web+and+status%3Ddown+sortby+name").await, ["web1", "web2"]);
+    assert_eq!(names("/vms?search=creationdate%3Dtoday+and+template.name%3DBlank+name%3Ddb*").await, ["db1"]);
+    assert_eq!(names("/vms?search=Clusters.name%3DDefault+name%3Dweb*+sortby+name").await, ["web1", "web2"]);
+    assert!(names("/vms?search=Storage.name%3Ddata").await.is_empty());
+    for bad in [
+        "name%3D",
+        "nope%3D1",
+        "name%3D%27x%27",
+        "page+x",
+        "status%3Dnope",
+        "memory%3Dmuch",
+        "name%3Ea",
+        "up+down",
+    ] {
         sim.get(&format!("/vms?search={bad}")).await.is(400);
     }
     // A client looks a name up as if it were an id.

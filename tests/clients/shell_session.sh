@@ -62,7 +62,38 @@ add bookmark --name $name-mark --value Vms
 update bookmark $name-mark --value Hosts
 show bookmark $name-mark
 remove bookmark $name-mark
+list datacenters --show-all
+show datacenter Default
+update datacenter Default --description shelled
+list templates
+show template Blank
+list disks --query "vm_names=$name"
+list vms --query "Storage.name=data and status=down sortby name" --max 5
+list vnicprofiles --show-all
+list diskprofiles
+list cpuprofiles
+list domains
+list groups
+list bookmarks
+list tags
+list permissions
+list macpools --show-all
+show macpool Default
+list schedulingpolicies
+show schedulingpolicy none
+list storageconnections
+list vmpools
+list externalhostproviders
+list hosts --show-all
+show role UserRole
+show storagedomain data
+show network ovirtmgmt
+list permits --parent-role-name UserRole
+list cpuprofiles --parent-cluster-name Default
+list affinitygroups --parent-cluster-name Default
+list roles --parent-user-name admin
 list users --query "login=admin"
+show user admin
 list roles
 list events --query "event_vm=$name" --max 50
 list jobs
@@ -98,6 +129,9 @@ wanted '^description *: relabelled'
 wanted "^name +: $name-mark"
 wanted '^value *: Hosts'
 wanted "^name +: admin"
+wanted '^name +: none'
+wanted '^ranges-range'
+wanted '^name +: SuperUser'
 wanted "^name +: UserVmManager"
 wanted "^description *: VM $name was created by"
 wanted "^description *: Creating VM $name"

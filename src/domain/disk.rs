@@ -67,12 +67,12 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
         .with("device", if passed { "lun" } else { "disk" })
         .child(driver(plan, device, index))
         .child(source)
-        .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())))
-        .child(Element::new("alias").with("name", disk.id.alias()));
+        .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())));
     if !passed {
         // One that is passed through says its own.
         element.push(Element::new("serial").text(disk.id.serial()));
     }
+    element.push(Element::new("alias").with("name", disk.id.alias()));
     if attachment.read_only {
         element.push(Element::new("readonly"));
     }

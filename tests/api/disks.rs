@@ -174,12 +174,15 @@ async fn a_lun_is_a_disk_without_an_image() {
     let target = "iqn.2010.05.com.example:iscsi.targetX";
     assert_eq!(said, ["lun1", "iscsi.example.com", "3260", target, "1", &id]);
     assert_eq!((made.at("lun_storage/type"), made.at("storage_type")), ("iscsi".into(), "lun".into()));
-    for absent in ["<image_id", "<storage_domains", "<format", "<status", "<actual_size", "<size"] {
+    for absent in ["<image_id", "<storage_domains", "<format", "<state", "<actual_size", "<size"] {
         assert!(!made.body.contains(absent), "{absent}: {}", made.body);
     }
     let used = sim.post("/disks", body).await;
     assert!(used.status == 409 && used.body.contains("already used by disk a_Disk1"), "{}", used.body);
-    let passed = body.replace(">virtio<", ">virtio_scsi<").replace("lun1", "lun2").replace("</disk>", "<sgio>filtered</sgio></disk>");
+    let passed = body
+        .replace(">virtio<", ">virtio_scsi<")
+        .replace("lun1", "lun2")
+        .replace("</disk>", "<sgio>filtered</sgio></disk>");
     assert_eq!(sim.post(&path, &passed).await.is(201).at("sgio"), "filtered");
     for (from, to, status) in [
         ("<logical_unit id=\"lun1\">", "<logical_unit>", 400),
@@ -194,7 +197,8 @@ async fn a_lun_is_a_disk_without_an_image() {
         ("</disk>", "<sgio>filtered</sgio></disk>", 400),
         ("</target>", "</target><lun_mapping>-1</lun_mapping>", 400),
     ] {
-        let got = sim.post(&path, &body.replace("lun1", "lun3").replace(&from.replace("lun1", "lun3"), to)).await;
+        let got =
+            sim.post(&path, &body.replace("lun1", "lun3").replace(&from.replace("lun1", "lun3"), to)).await;
         assert_eq!(got.status, status, "{from} {to}: {}", got.body);
     }
     assert_eq!(sim.get("/disks?search=disk_type%3Dlun").await.is(200).each("disk", "@id").len(), 2);

@@ -74,7 +74,8 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
 
 fn files(lab: &Lab, wrong: &mut Wrong) {
     let world = lab.engine.world();
-    let images = world.disks.keys().flat_map(|id| world.images_of(*id));
+    let images = world.disks.values().filter(|disk| disk.lun.is_none());
+    let images = images.flat_map(|disk| world.images_of(disk.id));
     let memories = world.snapshots.values().filter(|it| it.memory.is_some());
     let memories = memories.map(|it| lab.folder().join(Snapshot::memory_file(it.id)));
     let wanted: BTreeSet<PathBuf> = images.map(|disk| lab.image(disk)).chain(memories).collect();
@@ -84,7 +85,7 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
         let missing: Vec<_> = wanted.difference(&present).collect();
         format!("files without a disk: {orphans:?}, disks without a file: {missing:?}")
     });
-    for disk in world.disks.values() {
+    for disk in world.disks.values().filter(|disk| disk.lun.is_none()) {
         let size = lab.images.virtual_size(&lab.image(disk), disk.format).ok();
         wrong.unless(size.is_none_or(|size| size == disk.size), || {
             format!("disk {} has {} bytes, its image {size:?}", disk.alias, disk.size)
@@ -239,7 +240,7 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
             .into_iter()
             .filter(|(hangs, _)| hangs.active)
             .map(|(hangs, disk)| {
-                let file = lab.image(disk).to_str().map(str::to_owned);
+                let file = lab.image(disk).to_str().map(str::to_owned).filter(|_| disk.lun.is_none());
                 (disk.id, (hangs.target.clone(), file, hangs.read_only))
             })
             .collect();

@@ -423,3 +423,36 @@ fn resume_vm() {
         async |lab, vm| lab.engine.start_vm(*vm, StartOptions::default()).await,
     );
 }
+
+fn lun() -> NewDisk {
+    let lun = Lun {
+        id: "lun1".into(),
+        address: "iscsi.example.com".into(),
+        port: 3260,
+        target: "iqn.2010.05.com.example:x".into(),
+        number: 1,
+        size: 0,
+        passed: None,
+    };
+    NewDisk { format: DiskFormat::Raw, size: 0, lun: Some(lun), ..new_disk("lun") }
+}
+
+#[test]
+fn add_lun_to_vm_that_runs() {
+    sweep(
+        async |lab| running(lab, 1).await.0,
+        async |lab, vm| lab.disk(lun(), Some(onto(*vm))).await.map(drop),
+    );
+}
+
+#[test]
+fn remove_vm_with_a_lun() {
+    sweep(
+        async |lab| {
+            let (vm, _) = lab.vm_with_disks("a", 1).await;
+            lab.disk(lun(), Some(onto(vm))).await.unwrap();
+            vm
+        },
+        async |lab, vm| lab.engine.remove_vm(*vm, false).await,
+    );
+}

@@ -141,8 +141,10 @@ impl Lab {
     }
 
     pub fn image(&self, disk: &Disk) -> PathBuf {
-        PathBuf::from(&self.engine.world().storage_domains[&disk.storage_domain].folder)
-            .join(disk.file_name())
+        let world = self.engine.world();
+        // A LUN has none.
+        let folder = world.storage_domains.get(&disk.storage_domain).map(|it| PathBuf::from(&it.folder));
+        folder.map(|folder| folder.join(disk.file_name())).unwrap_or_default()
     }
 
     pub fn folder(&self) -> PathBuf {

@@ -109,8 +109,8 @@ fn a_guest_writes_a_lun() {
 
     // A unit or a target that is not there is refused, and leaves nothing.
     let plugged = "<active>true</active>";
-    lab.client().post(&disks, &document("lun9", TARGET, plugged)).refused(500);
-    lab.client().post(&disks, &document("lun1", "iqn.2010.05.com.example:none", plugged)).refused(500);
+    lab.client().post(&disks, &document("lun9", TARGET, plugged)).refused(409);
+    lab.client().post(&disks, &document("lun1", "iqn.2010.05.com.example:none", plugged)).refused(409);
     assert_eq!(lab.client().get(&disks).is(200).all("disk").count(), 1);
     vm.act("stop");
     lab.client().delete(&vm.path()).is(204);

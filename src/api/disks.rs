@@ -8,13 +8,13 @@ use super::lookup;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
-use super::statistics;
+use super::{statistics, vm_actions};
 use crate::engine::jobs::Started;
 use crate::engine::{DiskChange, DiskCopies, DiskCopy, NewAttachment, NewDisk};
 use crate::error::{Error, Kind};
 use crate::model::*;
 use crate::wire::convert::{self, DiskPlace, DiskRequest};
-use crate::wire::types::{self, Action, Link};
+use crate::wire::types::{self, Action};
 use crate::wire::{missing, require};
 use std::sync::Arc;
 
@@ -181,55 +181,40 @@ fn may_create(app: &App, request: &Request, new: &NewDisk, vm: Option<VmId>) -> 
 
 fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
     let asked = DiskRequest::try_from(document)?;
-    if let Some(storage) = &document.lun_storage {
-        require("Disk", "add", &[("interface", asked.interface.is_some())])?;
-        let lun = convert::lun(document, storage)?;
-        return Ok(NewDisk {
-            alias: asked.alias.filter(|alias| !alias.is_empty()),
-            description: asked.description.unwrap_or_default(),
-            storage_domain: None,
-            format: DiskFormat::Raw,
-            sparse: None,
-            size: lun.size,
-            interface: asked.interface.unwrap_or(DiskInterface::Virtio),
-            bootable: asked.bootable.unwrap_or(false),
-            shareable: asked.shareable.unwrap_or(false),
-            wipe_after_delete: false,
-            propagate_errors: asked.propagate_errors.unwrap_or(false),
-            profile: None,
-            lun: Some(lun),
-        });
-    }
+    let image = document.lun_storage.is_none();
     require(
         "Disk",
         "add",
         &[
-            ("provisionedSize|size", asked.size.is_some()),
-            ("format", asked.format.is_some()),
+            ("provisionedSize|size", !image || asked.size.is_some()),
+            ("format", !image || asked.format.is_some()),
             ("interface", asked.interface.is_some()),
         ],
     )?;
-    let (Some(size), Some(format), Some(interface)) = (asked.size, asked.format, asked.interface) else {
+    let lun = document.lun_storage.as_ref().map(|storage| convert::lun(document, storage)).transpose()?;
+    // A LUN brings its size, and knows no format.
+    let (size, format) = match &lun {
+        Some(lun) => (Some(lun.size), Some(DiskFormat::Raw)),
+        None => (asked.size, asked.format),
+    };
+    let (Some(size), Some(format), Some(interface)) = (size, format, asked.interface) else {
         return Err(Error::bug("mandatory parts were checked").into());
     };
+    let place = asked.storage_domain.as_ref().filter(|_| image);
     Ok(NewDisk {
         alias: asked.alias.filter(|alias| !alias.is_empty()),
         description: asked.description.unwrap_or_default(),
-        storage_domain: asked
-            .storage_domain
-            .as_ref()
-            .map(|domain| lookup::storage_domain(app, domain))
-            .transpose()?,
+        storage_domain: place.map(|domain| lookup::storage_domain(app, domain)).transpose()?,
         format,
-        sparse: asked.sparse,
+        sparse: asked.sparse.filter(|_| image),
         size,
         interface,
         bootable: asked.bootable.unwrap_or(false),
         shareable: asked.shareable.unwrap_or(false),
-        wipe_after_delete: asked.wipe_after_delete.unwrap_or(false),
+        wipe_after_delete: image && asked.wipe_after_delete.unwrap_or(false),
         propagate_errors: asked.propagate_errors.unwrap_or(false),
-        profile: asked.profile,
-        lun: None,
+        profile: asked.profile.filter(|_| image),
+        lun,
     })
 }
 
@@ -259,19 +244,10 @@ pub fn copies(
 
 /// The answer to a creation: at once with its state, or at its end where the client waits.
 pub async fn made(app: &App, request: &Request, started: Started<DiskId>, on: Option<VmId>) -> Answer {
-    let (id, job) = (started.value, started.job);
+    let id = started.value;
     // A LUN is there already.
     let at_once = app.engine.disk(id)?.lun.is_some();
-    if at_once || request.expect_created {
-        started.finished().await?;
-        let document = shown(app, request, id, on)?;
-        return Ok(Reply::created(document));
-    }
-    let mut document = shown(app, request, id, on)?;
-    let href = document.href.clone().unwrap_or_default();
-    document.creation_status = Some("pending".into());
-    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
-    Ok(Reply::accepted(document))
+    vm_actions::made(started, at_once || request.expect_created, || shown(app, request, id, on)).await
 }
 
 fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<types::Disk, Fault> {

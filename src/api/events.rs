@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 fn document(app: &App, event: &Event) -> types::Event {
     let user = |id| app.engine.world().users.contains_key(&id);
-    let template = |id| app.engine.template(id).is_ok();
+    let template = |id| app.engine.world().has_template(id);
     convert::event(event, |vm| app.engine.knows(vm).is_ok(), template, user)
 }
 

@@ -7,22 +7,13 @@ use super::request::Request;
 use super::{links, rows};
 use crate::error::Error;
 use crate::host::nics::{HostInterface, interfaces};
-use crate::model::HostId;
+use crate::model::{HostId, derived_id};
 use crate::wire::convert;
 use crate::wire::types::{HostNic, HostNics, Ip, Mac};
 use std::sync::Arc;
-use uuid::Uuid;
-
-/// The id of an interface: the same at every look, as its name is.
-fn id_of(host: HostId, name: &str) -> Uuid {
-    let mut bytes = *host.0.as_bytes();
-    // The kernel's names have 15 bytes at most.
-    bytes.iter_mut().zip(name.bytes()).for_each(|(byte, letter)| *byte ^= letter);
-    Uuid::from_bytes(bytes)
-}
 
 fn document(host: HostId, it: &HostInterface) -> HostNic {
-    let id = id_of(host, &it.name);
+    let id = derived_id(&[host.0.as_bytes(), it.name.as_bytes()]);
     HostNic {
         href: Some(links::href("/hosts/{host}/nics/{nic}", &[&host, &id])),
         id: Some(id.to_string()),

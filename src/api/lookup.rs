@@ -95,8 +95,11 @@ pub fn user(app: &App, name: &str) -> Result<UserId> {
 /// A name stands for the last version of its template.
 pub fn template(app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     let reference = reference.cloned().unwrap_or_default();
-    let all = app.engine.templates();
-    find(&reference, "Template", all.iter().rev().map(|it| (it.id, it.spec.name.as_str(), it.id)))
+    let world = app.engine.world();
+    let made = world.templates.values().map(|it| (it.version, it.spec.name.as_str(), it.id));
+    let mut all: Vec<_> = made.chain([(1, Template::BLANK_NAME, BLANK)]).collect();
+    all.sort_by_key(|(version, ..)| std::cmp::Reverse(*version));
+    find(&reference, "Template", all.into_iter().map(|(_, name, id)| (id, name, id)))
 }
 
 pub fn host(app: &App, reference: &Ref) -> Result<HostId> {

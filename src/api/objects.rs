@@ -51,7 +51,7 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::VnicProfile => world.vnic_profiles.contains_key(&VnicProfileId(id)),
         ObjectKind::DiskProfile => world.disk_profiles.contains_key(&DiskProfileId(id)),
         ObjectKind::CpuProfile => world.cpu_profiles.contains_key(&CpuProfileId(id)),
-        ObjectKind::Template => world.template(TemplateId(id)).is_some(),
+        ObjectKind::Template => world.has_template(TemplateId(id)),
         ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
         ObjectKind::Disk => world.disks.contains_key(&DiskId(id)),
         ObjectKind::User => world.users.contains_key(&UserId(id)),

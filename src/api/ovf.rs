@@ -38,7 +38,7 @@ fn rendered(
 ) -> Initialization {
     let image = |saved: SavedDisk| Image { actual_size: app.engine.image_size(&saved.disk), saved };
     let disks: Vec<Image> = disks.into_iter().map(image).collect();
-    let (data_center, nics) = {
+    let (data_center, template, nics) = {
         let world = app.engine.world();
         let connected = |nic: &Nic| Connected {
             profile: nic.profile.and_then(|id| Some(world.vnic_profiles.get(&id)?.name.clone())),
@@ -47,9 +47,9 @@ fn rendered(
         };
         let nics: Vec<Connected> = nics.iter().map(connected).collect();
         let cluster = world.clusters.get(&row.cluster);
-        (cluster.map_or(DataCenterId(uuid::Uuid::nil()), |cluster| cluster.data_center), nics)
+        let home = cluster.map_or(DataCenterId(uuid::Uuid::nil()), |cluster| cluster.data_center);
+        (home, world.template_name(row.template).unwrap_or_default().to_owned(), nics)
     };
-    let template = app.engine.template(row.template).map(|it| it.spec.name).unwrap_or_default();
     let data = ovf::document(&Machine {
         vm: row.id,
         created: row.created,

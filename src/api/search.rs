@@ -9,7 +9,7 @@ pub use super::query::Holds;
 use super::query::{Fields, Query};
 use super::request::Request;
 use crate::model::Object;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 /// What can be searched for.
 pub trait Searched {
@@ -38,12 +38,11 @@ pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> R
     items.retain(|item| item.object().is_none_or(|object| access::shows(app, request, object)));
     items.retain(|item| query.holds(request.case_sensitive, |name| item.values(app, name)));
     if let Some((field, descending)) = query.sort {
-        items.sort_by_cached_key(|item| Key(item.field(app, field).unwrap_or_default()));
-        if descending {
-            // What is alike keeps its order.
-            items.reverse();
-            let alike = |a: &T, b: &T| a.field(app, field) == b.field(app, field);
-            items.chunk_by_mut(alike).for_each(<[T]>::reverse);
+        // Either way, what is alike keeps its order.
+        let key = |item: &T| Key::of(&item.field(app, field).unwrap_or_default());
+        match descending {
+            true => items.sort_by_cached_key(|item| Reverse(key(item))),
+            false => items.sort_by_cached_key(key),
         }
     }
     let size = request.max.unwrap_or(usize::MAX);
@@ -51,18 +50,24 @@ pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> R
     Ok(items.into_iter().skip(skip).take(size).collect())
 }
 
-/// Numbers by their value, the rest by its text; nothing first.
-#[derive(PartialEq, Eq)]
-struct Key(String);
+/// Nothing first, then numbers by their value, then the rest by its text.
+struct Key {
+    number: Option<f64>,
+    text: String,
+}
+
+impl Key {
+    fn of(value: &str) -> Self {
+        Self { number: value.parse().ok(), text: value.to_lowercase() }
+    }
+}
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.0.parse::<f64>(), other.0.parse::<f64>()) {
-            (Ok(a), Ok(b)) => a.total_cmp(&b),
-            // A total order: numbers before words.
-            (Ok(_), Err(_)) if !other.0.is_empty() => Ordering::Less,
-            (Err(_), Ok(_)) if !self.0.is_empty() => Ordering::Greater,
-            _ => self.0.to_lowercase().cmp(&other.0.to_lowercase()),
+        let rank = |key: &Self| (!key.text.is_empty(), key.number.is_none());
+        match (self.number, other.number) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            _ => (rank(self), &self.text).cmp(&(rank(other), &other.text)),
         }
     }
 }
@@ -72,3 +77,11 @@ impl PartialOrd for Key {
         Some(self.cmp(other))
     }
 }
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key {}

@@ -10,7 +10,7 @@ use crate::engine::NewSnapshot;
 use crate::error::{Error, Kind};
 use crate::model::*;
 use crate::wire::convert::{self, CDROM};
-use crate::wire::types::{self, Action, Link};
+use crate::wire::types::{self, Action};
 use crate::wire::{missing, require};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -88,16 +88,8 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         disks: asked.disks.as_ref().map(disk_ids).transpose()?,
     };
     let started = app.engine.create_snapshot(vm, new).await?;
-    let (id, job) = (started.value, started.job);
-    if request.expect_created {
-        started.finished().await?;
-        return Ok(Reply::created(shown(&app, vm, id, true)?));
-    }
-    let mut document = shown(&app, vm, id, true)?;
-    let href = document.href.clone().unwrap_or_default();
-    document.creation_status = Some("pending".into());
-    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
-    Ok(Reply::accepted(document))
+    let id = started.value;
+    super::vm_actions::made(started, request.expect_created, || shown(&app, vm, id, true)).await
 }
 
 fn disk_ids(disks: &types::Disks) -> Result<Vec<DiskId>, Fault> {

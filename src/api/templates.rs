@@ -5,12 +5,13 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
+use super::vm_actions::made;
 use super::{access, disks, links, lookup};
 use crate::engine::NewTemplate;
 use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, Named};
-use crate::wire::types::{self, Action, Link};
+use crate::wire::types::{self, Action};
 use crate::wire::{filled, require};
 use std::sync::Arc;
 
@@ -112,16 +113,8 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         },
     };
     let started = app.engine.create_template(new).await?;
-    let (id, job) = (started.value, started.job);
-    if request.expect_created {
-        started.finished().await?;
-        return Ok(Reply::created(document(&app.engine.template(id)?)));
-    }
-    let mut document = document(&app.engine.template(id)?);
-    let href = document.href.clone().unwrap_or_default();
-    document.creation_status = Some("pending".into());
-    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
-    Ok(Reply::accepted(document))
+    let id = started.value;
+    made(started, request.expect_created, || Ok(document(&app.engine.template(id)?))).await
 }
 
 /// `PUT /templates/{template}`

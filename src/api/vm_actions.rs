@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::model::{Initialization, Move, VmId};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
-use crate::wire::{filled, require};
+use crate::wire::{Resource, filled, require};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,6 +145,20 @@ pub async fn runs_on<T>(started: Started<T>, action: Action, href: String, paren
         r#async: Some(true),
         ..action
     }))
+}
+
+/// The answer to a creation that runs on: with its state at once, or at its end where the client waits.
+pub async fn made<V, T: Resource + Send + 'static>(
+    started: Started<V>,
+    waits: bool,
+    shown: impl Fn() -> Result<T, Fault>,
+) -> Answer {
+    let job = started.job;
+    if waits {
+        started.finished().await?;
+        return Ok(Reply::created(shown()?));
+    }
+    Ok(Reply::accepted(shown()?.in_the_making(job)))
 }
 
 /// `POST /vms/{vm}/clone`

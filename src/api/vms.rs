@@ -9,13 +9,14 @@ use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
+use super::vm_actions::made;
 use super::{disks, nics, ovf, statistics, tags};
 use crate::engine::jobs::Started;
 use crate::engine::{NewVm, Source, VmView};
 use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
-use crate::wire::types::{self, Action, Link};
+use crate::wire::types::{self, Action};
 use crate::wire::{Head, filled, frame, missing, require, write, write_item};
 use axum::body::Bytes;
 use std::sync::Arc;
@@ -196,7 +197,7 @@ impl Searched for VmView {
             "host" | "host.name" => {
                 self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?
             }
-            "template" | "template.name" => world.template(self.vm.template)?.spec.name,
+            "template" | "template.name" => world.template_name(self.vm.template)?.to_owned(),
             "creationdate" => self.vm.created.to_string(),
             "uptime" => {
                 let started = self.vm.started.filter(|_| self.status.runs())?;
@@ -316,20 +317,11 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     lookup::cpu_profile(&app, spec.cpu_profile)?;
     let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
     let started = create(&app, &request, NewVm { cluster, source, spec, disks }).await?;
-    let (id, job) = (started.value, started.job);
+    let id = started.value;
     // Nothing to wait for but the definition.
     let at_once = app.engine.world().disks_of(id).is_empty();
-    if at_once || request.expect_created {
-        started.finished().await?;
-        let view = app.engine.vm(id)?;
-        return Ok(Reply::created(document(&app, &view, &request, true)));
-    }
-    let view = app.engine.vm(id)?;
-    let mut document = document(&app, &view, &request, true);
-    let href = document.href.clone().unwrap_or_default();
-    document.creation_status = Some("pending".into());
-    document.link.push(Link::new("creation_status", format!("{href}/creation_status/{job}")));
-    Ok(Reply::accepted(document))
+    let shown = || Ok(document(&app, &app.engine.vm(id)?, &request, true));
+    made(started, at_once || request.expect_created, shown).await
 }
 
 /// Makes a VM, for who may make its disks where they go.

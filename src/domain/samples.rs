@@ -35,18 +35,7 @@ impl Sample {
     pub fn smallest() -> Self {
         let spec = VmSpec { name: "smallest".into(), ..VmSpec::default() };
         Self {
-            vm: Vm {
-                id: VmId(id(1, 1)),
-                cluster: ClusterId(id(2, 1)),
-                template: BLANK,
-                created: Timestamp::UNIX_EPOCH,
-                spec,
-                next_run: None,
-                run_once: false,
-                started: None,
-                stopped: None,
-                machine: None,
-            },
+            vm: Vm::new(VmId(id(1, 1)), ClusterId(id(2, 1)), BLANK, Timestamp::UNIX_EPOCH, spec),
             host: HostFacts {
                 accelerator: Accelerator::Tcg,
                 kvm: true,

@@ -192,18 +192,7 @@ mod tests {
             Cluster { id: cluster, name: "c".into(), description: String::new(), data_center: dc },
         );
         for id in [mine, other] {
-            let vm = Vm {
-                id,
-                cluster,
-                template: BLANK,
-                created: jiff::Timestamp::UNIX_EPOCH,
-                spec: VmSpec::default(),
-                next_run: None,
-                run_once: false,
-                started: None,
-                stopped: None,
-                machine: None,
-            };
+            let vm = Vm::new(id, cluster, BLANK, jiff::Timestamp::UNIX_EPOCH, VmSpec::default());
             world.vms.insert(id, vm);
         }
         let permission = |role, object: Object| Permission {

@@ -301,10 +301,9 @@ impl Engine {
         }
         let id = DiskId::random();
         let fresh = self.take("copy disk", &[(Entity::Disk(id), Mode::Exclusive)]).await?;
-        let needed = self.actual_size(&original);
         let intent = self
             .promise(|world| {
-                self.check_target(world, COPY, &original, to, needed)?;
+                self.check_target(world, COPY, &original, to, self.shown(world, &original))?;
                 let copy = Disk {
                     id,
                     alias: alias.filter(|alias| !alias.trim().is_empty()).unwrap_or(original.alias.clone()),

@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Bytes of all images that a disk is read from.
-    fn shown(&self, world: &World, disk: &Disk) -> u64 {
+    pub(super) fn shown(&self, world: &World, disk: &Disk) -> u64 {
         let files = world.chain(disk).into_iter().filter_map(|image| self.image_file(world, image).ok());
         files.filter_map(|file| self.images.actual_size(&file).ok().flatten()).sum()
     }

@@ -37,6 +37,9 @@ impl Engine {
 
     /// Makes the files of a run's media. The VM is held.
     pub(super) async fn make_media(&self, id: VmId, payloads: Vec<Payload>) -> Result<Vec<Medium>> {
+        if payloads.is_empty() {
+            return Ok(Vec::new());
+        }
         let (folder, images) = (self.media_folder(), self.images.clone());
         blocking(move || {
             let mut media = Vec::new();

@@ -40,15 +40,15 @@ pub struct NewVm {
 }
 
 /// What a source holds.
-#[derive(Default)]
-struct Parts {
+pub(super) struct Parts {
     spec: VmSpec,
-    disks: Vec<Disk>,
-    nics: Vec<Nic>,
+    /// Those that have a moment of their own.
+    pub disks: Vec<Disk>,
+    pub nics: Vec<Nic>,
 }
 
 impl Parts {
-    fn of(world: &World, source: Source) -> Result<Self> {
+    pub fn of(world: &World, source: Source) -> Result<Self> {
         match source {
             Source::Template { id, .. } => {
                 let missing = || Error::not_found(format!("Template: id={id}"));
@@ -118,18 +118,7 @@ impl Engine {
             Source::Template { id, clone: false } => id,
             _ => BLANK,
         };
-        let vm = Vm {
-            id: VmId::random(),
-            cluster: new.cluster,
-            template,
-            created: Timestamp::now(),
-            spec: new.spec.clone(),
-            next_run: None,
-            run_once: false,
-            started: None,
-            stopped: None,
-            machine: None,
-        };
+        let vm = Vm::new(VmId::random(), new.cluster, template, Timestamp::now(), new.spec);
         let id = vm.id;
         let original = match new.source {
             Source::Vm(original) => {
@@ -176,6 +165,7 @@ impl Engine {
             .await?;
         failpoint::hit("create_vm.intended");
         if !images.is_empty() {
+            // The answer tells of it before the work begins.
             self.inventory.set_phase(id, Some(Phase::Making));
         }
         let engine = self.clone();

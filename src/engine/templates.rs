@@ -3,7 +3,7 @@
 use super::fillings::{DiskCopies, Making};
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
-use super::snapshots::{check_no_preview, is_frozen_with};
+use super::new_vms::{Parts, Source};
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Kind, Result};
@@ -59,7 +59,7 @@ impl Engine {
         let mut images = Vec::new();
         let intent = self
             .promise(|world| {
-                check_no_preview(world, original)?;
+                let parts = Parts::of(world, Source::Vm(original))?;
                 if !world.clusters.contains_key(&new.cluster) {
                     return Err(Error::not_found(format!("Cluster: {}", new.cluster)));
                 }
@@ -70,13 +70,8 @@ impl Engine {
                         (id, 1)
                     }
                 };
-                let own = world.disks_of(original).into_iter();
-                let originals: Vec<Disk> = own
-                    .filter(|(hangs, disk)| is_frozen_with(hangs, disk))
-                    .map(|(_, disk)| disk.clone())
-                    .collect();
                 let making = Making { verb: ADD, wanted: &new.disks, thin: false, owner: None };
-                let (disks, fillings) = self.plan_disks(world, &originals, &making)?;
+                let (disks, fillings) = self.plan_disks(world, &parts.disks, &making)?;
                 let template = Template {
                     id,
                     cluster: Some(new.cluster),
@@ -89,7 +84,7 @@ impl Engine {
                         1 => Template::FIRST_VERSION.to_owned(),
                         _ => String::new(),
                     }),
-                    nics: world.nics_of(original).into_iter().cloned().collect(),
+                    nics: parts.nics,
                     disks: disks.iter().map(|disk| disk.id).collect(),
                 };
                 let mut changes = vec![Change::Template(Box::new(template))];
@@ -234,7 +229,7 @@ fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {
 
 fn check_name_free(world: &World, base: TemplateId, name: &str) -> Result<()> {
     let taken = world.templates.values().any(|other| other.base != base && other.spec.name == name);
-    match taken || name == Template::blank().spec.name {
+    match taken || name == Template::BLANK_NAME {
         true => Err(Error::new(
             Kind::Exists,
             format!("{ADD}. The Template name is already in use, please choose a unique name and try again."),
@@ -272,18 +267,13 @@ fn check_removal(world: &World, template: &Template) -> Result<()> {
     if !vms.is_empty() {
         return refused(format!("The following VMs are based on it: {}.", vms.join(", ")));
     }
-    match world.disks.keys().any(|disk| lies_over(world, *disk, template)) {
+    let own: Vec<ImageId> =
+        template.disks.iter().filter_map(|id| world.disks.get(id)).map(|disk| disk.image).collect();
+    let saved = world.snapshots.values().flat_map(|snapshot| &snapshot.disks).map(|saved| &saved.disk);
+    match world.disks.values().chain(saved).filter_map(|image| image.parent).any(|it| own.contains(&it)) {
         true => refused("Disks that are based on it are there.".into()),
         false => Ok(()),
     }
-}
-
-/// Some image of the disk is read from one of the template's.
-fn lies_over(world: &World, disk: DiskId, template: &Template) -> bool {
-    let own = |image: ImageId| {
-        template.disks.iter().filter_map(|id| world.disks.get(id)).any(|disk| disk.image == image)
-    };
-    world.images_of(disk).into_iter().filter_map(|image| image.parent).any(own)
 }
 
 impl World {

@@ -68,18 +68,9 @@ impl Engine {
             Some(spec) => VmSpec::clone(spec),
             None => VmSpec { name: seen.domain.name.clone(), ..VmSpec::default() },
         };
-        Vm {
-            id: seen.domain.id,
-            cluster: self.world().clusters.keys().next().copied().unwrap_or(ClusterId(uuid::Uuid::nil())),
-            template: BLANK,
-            created: Timestamp::UNIX_EPOCH,
-            spec: VmSpec { origin: "external".into(), ..spec },
-            next_run: None,
-            run_once: false,
-            started: None,
-            stopped: None,
-            machine: None,
-        }
+        let cluster = self.world().clusters.keys().next().copied().unwrap_or(ClusterId(uuid::Uuid::nil()));
+        let spec = VmSpec { origin: "external".into(), ..spec };
+        Vm::new(seen.domain.id, cluster, BLANK, Timestamp::UNIX_EPOCH, spec)
     }
 
     /// One of vireo's own VMs; a foreign domain is refused with the reason.

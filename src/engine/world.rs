@@ -424,6 +424,17 @@ impl World {
         if id == BLANK { Some(Template::blank()) } else { self.templates.get(&id).cloned() }
     }
 
+    pub fn has_template(&self, id: TemplateId) -> bool {
+        id == BLANK || self.templates.contains_key(&id)
+    }
+
+    pub fn template_name(&self, id: TemplateId) -> Option<&str> {
+        match id == BLANK {
+            true => Some(Template::BLANK_NAME),
+            false => self.templates.get(&id).map(|template| template.spec.name.as_str()),
+        }
+    }
+
     /// The template that the disk is one of.
     pub fn template_with(&self, disk: DiskId) -> Option<&Template> {
         self.templates.values().find(|template| template.disks.contains(&disk))

@@ -127,23 +127,9 @@ impl Images for QemuImg {
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let wrong = |why| failed("copied", to, why);
-        let part = part_of(to);
         // What an interrupted copy left is none.
-        for stale in [to, &part] {
-            match fs::remove_file(stale) {
-                Err(why) if why.kind() != ErrorKind::NotFound => return Err(wrong(why)),
-                _ => {}
-            }
-        }
-        let copied = copy_data(from, &part)
-            .and_then(|()| fs::rename(&part, to))
-            .and_then(|()| sync_folder(to))
-            .map_err(wrong);
-        if copied.is_err() {
-            // Nothing to do about a file system that takes nothing back either.
-            let _ = fs::remove_file(&part);
-        }
-        copied
+        clear(to).map_err(wrong)?;
+        whole(to, "copied", |part| copy_data(from, part).map_err(wrong))
     }
 
     fn flatten(
@@ -158,25 +144,12 @@ impl Images for QemuImg {
             // It has its name since it was whole.
             return sync_folder(to).map_err(|why| failed("made", to, why));
         }
-        let part = part_of(to);
-        let made = self.convert(from, its, &part, format, sparse).and_then(|()| {
-            fs::rename(&part, to).and_then(|()| sync_folder(to)).map_err(|why| failed("made", to, why))
-        });
-        if made.is_err() {
-            // Nothing to do about a file system that takes nothing back either.
-            let _ = fs::remove_file(&part);
-        }
-        made
+        whole(to, "made", |part| self.convert(from, its, part, format, sparse))
     }
 
     fn remove(&self, file: &Path) -> Result<()> {
         let wrong = |why| failed("removed", file, why);
-        for file in [file, &part_of(file)] {
-            match fs::remove_file(file) {
-                Err(why) if why.kind() != ErrorKind::NotFound => return Err(wrong(why)),
-                _ => {}
-            }
-        }
+        clear(file).map_err(wrong)?;
         match sync_folder(file) {
             Err(why) if why.kind() != ErrorKind::NotFound => Err(wrong(why)),
             _ => Ok(()),
@@ -288,18 +261,7 @@ impl QemuImg {
             Err(why) if why.kind() == ErrorKind::NotFound => {}
             Err(why) => return Err(failed("made", file, why)),
         }
-        // Under a name of its own until it is whole: what has the image's name is an image.
-        let part = part_of(file);
-        let made = make(&part, wanted.size).and_then(|()| {
-            fs::rename(&part, file).and_then(|()| sync_folder(file)).map_err(|why| failed("made", file, why))
-        });
-        if made.is_err() {
-            for leftover in [&part, file] {
-                // Nothing to do about a file system that takes nothing back either.
-                let _ = fs::remove_file(leftover);
-            }
-        }
-        made
+        whole(file, "made", |part| make(part, wanted.size))
     }
 
     /// The image below may be in use: nobody looks into it.
@@ -372,6 +334,30 @@ impl QemuImg {
             error.because(why)
         })
     }
+}
+
+/// Removes a file and what was to become it; fine when they are gone.
+fn clear(file: &Path) -> io::Result<()> {
+    [file, &part_of(file)].into_iter().try_for_each(|file| match fs::remove_file(file) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    })
+}
+
+/// Makes a file under a name of its own until it is whole: what has the image's name is an image. A
+/// failure leaves nothing.
+fn whole(file: &Path, verb: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let part = part_of(file);
+    let made = make(&part).and_then(|()| {
+        fs::rename(&part, file).and_then(|()| sync_folder(file)).map_err(|why| failed(verb, file, why))
+    });
+    if made.is_err() {
+        for leftover in [&part, file] {
+            // Nothing to do about a file system that takes nothing back either.
+            let _ = fs::remove_file(leftover);
+        }
+    }
+    made
 }
 
 /// A new file, ours before qemu-img sees it: it keeps the file and so its mode.

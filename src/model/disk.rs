@@ -1,4 +1,4 @@
-//! Image disks and how they hang on VMs.
+//! Disks, images and LUNs, and how they hang on VMs.
 
 use super::ids::*;
 use super::lun::Lun;

@@ -3,7 +3,7 @@
 use super::nic::BootProtocol;
 use super::payload::{GuestFile, Secret};
 use super::time_zone::iana;
-use super::vm::check_text;
+use super::vm::{check_text, is_word};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -121,10 +121,6 @@ impl GuestNic {
 pub fn words(text: &Option<String>) -> Vec<String> {
     let words = text.as_deref().unwrap_or_default().split([' ', ',', ';', '\n', '\t']);
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-fn is_word(text: &str, more: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 fn check_address(label: &str, text: &str) -> Result<(), String> {

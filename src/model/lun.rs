@@ -1,5 +1,6 @@
 //! Units of SCSI targets, which VMs reach themselves.
 
+use super::vm::is_word;
 use serde::{Deserialize, Serialize};
 
 /// A unit of an iSCSI target. What it holds is not the engine's.
@@ -41,10 +42,7 @@ impl Lun {
 
     /// What is wrong with it by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
-        let within = |text: &str, others: &str, most: usize| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
-            !text.is_empty() && text.len() <= most && text.chars().all(plain)
-        };
+        let within = |text: &str, others: &str, most: usize| text.len() <= most && is_word(text, others);
         if !within(&self.address, ".-:", 255) {
             return Err(format!("'{}' is not the address of an iSCSI portal.", self.address));
         }

@@ -42,7 +42,11 @@ impl Template {
             id: BLANK,
             cluster: None,
             created: Timestamp::UNIX_EPOCH,
-            spec: VmSpec { name: "Blank".into(), description: "Blank template".into(), ..VmSpec::default() },
+            spec: VmSpec {
+                name: Self::BLANK_NAME.into(),
+                description: "Blank template".into(),
+                ..VmSpec::default()
+            },
             status: TemplateStatus::Ok,
             base: BLANK,
             version: 1,
@@ -51,6 +55,8 @@ impl Template {
             disks: Vec::new(),
         }
     }
+
+    pub const BLANK_NAME: &str = "Blank";
 
     /// What the first version is called when nobody says otherwise.
     pub const FIRST_VERSION: &str = "base version";

@@ -31,6 +31,12 @@ pub struct Vm {
 }
 
 impl Vm {
+    /// One that has never run.
+    pub fn new(id: VmId, cluster: ClusterId, template: TemplateId, created: Timestamp, spec: VmSpec) -> Self {
+        let (next_run, run_once, started, stopped, machine) = (None, false, None, None, None);
+        Self { id, cluster, template, created, spec, next_run, run_once, started, stopped, machine }
+    }
+
     /// Its run began and is not over.
     pub fn is_started(&self) -> bool {
         self.started.is_some() && self.stopped.is_none()
@@ -414,12 +420,8 @@ impl VmSpec {
             }
         }
         for (label, text) in [("emulated machine", &self.machine), ("CPU model", &self.cpu_model)] {
-            if let Some(text) = text {
-                let plain = (1..=64).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-                if !plain {
-                    return Err(format!("'{text}' is not a custom {label}."));
-                }
+            if let Some(text) = text.as_ref().filter(|text| text.len() > 64 || !is_word(text, "._-")) {
+                return Err(format!("'{text}' is not a custom {label}."));
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
@@ -496,6 +498,11 @@ pub fn check_name(name: &str) -> Result<(), String> {
     let plain =
         name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) && !name.chars().all(|c| c == '.');
     if plain { Ok(()) } else { Err("The VM name may only have letters, digits, '_', '-' or '.'.".into()) }
+}
+
+/// ASCII letters, digits and these, at least one.
+pub fn is_word(text: &str, more: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 /// A free text: bounded, without control characters.

@@ -59,6 +59,8 @@ pub trait Document: Serialize + DeserializeOwned {
 /// A document of something that has an address of its own.
 pub trait Resource: Document {
     fn href(&self) -> Option<&str>;
+    /// Says that it is not made yet, and where it is told how far that is.
+    fn in_the_making(self, job: uuid::Uuid) -> Self;
 }
 
 /// What makes a version of the API differ from the structs, which have version 4's shape.

@@ -28,6 +28,14 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
+/// A script of the SDK's, told where the daemon is and who asks.
+fn scenario(sdk: &Path, daemon: &Daemon, name: &str) -> Command {
+    let mut command = Command::new(sdk.join("bin/python"));
+    command.arg(script(name));
+    command.args(["--url", &url(daemon), "--user", USER, "--password", PASSWORD, "--ca"]).arg(daemon.ca());
+    command
+}
+
 /// The client says itself what is wrong; its last word is `passed`.
 fn passes(client: &mut Command) {
     let ended = client.output().unwrap();
@@ -42,10 +50,7 @@ fn the_sdk_does_the_main_job() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     let folder = guests().unwrap();
     passes(
-        Command::new(sdk.join("bin/python"))
-            .arg(script("sdk3_main_job.py"))
-            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
-            .arg(daemon.ca())
+        scenario(&sdk, &daemon, "sdk3_main_job.py")
             .arg("--kernel")
             .arg(folder.join("linux-kernel"))
             .arg("--initrd")
@@ -59,10 +64,7 @@ fn the_sdk_drives_networks_and_devices() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     std::fs::write(daemon.state.join("isos/tools.iso"), vec![0; 1 << 20]).unwrap();
     passes(
-        Command::new(sdk.join("bin/python"))
-            .arg(script("sdk3_devices.py"))
-            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
-            .arg(daemon.ca())
+        scenario(&sdk, &daemon, "sdk3_devices.py")
             .args(["--iso", "tools.iso", "--kernel"])
             .arg(guests().unwrap().join("mini.elf")),
     );
@@ -71,24 +73,14 @@ fn the_sdk_drives_networks_and_devices() {
 #[test]
 fn the_sdk_looks_things_up_as_administrator_and_as_user() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
-    passes(
-        Command::new(sdk.join("bin/python"))
-            .arg(script("sdk3_users.py"))
-            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
-            .arg(daemon.ca()),
-    );
+    passes(&mut scenario(&sdk, &daemon, "sdk3_users.py"));
 }
 
 #[test]
 fn the_sdk_takes_snapshots() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     passes(
-        Command::new(sdk.join("bin/python"))
-            .arg(script("sdk3_snapshots.py"))
-            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
-            .arg(daemon.ca())
-            .arg("--kernel")
-            .arg(guests().unwrap().join("halt.elf")),
+        scenario(&sdk, &daemon, "sdk3_snapshots.py").arg("--kernel").arg(guests().unwrap().join("halt.elf")),
     );
 }
 
@@ -96,12 +88,7 @@ fn the_sdk_takes_snapshots() {
 fn the_sdk_rolls_vms_out() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     passes(
-        Command::new(sdk.join("bin/python"))
-            .arg(script("sdk3_templates.py"))
-            .args(["--url", &url(&daemon), "--user", USER, "--password", PASSWORD, "--ca"])
-            .arg(daemon.ca())
-            .arg("--kernel")
-            .arg(guests().unwrap().join("halt.elf")),
+        scenario(&sdk, &daemon, "sdk3_templates.py").arg("--kernel").arg(guests().unwrap().join("halt.elf")),
     );
 }
 

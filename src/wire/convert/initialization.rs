@@ -1,5 +1,6 @@
 //! How a guest is set up at its first boot, flat and in the nested form before it; payloads.
 
+use super::vm::set_text;
 use super::{Named, named};
 use crate::error::{Error, Kind, Result};
 use crate::model::BootProtocol;
@@ -30,7 +31,7 @@ pub fn change_initialization(given: &types::Initialization, known: &mut Initiali
         (&given.active_directory_ou, &mut known.active_directory_ou),
         (&given.org_name, &mut known.org_name),
     ] {
-        set(text, field);
+        set_text(text, field);
     }
     set_secret(&given.root_password, &mut known.password);
     set_secret(&given.custom_script, &mut known.custom_script);
@@ -46,12 +47,12 @@ pub fn change_initialization(given: &types::Initialization, known: &mut Initiali
 }
 
 fn change_nested(given: &CloudInit, known: &mut Initialization) -> Result<()> {
-    set(&given.host.as_ref().and_then(|host| host.address.clone()), &mut known.host_name);
-    set(&given.timezone, &mut known.time_zone);
+    set_text(&given.host.as_ref().and_then(|host| host.address.clone()), &mut known.host_name);
+    set_text(&given.timezone, &mut known.time_zone);
     known.regenerate_ssh_keys = given.regenerate_ssh_keys.unwrap_or(known.regenerate_ssh_keys);
     if let Some(keys) = &given.authorized_keys {
         let keys: Vec<&str> = keys.authorized_key.iter().filter_map(|key| key.key.as_deref()).collect();
-        set(&Some(keys.join("\n")), &mut known.ssh_keys);
+        set_text(&Some(keys.join("\n")), &mut known.ssh_keys);
     }
     if let Some(network) = &given.network_configuration {
         if let Some(nics) = &network.nics {
@@ -64,8 +65,8 @@ fn change_nested(given: &CloudInit, known: &mut Initialization) -> Result<()> {
                 .collect::<Result<_>>()?;
         }
         if let Some(dns) = &network.dns {
-            set(&dns.servers.as_ref().map(addresses), &mut known.dns_servers);
-            set(&dns.search_domains.as_ref().map(addresses), &mut known.dns_search);
+            set_text(&dns.servers.as_ref().map(addresses), &mut known.dns_servers);
+            set_text(&dns.search_domains.as_ref().map(addresses), &mut known.dns_search);
         }
     }
     if let Some(users) = &given.users {
@@ -73,7 +74,7 @@ fn change_nested(given: &CloudInit, known: &mut Initialization) -> Result<()> {
             return Err(Error::new(Kind::Value, "cloud_init.users: a guest is set up with one user."));
         }
         if let Some(user) = users.user.first() {
-            set(&user.user_name, &mut known.user_name);
+            set_text(&user.user_name, &mut known.user_name);
             set_secret(&user.password, &mut known.password);
         }
     }
@@ -197,13 +198,6 @@ pub fn shown_payloads(payloads: &[Payload]) -> types::Payloads {
         volume_id: payload.volume.clone(),
     };
     types::Payloads { payload: payloads.iter().map(payload).collect() }
-}
-
-/// An empty text unsets.
-fn set(given: &Option<String>, field: &mut Option<String>) {
-    if let Some(text) = given {
-        *field = Some(text.clone()).filter(|text| !text.is_empty());
-    }
 }
 
 /// What was read comes back without having been told.

@@ -23,18 +23,9 @@ macro_rules! shared {
 
 /// The template as a document; links and actions are the caller's.
 pub fn template(it: &Template) -> types::Template {
-    let row = Vm {
-        id: VmId(it.id.0),
-        cluster: it.cluster.unwrap_or(ClusterId(it.id.0)),
-        template: it.id,
-        created: it.created,
-        spec: it.spec.clone(),
-        next_run: None,
-        run_once: false,
-        started: None,
-        stopped: None,
-        machine: None,
-    };
+    // What a template has no cluster for is not told.
+    let cluster = it.cluster.unwrap_or(ClusterId(it.id.0));
+    let row = Vm::new(VmId(it.id.0), cluster, it.id, it.created, it.spec.clone());
     let machine = vm(&row, &it.spec, &RunState::default(), true);
     let version = types::TemplateVersion {
         base_template: Some(reference("templates", it.base)),

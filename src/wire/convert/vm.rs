@@ -240,7 +240,7 @@ fn set<T: Clone>(given: &Option<T>, field: &mut T) {
 }
 
 /// An empty text unsets.
-fn set_text(given: &Option<String>, field: &mut Option<String>) {
+pub(super) fn set_text(given: &Option<String>, field: &mut Option<String>) {
     if let Some(value) = given {
         *field = Some(value.clone()).filter(|value| !value.is_empty());
     }
@@ -470,18 +470,8 @@ mod tests {
              </high_availability></vm>",
         )
         .unwrap();
-        let row = Vm {
-            id: VmId::random(),
-            cluster: ClusterId::random(),
-            template: BLANK,
-            created: jiff::Timestamp::UNIX_EPOCH,
-            spec: spec.clone(),
-            next_run: None,
-            run_once: false,
-            started: None,
-            stopped: None,
-            machine: None,
-        };
+        let row =
+            Vm::new(VmId::random(), ClusterId::random(), BLANK, jiff::Timestamp::UNIX_EPOCH, spec.clone());
         let mut again = VmSpec::default();
         change_vm(&vm(&row, &spec, &RunState::default(), true), &mut again).unwrap();
         assert_eq!(again, spec);

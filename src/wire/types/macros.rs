@@ -38,6 +38,13 @@ macro_rules! resource {
             fn href(&self) -> Option<&str> {
                 self.href.as_deref()
             }
+
+            fn in_the_making(mut self, job: uuid::Uuid) -> Self {
+                let progress = format!("{}/creation_status/{job}", self.href.as_deref().unwrap_or_default());
+                self.creation_status = Some("pending".into());
+                self.link.push($crate::wire::types::Link::new("creation_status", progress));
+                self
+            }
         }
     };
 }

@@ -8,6 +8,7 @@ mod cloud_init;
 mod console;
 mod daemon;
 mod disks;
+mod examples;
 mod follow;
 mod full;
 mod guests;

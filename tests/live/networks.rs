@@ -112,6 +112,61 @@ fn a_network_on_a_bridge_of_the_host() {
     lab.client().put(&lan.path(), "<network><vlan id='7'/></network>").refused(400);
 }
 
+/// The address of the guest's only virtio interface.
+fn interface(guest: &mut Guest) -> String {
+    let pci = guest.until(10, "pci");
+    let line = pci.lines().find(|line| line.contains("1af4:1041")).unwrap_or_else(|| panic!("{pci}"));
+    line.split(' ').next().unwrap().to_owned()
+}
+
+/// Who mirrors a series of networks, none of them its own, captures what is sent there and nothing else.
+#[test]
+fn frames_of_several_networks_are_captured() {
+    let Some(lab) = lab() else { return };
+    let (red, blue) = (Network::create(&lab, "mirror-red", ""), Network::create(&lab, "mirror-blue", ""));
+    let green = Network::create(&lab, "mirror-green", "");
+    let on = |network: &Network| format!("<network id='{}'/>", network.id);
+    let (one, two) = (lab.vm("frames-1", Boots::Mini, ""), lab.vm("frames-2", Boots::Mini, ""));
+    let talker = Nic { vm: &one, id: Nic::ask(&one, "nic1", &on(&blue)).is(201).value("@id").unwrap() };
+    let series = format!("<port_mirroring><networks>{}{}</networks></port_mirroring>", on(&red), on(&blue));
+    let watcher = Nic::ask(&two, "nic1", &format!("{}{series}", on(&green))).is(201);
+    let watcher = Nic { vm: &two, id: watcher.value("@id").unwrap() };
+    let networks = watcher.show();
+    let mut mirrored: Vec<_> =
+        networks.every("port_mirroring/networks/network").iter().filter_map(|it| it.value("@id")).collect();
+    mirrored.sort();
+    let mut wanted = vec![red.id.clone(), blue.id.clone()];
+    wanted.sort();
+    assert_eq!(mirrored, wanted);
+
+    let (mut talks, mut watches) = (one.boot(), two.boot());
+    let (speaks, hears) = (interface(&mut talks), interface(&mut watches));
+    let mac = talker.mac().replace(':', "");
+    // Asks for an address that nobody has; tells whether the question was captured.
+    let mut captured = |question: &str| {
+        talks.run(&format!("arp {speaks} 10.9.0.1 {question}"));
+        let asked: String =
+            question.split('.').map(|part| format!("{:02x}", part.parse::<u8>().unwrap())).collect();
+        let mut heard = String::new();
+        for _ in 0..20 {
+            let said = watches.ask(&format!("sniff {hears}"));
+            if said.is_empty() {
+                break;
+            }
+            heard += &said.replace([' ', ':'], "");
+        }
+        heard.lines().any(|frame| frame.contains(&mac) && frame.contains(&asked))
+    };
+    assert!(captured("10.9.0.101"), "blue is mirrored");
+    talker.put(&on(&red)).is(200);
+    assert!(captured("10.9.0.102"), "red is mirrored");
+    talker.put("<network><name>ovirtmgmt</name></network>").is(200);
+    assert!(!captured("10.9.0.103"), "nothing else is mirrored");
+    watcher.put("<port_mirroring><networks/></port_mirroring>").is(200);
+    talker.put(&on(&red)).is(200);
+    assert!(!captured("10.9.0.104"), "the mirror is gone");
+}
+
 #[test]
 fn a_network_is_there_again_after_a_restart() {
     let Some(mut lab) = Lab::own() else { return };

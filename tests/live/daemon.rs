@@ -1,9 +1,10 @@
 //! The daemon comes and goes, and so does libvirtd: guests live on.
 
 use super::harness::{
-    Boots, Client, Daemon, Disk, Host, Lab, Options, PASSWORD, USER, Vm, guests, run, until, wait,
+    Boots, Client, Daemon, Disk, Host, Lab, Nic, Options, PASSWORD, USER, Vm, guests, run, until, wait,
 };
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -84,6 +85,84 @@ fn a_killed_libvirtd_is_found_again() {
     vm.start();
     let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", "<active>true</active>"));
     disk.deactivate();
+}
+
+/// How often libvirtd is killed; the full count of R4 is `VIREO_LIBVIRTD_KILLS=50`.
+fn kills() -> usize {
+    std::env::var("VIREO_LIBVIRTD_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
+}
+
+/// Clients that go on asking while libvirtd dies and comes back hear a reason each time they are
+/// refused, and nothing that was promised is lost.
+#[test]
+fn libvirtd_is_killed_under_load() {
+    let Some(lab) = Lab::own() else { return };
+    let (runs, rests) = (lab.vm("runs", Boots::Halt, ""), lab.vm("rests", Boots::Halt, ""));
+    runs.start();
+    let client = lab.client();
+    let over = AtomicBool::new(false);
+    let (runs, rests, over) = (&runs, &rests, &over);
+    let kept = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                for path in
+                    ["/vms".into(), format!("{}/statistics", runs.path()), format!("{}/nics", rests.path())]
+                {
+                    client.get(&path).is(200);
+                }
+            }
+        });
+        let changes = scope.spawn(|| {
+            let mut kept = Vec::new();
+            for number in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let name = format!("nic{number}");
+                let made = Nic::ask(rests, &name, "");
+                match made.status {
+                    201 => kept.push(name),
+                    _ => assert!(made.refused(503).contains("libvirt")),
+                }
+                // More of them than a VM has room for would be refused for another reason.
+                if kept.len() > 3 {
+                    let name = kept.remove(0);
+                    let all = client.get(&format!("{}/nics", rests.path())).is(200);
+                    let nic = all.all("nic").find(|nic| nic.value("name").as_ref() == Some(&name)).unwrap();
+                    let path = nic.get("href").unwrap().replace("/ovirt-engine/api", "");
+                    let removed = client.delete(&path);
+                    if removed.status != 204 {
+                        removed.refused(503);
+                        kept.push(name);
+                    }
+                }
+            }
+            kept
+        });
+        for kill in 0..kills() {
+            lab.host.command(&["kill-libvirtd", "KILL"]);
+            std::thread::sleep(Duration::from_millis(300));
+            lab.host.command(&["start-libvirtd"]);
+            let begun = Instant::now();
+            until(15, "it is well", || lab.daemon.health().unwrap().starts_with("ok"));
+            println!("{kill}: well after {:?}", begun.elapsed());
+            // Events are heard again.
+            lab.host.virsh(&["suspend", &runs.id]);
+            runs.becomes("paused", 5);
+            lab.host.virsh(&["resume", &runs.id]);
+            runs.becomes("up", 5);
+        }
+        over.store(true, Ordering::Relaxed);
+        changes.join().unwrap()
+    });
+    let shown = client.get(&format!("{}/nics", rests.path())).is(200);
+    let mut names: Vec<_> = shown.all("nic").filter_map(|nic| nic.value("name")).collect();
+    let mut kept = kept;
+    names.sort();
+    kept.sort();
+    assert_eq!(names, kept);
+    let defined = lab.host.persistent_document(&rests.id);
+    assert_eq!(defined.every("devices/interface").len(), kept.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::bench::Bench;
 use crate::floor::Floor;
+use std::time::Duration;
 use vireo::xml::parse;
 use virt::domain::Domain;
 use virt::sys;
@@ -25,4 +26,18 @@ pub fn define(bench: &mut Bench, vm: &str) -> (Domain, Vec<String>) {
         disks.push(disk.to_string());
     }
     (Floor::open(&plain.uri).define(&document.to_string()), disks)
+}
+
+/// The first device of a kind, as the definition has it.
+pub fn device(domain: &Domain, kind: &str) -> String {
+    let document = domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
+    let document = parse(document.as_bytes()).unwrap();
+    document.first("devices").unwrap().first(kind).unwrap().to_string()
+}
+
+/// Waits until the guest has let the device go.
+pub fn lets_go(domain: &Domain, alias: &str) {
+    while domain.xml_desc(0).unwrap().contains(alias) {
+        std::thread::sleep(Duration::from_micros(500));
+    }
 }

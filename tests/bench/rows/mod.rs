@@ -1,6 +1,7 @@
 //! The rows, in the order in which they leave the host as the next ones want it.
 
 mod changes;
+mod devices;
 mod disks;
 mod freshness;
 mod hung;
@@ -29,7 +30,8 @@ pub const ALL: &[Row] = &[
     Row { names: &["P16"], what: "slow clients", run: load::slow_clients },
     Row { names: &["P15"], what: "a guest that hangs", run: hung::row },
     Row { names: &["P14"], what: "changes by others", run: freshness::row },
-    Row { names: &["P8"], what: "plug, unplug, start, stop", run: power::row },
+    Row { names: &["P8"], what: "start, stop", run: power::row },
+    Row { names: &["P8"], what: "plug, unplug, insert, eject", run: devices::row },
     Row { names: &["P9"], what: "live snapshots", run: snapshots::row },
     Row { names: &["P10"], what: "new disks", run: disks::create },
     Row { names: &["P11"], what: "new VMs, resized disks, removed VMs", run: changes::row },

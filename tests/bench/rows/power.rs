@@ -1,9 +1,9 @@
-//! Devices plugged and unplugged, VMs started and stopped: to the end state, beside a domain of the
-//! same document on a host that no daemon watches.
+//! VMs started and stopped: to the end state, beside a domain of the same document on a host that no
+//! daemon watches.
 
+use super::devices::overhead;
 use crate::bench::Bench;
-use crate::floor::LIVE_AND_CONFIG;
-use crate::harness::{Boots, Disk};
+use crate::harness::Boots;
 use crate::http::Session;
 use crate::pairs::{Pairs, timed};
 use crate::table::Figure;
@@ -13,60 +13,30 @@ use std::time::{Duration, Instant};
 /// P8
 pub fn row(bench: &mut Bench) -> Vec<Figure> {
     let port = bench.lab.daemon.port;
-    let mut session = Session::open(port).unwrap();
-    let vm = session.must("POST", "/vms", &Boots::Halt.document("bench-power", "")).id();
+    let [mut one, mut other] = [0; 2].map(|_| Session::open(port).unwrap());
+    let vm = one.must("POST", "/vms", &Boots::Halt.document("bench-power", "")).id();
     let path = format!("/vms/{vm}");
-    let document = Disk::document(64, "virtio_scsi", "cow", "<active>true</active>");
-    let disk = session.must("POST", &format!("{path}/disks"), &document).id();
-    let (twin, devices) = twin::define(bench, &vm);
-    let device = &devices[0];
-
-    let act = |session: &mut Session, what: &str| drop(session.must("POST", what, "<action/>"));
-    let rounds = bench.arguments.rounds;
-    let mut other = Session::open(port).unwrap();
+    let (twin, _) = twin::define(bench, &vm);
+    let act = |session: &mut Session, what: &str, state: &str| {
+        session.must("POST", &format!("{path}/{what}"), "<action/>");
+        becomes(session, &path, state);
+    };
     let (start, stop) = alternating(
-        rounds.div_ceil(3),
+        bench.arguments.rounds.div_ceil(3),
+        || act(&mut one, "start", "up"),
+        || act(&mut other, "stop", "down"),
         || {
-            act(&mut session, &format!("{path}/start"));
-            becomes(&mut session, &path, "up");
+            twin.create().unwrap();
         },
-        || {
-            act(&mut other, &format!("{path}/stop"));
-            becomes(&mut other, &path, "down");
-        },
-        || twin.create().unwrap(),
         || twin.destroy().unwrap(),
     );
-    act(&mut session, &format!("{path}/start"));
-    becomes(&mut session, &path, "up");
-    twin.create().unwrap();
-    let place = format!("{path}/disks/{disk}");
-    let (unplug, plug) = alternating(
-        rounds,
-        || act(&mut session, &format!("{place}/deactivate")),
-        || act(&mut other, &format!("{place}/activate")),
-        || twin.detach_device_flags(device, LIVE_AND_CONFIG).unwrap(),
-        || twin.attach_device_flags(device, LIVE_AND_CONFIG).unwrap(),
-    );
-    act(&mut session, &format!("{path}/stop"));
-    session.must("DELETE", &path, "");
-    twin.destroy().unwrap();
+    one.must("DELETE", &path, "");
     twin.undefine().unwrap();
-    let figure = |what: &str, pairs: &Pairs| {
-        Figure::at_most("P8", format!("{what}, over libvirt's own"), "%", (pairs.ratio() - 1.0) * 100.0)
-            .limits(5.0, 2.0)
-            .beside(pairs.told())
-    };
-    vec![
-        figure("plug a disk", &plug),
-        figure("unplug a disk", &unplug),
-        figure("start a VM", &start),
-        figure("stop a VM", &stop),
-    ]
+    vec![overhead("start a VM", &start), overhead("stop a VM", &stop)]
 }
 
 /// There and back, ours and libvirt's in turn.
-fn alternating(
+pub fn alternating(
     rounds: usize,
     mut there: impl FnMut(),
     mut back: impl FnMut(),

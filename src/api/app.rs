@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use super::auth::{Accounts, Auth};
+use super::console_proxy::Passes;
 use super::meters::Meters;
 use super::rendered::Rendered;
 use super::routes::{ROUTES, Routes};
@@ -17,6 +18,7 @@ pub struct App {
     /// What the host is, and how busy.
     pub host: HostInfo,
     pub meters: Meters,
+    pub passes: Passes,
     /// The certificate of the authority that clients trust, in PEM; none without TLS.
     pub ca: Option<String>,
 }
@@ -31,6 +33,7 @@ impl App {
             rendered: Rendered::default(),
             host,
             meters: Meters::default(),
+            passes: Passes::default(),
             ca,
         }
     }

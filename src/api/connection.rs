@@ -2,7 +2,7 @@
 
 use super::service::Service;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
 use axum_server::accept::Accept;
 use std::convert::Infallible;
 use std::io;
@@ -70,7 +70,11 @@ where
         let answer = self.service.clone().answer(self.from, request.map(Body::new));
         Box::pin(async move {
             let response = answer.await;
-            drop(ours);
+            match response.status() {
+                // From here on it is another protocol, in which nobody has a turn.
+                StatusCode::SWITCHING_PROTOCOLS => std::mem::forget(ours),
+                _ => drop(ours),
+            }
             Ok(response)
         })
     }

@@ -6,12 +6,12 @@ use super::fault::Fault;
 use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::model::VmId;
 use crate::model::vm::Protocol;
 use crate::wire::convert::{self, named};
 use crate::wire::require;
-use crate::wire::types::{Action, GraphicsConsole, GraphicsConsoles};
+use crate::wire::types::{Action, GraphicsConsole, GraphicsConsoles, ProxyTicket};
 use std::sync::Arc;
 
 pub const ITEM: &str = "/vms/{vm}/graphicsconsoles/{console}";
@@ -124,13 +124,14 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::no_content())
 }
 
-/// `POST /vms/{vm}/graphicsconsoles/{console}/proxyticket`: the key to a web socket proxy, of which
-/// this host has none.
+/// `POST /vms/{vm}/graphicsconsoles/{console}/proxyticket`: the key to the web socket of a console
+/// (`console_proxy`).
 pub async fn proxy_ticket(app: Arc<App>, request: Request) -> Answer {
     let (vm, protocol) = addressed(&request)?;
     one(consoles(&app, vm, &request)?, protocol)?;
-    request.optional::<Action>().await?;
-    let why =
-        "Cannot sign a proxy ticket. No web socket proxy is configured; the console is reached directly.";
-    Err(Error::new(Kind::Unsupported, why).into())
+    let action = request.optional::<Action>().await?.unwrap_or_default();
+    let not_up = || Error::conflict("Cannot sign a proxy ticket. VM is not up.");
+    one(live(&app, vm)?, protocol).map_err(|_| not_up())?;
+    let value = Some(app.passes.issue(vm, protocol, request.user.id));
+    Ok(Reply::complete(Action { proxy_ticket: Some(ProxyTicket { value }), ..action }))
 }

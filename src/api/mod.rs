@@ -22,6 +22,7 @@ mod capabilities;
 mod cdroms;
 mod clusters;
 mod connection;
+mod console_proxy;
 mod cpus;
 mod credentials;
 mod data_centers;

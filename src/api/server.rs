@@ -78,8 +78,9 @@ pub async fn serve(
     Ok(())
 }
 
-fn tuned(server: Server<SocketAddr>) -> Server<SocketAddr> {
-    let mut server = server.http1_only();
+/// The library upgrades no connection (`console_proxy`) that may speak HTTP/1 only, so `Service`
+/// refuses the clients that begin with HTTP/2 unasked.
+fn tuned(mut server: Server<SocketAddr>) -> Server<SocketAddr> {
     // The stream itself watches how long heads take: it can tell that from idling.
     server.http_builder().http1().max_buf_size(LARGEST_HEAD);
     server

@@ -4,6 +4,7 @@ use super::access;
 use super::app::App;
 use super::auth::Identity;
 use super::body::Incoming;
+use super::console_proxy;
 use super::fault::Fault;
 use super::graphics_consoles;
 use super::links;
@@ -44,6 +45,13 @@ impl Service {
     /// Answers a request. The work goes on when the client hangs up: a change is never cancelled
     /// half way.
     pub async fn answer(self, from: SocketAddr, request: axum::http::Request<Body>) -> Response<Body> {
+        if request.version() == axum::http::Version::HTTP_2 {
+            let fault = Fault::http(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here.");
+            return Reply::from(&fault).into_response(Format::Xml, Version::V3, None);
+        }
+        if let Some(ticket) = console_proxy::ticket(request.uri().path()) {
+            return console_proxy::serve(self.app, from, &ticket, request).await;
+        }
         let running = self.running.clone().read_owned().await;
         let task = tokio::spawn(async move {
             let response = self.exchange(from, request).await;

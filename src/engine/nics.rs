@@ -170,7 +170,7 @@ impl Engine {
 
     /// New interfaces get theirs from another range; those that are there keep what they have.
     pub async fn set_mac_pool(&self, range: MacRange) -> Result<()> {
-        if range.from > range.to || range.from.is_multicast() || range.to.is_multicast() {
+        if range.from > range.to || !range.from.is_unicast() || !range.to.is_unicast() {
             return Err(Error::invalid(format!("{range} is not a range of addresses for interfaces.")));
         }
         let row = Change::Setting { name: MAC_POOL.into(), value: range.to_string() };

@@ -9,6 +9,7 @@ use crate::model::{
     DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Payload, Power, VmId,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -247,6 +248,9 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Who has an address from the DHCP servers of libvirt's networks.
     fn leases(&self) -> Result<Vec<GuestInterface>>;
 
+    /// A connection to a graphics console of a running domain, by its place among the document's,
+    /// past its password. What it carries is the console's own protocol.
+    fn open_console(&self, id: VmId, place: u32) -> Result<OwnedFd>;
     fn control(&self, id: VmId) -> Result<Control>;
     /// Counters of the running domains that answer. Uses a connection of its own.
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>>;

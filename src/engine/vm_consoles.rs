@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::vm::{Display, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +137,24 @@ impl Engine {
         })?;
         self.inventory.set_ticket(id, user);
         Ok(Ticket { value, expiry })
+    }
+
+    /// A connection to the console of a running VM, past its password: for whom was let in already.
+    pub async fn open_console(&self, id: VmId, protocol: Protocol) -> Result<OwnedFd> {
+        let view = self.vm(id)?;
+        let running = view.seen.as_ref().filter(|_| view.status.runs());
+        let mut graphics = running.iter().flat_map(|seen| &seen.observed.graphics);
+        let place = graphics.position(|graphics| graphics.protocol == protocol);
+        let place = place.ok_or_else(|| Error::conflict("The VM has no such console now."))? as u32;
+        self.lane.call(move |hv| hv.open_console(id, place)).await
+    }
+
+    /// Somebody looks at a console through this daemon, or does so no more.
+    pub fn note_viewer(&self, id: VmId, user: UserId, viewer: ConsoleClient, connected: bool) {
+        if connected {
+            self.inventory.set_ticket(id, user);
+        }
+        self.inventory.set_client(id, viewer, connected);
     }
 
     /// Who uses the VM, as far as libvirt and the guest tell.

@@ -5,6 +5,7 @@ use super::raw;
 use crate::engine::ports::{AgentCall, Ask, Control};
 use crate::error::{Error, Kind, Result};
 use crate::model::VmId;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -34,6 +35,10 @@ pub fn responsive(connect: &Connect, id: VmId) -> Result<Domain> {
             .because(format_args!("its monitor is occupied for {} s", since.as_secs()))),
         _ => Ok(domain),
     }
+}
+
+pub fn open_console(connect: &Connect, id: VmId, place: u32) -> Result<OwnedFd> {
+    Ok(raw::open_graphics(&responsive(connect, id)?, place)?)
 }
 
 pub fn control(domain: &Domain) -> Result<Control> {

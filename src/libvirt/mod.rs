@@ -40,6 +40,7 @@ use crate::error::Result;
 use crate::model::{Accelerator, GuestInterface, GuestReport, HostFacts, VmId};
 use connection::{Lane, Link};
 use stats::Sampler;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -220,6 +221,10 @@ impl Hypervisor for Libvirt {
 
     fn leases(&self) -> Result<Vec<GuestInterface>> {
         self.link.call(Lane::Calls, guest::leases)
+    }
+
+    fn open_console(&self, id: VmId, place: u32) -> Result<OwnedFd> {
+        self.link.call(Lane::Calls, |connect| domain::open_console(connect, id, place))
     }
 
     fn control(&self, id: VmId) -> Result<Control> {

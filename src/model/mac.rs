@@ -11,9 +11,9 @@ use std::str::FromStr;
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// No interface sends from such an address.
-    pub fn is_multicast(self) -> bool {
-        self.0[0] & 1 == 1
+    /// Whether an interface can have it: those of groups and the empty one are nobody's.
+    pub fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && self.0 != [0; 6]
     }
 
     fn number(self) -> u64 {
@@ -84,7 +84,7 @@ impl MacRange {
     pub fn free(self, used: &BTreeSet<Mac>) -> Option<Mac> {
         (self.from.number()..=self.to.number())
             .map(Mac::of)
-            .find(|mac| !mac.is_multicast() && !used.contains(mac))
+            .find(|mac| mac.is_unicast() && !used.contains(mac))
     }
 }
 
@@ -123,8 +123,9 @@ mod tests {
         ] {
             assert!(bad.parse::<Mac>().is_err(), "{bad}");
         }
-        assert!("01:00:5e:00:00:01".parse::<Mac>().unwrap().is_multicast());
-        assert!("ff:ff:ff:ff:ff:ff".parse::<Mac>().unwrap().is_multicast());
+        for nobodys in ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"] {
+            assert!(!nobodys.parse::<Mac>().unwrap().is_unicast(), "{nobodys}");
+        }
     }
 
     #[test]

@@ -70,9 +70,9 @@ impl Nic {
                     .into(),
             );
         }
-        match self.mac.is_multicast() {
-            true => Err(format!("The MAC address {} is a multicast address.", self.mac)),
-            false => Ok(()),
+        match self.mac.is_unicast() {
+            true => Ok(()),
+            false => Err(format!("The MAC address {} is not a unicast address.", self.mac)),
         }
     }
 }

@@ -54,6 +54,8 @@ async fn a_viewer_gets_what_it_opens() {
     sim.disk(&format!("/vms/{vm}/disks"), "d").await;
     let path = format!("/vms/{vm}/graphicsconsoles/{VNC}");
     assert_eq!(sim.send("GET", &path, &[VIEWER], "").await.is(204).body, "");
+    let refused = sim.post(&format!("{path}/proxyticket"), "<action/>").await;
+    assert_eq!((refused.status, refused.at("status/state")), (409, "failed".into()), "{}", refused.body);
     assert_eq!(
         sim.get(&format!("/vms/{vm}/graphicsconsoles;current")).await.each("graphics_console", "@id").len(),
         0
@@ -73,8 +75,11 @@ async fn a_viewer_gets_what_it_opens() {
     let elsewhere = sim.send("GET", &format!("/vms/{vm}"), &[VIEWER], "").await;
     assert_eq!(elsewhere.status, 406);
 
-    let refused = sim.post(&format!("{path}/proxyticket"), "<action/>").await;
-    assert_eq!((refused.status, refused.at("status/state")), (409, "failed".into()), "{}", refused.body);
+    let proxy = sim.post(&format!("{path}/proxyticket"), "<action/>").await.is(200);
+    assert_eq!(proxy.at("status/state"), "complete");
+    assert_eq!(proxy.at("proxy_ticket/value").len(), 32);
+    let again = sim.post(&format!("{path}/proxyticket"), "<action/>").await.is(200);
+    assert_ne!(again.at("proxy_ticket/value"), proxy.at("proxy_ticket/value"));
     sim.post(&format!("/vms/{vm}/graphicsconsoles/{SPICE}/proxyticket"), "<action/>").await.is(404);
     // Consoles of a running VM change with its next run.
     let spice = "<graphics_console><protocol>SPICE</protocol></graphics_console>";

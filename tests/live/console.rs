@@ -1,6 +1,9 @@
 //! Graphics consoles: nobody comes in without a ticket.
 
-use super::harness::{Boots, Vm, lab};
+use super::harness::{Boots, Vm, lab, until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// The security type of RFB that demands a password.
 const PASSWORD: u8 = 2;
@@ -47,4 +50,83 @@ fn a_ticket_opens_the_console() {
     let long = "<action><ticket><value>nine-long</value></ticket></action>";
     vm.post("ticket", long).refused(400);
     assert_eq!(password().as_deref(), Some("open-it"));
+}
+
+/// The web socket of a console, as a browser opens it; the status, and the socket if it is one.
+fn web_socket(port: u16, ticket: &str) -> (String, TcpStream) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!(
+        "GET /ovirt-engine/websocket-proxy/{ticket} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: binary\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    (String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned(), stream)
+}
+
+/// The next binary message; what a server sends is short here, and not masked.
+fn hear(socket: &mut TcpStream) -> Vec<u8> {
+    loop {
+        let mut head = [0; 2];
+        socket.read_exact(&mut head).unwrap();
+        let mut message = vec![0; usize::from(head[1])];
+        assert!(head[1] < 126, "a long message");
+        socket.read_exact(&mut message).unwrap();
+        // The daemon may ask in between whether somebody is there.
+        if head[0] == 0x82 {
+            return message;
+        }
+    }
+}
+
+/// A client's messages are masked; a mask of zeros leaves them as they are.
+fn say(socket: &mut TcpStream, message: &[u8]) {
+    let head = [0x82, 0x80 | message.len() as u8, 0, 0, 0, 0];
+    socket.write_all(&[&head, message].concat()).unwrap();
+}
+
+#[test]
+fn a_browser_looks_at_the_console() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("browser", Boots::Halt, "");
+    let action = "graphicsconsoles/564e43/proxyticket";
+    vm.post(action, "<action/>").refused(409);
+    vm.start();
+    let ticket = vm.act(action).value("proxy_ticket/value").unwrap();
+    let port = lab.daemon.port;
+    assert_eq!(web_socket(port, "nonsense").0, "403");
+    let (status, mut socket) = web_socket(port, &ticket);
+    assert_eq!(status, "101");
+    assert_eq!(web_socket(port, &ticket).0, "403", "a ticket lets in once");
+
+    // QEMU's own VNC server is at the other end, and asks for no password any more.
+    assert_eq!(hear(&mut socket), b"RFB 003.008\n");
+    say(&mut socket, b"RFB 003.008\n");
+    assert_eq!(hear(&mut socket), [1, 1], "one way in: without a password");
+    say(&mut socket, &[1]);
+    assert_eq!(hear(&mut socket), [0; 4]);
+    say(&mut socket, &[1]);
+    let screen = hear(&mut socket);
+    let [width, height] = [0, 2].map(|at| u16::from_be_bytes([screen[at], screen[at + 1]]));
+    assert!(width >= 320 && height >= 200, "{width} x {height}");
+
+    let sessions = || lab.client().get(&format!("{}/sessions", vm.path())).is(200);
+    let seen = sessions();
+    assert_eq!(seen.every("session").len(), 1, "{seen}");
+    assert_eq!(seen.value("session/console_user").as_deref(), Some("true"));
+    assert_eq!(seen.value("session/ip/@address").as_deref(), Some("127.0.0.1"));
+    assert_eq!(seen.value("session/user/user_name").as_deref(), Some("admin"));
+    drop(socket);
+    until(10, "the browser has gone", || sessions().every("session").is_empty());
+    // With the VM goes its console.
+    let ticket = vm.act(action).value("proxy_ticket/value").unwrap();
+    vm.act("stop");
+    assert_eq!(web_socket(port, &ticket).0, "409");
 }

@@ -7,9 +7,9 @@ use crate::cli::{Cli, Command};
 use crate::config::{AcceleratorChoice, Config};
 use crate::domain::template;
 use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
-use crate::engine::{Engine, Settings, failpoint};
+use crate::engine::{Engine, SecretKey, Settings, failpoint};
 use crate::error::{Error, Kind, Result};
-use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder};
+use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder, write_private};
 use crate::libvirt::Libvirt;
 use crate::manual;
 use crate::model::Accelerator;
@@ -206,6 +206,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         host_name: info.name.clone(),
         boot_dirs: config.boot_dirs(),
         portals: config.storage.iscsi_portals.clone(),
+        secret_key: secret_key(&config.paths.state)?,
         templates: Some(PathBuf::from(TEMPLATES)),
         hotunplug_timeout: config.hotunplug_timeout(),
         stats_interval: config.stats_interval(),
@@ -273,6 +274,21 @@ fn prepare_folders(config: &Config) -> Result<()> {
         .and_then(|()| make(&state.join("boot"), 0o755))
         .and_then(|()| private_folder(&state.join("pki")));
     made.map_err(|why| Error::host(format!("The state folder {} cannot be prepared: {why}", state.display())))
+}
+
+/// The key that rows' secrets are sealed with; made at the first start.
+fn secret_key(state: &Path) -> Result<SecretKey> {
+    let file = state.join("secrets.key");
+    let wrong = |why: &dyn std::fmt::Display| Error::host(format!("The key {}: {why}", file.display()));
+    match std::fs::read(&file) {
+        Ok(bytes) => SecretKey::from_bytes(&bytes).ok_or_else(|| wrong(&"it is damaged")),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            let key = SecretKey::random();
+            write_private(&file, key.bytes()).map_err(|why| wrong(&why))?;
+            Ok(key)
+        }
+        Err(why) => Err(wrong(&why)),
+    }
 }
 
 /// The server's certificate and the CA that clients may fetch; none without TLS.

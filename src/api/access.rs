@@ -36,7 +36,9 @@ pub fn need(method: &Method, path: &str) -> Need {
         [.., "permissions"] | [.., "permissions", _] => Need::Here(502),
         ["users", ..] if segments.len() < 3 => Need::System(500),
         [_, _, "tags", ..] => Need::Here(1301),
-        ["vms"] | ["disks"] | ["templates"] | ["networks"] | ["vnicprofiles"] => Need::InBody,
+        ["vms"] | ["disks"] | ["templates"] | ["networks"] | ["vnicprofiles"] | ["diskprofiles"] => {
+            Need::InBody
+        }
         // The specification's creation at the address of a VM.
         ["vms", _] if method == Method::POST => Need::InBody,
         ["vms", _] if method == Method::DELETE => Need::On(ObjectKind::Vm, 2),
@@ -81,6 +83,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["templates", _, ..] => Need::On(ObjectKind::Template, 201),
         ["storagedomains"] => Need::System(600),
         ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
+        ["storagedomains", _, "diskprofiles"] => Need::On(ObjectKind::StorageDomain, 1561),
+        ["storagedomains", _, "diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1562),
         ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["clusters", _, "networks"] => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),
@@ -90,6 +94,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["datacenters", _, "networks"] => Need::On(ObjectKind::DataCenter, 704),
         ["datacenters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Network, 705),
         ["datacenters", _, "networks", _] => Need::On(ObjectKind::Network, 703),
+        ["datacenters", _, "quotas", ..] => Need::On(ObjectKind::DataCenter, 900),
         ["datacenters", _, ..] => Need::On(ObjectKind::DataCenter, 702),
         ["hosts", _, ..] => Need::On(ObjectKind::Host, 101),
         ["networks", _, "vnicprofiles"] => Need::On(ObjectKind::Network, 1204),
@@ -98,6 +103,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["networks", _, ..] => Need::On(ObjectKind::Network, 703),
         ["vnicprofiles", _] if method == Method::DELETE => Need::On(ObjectKind::VnicProfile, 1205),
         ["vnicprofiles", _] => Need::On(ObjectKind::VnicProfile, 1203),
+        ["diskprofiles", _] if method == Method::DELETE => Need::On(ObjectKind::DiskProfile, 1562),
+        ["diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1560),
         ["tags", ..] => Need::System(1301),
         ["bookmarks", ..] => Need::System(1302),
         ["roles", ..] => Need::System(501),
@@ -197,7 +204,7 @@ mod tests {
                     ObjectKind::DataCenter => "{data_center}",
                     ObjectKind::Host => "{host}",
                     ObjectKind::Network => "{network}",
-                    ObjectKind::VnicProfile => "{profile}",
+                    ObjectKind::VnicProfile | ObjectKind::DiskProfile => "{profile}",
                     _ => panic!("{route:?}"),
                 };
                 assert!(route.path.contains(placeholder), "{} {}", route.method, route.path);

@@ -115,13 +115,14 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(document(&app, &row)))
 }
 
-/// `PUT /datacenters/{data_center}`: its name and description; what else there is, its host decides.
+/// `PUT /datacenters/{data_center}`: its name, description and what comes of quotas; what else there is, its host decides.
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = named(&app, &request)?;
     let asked: types::DataCenter = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
+    let quota_mode = filled(&asked.quota_mode).map(convert::named).transpose()?;
     app.engine
-        .update_data_center(id, PlaceChange { name: asked.name, description: asked.description })
+        .update_data_center(id, PlaceChange { name: asked.name, description: asked.description }, quota_mode)
         .await?;
     let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
     Ok(Reply::ok(document(&app, &row)))

@@ -191,7 +191,9 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
             ("interface", asked.interface.is_some()),
         ],
     )?;
-    let lun = document.lun_storage.as_ref().map(|storage| convert::lun(document, storage)).transpose()?;
+    let seal = |password: &str| app.engine.seal(password);
+    let lun =
+        document.lun_storage.as_ref().map(|storage| convert::lun(document, storage, seal)).transpose()?;
     // A LUN brings its size, and knows no format.
     let (size, format) = match &lun {
         Some(lun) => (Some(lun.size), Some(DiskFormat::Raw)),
@@ -214,6 +216,7 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
         wipe_after_delete: image && asked.wipe_after_delete.unwrap_or(false),
         propagate_errors: asked.propagate_errors.unwrap_or(false),
         profile: asked.profile.filter(|_| image),
+        quota: asked.quota.filter(|_| image),
         lun,
     })
 }
@@ -322,6 +325,9 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
         propagate_errors: asked.propagate_errors,
         interface: asked.interface,
         profile: asked.profile,
+        quota: asked.quota,
+        passed: asked.passed,
+        reserved: asked.reserved,
         read_only: asked.read_only,
     };
     app.engine.update_disk(id, Some(vm), change).await?;

@@ -35,8 +35,6 @@ nothing! {
     iscsi_bonds: IscsiBonds;
     network_providers: OpenStackNetworkProviders;
     policy_units: SchedulingPolicyUnits;
-    qoss: Qoss;
-    quotas: Quotas;
     volume_providers: OpenStackVolumeProviders;
 }
 

@@ -1,4 +1,4 @@
-//! `/vnicprofiles`, `/diskprofiles` and `/cpuprofiles`, which differ in nothing but what they belong to.
+//! `/vnicprofiles`, `/diskprofiles` and `/cpuprofiles`, which differ in little but what they belong to.
 
 use super::access;
 use super::app::App;
@@ -7,8 +7,9 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::rows;
 use super::search::{self, Searched};
+use crate::engine::DiskProfileChange;
 use crate::error::Error;
-use crate::model::{CpuProfile, DiskProfile, NetworkId, Object, VnicProfile};
+use crate::model::{CpuProfile, DiskProfile, NetworkId, Object, QosId, StorageDomainId, VnicProfile};
 use crate::wire::types::{self, Action};
 use crate::wire::{convert, filled, require};
 use std::sync::Arc;
@@ -115,5 +116,66 @@ pub async fn remove_vnic_of(app: &App, request: &Request, wanted: impl Fn(&VnicP
     }
     request.optional::<Action>().await?;
     app.engine.remove_vnic_profile(row.id).await?;
+    Ok(Reply::no_content())
+}
+
+/// `POST /diskprofiles`
+pub async fn add_disk(app: Arc<App>, request: Request) -> Answer {
+    let asked: types::DiskProfile = request.document().await?;
+    require("DiskProfile", "add", &[("storageDomain.id", lookup::is_named(&asked.storage_domain))])?;
+    let domain = lookup::storage_domain(&app, asked.storage_domain.as_ref().unwrap_or(&Default::default()))?;
+    access::require(&app, &request, 1561, domain)?;
+    add_disk_to(&app, domain, asked).await
+}
+
+/// Makes a profile of the storage domain.
+pub async fn add_disk_to(app: &App, domain: StorageDomainId, asked: types::DiskProfile) -> Answer {
+    require("DiskProfile", "add", &[("name", filled(&asked.name).is_some())])?;
+    let id = app.engine.add_disk_profile(domain, disk_change(asked)?).await?;
+    let row = app.engine.world().disk_profiles.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+    Ok(Reply::created(convert::disk_profile(&row)))
+}
+
+/// A QoS without an id is none.
+fn disk_change(asked: types::DiskProfile) -> crate::error::Result<DiskProfileChange> {
+    let named = |qos: types::Ref| {
+        let id = qos.id.filter(|id| !id.is_empty());
+        id.map(|id| convert::parse_id::<QosId>(&id, "Qos")).transpose()
+    };
+    Ok(DiskProfileChange {
+        name: asked.name,
+        description: asked.description,
+        qos: asked.qos.map(named).transpose()?,
+    })
+}
+
+/// `PUT /diskprofiles/{profile}`
+pub async fn update_disk(app: Arc<App>, request: Request) -> Answer {
+    let row = rows::one(&app.engine.world().disk_profiles, &request, "profile")?;
+    let asked: types::DiskProfile = request.document().await?;
+    lookup::same_id(asked.id.as_deref(), row.id)?;
+    let domain = asked.storage_domain.as_ref().and_then(|domain| domain.id.as_deref());
+    if domain.is_some_and(|id| !id.eq_ignore_ascii_case(&row.storage_domain.to_string())) {
+        let why = "Cannot edit Disk Profile. Its storage domain cannot be changed.";
+        return Err(Error::conflict(why).into());
+    }
+    app.engine.update_disk_profile(row.id, disk_change(asked)?).await?;
+    let row = rows::one(&app.engine.world().disk_profiles, &request, "profile")?;
+    Ok(Reply::ok(convert::disk_profile(&row)))
+}
+
+/// `DELETE /diskprofiles/{profile}`
+pub async fn remove_disk(app: Arc<App>, request: Request) -> Answer {
+    remove_disk_of(&app, &request, |_| true).await
+}
+
+/// Removes the profile of the path, if it is one of those.
+pub async fn remove_disk_of(app: &App, request: &Request, wanted: impl Fn(&DiskProfile) -> bool) -> Answer {
+    let row = rows::one(&app.engine.world().disk_profiles, request, "profile")?;
+    if !wanted(&row) {
+        return Err(Error::not_found(row.id).into());
+    }
+    request.optional::<Action>().await?;
+    app.engine.remove_disk_profile(row.id).await?;
     Ok(Reply::no_content())
 }

@@ -209,6 +209,19 @@ pub async fn show_profile(app: Arc<App>, request: Request) -> Answer {
     profiles::one_disk(&app, &request, |row| row.storage_domain == id)
 }
 
+/// `POST /storagedomains/{domain}/diskprofiles`
+pub async fn add_profile(app: Arc<App>, request: Request) -> Answer {
+    let id = of_path(&app, &request)?.id;
+    let asked: types::DiskProfile = request.document().await?;
+    profiles::add_disk_to(&app, id, asked).await
+}
+
+/// `DELETE /storagedomains/{domain}/diskprofiles/{profile}`
+pub async fn remove_profile(app: Arc<App>, request: Request) -> Answer {
+    let id = of_path(&app, &request)?.id;
+    profiles::remove_disk_of(&app, &request, |row| row.storage_domain == id).await
+}
+
 /// `POST /storagedomains`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::StorageDomain = request.document().await?;

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::routes::{ROUTES, Route, Routes};
 use super::server;
 use super::service::Service;
-use crate::engine::Settings;
+use crate::engine::{SecretKey, Settings};
 use crate::error::Error;
 use crate::host::facts::HostInfo;
 use crate::model::{UserId, VmId};
@@ -144,6 +144,7 @@ async fn engine() -> Arc<crate::engine::Engine> {
             host_name: "vireo".into(),
             boot_dirs: Vec::new(),
             portals: Default::default(),
+            secret_key: SecretKey::random(),
             templates: None,
             hotunplug_timeout: Duration::from_secs(1),
             stats_interval: Duration::from_secs(1),

@@ -4,7 +4,7 @@ use super::device::{alias, devices, put};
 use super::os::utf8;
 use super::target::{bus, index};
 use super::{DiskDevice, Invalid, Plan};
-use crate::model::{DiskFormat, DiskId, DiskInterface, Lun};
+use crate::model::{DiskFormat, DiskId, DiskInterface, IscsiUnit, Lun, LunAt, MIB, Passed, Tune};
 use crate::xml::Element;
 use std::path::Path;
 
@@ -20,6 +20,7 @@ const WRITES: &[&str] = &[
     "transient",
     "boot",
     "alias",
+    "iotune",
 ];
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
@@ -42,7 +43,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
 
 /// A disk's device: what a domain's document holds and what is plugged into a running VM.
 pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
-    let DiskDevice { disk, attachment, file } = *device;
+    let DiskDevice { disk, attachment, file, tune } = *device;
     let target = attachment.target.as_str();
     let Some(index) = index(disk.interface, target) else {
         return Err(Invalid(format!("The target '{target}' does not fit the disk's interface.")));
@@ -56,15 +57,19 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
     if disk.shareable && disk.format != DiskFormat::Raw {
         return Err(Invalid("A shareable disk must have the format raw.".into()));
     }
-    let passed = disk.lun.as_ref().is_some_and(|lun| lun.passed.is_some());
+    let passed = disk.lun.as_ref().is_some_and(Lun::is_passed);
     let (kind, source) = match (&disk.lun, file) {
-        (Some(lun), _) => ("network", unit(lun)),
+        (Some(lun), _) => unit(lun, disk.id),
         (None, Some(file)) => ("file", Element::new("source").with("file", utf8(file)?)),
         (None, None) => return Err(Invalid("The disk has no image.".into())),
     };
-    let mut element = Element::new("disk")
-        .with("type", kind)
-        .with("device", if passed { "lun" } else { "disk" })
+    let mut element =
+        Element::new("disk").with("type", kind).with("device", if passed { "lun" } else { "disk" });
+    if let Some(Lun { passed: Some(Passed::Unfiltered), at: LunAt::Host { .. }, .. }) = &disk.lun {
+        // QEMU lets everything through to those that it reaches itself.
+        element.set("sgio", "unfiltered");
+    }
+    let mut element = element
         .child(driver(plan, device, index))
         .child(source)
         .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())));
@@ -79,17 +84,61 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
     if disk.shareable {
         element.push(Element::new("shareable"));
     }
+    if let Some(iotune) = iotune(tune) {
+        element.push(iotune);
+    }
     if disk.interface == DiskInterface::VirtioScsi {
         element.push(scsi_address(0, index));
     }
     Ok(element)
 }
 
+/// The limits that are set, in the names of libvirt.
+pub fn limits(tune: Tune) -> [(&'static str, u64); 6] {
+    let bytes = |rate: Option<u32>| u64::from(rate.unwrap_or(0)) * MIB;
+    let count = |rate: Option<u32>| u64::from(rate.unwrap_or(0));
+    let Tune { throughput, requests } = tune;
+    [
+        ("total_bytes_sec", bytes(throughput.total)),
+        ("read_bytes_sec", bytes(throughput.read)),
+        ("write_bytes_sec", bytes(throughput.write)),
+        ("total_iops_sec", count(requests.total)),
+        ("read_iops_sec", count(requests.read)),
+        ("write_iops_sec", count(requests.write)),
+    ]
+}
+
+/// How fast a disk may be; absent without limits.
+pub fn iotune(tune: Tune) -> Option<Element> {
+    let set: Vec<_> = limits(tune).into_iter().filter(|(_, limit)| *limit > 0).collect();
+    let limit = |(name, limit): (&str, u64)| Element::new(name).text(limit);
+    (!set.is_empty()).then(|| set.into_iter().map(limit).fold(Element::new("iotune"), Element::child))
+}
+
+/// The kind of disk that a unit is, and where it is found.
+fn unit(lun: &Lun, id: DiskId) -> (&'static str, Element) {
+    match &lun.at {
+        LunAt::Iscsi(unit) => ("network", iscsi(unit, id)),
+        LunAt::Host { device } => {
+            let mut source = Element::new("source").with("dev", &**device);
+            if lun.reserved {
+                source.push(Element::new("reservations").with("managed", "yes"));
+            }
+            ("block", source)
+        }
+    }
+}
+
 /// A unit of an iSCSI target, which QEMU reaches by itself.
-fn unit(lun: &Lun) -> Element {
-    let portal = Element::new("host").with("name", &*lun.address).with("port", lun.port);
-    let name = format!("{}/{}", lun.target, lun.number);
-    Element::new("source").with("protocol", "iscsi").with("name", name).child(portal)
+fn iscsi(unit: &IscsiUnit, id: DiskId) -> Element {
+    let portal = Element::new("host").with("name", &*unit.address).with("port", unit.port);
+    let name = format!("{}/{}", unit.target, unit.number);
+    let mut source = Element::new("source").with("protocol", "iscsi").with("name", name).child(portal);
+    if let Some(chap) = &unit.chap {
+        let secret = Element::new("secret").with("type", "iscsi").with("uuid", id);
+        source.push(Element::new("auth").with("username", &*chap.username).child(secret));
+    }
+    source
 }
 
 /// What a running disk is copied to.

@@ -92,6 +92,29 @@ const CASES: &[(&str, Change)] = &[
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.sparse) = (DiskFormat::Raw, false));
         s.disk(DiskInterface::Virtio, |disk, _| (disk.format, disk.shareable) = (DiskFormat::Raw, true));
     }),
+    ("luns", |s| {
+        let lun = |at| Lun { id: "lun1".into(), size: 0, passed: None, reserved: false, at };
+        let unit = lun(LunAt::Iscsi(IscsiUnit {
+            address: "iscsi.example.com".into(),
+            port: 3260,
+            target: "iqn.2010.05.com.example:iscsi.targetX".into(),
+            number: 1,
+            chap: Some(Chap { username: "me".into(), password: Sealed("sealed".into()) }),
+        }));
+        let host = lun(LunAt::Host { device: "/dev/disk/by-id/dm-uuid-mpath-3600144f".into() });
+        let passed = Lun { passed: Some(Passed::Unfiltered), reserved: true, ..host.clone() };
+        s.tune.throughput.total = Some(10);
+        s.tune.requests.read = Some(100);
+        for (interface, lun) in [
+            (DiskInterface::Virtio, unit),
+            (DiskInterface::Virtio, host),
+            (DiskInterface::VirtioScsi, passed),
+        ] {
+            s.disk(interface, |disk, _| {
+                (disk.format, disk.sparse, disk.lun) = (DiskFormat::Raw, false, Some(lun.clone()));
+            });
+        }
+    }),
     ("numa", |s| {
         s.vm.spec.topology = Topology { sockets: 2, cores: 2, threads: 1 };
         s.vm.spec.numa_tune_mode = NumaTune::Strict;

@@ -31,7 +31,8 @@ fn a_built_document_is_observed_as_the_vm_that_it_was_built_of() {
         for (disk, attachment) in &sample.disks {
             let seen = seen.disks.iter().find(|seen| seen.alias == Some(disk.id.alias())).unwrap();
             assert_eq!(seen.target, attachment.target);
-            assert_eq!(seen.file, Some(format!("/images/{}", disk.file_name())));
+            let file = disk.lun.is_none().then(|| format!("/images/{}", disk.file_name()));
+            assert_eq!(seen.file, file);
             assert_eq!(seen.format.as_deref(), Some(disk.format.driver()));
             assert_eq!((seen.read_only, seen.shareable), (attachment.read_only, disk.shareable));
         }
@@ -79,7 +80,7 @@ fn adopted(mut domain: Element) -> Element {
             device.push(Element::new("address").with("type", "pci").with("slot", slot));
         }
         if device.name == "disk" {
-            device.push(Element::new("iotune"));
+            device.push(Element::new("geometry"));
         }
     }
     devices.push(Element::new("interface").with("type", "user"));
@@ -129,7 +130,7 @@ fn an_edit_writes_what_changed_over_what_is_there() {
     };
     let stayed = sample.disks[0].0.id.alias();
     assert_eq!(find(&after, &stayed).first("address"), find(&before, &stayed).first("address"));
-    assert!(find(&after, &stayed).first("iotune").is_some());
+    assert!(find(&after, &stayed).first("geometry").is_some());
     assert!(find(&after, &stayed).value("source/@file").unwrap().contains(&sample.disks[0].0.file_name()));
     let moved = find(&after, &sample.disks[1].0.id.alias());
     assert_eq!((moved.value("target/@bus").as_deref(), moved.first("address")), (Some("virtio"), None));

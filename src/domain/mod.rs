@@ -47,7 +47,7 @@ mod samples;
 pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
 pub use device::holds;
-pub use disk::{copy_target, device as disk_device};
+pub use disk::{copy_target, device as disk_device, iotune, limits};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
 pub use hostdev::observe as observe_host_device;
@@ -60,7 +60,7 @@ pub use snapshot::snapshot;
 pub use target::target;
 
 use crate::error::Error;
-use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, PayloadKind, Vm, VmSpec};
+use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, PayloadKind, Tune, Vm, VmSpec};
 use crate::xml::{Element, Node};
 use std::path::{Path, PathBuf};
 
@@ -95,6 +95,8 @@ pub struct DiskDevice<'a> {
     pub disk: &'a Disk,
     pub attachment: &'a Attachment,
     pub file: Option<&'a Path>,
+    /// How fast it may be.
+    pub tune: Tune,
 }
 
 /// A medium that was made for a run.

@@ -14,6 +14,8 @@ pub struct Sample {
     pub vm: Vm,
     pub host: HostFacts,
     pub disks: Vec<(Disk, Attachment)>,
+    /// Of each disk.
+    pub tune: Tune,
     /// With where they lead.
     pub nics: Vec<(Nic, Option<String>)>,
     pub kernel: Option<PathBuf>,
@@ -57,6 +59,7 @@ impl Sample {
                 spice: true,
             },
             disks: Vec::new(),
+            tune: Tune::default(),
             nics: Vec::new(),
             kernel: None,
             initrd: None,
@@ -146,6 +149,7 @@ impl Sample {
             wipe_after_delete: false,
             propagate_errors: false,
             profile: None,
+            quota: None,
             status: DiskStatus::Ok,
             created: Timestamp::UNIX_EPOCH,
             lun: None,
@@ -182,6 +186,7 @@ impl Sample {
                 disk,
                 attachment,
                 file: disk.lun.is_none().then_some(file),
+                tune: self.tune,
             })
             .collect();
         let nics: Vec<NicDevice> = (self.nics.iter())

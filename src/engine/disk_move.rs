@@ -64,6 +64,7 @@ impl Engine {
                         "{MOVE}. The disk is based on a template, whose disk stays in its storage domain."
                     )));
                 }
+                self.count(world, &moved(world, id, to))?;
                 let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
                 Ok((Operation::MoveDisk(passage), vec![Change::Disk(locked)]))
             })
@@ -137,11 +138,11 @@ impl Engine {
             self.bring_images(&disk, passage).await?;
             failpoint::hit("move_disk.copied");
             // On the disk before the source goes.
-            self.record(|world| Ok(moved(world, id, to))).await?;
+            self.keep(|world| moved(world, id, to)).await?;
         }
         failpoint::hit("move_disk.switched");
-        let attachments: Vec<Attachment> = self.world().attachments_of(id).cloned().collect();
-        self.sync_definitions(&attachments).await?;
+        // Another domain has other profiles.
+        self.bring_tune(id).await?;
         failpoint::hit("move_disk.defined");
         self.remove_files(self.files_in(id, from)?, disk.wipe_after_delete).await?;
         self.refresh_pools();

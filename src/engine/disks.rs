@@ -30,6 +30,7 @@ pub struct NewDisk {
     pub wipe_after_delete: bool,
     pub propagate_errors: bool,
     pub profile: Option<DiskProfileId>,
+    pub quota: Option<QuotaId>,
     /// Then there is no image: its place, format and size are not the engine's.
     pub lun: Option<Lun>,
 }
@@ -46,6 +47,11 @@ pub struct DiskChange {
     pub propagate_errors: Option<bool>,
     pub interface: Option<DiskInterface>,
     pub profile: Option<DiskProfileId>,
+    pub quota: Option<QuotaId>,
+    /// Of a LUN.
+    pub passed: Option<Passed>,
+    /// Of a LUN.
+    pub reserved: Option<bool>,
     /// Of the attachment through which the change came.
     pub read_only: Option<bool>,
 }
@@ -87,6 +93,7 @@ impl Engine {
         onto: Option<NewAttachment>,
     ) -> Result<Started<DiskId>> {
         check_new(&new)?;
+        let new = self.located(new).await?;
         let id = DiskId::random();
         let vm = onto.as_ref().map(|onto| onto.vm);
         let mut wanted = vec![(Entity::Disk(id), Mode::Exclusive)];
@@ -154,18 +161,36 @@ impl Engine {
             wipe_after_delete: new.wipe_after_delete,
             propagate_errors: new.propagate_errors,
             profile,
+            quota: new.quota,
             status: DiskStatus::Locked,
             created: Timestamp::now(),
             lun: new.lun.clone(),
         })
     }
 
+    /// A LUN that the host has, where the host has it.
+    async fn located(&self, mut new: NewDisk) -> Result<NewDisk> {
+        if let Some(Lun { id, size, at: LunAt::Host { device }, .. }) = &mut new.lun {
+            let images = self.images.clone();
+            let listed = super::lane::blocking(move || images.luns()).await?;
+            let found = listed.into_iter().find(|listed| listed.id == *id).ok_or_else(|| {
+                Error::conflict(format!(
+                    "Cannot add Virtual Machine Disk. The host has no LUN {id} that a VM may have."
+                ))
+            })?;
+            (*device, *size, new.size) = (found.device, found.size, found.size);
+        }
+        Ok(new)
+    }
+
     /// A portal that may be reached, and a unit that no other disk is.
     fn check_lun(&self, world: &World, lun: &Lun) -> Result<()> {
-        if !self.settings.portals.allow_named(&lun.address) {
+        if let LunAt::Iscsi(unit) = &lun.at
+            && !self.settings.portals.allow_named(&unit.address)
+        {
             return Err(Error::conflict(format!(
                 "Cannot add Virtual Machine Disk. The engine's configuration does not allow the iSCSI portal {}.",
-                lun.address
+                unit.address
             )));
         }
         let is = |disk: &&Disk| disk.lun.as_ref().is_some_and(|other| other.is(lun));
@@ -254,7 +279,7 @@ impl Engine {
     async fn create_image(&self, id: DiskId) -> Result<()> {
         let disk = self.disk(id)?;
         if disk.lun.is_some() {
-            return Ok(());
+            return self.ensure_secret(&disk).await;
         }
         let file = self.image_file(&self.world(), &disk)?;
         let images = self.images.clone();
@@ -264,6 +289,7 @@ impl Engine {
     /// Wipes the disk's images where asked, and removes them, those of snapshots included.
     pub(super) async fn remove_image(&self, id: DiskId) -> Result<()> {
         let Ok(disk) = self.disk(id) else { return Ok(()) };
+        self.drop_secret(&disk).await?;
         let files = self.image_files(id)?;
         if disk.wipe_after_delete && self.has_image(&disk) {
             // From here on its content is going: nobody may take it for what it was.
@@ -426,6 +452,7 @@ impl Engine {
         check_disk(&after)?;
         let device_changes = (after.bootable, after.interface, after.propagate_errors, after.shareable)
             != (before.bootable, before.interface, before.propagate_errors, before.shareable)
+            || after.lun != before.lun
             || hangs != attachments;
         if device_changes {
             self.check_device_change(&before, &after, &attachments)?;
@@ -470,6 +497,9 @@ impl Engine {
         self.sync_definitions(attachments).await?;
         failpoint::hit("update_disk.defined");
         let disk = self.disk(before.id)?;
+        if disk.profile != before.profile {
+            self.bring_tune(disk.id).await?;
+        }
         if disk.size > before.size {
             self.grow(&disk, attachments).await?;
             failpoint::hit("resize_disk.resized");
@@ -491,7 +521,7 @@ impl Engine {
         let mut changes = vec![Change::Disk(before.clone())];
         changes.extend(attachments.iter().cloned().map(Change::Attachment));
         self.note(changes).await?;
-        self.sync_definitions(attachments).await?;
+        self.bring_tune(before.id).await?;
         Ok(vec![])
     }
 
@@ -580,8 +610,39 @@ impl Engine {
         !matches!(self.inventory.power(vm), None | Some(Power::Off | Power::Saved))
     }
 
+    /// The disks' images refer to what the rows say and to nothing else: a guest would read whatever
+    /// file of the host somebody's image names.
+    pub(super) async fn check_images(&self, verb: &str, disks: &[DiskId]) -> Result<()> {
+        let promised: Vec<Promised> = {
+            let world = self.world();
+            let disks = disks.iter().filter_map(|id| world.disks.get(id)).filter(|disk| disk.lun.is_none());
+            let promised = |disk: &Disk| {
+                let chain = world.chain(disk).iter().map(|it| (it.file_name(), it.format)).collect();
+                Ok(Promised { alias: disk.alias.clone(), file: self.image_file(&world, disk)?, chain })
+            };
+            disks.map(promised).collect::<Result<_>>()?
+        };
+        let (images, verb) = (self.images.clone(), verb.to_owned());
+        super::lane::blocking(move || {
+            for Promised { alias, file, chain } in promised {
+                let format = chain.first().map_or(DiskFormat::Raw, |(_, format)| *format);
+                let wrong = |why: String| {
+                    Error::conflict(format!("{verb}. The image of disk {alias} is not what it should be."))
+                        .because(why)
+                };
+                let real = images.chain(&file, format).map_err(|why| wrong(why.to_string()))?;
+                if real != chain {
+                    return Err(wrong(format!("promised {chain:?}, found {real:?}")));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Plugs the device of the disk into the running VM.
     pub(super) async fn plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        self.check_images("Cannot hot plug Virtual Machine Disk", &[disk]).await?;
         let device = self.live_disk(vm, disk)?.to_string();
         self.lane.call(move |hv| hv.attach(vm, &device, &disk.alias(), Scope::Live)).await?;
         self.look_at(vm).await
@@ -602,10 +663,20 @@ impl DiskChange {
             propagate_errors,
             interface
         );
-        if self.profile.is_some() {
-            disk.profile = self.profile;
+        disk.profile = self.profile.or(disk.profile);
+        disk.quota = self.quota.or(disk.quota);
+        if let Some(lun) = &mut disk.lun {
+            put_over!(lun, self, reserved);
+            lun.passed = self.passed.or(lun.passed);
         }
     }
+}
+
+/// The images of a disk as the rows have them.
+struct Promised {
+    alias: String,
+    file: PathBuf,
+    chain: Vec<(String, DiskFormat)>,
 }
 
 fn check_size(size: u64) -> Result<()> {
@@ -622,11 +693,8 @@ fn check_new(new: &NewDisk) -> Result<()> {
         Some(lun) => lun.check().map_err(Error::invalid)?,
         None => check_size(new.size)?,
     }
-    if new.lun.as_ref().is_some_and(|lun| lun.passed.is_some()) && new.interface != DiskInterface::VirtioScsi
-    {
-        return Err(Error::invalid(
-            "Cannot add Virtual Machine Disk. SCSI is passed through by the interface virtio_scsi only.",
-        ));
+    if let Some(lun) = &new.lun {
+        check_passed(lun, new.interface, "add")?;
     }
     if new.format == DiskFormat::Cow && new.sparse == Some(false) {
         return Err(Error::invalid(
@@ -645,6 +713,21 @@ fn check_new(new: &NewDisk) -> Result<()> {
     Ok(())
 }
 
+/// SCSI is spoken with the unit itself, or not at all.
+fn check_passed(lun: &Lun, interface: DiskInterface, verb: &str) -> Result<()> {
+    if lun.is_passed() && interface != DiskInterface::VirtioScsi {
+        return Err(Error::invalid(format!(
+            "Cannot {verb} Virtual Machine Disk. SCSI is passed through by the interface virtio_scsi only."
+        )));
+    }
+    match lun.reserved && lun.passed == Some(Passed::Filtered) {
+        false => Ok(()),
+        true => Err(Error::conflict(format!(
+            "Cannot {verb} Virtual Machine Disk. SCSI reservations can not be used when SGIO is filtered."
+        ))),
+    }
+}
+
 pub(super) fn check_alias(alias: &str) -> Result<()> {
     if alias.trim().is_empty() {
         return Err(Error::invalid("The disk alias may not be empty."));
@@ -655,6 +738,9 @@ pub(super) fn check_alias(alias: &str) -> Result<()> {
 fn check_disk(disk: &Disk) -> Result<()> {
     check_alias(&disk.alias)?;
     check_text("description", &disk.description, 4000).map_err(Error::invalid)?;
+    if let Some(lun) = &disk.lun {
+        check_passed(lun, disk.interface, "edit")?;
+    }
     if disk.shareable && disk.format == DiskFormat::Cow {
         return Err(Error::conflict(
             "Cannot edit Virtual Machine Disk. The volume format of the disk is not supported for a shareable disk.",

@@ -83,7 +83,7 @@ impl Engine {
     ) -> Result<Element> {
         let facts = self.facts()?;
         let world = self.world();
-        let disks: Vec<(Disk, Attachment, Option<PathBuf>)> = world
+        let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = world
             .disks_of(vm.id)
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
@@ -92,7 +92,7 @@ impl Engine {
                     None => Some(self.defined_file(&world, disk, present.as_ref())?),
                     Some(_) => None,
                 };
-                Ok((disk.clone(), attachment.clone(), file))
+                Ok((disk.clone(), attachment.clone(), file, world.tune_of(disk)))
             })
             .collect::<Result<_>>()?;
         let nics: Vec<(Nic, Way)> = world
@@ -104,7 +104,12 @@ impl Engine {
         drop(world);
         let devices: Vec<DiskDevice<'_>> = disks
             .iter()
-            .map(|(disk, attachment, file)| DiskDevice { disk, attachment, file: file.as_deref() })
+            .map(|(disk, attachment, file, tune)| DiskDevice {
+                disk,
+                attachment,
+                file: file.as_deref(),
+                tune: *tune,
+            })
             .collect();
         let nics: Vec<NicDevice<'_>> = nics.iter().map(|(nic, way)| way.device(nic)).collect();
         let boot = self.boot_files(spec)?;
@@ -146,9 +151,10 @@ impl Engine {
         plugged.active = true;
         let disk = world.disks.get(&disk).ok_or_else(|| Error::not_found(disk))?.clone();
         let file = disk.lun.is_none().then(|| self.image_file(&world, &disk)).transpose()?;
+        let tune = world.tune_of(&disk);
         drop(world);
         let facts = self.facts()?;
-        let device = DiskDevice { disk: &disk, attachment: &plugged, file: file.as_deref() };
+        let device = DiskDevice { disk: &disk, attachment: &plugged, file: file.as_deref(), tune };
         let plan = Plan {
             vm: &row,
             spec: &row.spec,

@@ -177,6 +177,7 @@ impl Engine {
         *self.facts.write().expect("no panic while held") = Some(Arc::new((facts, uuid)));
         self.ensure_pools().await?;
         self.ensure_networks().await;
+        self.ensure_secrets().await?;
         self.resync(true).await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);

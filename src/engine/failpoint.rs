@@ -66,6 +66,8 @@ pub const ALL: &[&str] = &[
     "remove_network.gone",
     "update_profile.intended",
     "update_profile.brought",
+    "limit_disks.intended",
+    "limit_disks.brought",
     "create_template.intended",
     "create_template.filled",
     "remove_template.intended",

@@ -44,6 +44,7 @@ impl Engine {
                 id: DATA_CENTER,
                 name: "Default".into(),
                 description: "The default data center".into(),
+                quota_mode: QuotaMode::Disabled,
             }));
         }
         if world.clusters.is_empty() {
@@ -65,6 +66,11 @@ impl Engine {
                 name: self.settings.host_name.clone(),
                 cluster: CLUSTER,
             }));
+        }
+        if world.quotas.is_empty() {
+            let data_center = world.data_centers.keys().next().copied().unwrap_or(DATA_CENTER);
+            let quota = Quota::new(QuotaId::random(), data_center, "Default".into());
+            changes.push(Change::Quota(Quota { description: "No limits".into(), ..quota }));
         }
         let management_profile = VnicProfileId::random();
         if world.networks.is_empty() {
@@ -110,7 +116,9 @@ impl Engine {
             changes.push(Change::DiskProfile(DiskProfile {
                 id: DISK_PROFILE,
                 name: "data".into(),
+                description: String::new(),
                 storage_domain: DATA,
+                qos: None,
             }));
             changes.push(Change::StorageDomain(StorageDomain {
                 id: StorageDomainId(Uuid::new_v4()),

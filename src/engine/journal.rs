@@ -16,7 +16,7 @@ impl Engine {
         plan: impl FnOnce(&World) -> Result<(Operation, Vec<Change>)>,
     ) -> Result<IntentId> {
         let _gate = self.gate.lock().await;
-        let (operation, mut changes) = plan(&self.world())?;
+        let (operation, mut changes) = self.planned(plan, |(_, changes)| changes)?;
         let intent = Intent { id: IntentId::random(), begun: Timestamp::now(), undoing: false, operation };
         let id = intent.id;
         changes.push(Change::Intent(intent));
@@ -27,14 +27,33 @@ impl Engine {
         Ok(id)
     }
 
+    /// What a plan comes to, within what quotas allow.
+    fn planned<T>(
+        &self,
+        plan: impl FnOnce(&World) -> Result<T>,
+        changes: impl FnOnce(&T) -> &Vec<Change>,
+    ) -> Result<T> {
+        let world = self.world();
+        let planned = plan(&world)?;
+        self.count(&world, changes(&planned))?;
+        Ok(planned)
+    }
+
     /// Rows that change without an intent, because one transaction is all there is to it.
     pub(super) async fn record(&self, plan: impl FnOnce(&World) -> Result<Vec<Change>>) -> Result<()> {
         let _gate = self.gate.lock().await;
-        let changes = plan(&self.world())?;
+        let changes = self.planned(plan, |changes| changes)?;
         match changes.is_empty() {
             true => Ok(()),
             false => self.write(changes, Durability::Synced).await,
         }
+    }
+
+    /// The same for rows of what is done already: nobody can refuse it any more.
+    pub(super) async fn keep(&self, done: impl FnOnce(&World) -> Vec<Change>) -> Result<()> {
+        let _gate = self.gate.lock().await;
+        let changes = done(&self.world());
+        self.write(changes, Durability::Synced).await
     }
 
     /// The intent is done. Lazy: a replay of a finished intent changes nothing.

@@ -4,7 +4,7 @@
 //! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, NetworkId, NicId, StorageDomainId, TemplateId, VmId};
+use crate::model::{DiskId, DiskProfileId, NetworkId, NicId, QosId, StorageDomainId, TemplateId, VmId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +16,8 @@ pub enum Entity {
     Network(NetworkId),
     StorageDomain(StorageDomainId),
     Template(TemplateId),
+    DiskProfile(DiskProfileId),
+    Qos(QosId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

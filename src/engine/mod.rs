@@ -10,6 +10,7 @@ pub mod access;
 pub mod accounts;
 pub mod caller;
 mod disk_move;
+mod disk_profiles;
 mod documents;
 mod events;
 pub mod failpoint;
@@ -32,9 +33,11 @@ mod new_vms;
 mod nics;
 mod places;
 pub mod ports;
+mod quotas;
 mod reconcile;
 mod reports;
 mod restore;
+mod secrets;
 mod snapshots;
 pub mod stats;
 mod storage_domains;
@@ -53,6 +56,7 @@ pub mod world;
 
 mod disks;
 
+pub use disk_profiles::{DiskProfileChange, QosChange, RatesChange};
 pub use disks::{DiskChange, NewDisk};
 pub use fillings::{DiskCopies, DiskCopy};
 pub use first_world::MANAGEMENT;
@@ -60,7 +64,9 @@ pub use labels::TagChange;
 pub use new_vms::{NewVm, Source};
 pub use nics::NicChange;
 pub use places::{PlaceChange, Space, StorageFile};
+pub use quotas::QuotaChange;
 pub use reports::NewEvent;
+pub use secrets::SecretKey;
 pub use snapshots::NewSnapshot;
 pub use storage_domains::NewStorageDomain;
 pub use templates::NewTemplate;
@@ -96,6 +102,8 @@ pub struct Settings {
     pub boot_dirs: Vec<PathBuf>,
     /// The iSCSI portals that clients may name.
     pub portals: Portals,
+    /// What passwords of others' targets are sealed with.
+    pub secret_key: SecretKey,
     /// Where users keep domain templates of their own.
     pub templates: Option<PathBuf>,
     /// How long a guest may take to let a device go.

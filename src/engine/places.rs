@@ -48,11 +48,17 @@ impl PlaceChange {
 }
 
 impl Engine {
-    pub async fn update_data_center(&self, id: DataCenterId, change: PlaceChange) -> Result<()> {
+    pub async fn update_data_center(
+        &self,
+        id: DataCenterId,
+        change: PlaceChange,
+        quota_mode: Option<QuotaMode>,
+    ) -> Result<()> {
         let mut name = String::new();
         self.record(|world| {
             let mut row = world.data_centers.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
             change.over("data center", &mut row.name, &mut row.description)?;
+            row.quota_mode = quota_mode.unwrap_or(row.quota_mode);
             name.clone_from(&row.name);
             Ok(vec![Change::DataCenter(row)])
         })

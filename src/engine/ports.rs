@@ -6,7 +6,8 @@
 
 use crate::error::Result;
 use crate::model::{
-    DiskFormat, Event, GuestInterface, GuestReport, HostFacts, Job, JobId, PauseReason, Payload, Power, VmId,
+    DiskFormat, DiskId, Event, GuestInterface, GuestReport, HostFacts, HostLun, Job, JobId, PauseReason,
+    Payload, Power, Tune, VmId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -222,6 +223,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()>;
     /// The drive of a running domain with another medium, or none; with `force` past a locked tray.
     fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()>;
+    /// How fast a running domain's disk may be.
+    fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()>;
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
     /// Lets disks of a running domain go on in new images that are there, all of them or none, as
     /// the document says, which also names the file that the memory goes to, if it does.
@@ -273,6 +276,12 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// The named libvirt network exists and is active.
     fn network_active(&self, name: &str) -> Result<bool>;
 
+    /// Lets domains that name the disk's secret use this one; it is held in memory, and nobody can
+    /// ask for it.
+    fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()>;
+    /// Fine when there is none.
+    fn drop_secret(&self, id: DiskId) -> Result<()>;
+
     /// Gives up the connections that calls hang on; new calls get fresh ones.
     fn rotate(&self);
 }
@@ -313,6 +322,8 @@ pub trait Images: Send + Sync + 'static {
     fn actual_size(&self, file: &Path) -> Result<Option<u64>>;
     /// The image's virtual size in bytes, read as that format.
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64>;
+    /// The host's block devices that are units of SCSI targets and that nothing on the host uses.
+    fn luns(&self) -> Result<Vec<HostLun>>;
     /// The regular file of that name below the folder; nothing outside is ever reached.
     fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf>;
     /// Total and free bytes where the folder lies.

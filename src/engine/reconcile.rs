@@ -2,7 +2,7 @@
 //! world first. What the client heard decides nothing here: an operation ends wholly or not at all.
 
 use super::locks::{Entity, Guard, Mode};
-use super::world::{Change, Filling, Intent, Operation};
+use super::world::{Change, DiskLimits, Filling, Intent, Operation};
 use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::*;
@@ -203,6 +203,7 @@ impl Engine {
                 self.finish_remove_network(before).await.map(|()| vec![])
             }
             Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
+            Operation::LimitDisks { before } => self.bring_limits(before).await.map(|()| vec![]),
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 if self.runs(*vm) {
                     // Who froze the guest may have died before it thawed it.
@@ -314,6 +315,7 @@ impl Engine {
             Operation::UpdateVnicProfile { before } => {
                 self.undo_update_profile(before).await.map(|()| vec![])
             }
+            Operation::LimitDisks { before } => self.undo_limit_disks(before).await.map(|()| vec![]),
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 self.undo_create_snapshot(*vm, *snapshot, overlays).await
             }
@@ -413,6 +415,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![network(&before.id)]
         }
         Operation::UpdateVnicProfile { before } => vec![network(&before.network)],
+        Operation::LimitDisks { before } => match &**before {
+            DiskLimits::Profile(it) => vec![(Entity::DiskProfile(it.id), Mode::Exclusive)],
+            DiskLimits::Qos(it) => vec![(Entity::Qos(it.id), Mode::Exclusive)],
+        },
         Operation::CreateSnapshot { vm: id, overlays, .. }
         | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
             std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()

@@ -88,7 +88,9 @@ impl Engine {
                     let profile = DiskProfile {
                         id: DiskProfileId::random(),
                         name: new.name.clone(),
+                        description: String::new(),
                         storage_domain: id,
+                        qos: None,
                     };
                     changes.push(Change::DiskProfile(profile));
                 }

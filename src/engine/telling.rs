@@ -1,7 +1,7 @@
 //! How operations are told: the words and codes of jobs and events, one line each.
 
 use super::Engine;
-use super::world::{Operation, World};
+use super::world::{DiskLimits, Operation, World};
 use crate::error::Error;
 use crate::model::*;
 
@@ -151,6 +151,19 @@ impl Telling {
                 Code::VNIC_PROFILE_UPDATE_FAILED,
                 world.about_network(world.networks.get(&before.network)),
             ),
+            Operation::LimitDisks { before } => {
+                let (what, name, done, failed) = match &**before {
+                    DiskLimits::Profile(it) => (
+                        "disk profile",
+                        &it.name,
+                        Code::DISK_PROFILE_UPDATED,
+                        Code::DISK_PROFILE_UPDATE_FAILED,
+                    ),
+                    DiskLimits::Qos(it) => ("QoS", &it.name, Code::QOS_UPDATED, Code::QOS_UPDATE_FAILED),
+                };
+                let did = format!("{}{} {name} was updated", what[..1].to_uppercase(), &what[1..]);
+                Self::new(format!("Updating {what} {name}"), did, done, failed, About::default())
+            }
             Operation::AddStorageDomain { domain } => {
                 of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
             }

@@ -211,12 +211,25 @@ impl Engine {
         self.sync_definition(before.vm).await.map(|_| ())
     }
 
-    pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
-        let _guard = self.hold_attachment("activate disk", vm, id).await?;
-        let (attachment, disk) = self.attachment(vm, id)?;
-        if attachment.active {
-            return Err(Error::conflict("Cannot hot plug Virtual Machine Disk. Disk is already activated."));
+    /// An attachment that a change of its activity finds as it needs it.
+    fn attachment_that_is(&self, vm: VmId, disk: DiskId, active: bool) -> Result<(Attachment, Disk)> {
+        let found = self.attachment(vm, disk)?;
+        match (found.0.active == active, active) {
+            (true, _) => Ok(found),
+            (false, false) => {
+                Err(Error::conflict("Cannot hot plug Virtual Machine Disk. Disk is already activated."))
+            }
+            (false, true) => {
+                Err(Error::conflict("Cannot hot unplug Virtual Machine Disk. Disk is already deactivated."))
+            }
         }
+    }
+
+    pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
+        // What there is nothing to do for holds nobody else up.
+        self.attachment_that_is(vm, id, false)?;
+        let _guard = self.hold_attachment("activate disk", vm, id).await?;
+        let (attachment, disk) = self.attachment_that_is(vm, id, false)?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;
         if disk.status != DiskStatus::Ok {
@@ -251,13 +264,9 @@ impl Engine {
     }
 
     pub async fn deactivate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
+        self.attachment_that_is(vm, id, true)?;
         let _guard = self.hold_attachment("deactivate disk", vm, id).await?;
-        let (attachment, disk) = self.attachment(vm, id)?;
-        if !attachment.active {
-            return Err(Error::conflict(
-                "Cannot hot unplug Virtual Machine Disk. Disk is already deactivated.",
-            ));
-        }
+        let (attachment, disk) = self.attachment_that_is(vm, id, true)?;
         self.may(vm, Move::ChangeDisks)?;
         let operation = Operation::PlugDisk { vm, disk: id, active: false };
         let idle = Change::Attachment(Attachment { active: false, ..attachment.clone() });

@@ -204,6 +204,12 @@ impl Engine {
             None => vm.spec.clone(),
         };
         self.check_startable(id, &spec)?;
+        let active: Vec<DiskId> = {
+            let world = self.world();
+            let disks = world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active);
+            disks.map(|(_, disk)| disk.id).collect()
+        };
+        self.check_images("Cannot run VM", &active).await?;
         // A kernel or CD that has gone since it was configured is said in the client's words.
         self.boot_files(&spec)?;
         spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;

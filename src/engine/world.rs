@@ -25,6 +25,10 @@ pub enum Change {
     DropVnicProfile(VnicProfileId),
     DiskProfile(DiskProfile),
     DropDiskProfile(DiskProfileId),
+    Qos(Qos),
+    DropQos(QosId),
+    Quota(Quota),
+    DropQuota(QuotaId),
     CpuProfile(CpuProfile),
     User(User),
     DropUser(UserId),
@@ -81,6 +85,14 @@ pub struct Passage {
     pub disk: DiskId,
     pub from: StorageDomainId,
     pub to: StorageDomainId,
+}
+
+/// What limits disks, as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskLimits {
+    Profile(DiskProfile),
+    Qos(Qos),
 }
 
 /// Every journaled operation, with what its end and its undo need.
@@ -186,6 +198,9 @@ pub enum Operation {
         clusters: Vec<ClusterNetwork>,
     },
     /// Interfaces follow their profile.
+    LimitDisks {
+        before: Box<DiskLimits>,
+    },
     UpdateVnicProfile {
         before: Box<VnicProfile>,
     },
@@ -250,6 +265,8 @@ pub struct World {
     pub cluster_networks: BTreeMap<(ClusterId, NetworkId), ClusterNetwork>,
     pub vnic_profiles: BTreeMap<VnicProfileId, VnicProfile>,
     pub disk_profiles: BTreeMap<DiskProfileId, DiskProfile>,
+    pub qoss: BTreeMap<QosId, Qos>,
+    pub quotas: BTreeMap<QuotaId, Quota>,
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
     pub users: BTreeMap<UserId, User>,
     /// Those that users made.
@@ -296,7 +313,14 @@ impl World {
                 self.forget(id.0);
             }
             Change::DiskProfile(it) => drop(self.disk_profiles.insert(it.id, it)),
-            Change::DropDiskProfile(id) => drop(self.disk_profiles.remove(&id)),
+            Change::DropDiskProfile(id) => {
+                self.disk_profiles.remove(&id);
+                self.forget(id.0);
+            }
+            Change::Qos(it) => drop(self.qoss.insert(it.id, it)),
+            Change::DropQos(id) => drop(self.qoss.remove(&id)),
+            Change::Quota(it) => drop(self.quotas.insert(it.id, it)),
+            Change::DropQuota(id) => drop(self.quotas.remove(&id)),
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),
             Change::DropUser(id) => {

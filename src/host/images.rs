@@ -6,7 +6,7 @@ use super::qcow2::{self, Header};
 use super::{command, folders};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
-use crate::model::{DiskFormat, Payload};
+use crate::model::{DiskFormat, HostLun, Payload};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, posix_fallocate};
 use nix::sys::statvfs::statvfs;
@@ -37,6 +37,10 @@ impl Default for QemuImg {
 }
 
 impl Images for QemuImg {
+    fn luns(&self) -> Result<Vec<HostLun>> {
+        Ok(super::luns::of_host(Path::new("/")))
+    }
+
     fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf> {
         super::beneath(folder, name)
     }
@@ -53,10 +57,11 @@ impl Images for QemuImg {
     }
 
     fn commit(&self, file: &Path) -> Result<()> {
+        // A tool would open whatever an image refers to.
+        let below = self.chain(file, DiskFormat::Cow)?.into_iter().nth(1);
         // Not emptied: whoever reads it still finds what it held.
         let args = ["commit", "-q", "-f", "qcow2", "-t", "writeback", "-d", "--"].map(OsStr::new);
         self.told(command::work(&self.program, args.into_iter().chain([file.as_os_str()]), DATA_DEADLINE))?;
-        let below = self.chain(file, DiskFormat::Cow)?.into_iter().nth(1);
         if let Some((below, _)) = below {
             let below = file.with_file_name(below);
             let synced = open(&below, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
@@ -66,6 +71,8 @@ impl Images for QemuImg {
     }
 
     fn rebase(&self, file: &Path, below: &str, format: DiskFormat) -> Result<()> {
+        let image = open(file, OpenOptions::new().read(true)).map_err(|why| failed("read", file, why))?;
+        read_header(&image, DiskFormat::Cow)?;
         let args = ["rebase", "-q", "-u", "-f", "qcow2", "-F", format.driver(), "-b", below, "--"];
         self.run(args.map(OsStr::new).into_iter().chain([file.as_os_str()]))?;
         let synced = open(file, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
@@ -73,29 +80,28 @@ impl Images for QemuImg {
     }
 
     fn chain(&self, file: &Path, format: DiskFormat) -> Result<Vec<(String, DiskFormat)>> {
-        if format == DiskFormat::Raw {
-            return Ok(vec![(name_of(file), format)]);
+        let mut found: Vec<(String, DiskFormat)> = Vec::new();
+        let mut next = Some((name_of(file), format));
+        while let Some((name, format)) = next {
+            if found.iter().any(|(known, _)| *known == name) {
+                return Err(Error::host("The image's chain cannot be read on the host.").because(name));
+            }
+            let image = file.with_file_name(&name);
+            let opened = open(&image, OpenOptions::new().read(true));
+            let header = read_header(&opened.map_err(|why| failed("read", &image, why))?, format)?;
+            found.push((name, format));
+            next = header.below.map(|below| {
+                let format = if below.ends_with(".raw") { DiskFormat::Raw } else { DiskFormat::Cow };
+                (below, format)
+            });
         }
-        let args = ["info", "-U", "--output=json", "--backing-chain", "-f", "qcow2", "--"].map(OsStr::new);
-        let args = args.into_iter().chain([file.as_os_str()]);
-        let told = self.told(command::output(&self.program, args, DEADLINE))?;
-        let odd = || Error::host("The image's chain cannot be read on the host.");
-        let told: Vec<Told> = serde_json::from_slice(&told).map_err(|why| odd().because(why))?;
-        told.iter()
-            .map(|image| {
-                let format = match image.format.as_str() {
-                    "qcow2" => DiskFormat::Cow,
-                    "raw" => DiskFormat::Raw,
-                    other => return Err(odd().because(format!("{}: {other}", image.filename))),
-                };
-                Ok((name_of(Path::new(&image.filename)), format))
-            })
-            .collect()
+        Ok(found)
     }
 
     fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
         let size = whole_sectors(size)?;
         let wrong = |why| failed("resized", file, why);
+        self.chain(file, format)?;
         let image = open(file, OpenOptions::new().read(true).write(true)).map_err(wrong)?;
         let before = size_of(&image, format)?;
         if size < before {
@@ -228,13 +234,6 @@ impl Images for QemuImg {
     }
 }
 
-/// What `qemu-img info` says of an image.
-#[derive(serde::Deserialize)]
-struct Told {
-    filename: String,
-    format: String,
-}
-
 fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -302,6 +301,7 @@ impl QemuImg {
         format: DiskFormat,
         sparse: bool,
     ) -> Result<()> {
+        self.chain(from, its)?;
         let image = fresh(part)?;
         let options = match (format, sparse) {
             (DiskFormat::Cow, _) => "compat=1.1,lazy_refcounts=off",

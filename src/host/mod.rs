@@ -7,6 +7,7 @@ mod files;
 mod folders;
 mod images;
 mod lock;
+mod luns;
 mod media;
 mod mirror;
 pub mod nics;

@@ -10,6 +10,10 @@ const BACKING_FILE: usize = 8;
 const BACKING_NAME_LENGTH: usize = 16;
 const SIZE: usize = 24;
 const INCOMPATIBLE_FEATURES: usize = 72;
+const HEADER_LENGTH: usize = 100;
+const OLD_HEADER_LENGTH: u64 = 72;
+/// The extension that tells the format of the file below.
+const BACKING_FORMAT: u64 = 0xe279_2aca;
 /// The data lie in another file.
 const EXTERNAL_DATA: u64 = 1 << 2;
 /// No name in our folders is longer.
@@ -42,12 +46,46 @@ pub fn header(file: &File) -> Result<Header> {
         (at, length @ 1..=MAX_NAME) => {
             let mut name = vec![0; length as usize];
             file.read_exact_at(&mut name, at).map_err(|why| damaged().because(why))?;
-            let name = String::from_utf8(name).ok().filter(|name| is_ours(name));
-            Some(name.ok_or_else(outside)?)
+            let name = String::from_utf8(name).ok().filter(|name| is_ours(name)).ok_or_else(outside)?;
+            let extensions = if version == 2 { OLD_HEADER_LENGTH } else { header_length(file)? };
+            // One that tells another format, or none, would have a guest's own bytes for a format.
+            if backing_format(file, extensions).is_none_or(|format| !name.ends_with(&format!(".{format}"))) {
+                return Err(outside());
+            }
+            Some(name)
         }
         _ => return Err(outside()),
     };
     Ok(Header { size: number(SIZE), below })
+}
+
+fn header_length(file: &File) -> Result<u64> {
+    let mut length = [0; 4];
+    let read = file.read_exact_at(&mut length, HEADER_LENGTH as u64);
+    read.map_err(|why| Error::host("The image is not a qcow2 image.").because(why))?;
+    Ok(u32::from_be_bytes(length).into())
+}
+
+/// What the extensions, which begin there, tell of the format of the file below.
+fn backing_format(file: &File, mut at: u64) -> Option<String> {
+    let word = |at: u64| {
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, at).ok().map(|()| u64::from(u32::from_be_bytes(word)))
+    };
+    // QEMU writes a few; they end with a zero, within the first cluster.
+    for _ in 0..16 {
+        let (kind, length) = (word(at)?, word(at + 4)?);
+        match kind {
+            0 => return None,
+            BACKING_FORMAT if length <= MAX_NAME => {
+                let mut format = vec![0; length as usize];
+                file.read_exact_at(&mut format, at + 8).ok()?;
+                return String::from_utf8(format).ok();
+            }
+            _ => at += 8 + length.next_multiple_of(8),
+        }
+    }
+    None
 }
 
 /// Images are named by their id and format: such a name leads nowhere else.

@@ -5,9 +5,10 @@
 
 use super::domain::{found, lookup, responsive};
 use super::raw;
+use crate::domain::limits;
 use crate::engine::ports::Scope;
 use crate::error::{Error, Result};
-use crate::model::VmId;
+use crate::model::{Tune, VmId};
 use crate::xml;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -49,6 +50,11 @@ pub fn update(connect: &Connect, id: VmId, device: &str, scope: Scope) -> Result
 pub fn change_medium(connect: &Connect, id: VmId, drive: &str, force: bool) -> Result<()> {
     let force = if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
     Ok(responsive(connect, id)?.update_device_flags(drive, LIVE | force)?)
+}
+
+/// All limits at once: those that are not set are taken away.
+pub fn tune_block(connect: &Connect, id: VmId, target: &str, tune: Tune) -> Result<()> {
+    Ok(raw::tune_block(&responsive(connect, id)?, target, &limits(tune), LIVE)?)
 }
 
 pub fn resize_block(connect: &Connect, id: VmId, target: &str, bytes: u64) -> Result<()> {

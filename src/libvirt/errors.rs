@@ -14,6 +14,11 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
     ("timed out waiting to open tray", Kind::Conflict, "The guest holds the CD-ROM's tray locked."),
     ("referenced filter", Kind::Unsupported, "The host does not know the network filter."),
+    (
+        "Authentication failure",
+        Kind::Conflict,
+        "The target of a LUN does not accept its user name and password.",
+    ),
     ("No space left on device", Kind::Host, "The host has no space left."),
 ];
 
@@ -24,6 +29,7 @@ fn by_code(code: E) -> Option<(Kind, &'static str)> {
         E::NoStoragePool => (Kind::NotFound, "Entity not found: storage pool"),
         E::NoStorageVolume => (Kind::NotFound, "Entity not found: storage volume"),
         E::NoNetwork => (Kind::NotFound, "Entity not found: network"),
+        E::NoSecret => (Kind::NotFound, "Entity not found: secret"),
         E::DeviceMissing => (Kind::NotFound, "Entity not found: device"),
         E::DomExist => (Kind::Exists, "A VM of that name or id exists on the host already."),
         E::StorageVolExist => (Kind::Exists, "A volume of that name exists already."),

@@ -10,7 +10,7 @@
 //! host_devices  the host's own
 //! blocks      snapshots and jobs on disks of running domains
 //! guest       what guests tell of themselves
-//! storage     directory pools;  network  libvirt's networks
+//! storage     directory pools;  network  libvirt's networks;  secret  what disks' targets ask for
 //! raw         the calls that `virt` lacks
 //! ```
 //!
@@ -28,6 +28,7 @@ mod host_devices;
 mod inventory;
 mod network;
 mod raw;
+mod secret;
 mod stats;
 mod storage;
 #[cfg(test)]
@@ -37,7 +38,7 @@ use crate::engine::ports::{
     AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
 };
 use crate::error::Result;
-use crate::model::{Accelerator, GuestInterface, GuestReport, HostFacts, VmId};
+use crate::model::{Accelerator, DiskId, GuestInterface, GuestReport, HostFacts, Tune, VmId};
 use connection::{Lane, Link};
 use stats::Sampler;
 use std::os::fd::OwnedFd;
@@ -167,6 +168,10 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| devices::change_medium(connect, id, drive, force))
     }
 
+    fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| devices::tune_block(connect, id, target, tune))
+    }
+
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
         self.link.call(Lane::Calls, |connect| devices::resize_block(connect, id, target, bytes))
     }
@@ -265,6 +270,14 @@ impl Hypervisor for Libvirt {
 
     fn network_active(&self, name: &str) -> Result<bool> {
         self.link.call(Lane::Calls, |connect| network::active(connect, name))
+    }
+
+    fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| secret::ensure(connect, id, secret))
+    }
+
+    fn drop_secret(&self, id: DiskId) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| secret::drop(connect, id))
     }
 
     fn rotate(&self) {

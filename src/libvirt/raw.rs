@@ -192,6 +192,27 @@ pub fn block_copy(domain: &Domain, disk: &str, document: &str, flags: u32) -> Re
     Ok(())
 }
 
+/// Sets limits of a disk, by their names.
+pub fn tune_block(domain: &Domain, disk: &str, limits: &[(&str, u64)], flags: u32) -> Result<()> {
+    let disk = CString::new(disk)?;
+    let mut parameters = ptr::null_mut();
+    let (mut count, mut room) = (0, 0);
+    for (name, limit) in limits {
+        let name = CString::new(*name)?;
+        // SAFETY: libvirt lets the list, which is its own, grow in the locals; it copies the name.
+        checked(unsafe {
+            sys::virTypedParamsAddULLong(&mut parameters, &mut count, &mut room, name.as_ptr(), *limit)
+        })?;
+    }
+    // SAFETY: handle, name and list live until the call is over; the list is freed once, after it.
+    unsafe {
+        let set =
+            checked(sys::virDomainSetBlockIoTune(domain.as_ptr(), disk.as_ptr(), parameters, count, flags));
+        sys::virTypedParamsFree(parameters, count);
+        set.map(drop)
+    }
+}
+
 /// How far the disk's job is, when it has one: what is done, and of how much.
 pub fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>> {
     let disk = CString::new(disk)?;

@@ -66,6 +66,9 @@ pub struct Disk {
     pub wipe_after_delete: bool,
     pub propagate_errors: bool,
     pub profile: Option<DiskProfileId>,
+    /// What it counts for.
+    #[serde(default)]
+    pub quota: Option<QuotaId>,
     pub status: DiskStatus,
     pub created: Timestamp,
     /// Then it has no image, and lies in no storage domain.

@@ -47,6 +47,8 @@ ids! {
     HostId,
     StorageDomainId,
     DiskProfileId,
+    QosId,
+    QuotaId,
     CpuProfileId,
     NetworkId,
     VnicProfileId,

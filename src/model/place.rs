@@ -1,6 +1,7 @@
 //! Where VMs live: data center, cluster, host, storage and profiles.
 
 use super::ids::*;
+use super::limits::QuotaMode;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +9,8 @@ pub struct DataCenter {
     pub id: DataCenterId,
     pub name: String,
     pub description: String,
+    #[serde(default)]
+    pub quota_mode: QuotaMode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +76,12 @@ pub enum StorageStatus {
 pub struct DiskProfile {
     pub id: DiskProfileId,
     pub name: String,
+    #[serde(default)]
+    pub description: String,
     pub storage_domain: StorageDomainId,
+    /// How fast its disks may be.
+    #[serde(default)]
+    pub qos: Option<QosId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -61,6 +61,9 @@ pub struct VmSpec {
     pub cpu_pins: Vec<CpuPin>,
     pub cpu_shares: u32,
     pub cpu_profile: Option<CpuProfileId>,
+    /// What its runs count for.
+    #[serde(default)]
+    pub quota: Option<QuotaId>,
     pub os: Os,
     pub boot_menu: bool,
     /// `None` is a headless VM.
@@ -118,6 +121,7 @@ impl Default for VmSpec {
             cpu_pins: Vec::new(),
             cpu_shares: 0,
             cpu_profile: None,
+            quota: None,
             os: Os::default(),
             boot_menu: false,
             display: Some(Display::default()),

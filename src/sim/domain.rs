@@ -1,9 +1,10 @@
 //! One simulated domain: its two documents and what runs of it.
 
+use crate::domain::iotune;
 use crate::engine::ports::{BlockSample, DomainSample, InterfaceSample, Scope};
 use crate::error::{Error, Kind, Result};
-use crate::model::{CpuSet, GuestInterface, KIB, Power, VmId};
-use crate::xml::{self, Element};
+use crate::model::{CpuSet, GuestInterface, KIB, Power, Tune, VmId};
+use crate::xml::{self, Element, Node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -278,6 +279,16 @@ pub fn switch_disk(document: &mut Element, target: &str, file: &str) {
         let format = if file.ends_with(".raw") { "raw" } else { "qcow2" };
         disk.ensure("driver").set("type", format);
     }
+}
+
+/// How fast the disk at a target may be.
+pub fn tune(document: &mut Element, target: &str, tune: Tune) -> Result<()> {
+    let mut disks = document.ensure("devices").elements_mut();
+    let disk = disks.find(|it| it.name == "disk" && it.value("target/@dev").as_deref() == Some(target));
+    let disk = disk.ok_or_else(|| Error::new(Kind::NotFound, "Entity not found: device"))?;
+    disk.remove("iotune");
+    disk.children.extend(iotune(tune).map(Node::Element));
+    Ok(())
 }
 
 /// The image files that a start needs: those of disks, not of optional media.

@@ -9,8 +9,8 @@ use crate::engine::ports::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Accelerator, CpuChoice, GIB, GuestInterface, GuestReport, GuestSystem, HostFacts, HostNode, PauseReason,
-    Power, VmId,
+    Accelerator, CpuChoice, DiskId, GIB, GuestInterface, GuestReport, GuestSystem, HostFacts, HostNode,
+    PauseReason, Power, Tune, VmId,
 };
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,7 @@ struct State {
     domains: BTreeMap<VmId, Domain>,
     pools: BTreeMap<String, PathBuf>,
     networks: BTreeSet<String>,
+    secrets: BTreeMap<DiskId, String>,
     /// Where disks lie, when their files are to matter.
     images: Option<SimImages>,
     events: Option<UnboundedSender<Event>>,
@@ -47,6 +48,7 @@ impl Default for State {
             domains: BTreeMap::new(),
             pools: BTreeMap::new(),
             networks: ["default".to_owned()].into(),
+            secrets: BTreeMap::new(),
             images: None,
             events: None,
             connected: true,
@@ -150,6 +152,18 @@ impl Simulated {
         self.state().networks.insert(name.to_owned());
     }
 
+    /// The secrets that domains may use.
+    pub fn secrets(&self) -> BTreeMap<DiskId, String> {
+        self.state().secrets.clone()
+    }
+
+    /// libvirt ended and begins anew: it has forgotten its secrets.
+    pub fn restart(&self) {
+        self.disconnect();
+        self.state().secrets.clear();
+        self.connect();
+    }
+
     /// The names and folders of the pools.
     pub fn pools(&self) -> BTreeMap<String, PathBuf> {
         self.state().pools.clone()
@@ -228,6 +242,15 @@ impl State {
         domain::plug(device, self.plugged);
     }
 
+    /// What its target asks for must be known.
+    fn require_secret(&self, device: &Element) -> Result<()> {
+        let named = device.value("source/auth/secret/@uuid");
+        match named.is_none_or(|id| id.parse().is_ok_and(|id| self.secrets.contains_key(&id))) {
+            true => Ok(()),
+            false => Err(Error::host("The host refused the operation.").because("Secret not found")),
+        }
+    }
+
     fn check_name(&self, id: VmId, name: &str) -> Result<()> {
         match self.domains.values().any(|other| other.name == name && other.id != id) {
             true => Err(Error::new(Kind::Exists, "A VM of that name or id exists on the host already.")),
@@ -247,6 +270,7 @@ impl State {
             }
         }
         for device in document.ensure("devices").elements_mut() {
+            self.require_secret(device)?;
             self.plug(device);
         }
         document.set("id", self.plugged);
@@ -493,6 +517,7 @@ impl Hypervisor for Simulated {
     fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
         self.change("attach", |state| {
             let device = domain::read_device(device, Some(alias))?;
+            state.require_secret(&device)?;
             for document in state.domain(id)?.documents(scope)? {
                 domain::check_target(document, &device, alias)?;
             }
@@ -564,6 +589,12 @@ impl Hypervisor for Simulated {
                 images.grow(Path::new(&file), bytes);
             }
             Ok(())
+        })
+    }
+
+    fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()> {
+        self.change_domain("tune block", id, |domain| {
+            domain::tune(&mut domain.answering()?.document, target, tune)
         })
     }
 
@@ -803,6 +834,20 @@ impl Hypervisor for Simulated {
 
     fn network_active(&self, name: &str) -> Result<bool> {
         self.look(|state| Ok(state.networks.contains(name)))
+    }
+
+    fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()> {
+        self.change("ensure secret", |state| {
+            state.secrets.insert(id, secret.to_owned());
+            Ok(())
+        })
+    }
+
+    fn drop_secret(&self, id: DiskId) -> Result<()> {
+        self.change("drop secret", |state| {
+            state.secrets.remove(&id);
+            Ok(())
+        })
     }
 
     fn rotate(&self) {}

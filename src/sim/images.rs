@@ -3,7 +3,7 @@
 use super::steps::{Steps, steered};
 use crate::engine::ports::Images;
 use crate::error::{Error, Kind, Result};
-use crate::model::{DiskFormat, GIB, Payload};
+use crate::model::{DiskFormat, GIB, HostLun, Payload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,7 @@ struct Disk {
     marks: BTreeMap<PathBuf, String>,
     /// Folders that are not there.
     missing: BTreeSet<PathBuf>,
+    luns: Vec<HostLun>,
     capacity: u64,
 }
 
@@ -45,6 +46,7 @@ impl Default for Disk {
             wiped: BTreeSet::new(),
             marks: BTreeMap::new(),
             missing: BTreeSet::new(),
+            luns: Vec::new(),
             capacity: 1024 * GIB,
         }
     }
@@ -76,6 +78,11 @@ impl SimImages {
     /// Changes the capacity of the storage.
     pub fn set_capacity(&self, bytes: u64) {
         self.disk().capacity = bytes;
+    }
+
+    /// The units of targets that the host has.
+    pub fn set_luns(&self, luns: Vec<HostLun>) {
+        self.disk().luns = luns;
     }
 
     /// Puts a file that is no disk's image: an ISO or a kernel.
@@ -282,6 +289,10 @@ impl Images for SimImages {
 
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64> {
         self.disk().get(file, format).map(|image| image.size)
+    }
+
+    fn luns(&self) -> Result<Vec<HostLun>> {
+        Ok(self.disk().luns.clone())
     }
 
     fn beneath(&self, folder: &Path, name: &str) -> Result<PathBuf> {

@@ -12,8 +12,8 @@ use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Role,
-    Snapshot, StorageDomain, Tag, Template, Vm, VnicProfile,
+    Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Qos,
+    Quota, Role, Snapshot, StorageDomain, Tag, Template, Vm, VnicProfile,
 };
 use nouns::Setting;
 use rows::{Fault, all, delete, put, remove};
@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/6_networks.sql"),
     include_str!("schema/7_templates.sql"),
     include_str!("schema/8_luns.sql"),
+    include_str!("schema/9_limits.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -127,6 +128,8 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Network));
     found.extend(all(&db)?.into_iter().map(Change::ClusterNetwork));
     found.extend(all(&db)?.into_iter().map(Change::VnicProfile));
+    found.extend(all(&db)?.into_iter().map(Change::Qos));
+    found.extend(all(&db)?.into_iter().map(Change::Quota));
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
     found.extend(all(&db)?.into_iter().map(Change::User));
@@ -171,7 +174,11 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::VnicProfile(it) => put(&db, it),
             Change::DropVnicProfile(id) => gone::<VnicProfile>(&db, &id.to_string()),
             Change::DiskProfile(it) => put(&db, it),
-            Change::DropDiskProfile(id) => delete::<DiskProfile>(&db, &[id.to_string()]),
+            Change::DropDiskProfile(id) => gone::<DiskProfile>(&db, &id.to_string()),
+            Change::Qos(it) => put(&db, it),
+            Change::DropQos(id) => delete::<Qos>(&db, &[id.to_string()]),
+            Change::Quota(it) => put(&db, it),
+            Change::DropQuota(id) => delete::<Quota>(&db, &[id.to_string()]),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::DropUser(id) => gone::<User>(&db, &id.to_string()),

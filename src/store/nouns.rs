@@ -43,7 +43,7 @@ macro_rules! nouns {
 
 nouns! {
     Setting, settings: name Key, value Plain;
-    DataCenter, data_centers: id Key, name Plain, description Plain;
+    DataCenter, data_centers: id Key, name Plain, description Plain, quota_mode Plain;
     Cluster, clusters: id Key, name Plain, description Plain, data_center Plain;
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
@@ -57,7 +57,11 @@ nouns! {
     VnicProfile, vnic_profiles:
         id Key, name Plain, description Plain, comment Plain, network Plain, port_mirroring Flag,
         custom_properties Document;
-    DiskProfile, disk_profiles: id Key, name Plain, storage_domain Plain;
+    Qos, qoss: id Key, data_center Plain, name Plain, description Plain, tune Document;
+    Quota, quotas:
+        id Key, data_center Plain, name Plain, description Plain, cluster_soft Plain, cluster_hard Plain,
+        storage_soft Plain, storage_hard Plain, storage Document, clusters Document;
+    DiskProfile, disk_profiles: id Key, name Plain, description Plain, storage_domain Plain, qos Plain;
     CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
     User, users: id Key, name Plain, profile Plain, password Plain;
     Role, roles:
@@ -75,7 +79,7 @@ nouns! {
     Disk, disks:
         id Key, alias Plain, description Plain, storage_domain Plain, image Plain, parent Plain, format Plain,
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,
-        wipe_after_delete Flag, propagate_errors Flag, profile Plain, status Plain, created Plain,
+        wipe_after_delete Flag, propagate_errors Flag, profile Plain, quota Plain, status Plain, created Plain,
         lun Document;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
     Nic, nics:

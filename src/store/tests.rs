@@ -28,7 +28,16 @@ fn seed() -> Vec<Change> {
             id: data_center,
             name: name.clone(),
             description: description.clone(),
+            quota_mode: QuotaMode::Audit,
         }),
+        Change::Qos(Qos {
+            id: QosId(id(10)),
+            data_center,
+            name: name.clone(),
+            description: description.clone(),
+            tune: Tune { requests: Rates { read: Some(1), ..Rates::default() }, ..Tune::default() },
+        }),
+        Change::Quota(quota(data_center, storage_domain, cluster)),
         Change::Host(Host { id: HostId(id(5)), name: name.clone(), cluster }),
         Change::StorageDomain(StorageDomain {
             id: storage_domain,
@@ -67,10 +76,24 @@ fn seed() -> Vec<Change> {
             port_mirroring: true,
             custom_properties: vec![("network_filter".into(), "clean-traffic".into())],
         }),
-        Change::DiskProfile(DiskProfile { id: DiskProfileId(id(7)), name: name.clone(), storage_domain }),
+        Change::DiskProfile(DiskProfile {
+            id: DiskProfileId(id(7)),
+            name: name.clone(),
+            description: "d".into(),
+            storage_domain,
+            qos: Some(QosId(id(10))),
+        }),
         Change::CpuProfile(CpuProfile { id: CpuProfileId(id(8)), name: name.clone(), cluster }),
         Change::User(User { id: UserId(id(9)), name, profile: "internal".into(), password: "$".into() }),
     ]
+}
+
+fn quota(data_center: DataCenterId, domain: StorageDomainId, cluster: ClusterId) -> Quota {
+    Quota {
+        storage: vec![StorageLimit { domain: Some(domain), bytes: Some(GIB) }],
+        clusters: vec![ClusterLimit { cluster: Some(cluster), vcpus: None, memory: Some(GIB) }],
+        ..Quota::new(QuotaId(id(11)), data_center, "q".into())
+    }
 }
 
 fn vm(n: u8, name: &str, next: bool) -> Vm {
@@ -106,6 +129,7 @@ fn disk(n: u8, alias: &str, size: u64, flag: bool) -> Disk {
         wipe_after_delete: flag,
         propagate_errors: false,
         profile: flag.then(|| DiskProfileId(id(7))),
+        quota: flag.then(|| QuotaId(id(11))),
         status: DiskStatus::Locked,
         created: Timestamp::now(),
         lun: None,

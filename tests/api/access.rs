@@ -278,7 +278,7 @@ async fn every_route_asks_who_comes() {
                 assert!(wanted.contains(&stranger), "{method} {}: {stranger}", route.path);
             }
             // What the body names is asked for when the body has been read.
-            _ if ["/vms", "/disks", "/networks", "/templates", "/vnicprofiles"].contains(&route.path) => {
+            _ if IN_BODY.contains(&route.path) => {
                 assert!([400, 403].contains(&nobody) && [400, 403].contains(&stranger), "{}", route.path);
             }
             _ => {
@@ -290,6 +290,9 @@ async fn every_route_asks_who_comes() {
     let left = sim.get("/vms").await.is(200).each("vm", "@id");
     assert_eq!(left.len(), 2, "nothing happened");
 }
+
+/// Where the body names what is changed.
+const IN_BODY: [&str; 6] = ["/vms", "/disks", "/networks", "/templates", "/vnicprofiles", "/diskprofiles"];
 
 /// Interfaces go where somebody lets them: on networks whose profile is everybody's or the user's.
 #[tokio::test]

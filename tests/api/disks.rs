@@ -179,6 +179,16 @@ async fn a_lun_is_a_disk_without_an_image() {
     }
     let used = sim.post("/disks", body).await;
     assert!(used.status == 409 && used.body.contains("already used by disk a_Disk1"), "{}", used.body);
+    let credentials = "</target><username>me</username><password>canary</password>";
+    let asks = body.replace("lun1", "lun5").replace("</target>", credentials);
+    let told = sim.post(&path, &asks).await.is(201);
+    assert_eq!(told.at("lun_storage/logical_unit/username"), "me");
+    assert!(!told.body.contains("canary") && !told.body.contains("password"), "{}", told.body);
+    let known: Vec<String> = sim.hypervisor.secrets().into_values().collect();
+    assert_eq!(known, ["canary"]);
+    assert!(!format!("{:?}", *sim.engine.world()).contains("canary"));
+    sim.delete(&format!("{path}/{}", told.at("@id"))).await.is(204);
+    assert!(sim.hypervisor.secrets().is_empty());
     let passed = body
         .replace(">virtio<", ">virtio_scsi<")
         .replace("lun1", "lun2")
@@ -196,6 +206,10 @@ async fn a_lun_is_a_disk_without_an_image() {
         ("iscsi.targetX", "x/../y", 400),
         ("</disk>", "<sgio>filtered</sgio></disk>", 400),
         ("</target>", "</target><lun_mapping>-1</lun_mapping>", 400),
+        ("</target>", "</target><username>me</username>", 400),
+        ("</target>", "</target><username>a b</username><password>x</password>", 400),
+        ("</disk>", "<uses_scsi_reservation>true</uses_scsi_reservation></disk>", 400),
+        ("<type>iscsi</type>", "<type>fcp</type>", 409),
     ] {
         let got =
             sim.post(&path, &body.replace("lun1", "lun3").replace(&from.replace("lun1", "lun3"), to)).await;
@@ -211,4 +225,52 @@ async fn a_lun_is_a_disk_without_an_image() {
     }
     sim.with_body("DELETE", &format!("{path}/{id}"), "<action><detach>true</detach></action>").await.is(204);
     sim.delete(&format!("/disks/{id}")).await.is(204);
+}
+
+#[tokio::test]
+async fn a_lun_of_the_host_is_one_that_the_host_lists() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}/disks");
+    let listed = HostLun {
+        id: "3600144f".into(),
+        device: "/dev/disk/by-id/dm-uuid-mpath-3600144f".into(),
+        size: 1 << 30,
+        ..HostLun::default()
+    };
+    let body = |id: &str, more: &str| {
+        format!(
+            "<disk><interface>virtio_scsi</interface>{more}<lun_storage><type>fcp</type>\
+             <logical_unit id='{id}'/></lun_storage></disk>"
+        )
+    };
+    sim.images.set_luns(vec![listed.clone()]);
+    for bad in ["3600144e", "/dev/vda", "../../../dev/vda", "dm-uuid-mpath-3600144f"] {
+        assert!(matches!(sim.post(&path, &body(bad, "")).await.status, 400 | 409), "{bad}");
+    }
+    let reserved = "<sgio>filtered</sgio><uses_scsi_reservation>true</uses_scsi_reservation>";
+    sim.post(&path, &body(&listed.id, reserved)).await.is(409);
+    let made = sim.post(&path, &body(&listed.id, &reserved.replace("filtered", "unfiltered"))).await.is(201);
+    assert_eq!(
+        (made.at("uses_scsi_reservation"), made.at("lun_storage/type")),
+        ("true".into(), "fcp".into())
+    );
+    assert_eq!(made.at("provisioned_size"), (1u64 << 30).to_string());
+    sim.post("/disks", &body(&listed.id, "")).await.is(409);
+    let document = vireo::engine::ports::Hypervisor::document(&sim.hypervisor, vm, true).unwrap().unwrap();
+    for part in [
+        "type=\"block\" device=\"lun\" sgio=\"unfiltered\"",
+        &listed.device,
+        "<reservations managed=\"yes\"/>",
+    ] {
+        assert!(document.contains(part), "{part}: {document}");
+    }
+    let on = format!("{path}/{}", made.at("@id"));
+    sim.put(&on, "<disk><interface>virtio</interface></disk>").await.is(400);
+    let plain = "<disk><sgio>filtered</sgio><uses_scsi_reservation>false</uses_scsi_reservation></disk>";
+    let changed = sim.put(&on, plain).await.is(200);
+    assert_eq!(
+        (changed.at("sgio"), changed.at("uses_scsi_reservation")),
+        ("filtered".into(), "false".into())
+    );
 }

@@ -10,6 +10,7 @@ mod disks;
 mod guests;
 mod history;
 mod initialization;
+mod limits;
 mod networks;
 mod nics;
 mod numa;
@@ -31,9 +32,9 @@ use std::time::Duration;
 use vireo::api::app::App;
 use vireo::api::auth::{Accounts, Verdict};
 use vireo::api::service::Service;
-use vireo::engine::{Engine, Settings};
+use vireo::engine::{Engine, SecretKey, Settings};
 use vireo::host::facts::HostInfo;
-use vireo::model::{DiskId, GIB, VmId};
+use vireo::model::{DiskId, GIB, HostLun, VmId};
 use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated};
 use vireo::xml::{self, Element};
 
@@ -134,6 +135,7 @@ impl Sim {
             host_name: "host".into(),
             boot_dirs: vec!["/sim/boot".into()],
             portals: Default::default(),
+            secret_key: SecretKey::random(),
             templates: None,
             hotunplug_timeout: Duration::from_millis(200),
             stats_interval: Duration::from_millis(50),

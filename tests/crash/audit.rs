@@ -16,6 +16,7 @@ pub async fn audit(lab: &Lab) -> Vec<String> {
     files(lab, &mut wrong);
     media(lab, &mut wrong);
     documents(lab, &mut wrong);
+    secrets(lab, &mut wrong);
     mirrors(lab, &mut wrong);
     networks(lab, &mut wrong);
     storage(lab, &mut wrong);
@@ -220,6 +221,31 @@ fn storage(lab: &Lab, wrong: &mut Wrong) {
     }
 }
 
+/// Disks are as fast as they may be.
+fn tunes(world: &World, document: &str, name: &str, wrong: &mut Wrong) {
+    let document = xml::parse(document.as_bytes()).unwrap();
+    for device in document.every("devices/disk") {
+        let id = device.value("alias/@name").and_then(|alias| DiskId::from_alias(&alias));
+        let Some(disk) = id.and_then(|id| world.disks.get(&id)) else { continue };
+        let limits = domain::limits(world.tune_of(disk));
+        let wanted: BTreeMap<String, u64> =
+            limits.into_iter().filter(|(_, it)| *it > 0).map(|(name, it)| (name.to_owned(), it)).collect();
+        let set = device.first("iotune").into_iter().flat_map(|it| it.elements());
+        let has: BTreeMap<String, u64> =
+            set.filter_map(|it| Some((it.name.clone(), it.content().trim().parse().ok()?))).collect();
+        wrong.unless(has == wanted, || format!("{name}: disk {} is limited by {has:?}", disk.alias));
+    }
+}
+
+/// libvirt knows the passwords that disks' targets ask for, and no others.
+fn secrets(lab: &Lab, wrong: &mut Wrong) {
+    let world = lab.engine.world();
+    let asked = world.disks.values().filter(|it| it.lun.as_ref().and_then(Lun::chap).is_some());
+    let asked: BTreeMap<DiskId, String> = asked.map(|it| (it.id, "canary".to_owned())).collect();
+    let known = lab.sim.secrets();
+    wrong.unless(known == asked, || format!("libvirt knows {known:?}, disks ask for {asked:?}"));
+}
+
 fn documents(lab: &Lab, wrong: &mut Wrong) {
     let domains = lab.sim.domains().unwrap();
     let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
@@ -250,6 +276,9 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         let live = devices(&lab.sim.document(id, false).unwrap().unwrap());
         wrong.unless(live == wanted, || format!("{name} has live {live:?}, not {wanted:?}"));
         nics(lab, &world, vm, wrong);
+        for document in [&persistent, &lab.sim.document(id, false).unwrap().unwrap()] {
+            tunes(&world, document, name, wrong);
+        }
         let observed = domain::observe(&xml::parse(persistent.as_bytes()).unwrap());
         let figures = (observed.current_memory, observed.vcpus);
         wrong.unless(figures == (vm.spec.memory, vm.spec.topology.vcpus()), || {

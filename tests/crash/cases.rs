@@ -424,15 +424,20 @@ fn resume_vm() {
     );
 }
 
-fn lun() -> NewDisk {
+fn lun(lab: &Lab) -> NewDisk {
+    let password = lab.engine.seal("canary").unwrap();
     let lun = Lun {
         id: "lun1".into(),
-        address: "iscsi.example.com".into(),
-        port: 3260,
-        target: "iqn.2010.05.com.example:x".into(),
-        number: 1,
         size: 0,
         passed: None,
+        reserved: false,
+        at: LunAt::Iscsi(IscsiUnit {
+            address: "iscsi.example.com".into(),
+            port: 3260,
+            target: "iqn.2010.05.com.example:x".into(),
+            number: 1,
+            chap: Some(Chap { username: "me".into(), password }),
+        }),
     };
     NewDisk { format: DiskFormat::Raw, size: 0, lun: Some(lun), ..new_disk("lun") }
 }
@@ -441,7 +446,7 @@ fn lun() -> NewDisk {
 fn add_lun_to_vm_that_runs() {
     sweep(
         async |lab| running(lab, 1).await.0,
-        async |lab, vm| lab.disk(lun(), Some(onto(*vm))).await.map(drop),
+        async |lab, vm| lab.disk(lun(lab), Some(onto(*vm))).await.map(drop),
     );
 }
 
@@ -450,7 +455,7 @@ fn remove_vm_with_a_lun() {
     sweep(
         async |lab| {
             let (vm, _) = lab.vm_with_disks("a", 1).await;
-            lab.disk(lun(), Some(onto(vm))).await.unwrap();
+            lab.disk(lun(lab), Some(onto(vm))).await.unwrap();
             vm
         },
         async |lab, vm| lab.engine.remove_vm(*vm, false).await,

@@ -287,6 +287,22 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "limit_disks",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 1);
+            start(client, &things.vm);
+            things
+        },
+        request: |client, it| {
+            let body = format!("<qos><name>{}</name><max_iops>1000</max_iops></qos>", it.name);
+            let center = client.get("/datacenters").is(200).value("data_center/@id").unwrap();
+            let qos =
+                client.post(&format!("/datacenters/{center}/qoss"), &body).is(201).value("@id").unwrap();
+            let body = format!("<disk_profile><qos id='{qos}'/></disk_profile>");
+            drop(attempt(client, "PUT", "/diskprofiles/23fb2e0d-3062-4819-8165-3be88f2f587e", &body));
+        },
+    },
+    Way {
         operation: "create_template",
         prepare: |client, name| Things::new(client, name, 2),
         request: |client, it| {

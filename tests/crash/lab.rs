@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::Change;
-use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, Settings, Source};
+use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, SecretKey, Settings, Source};
 use vireo::error::Result;
 use vireo::model::*;
 use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, Steps};
@@ -31,6 +31,7 @@ fn settings() -> Settings {
         host_name: "host".into(),
         boot_dirs: vec![format!("{STATE}/boot").into()],
         portals: Default::default(),
+        secret_key: SecretKey::from_bytes(&[7; SecretKey::LEN]).unwrap(),
         templates: None,
         hotunplug_timeout: Duration::from_secs(2),
         stats_interval: Duration::from_secs(3600),
@@ -275,6 +276,7 @@ pub fn new_disk(alias: &str) -> NewDisk {
         wipe_after_delete: false,
         propagate_errors: false,
         profile: None,
+        quota: None,
         lun: None,
     }
 }

@@ -8,6 +8,7 @@ mod failpoints;
 mod kills;
 mod lab;
 mod later;
+mod limits;
 mod media;
 mod moves;
 mod networks;

@@ -21,7 +21,7 @@ pub fn burn(lab: &Lab, name: &str, more: &[&str]) {
 }
 
 /// Says it on the serial line at every tick of the clock.
-fn boot_sector(text: &str) -> Vec<u8> {
+pub fn boot_sector(text: &str) -> Vec<u8> {
     let mut sector = vec![
         0x31, 0xc0, // xor ax, ax
         0x8e, 0xd8, // mov ds, ax
@@ -37,6 +37,7 @@ fn boot_sector(text: &str) -> Vec<u8> {
     ];
     sector.extend(text.bytes());
     sector.resize(2048, 0);
+    sector[510..512].copy_from_slice(&[0x55, 0xaa]);
     sector
 }
 

@@ -189,3 +189,41 @@ fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
         image[..700 << 20].iter().all(|byte| *byte == 7) && image[700 << 20..].iter().all(|byte| *byte == 0)
     );
 }
+
+#[test]
+fn a_domain_whose_folder_goes_is_inactive_until_it_is_back() {
+    let Some(lab) = lab() else { return };
+    let client = lab.client();
+    let (stash, folder) = (lab.host.root.join("stash"), lab.host.root.join("more-lost"));
+    [&stash, &folder].iter().for_each(|it| std::fs::create_dir_all(it).unwrap());
+    let inside = |program: &str, arguments: &[&Path]| run(lab.host.among_mounts(program).args(arguments));
+    let mount = || inside("mount", &[Path::new("--bind"), &stash, &folder]);
+    mount();
+    over(&client, "lost", &folder);
+    let status = || {
+        let all = client.get("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains").is(200);
+        let lost = all.all("storage_domain").find(|it| it.value("name").as_deref() == Some("lost"));
+        lost.unwrap().value("status/state").unwrap()
+    };
+    let disk = Disk::document(8, "virtio", "cow", "").replace("<name>data<", "<name>lost<");
+    let made = client.send("POST", "/disks", &["Expect: 201-created"], &disk).is(201).value("@id").unwrap();
+
+    inside("umount", &[&folder]);
+    until(30, "the domain is inactive", || status() == "inactive");
+    let refused = client.post("/disks", &disk).refused(409);
+    assert!(refused.contains("Inactive"), "{refused}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing is written where it was");
+    let told = |what: &str| {
+        until(10, what, || {
+            client.get("/events").is(200).all("event").any(|event| {
+                let text = event.value("description").unwrap_or_default();
+                text.contains("lost") && text.contains(what)
+            })
+        });
+    };
+    told("is not there");
+
+    mount();
+    until(30, "the domain is active again", || status() == "active");
+    client.delete(&format!("/disks/{made}")).is(204);
+}

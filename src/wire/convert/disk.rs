@@ -32,8 +32,13 @@ pub struct DiskRequest {
     pub active: Option<bool>,
     pub read_only: Option<bool>,
     pub profile: Option<DiskProfileId>,
+    pub quota: Option<QuotaId>,
     /// The first of the storage domains: an id or a name.
     pub storage_domain: Option<Ref>,
+    /// Of a LUN.
+    pub passed: Option<Passed>,
+    /// Of a LUN.
+    pub reserved: Option<bool>,
 }
 
 impl TryFrom<&types::Disk> for DiskRequest {
@@ -66,13 +71,20 @@ impl TryFrom<&types::Disk> for DiskRequest {
                 .map(|profile| id_of(profile, "DiskProfile"))
                 .transpose()?
                 .flatten(),
+            quota: document.quota.as_ref().map(|it| id_of(it, "Quota")).transpose()?.flatten(),
             storage_domain: domains.or(document.storage_domain.as_ref()).cloned(),
+            passed: name(&document.sgio)?,
+            reserved: document.uses_scsi_reservation,
         })
     }
 }
 
-/// The unit that a document describes. The portal is not asked.
-pub fn lun(document: &types::Disk, storage: &types::HostStorage) -> Result<Lun> {
+/// The unit that a document describes, with its password sealed. The portal is not asked.
+pub fn lun(
+    document: &types::Disk,
+    storage: &types::HostStorage,
+    seal: impl FnOnce(&str) -> Result<Sealed>,
+) -> Result<Lun> {
     let unit = storage.logical_units.as_ref().and_then(|units| units.logical_unit.first());
     let unit = unit.cloned().unwrap_or_default();
     let kind = filled(&storage.r#type).unwrap_or_default().to_lowercase();
@@ -81,18 +93,29 @@ pub fn lun(document: &types::Disk, storage: &types::HostStorage) -> Result<Lun> 
         "add",
         &[("type", !kind.is_empty()), ("logicalUnits.id", filled(&unit.id).is_some())],
     )?;
-    match kind.as_str() {
-        "iscsi" => {}
-        "fcp" => {
-            return Err(Error::unsupported(
-                "Cannot add Virtual Machine Disk. This host has no Fibre Channel storage to give to VMs.",
-            ));
-        }
+    let at = match kind.as_str() {
+        "iscsi" => LunAt::Iscsi(iscsi(&unit, storage, seal)?),
+        // Where the host has it, the host knows.
+        "fcp" => LunAt::Host { device: String::new() },
         other => {
             let known = "Possible values for StorageType are: iscsi, fcp";
             return Err(Error::new(Kind::Value, format!("{other} is no type of LUN storage. {known}")));
         }
-    }
+    };
+    Ok(Lun {
+        id: unit.id.unwrap_or_default(),
+        size: unit.size.unwrap_or(0),
+        passed: name(&document.sgio)?,
+        reserved: document.uses_scsi_reservation.unwrap_or(false),
+        at,
+    })
+}
+
+fn iscsi(
+    unit: &types::LogicalUnit,
+    storage: &types::HostStorage,
+    seal: impl FnOnce(&str) -> Result<Sealed>,
+) -> Result<IscsiUnit> {
     require(
         "LogicalUnit",
         "add",
@@ -102,46 +125,53 @@ pub fn lun(document: &types::Disk, storage: &types::HostStorage) -> Result<Lun> 
             ("port", unit.port.is_some()),
         ],
     )?;
-    if filled(&unit.username).is_some() || filled(&unit.password).is_some() {
-        return Err(Error::unsupported(
-            "Cannot add Virtual Machine Disk. LUNs whose target asks for a password (CHAP) are not served yet.",
-        ));
-    }
-    if document.uses_scsi_reservation == Some(true) {
-        return Err(Error::unsupported(
-            "Cannot add Virtual Machine Disk. Persistent SCSI reservations are not served.",
-        ));
-    }
-    let id = unit.id.unwrap_or_default();
+    let username = filled(&unit.username).or_else(|| filled(&storage.username));
+    let password = filled(&unit.password).or_else(|| filled(&storage.password));
+    let chap = match (username, password) {
+        (Some(username), Some(password)) => {
+            Some(Chap { username: username.to_owned(), password: seal(password)? })
+        }
+        (None, None) => None,
+        (username, password) => {
+            let parts = [("username", username.is_some()), ("password", password.is_some())];
+            return Err(require("LogicalUnit", "add", &parts).err().unwrap_or_else(|| Error::bug("CHAP")));
+        }
+    };
     let negative = |_| Error::new(Kind::Value, "lun_mapping is negative.");
-    Ok(Lun {
+    Ok(IscsiUnit {
+        address: unit.address.clone().unwrap_or_default(),
+        port: unit.port.unwrap_or_default(),
+        target: unit.target.clone().unwrap_or_default(),
         number: match unit.lun_mapping {
             Some(number) => u32::try_from(number).map_err(negative)?,
-            None => Lun::number_of(&id),
+            None => Lun::number_of(unit.id.as_deref().unwrap_or_default()),
         },
-        id,
-        address: unit.address.unwrap_or_default(),
-        port: unit.port.unwrap_or_default(),
-        target: unit.target.unwrap_or_default(),
-        size: unit.size.unwrap_or(0),
-        passed: filled(&document.sgio).map(named).transpose()?,
+        chap,
     })
 }
 
+/// Passwords are told to nobody.
 fn lun_storage(disk: &Disk, lun: &Lun) -> types::HostStorage {
-    let unit = types::LogicalUnit {
+    let mut unit = types::LogicalUnit {
         id: Some(lun.id.clone()),
-        address: Some(lun.address.clone()),
-        port: Some(lun.port),
-        target: Some(lun.target.clone()),
-        lun_mapping: i32::try_from(lun.number).ok(),
         size: Some(lun.size).filter(|size| *size > 0),
         status: Some("used".into()),
         disk_id: Some(disk.id.to_string()),
         ..types::LogicalUnit::default()
     };
+    let kind = match &lun.at {
+        LunAt::Iscsi(it) => {
+            unit.address = Some(it.address.clone());
+            unit.port = Some(it.port);
+            unit.target = Some(it.target.clone());
+            unit.username = it.chap.as_ref().map(|chap| chap.username.clone());
+            unit.lun_mapping = i32::try_from(it.number).ok();
+            "iscsi"
+        }
+        LunAt::Host { .. } => "fcp",
+    };
     types::HostStorage {
-        r#type: Some("iscsi".into()),
+        r#type: Some(kind.into()),
         logical_units: Some(types::LogicalUnits { logical_unit: vec![unit] }),
         ..types::HostStorage::default()
     }
@@ -197,10 +227,11 @@ pub fn disk(disk: &Disk, place: DiskPlace<'_>, actual_size: u64, attached_to: &[
         propagate_errors: Some(disk.propagate_errors),
         active,
         read_only,
+        quota: disk.quota.map(Ref::bare),
         disk_profile: disk.profile.map(|profile| reference("diskprofiles", profile)),
         lun_storage: disk.lun.as_ref().map(|lun| lun_storage(disk, lun)),
         sgio: disk.lun.as_ref().and_then(|lun| lun.passed).map(|passed| passed.name().into()),
-        uses_scsi_reservation: disk.lun.as_ref().map(|_| false),
+        uses_scsi_reservation: disk.lun.as_ref().map(|lun| lun.reserved),
         storage_type: Some(if image { "image" } else { "lun" }.into()),
         ..types::Disk::default()
     }

@@ -9,6 +9,7 @@ mod guest;
 mod history;
 mod host_device;
 mod initialization;
+mod limits;
 mod names;
 mod network;
 mod nic;
@@ -28,6 +29,9 @@ pub use guest::{
 pub use history::{event, job, step};
 pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
 pub use initialization::{change_initialization, initialization, payloads, shown_payloads};
+pub use limits::{
+    cluster_limit, limit_of_memory, limit_of_storage, limit_of_vcpus, qos, quota, storage_limit,
+};
 pub use names::{Named, named};
 pub use network::{cluster_network, network, network_change, profile_change, vnic_profile};
 pub use nic::{NicRequest, is_named, nic};

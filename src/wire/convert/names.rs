@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
     BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Passed, PayloadKind,
-    Severity, SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
+    QuotaMode, Severity, SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
 };
 
 /// A value that the API knows by a name.
@@ -48,6 +48,8 @@ names! {
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";
     DiskStatus, "DiskStatus": DiskStatus::Illegal = "illegal", DiskStatus::Locked = "locked", DiskStatus::Ok = "ok";
+    QuotaMode, "QuotaModeType":
+        QuotaMode::Disabled = "disabled", QuotaMode::Audit = "audit", QuotaMode::Enabled = "enabled";
     Passed, "ScsiGenericIO": Passed::Filtered = "filtered", Passed::Unfiltered = "unfiltered";
     StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
     StorageStatus, "StorageDomainStatus":

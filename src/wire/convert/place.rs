@@ -24,7 +24,7 @@ pub fn data_center(it: &DataCenter) -> types::DataCenter {
         storage_format: Some("v3".into()),
         version: Some(level()),
         supported_versions: Some(types::SupportedVersions { version: vec![level()] }),
-        quota_mode: Some("disabled".into()),
+        quota_mode: Some(it.quota_mode.name().into()),
         ..Default::default()
     }
 }
@@ -80,6 +80,9 @@ pub fn disk_profile(it: &DiskProfile) -> types::DiskProfile {
         href: at("diskprofiles", it.id),
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
+        description: unless_empty(&it.description),
+        // Below its data center, which the profile does not know.
+        qos: it.qos.map(Ref::bare),
         storage_domain: Some(reference("storagedomains", it.storage_domain)),
         ..Default::default()
     }

@@ -138,6 +138,9 @@ fn change_profile(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     if let Some(profile) = &document.cpu_profile {
         spec.cpu_profile = id_of(profile, "CpuProfile")?;
     }
+    if let Some(quota) = &document.quota {
+        spec.quota = id_of(quota, "Quota")?;
+    }
     Ok(())
 }
 
@@ -315,6 +318,7 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         virtio_scsi: all_content.then_some(types::VirtioScsi { enabled: Some(spec.virtio_scsi) }),
         serial_number: spec.serial_number.as_ref().map(serial_number),
         start_paused: Some(spec.start_paused),
+        quota: spec.quota.map(types::Ref::bare),
         cpu_profile: spec.cpu_profile.or(state.cpu_profile).map(|id| reference("cpuprofiles", id)),
         io: Some(types::Io { threads: Some(small(spec.io_threads)) }),
         custom_properties: (!spec.custom_properties.is_empty()).then(|| types::CustomProperties {

@@ -14,6 +14,8 @@ pub enum Boots {
     MiniKvm,
     /// A guest that does nothing, at no cost.
     Halt,
+    /// What its disks hold, emulated.
+    Disk,
 }
 
 impl Boots {
@@ -31,6 +33,7 @@ impl Boots {
             }
             Self::Mini => (32, format!("<kernel>{}</kernel>", file("mini.elf")), Some("tcg")),
             Self::MiniKvm => (32, format!("<kernel>{}</kernel>", file("mini.elf")), Some("kvm")),
+            Self::Disk => (32, String::new(), Some("tcg")),
             Self::Halt => (32, format!("<kernel>{}</kernel>", file("halt.elf")), Some("tcg")),
         };
         let properties = accelerator.map_or(String::new(), |name| {

@@ -54,6 +54,7 @@ pub fn need(method: &Method, path: &str) -> Need {
                 "freezefilesystems" | "thawfilesystems" | "snapshots" | "preview_snapshot"
                 | "commit_snapshot" | "undo_snapshot" => 12,
                 "clone" => 1,
+                "move" => 11,
                 "disks" => 10,
                 "nics" | "reordermacaddresses" => 9,
                 "cdroms" => 5,
@@ -85,6 +86,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
         ["storagedomains", _, "diskprofiles"] => Need::On(ObjectKind::StorageDomain, 1561),
         ["storagedomains", _, "diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1562),
+        ["storagedomains", _, "disksnapshots", _] => Need::InBody,
         ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["clusters", _, "networks"] => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),

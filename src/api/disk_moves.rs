@@ -49,6 +49,16 @@ pub async fn move_of_vm(app: Arc<App>, request: Request) -> Answer {
     super::vm_actions::runs_on(started, action, href, parent).await
 }
 
+/// `POST /vms/{vm}/move`: all of its disks.
+pub async fn move_vm(app: Arc<App>, request: Request) -> Answer {
+    let id: VmId = request.id("vm")?;
+    app.engine.vm(id)?;
+    let (action, to) = begin(&app, &request, "move").await?;
+    let started = app.engine.move_vm(id, to).await?;
+    let (href, parent) = (links::href("/vms/{vm}/move", &[&id]), links::href("/vms/{vm}", &[&id]));
+    super::vm_actions::runs_on(started, action, href, parent).await
+}
+
 /// `POST /disks/{disk}/copy`: the action may name the new disk.
 pub async fn copy(app: Arc<App>, request: Request) -> Answer {
     let id: DiskId = request.id("disk")?;

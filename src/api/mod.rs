@@ -27,6 +27,7 @@ mod cpus;
 mod credentials;
 mod data_centers;
 mod disk_moves;
+mod disk_snapshots;
 mod disks;
 mod domains;
 mod entry;

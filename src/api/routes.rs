@@ -4,11 +4,12 @@ use super::app::App;
 use super::reply::Answer;
 use super::request::Request;
 use super::{
-    applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves, disks, domains, entry,
-    events, graphics_consoles, groups, host_devices, host_nics, host_numa_nodes, hosts, iso_files, jobs,
-    mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions, profiles, qoss, quotas,
-    reported_devices, roles, scheduling_policies, snapshots, statistics, storage_connections,
-    storage_domains, tags, template_parts, templates, users, vm_actions, vm_sessions, vms, watchdogs,
+    applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves, disk_snapshots, disks,
+    domains, entry, events, graphics_consoles, groups, host_devices, host_nics, host_numa_nodes, hosts,
+    iso_files, jobs, mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions,
+    profiles, qoss, quotas, reported_devices, roles, scheduling_policies, snapshots, statistics,
+    storage_connections, storage_domains, tags, template_parts, templates, users, vm_actions, vm_sessions,
+    vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -127,6 +128,9 @@ pub static ROUTES: &[Route] = routes![
     DELETE "/storagedomains/{domain}/disks/{disk}" => storage_domains::remove_disk,
     POST "/storagedomains/{domain}/disks/{disk}/move" => disk_moves::move_floating,
     POST "/storagedomains/{domain}/disks/{disk}/copy" => disk_moves::copy,
+    GET "/storagedomains/{domain}/disksnapshots" => disk_snapshots::list,
+    GET "/storagedomains/{domain}/disksnapshots/{disk_snapshot}" => disk_snapshots::show,
+    DELETE "/storagedomains/{domain}/disksnapshots/{disk_snapshot}" => disk_snapshots::remove,
     GET "/storagedomains/{domain}/storageconnections" => storage_connections::list_of_domain,
     GET "/storagedomains/{domain}/storageconnections/{connection}" => storage_connections::show_of_domain,
     GET "/storagedomains/{domain}/files" => iso_files::list,
@@ -333,6 +337,7 @@ pub static ROUTES: &[Route] = routes![
     POST "/vms/{vm}/reboot" => vm_actions::reboot,
     POST "/vms/{vm}/suspend" => vm_actions::suspend,
     POST "/vms/{vm}/clone" => vm_actions::clone,
+    POST "/vms/{vm}/move" => disk_moves::move_vm,
     GET "/vms/{vm}/clone/{job}" => vm_actions::progress,
     POST "/vms/{vm}/ticket" => vm_actions::ticket,
     POST "/vms/{vm}/freezefilesystems" => vm_actions::freeze,

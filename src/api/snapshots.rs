@@ -6,7 +6,7 @@ use super::links;
 use super::ovf;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use crate::engine::NewSnapshot;
+use crate::engine::{NewSnapshot, Restored};
 use crate::error::{Error, Kind};
 use crate::model::*;
 use crate::wire::convert::{self, CDROM};
@@ -111,7 +111,7 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
 }
 
 /// A merge takes its time: only who says so waits for it.
-async fn removed(request: &Request, started: crate::engine::jobs::Started<()>) -> Answer {
+pub async fn removed(request: &Request, started: crate::engine::jobs::Started<()>) -> Answer {
     if request.matrix.get("async").is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         started.finished().await?;
         return Ok(Reply::no_content());
@@ -134,14 +134,12 @@ pub async fn restore(app: Arc<App>, request: Request) -> Answer {
 
 async fn preview_as(app: &App, vm: VmId, id: SnapshotId, action: &Action, commit: bool) -> Result<(), Fault> {
     app.engine.vm(vm)?;
-    if action.restore_memory == Some(true) {
-        return Err(Error::unsupported("Cannot revert to Snapshot. Memory cannot be restored yet.").into());
-    }
     let disks = action.disks.as_ref().filter(|disks| !disks.disk.is_empty()).map(disk_ids).transpose()?;
+    let wanted = Restored { only: disks, memory: action.restore_memory == Some(true) };
     if id == SnapshotId::active(vm) {
         return Err(Error::conflict("Cannot revert to Snapshot. It is the VM's present state.").into());
     }
-    app.engine.preview_snapshot(vm, id, disks, commit).await.map_err(|why| match why.kind {
+    app.engine.preview_snapshot(vm, id, wanted, commit).await.map_err(|why| match why.kind {
         Kind::NotFound => Error::invalid("Cannot revert to Snapshot. VM's Snapshot does not exist.").into(),
         _ => Fault::from(why),
     })

@@ -39,7 +39,7 @@ impl Seen {
     fn has(&self, collection: &str) -> bool {
         match self.row.kind {
             StorageKind::Data => collection != "files",
-            StorageKind::Iso => collection != "disks",
+            StorageKind::Iso => !matches!(collection, "disks" | "disksnapshots"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Media that were made for one run: beside the VM's own drive, and gone with the run.
 
-use super::device::{alias, put};
+use super::device::{alias, devices, put};
 use super::disk::scsi_address;
 use super::os::utf8;
 use super::target;
@@ -23,6 +23,11 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         put(domain, |old| old.name == "disk" && alias(old) == Some(name), WRITES, Some(device));
     }
     Ok(())
+}
+
+/// How many such media a domain has.
+pub fn count(domain: &Element) -> usize {
+    devices(domain).filter_map(alias).filter(|name| name.starts_with(ALIAS)).count()
 }
 
 fn device(plan: &Plan, medium: &Medium, index: usize, used: &mut Vec<String>) -> Result<Element, Invalid> {

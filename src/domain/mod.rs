@@ -52,6 +52,7 @@ pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
 pub use hostdev::observe as observe_host_device;
 pub use machine::Chipset;
+pub use media::count as media_in;
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
@@ -192,6 +193,17 @@ pub fn edit(document: Element, plan: &Plan) -> Result<Element, Invalid> {
         true => apply(document, plan),
         false => Err(Invalid("The emulated machine of an existing VM cannot be changed in place.".into())),
     }
+}
+
+/// An edited document of a domain that comes back with its memory: what its guest has counted stays
+/// as libvirt wrote it down.
+pub fn as_saved(mut edited: Element, saved: &Element) -> Element {
+    for name in ["memory", "currentMemory", "vcpu", "cpu"] {
+        if let Some(counted) = saved.first(name) {
+            edited.replace(counted.clone());
+        }
+    }
+    edited
 }
 
 /// Whether the plan can be written over the document, or else needs a new one.

@@ -5,7 +5,8 @@
 //! its documents tell (`has_arrived`).
 
 use super::jobs::Started;
-use super::locks::{Entity, Mode};
+use super::locks::{Entity, Guard, Mode};
+use super::stateless::check_not_stateless;
 use super::world::{Change, Filling, Operation, Passage, World};
 use super::{Engine, documents, failpoint};
 use crate::domain;
@@ -28,6 +29,45 @@ const PATIENCE: u32 = 300;
 impl Engine {
     /// Moves a disk with all of its images. Its VM may run on.
     pub async fn move_disk(self: &Arc<Self>, id: DiskId, to: StorageDomainId) -> Result<Started<DiskId>> {
+        let (guard, passage) = self.ready_to_move(id, to).await?;
+        self.begin_move(guard, passage).await
+    }
+
+    /// Moves all disks of a VM that is down; each of them wholly or not.
+    pub async fn move_vm(self: &Arc<Self>, id: VmId, to: StorageDomainId) -> Result<Started<()>> {
+        self.own_vm(id)?;
+        if self.status(id) != VmStatus::Down {
+            return Err(Error::conflict("Cannot move VM. VM is running."));
+        }
+        let disks: Vec<Disk> = {
+            let world = self.world();
+            let elsewhere = |disk: &&Disk| disk.lun.is_none() && disk.storage_domain != to;
+            world.disks_of(id).into_iter().map(|(_, disk)| disk).filter(elsewhere).cloned().collect()
+        };
+        if disks.is_empty() {
+            return Err(Error::conflict("Cannot move VM. The VM has no disk in another storage domain."));
+        }
+        let needed = disks.iter().map(|disk| self.actual_size(disk)).sum();
+        self.check_room(&self.world(), "Cannot move VM", to, needed)?;
+        // None of them begins before all of them may.
+        let mut ready = Vec::new();
+        for disk in disks {
+            ready.push(self.ready_to_move(disk.id, to).await?);
+        }
+        let mut moves = Vec::new();
+        for (guard, passage) in ready {
+            moves.push(self.begin_move(guard, passage).await?);
+        }
+        Ok(self.jobs.start((), async move {
+            for one in moves {
+                one.finished().await?;
+            }
+            Ok(())
+        }))
+    }
+
+    /// Holds a disk that may be moved.
+    async fn ready_to_move(&self, id: DiskId, to: StorageDomainId) -> Result<(Guard, Passage)> {
         let (guard, disk, attachments) = self.hold_disk("move disk", id).await?;
         if disk.status != DiskStatus::Ok {
             return Err(Error::conflict(format!("{MOVE}. The disk is locked or illegal.")));
@@ -54,24 +94,24 @@ impl Engine {
                 "{MOVE}. A shareable disk of a running VM cannot be moved."
             )));
         }
-        let needed = self.actual_size(&disk);
+        self.check_passage(&self.world(), passage)?;
+        Ok((guard, passage))
+    }
+
+    /// Promises the move of a disk that is held, and begins it.
+    async fn begin_move(self: &Arc<Self>, guard: Guard, passage: Passage) -> Result<Started<DiskId>> {
         let intent = self
             .promise(|world| {
-                self.check_target(world, MOVE, &disk, to, needed)?;
-                world.check_no_template(MOVE, id)?;
-                if world.is_thin(id) {
-                    return Err(Error::conflict(format!(
-                        "{MOVE}. The disk is based on a template, whose disk stays in its storage domain."
-                    )));
-                }
-                self.count(world, &moved(world, id, to))?;
+                self.check_passage(world, passage)?;
+                self.count(world, &moved(world, passage.disk, passage.to))?;
+                let disk = world.disks.get(&passage.disk).ok_or_else(|| Error::not_found(passage.disk))?;
                 let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
                 Ok((Operation::MoveDisk(passage), vec![Change::Disk(locked)]))
             })
             .await?;
         failpoint::hit("move_disk.intended");
         let engine = self.clone();
-        Ok(self.jobs.start(id, async move {
+        Ok(self.jobs.start(passage.disk, async move {
             let _guard = guard;
             match engine.insist_on_move(passage).await {
                 Ok(changes) => engine.settle(intent, changes).await,
@@ -80,6 +120,21 @@ impl Engine {
                 Err(failure) => Err(engine.fail(intent, failure).await),
             }
         }))
+    }
+
+    /// Is there a way for the disk, as the rows are?
+    fn check_passage(&self, world: &World, Passage { disk: id, to, .. }: Passage) -> Result<()> {
+        let disk = world.disks.get(&id).ok_or_else(|| Error::not_found(id))?;
+        let images = world.images_of(id).into_iter().map(|image| self.size_of_image(world, image));
+        self.check_target(world, MOVE, disk, to, images.sum())?;
+        world.check_no_template(MOVE, id)?;
+        world.attachments_of(id).try_for_each(|it| check_not_stateless(world, MOVE, it.vm))?;
+        if world.is_thin(id) {
+            return Err(Error::conflict(format!(
+                "{MOVE}. The disk is based on a template, whose disk stays in its storage domain."
+            )));
+        }
+        Ok(())
     }
 
     fn check_target(

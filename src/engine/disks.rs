@@ -3,6 +3,7 @@
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::Scope;
+use super::stateless::check_not_stateless;
 use super::vm_disks::NewAttachment;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
@@ -75,7 +76,11 @@ impl Engine {
 
     /// Bytes that the one image takes.
     pub fn image_size(&self, image: &Disk) -> u64 {
-        let file = self.image_file(&self.world(), image);
+        self.size_of_image(&self.world(), image)
+    }
+
+    pub(super) fn size_of_image(&self, world: &World, image: &Disk) -> u64 {
+        let file = self.image_file(world, image);
         file.and_then(|file| self.images.actual_size(&file)).ok().flatten().unwrap_or(0)
     }
 
@@ -565,6 +570,9 @@ impl Engine {
             ));
         }
         check_size(size)?;
+        for attachment in attachments {
+            check_not_stateless(&self.world(), "Cannot edit Virtual Machine Disk", attachment.vm)?;
+        }
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if attachment.read_only {
                 return Err(Error::conflict(

@@ -297,7 +297,7 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
         (Some(Phase::Making | Phase::Removing), _) => VmStatus::ImageLocked,
         (Some(Phase::Saving), Power::Running | Power::Paused(_) | Power::Saved) => VmStatus::SavingState,
         (Some(Phase::Launching), Power::Off | Power::Running) => VmStatus::WaitForLaunch,
-        (Some(Phase::Restoring), Power::Saved | Power::Running | Power::Paused(_)) => {
+        (Some(Phase::Restoring), Power::Off | Power::Saved | Power::Running | Power::Paused(_)) => {
             VmStatus::RestoringState
         }
         (Some(Phase::Ending), Power::Off | Power::Running) => VmStatus::PoweringDown,

@@ -6,14 +6,17 @@
 
 use super::locks::{Entity, Mode};
 use super::ports::BlockJob;
+use super::snapshots::{check_no_preview, check_regular, not_regular};
+use super::stateless::check_not_stateless;
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint, jobs::Started, snapshots::check_no_preview};
+use super::{Engine, failpoint, jobs::Started};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+const REMOVE: &str = "Cannot remove Snapshot";
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often a running job is looked at.
@@ -55,11 +58,9 @@ impl Engine {
         only: Option<DiskId>,
     ) -> Result<Started<()>> {
         if id == SnapshotId::active(vm) {
-            return Err(Error::conflict(
-                "Cannot remove Snapshot. Snapshot type is ACTIVE while the operation is supported for the following snapshot type(s): REGULAR.",
-            ));
+            return Err(Error::conflict(not_regular(REMOVE, "ACTIVE")));
         }
-        self.snapshot(vm, id)?;
+        check_regular(REMOVE, &self.snapshot(vm, id)?)?;
         let guard = self.take("remove snapshot", &self.snapshot_entities(vm, Mode::Shared)).await?;
         self.may(vm, Move::RemoveSnapshot)?;
         self.require_connection()?;
@@ -68,6 +69,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 check_no_preview(world, vm)?;
+                check_not_stateless(world, REMOVE, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let disks = snapshot.disks.iter().map(|saved| saved.disk.id);
                 let disks: Vec<DiskId> = disks.filter(|disk| only.is_none_or(|only| only == *disk)).collect();

@@ -203,6 +203,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn start(&self, id: VmId, paused: bool) -> Result<()>;
     /// Starts a domain with a document of this run only.
     fn start_with(&self, document: &str, paused: bool) -> Result<()>;
+    /// The document of the domain whose memory a snapshot wrote into the file.
+    fn saved_document(&self, file: &Path) -> Result<String>;
+    /// Brings a domain back, paused, from the memory in the file, as this document has it.
+    fn restore(&self, file: &Path, document: &str) -> Result<()>;
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()>;
     fn reboot(&self, id: VmId, ask: Ask) -> Result<()>;
     /// Resets the machine as its reset button would.
@@ -314,6 +318,8 @@ pub trait Images: Send + Sync + 'static {
         format: DiskFormat,
         sparse: bool,
     ) -> Result<()>;
+    /// What was written to the file is on the disk.
+    fn sync(&self, file: &Path) -> Result<()>;
     /// Fine when the file is gone already.
     fn remove(&self, file: &Path) -> Result<()>;
     /// Overwrites the file's storage with zeros before it is removed.

@@ -2,7 +2,7 @@
 //! world first. What the client heard decides nothing here: an operation ends wholly or not at all.
 
 use super::locks::{Entity, Guard, Mode};
-use super::world::{Change, DiskLimits, Filling, Intent, Operation};
+use super::world::{Change, DiskLimits, Filling, Intent, Operation, Preview};
 use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::*;
@@ -89,6 +89,7 @@ impl Engine {
         self.follow_running_disks().await;
         self.follow_running_nics().await;
         self.follow_runs().await;
+        self.end_stateless_runs().await;
         self.sweep_media().await;
         self.define_missing().await;
     }
@@ -204,6 +205,7 @@ impl Engine {
             }
             Operation::UpdateVnicProfile { before } => self.bring_profile(before.id).await.map(|()| vec![]),
             Operation::LimitDisks { before } => self.bring_limits(before).await.map(|()| vec![]),
+            Operation::WakeVm { vm, pause } => self.finish_wake(*vm, *pause).await,
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 if self.runs(*vm) {
                     // Who froze the guest may have died before it thawed it.
@@ -214,12 +216,11 @@ impl Engine {
             Operation::RemoveSnapshot { vm, snapshot, merged, whole } => {
                 self.finish_remove_snapshot(*vm, *snapshot, merged, *whole).await
             }
-            Operation::PreviewSnapshot { vm, snapshot, before, overlays, whole, commit } => {
-                self.finish_preview(*vm, *snapshot, *before, overlays, *whole, *commit).await
-            }
+            Operation::PreviewSnapshot(preview) => self.finish_preview(preview).await,
             Operation::EndPreview { vm, doomed, memories } => {
                 self.finish_end_preview(*vm, doomed, memories).await
             }
+            Operation::EndStateless { vm, doomed } => self.finish_end_preview(*vm, doomed, &[]).await,
         }
     }
 
@@ -316,16 +317,15 @@ impl Engine {
                 self.undo_update_profile(before).await.map(|()| vec![])
             }
             Operation::LimitDisks { before } => self.undo_limit_disks(before).await.map(|()| vec![]),
+            Operation::WakeVm { vm, pause } => self.undo_wake(*vm, *pause).await,
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
                 self.undo_create_snapshot(*vm, *snapshot, overlays).await
             }
             Operation::RemoveSnapshot { vm, snapshot, merged, .. } => {
                 self.undo_remove_snapshot(*vm, *snapshot, merged).await
             }
-            Operation::PreviewSnapshot { vm, snapshot, before, overlays, .. } => {
-                self.undo_preview(*vm, *snapshot, *before, overlays).await
-            }
-            Operation::EndPreview { .. } => self.finish(operation).await,
+            Operation::PreviewSnapshot(preview) => self.undo_preview(preview).await,
+            Operation::EndPreview { .. } | Operation::EndStateless { .. } => self.finish(operation).await,
         }
     }
 
@@ -420,11 +420,13 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             DiskLimits::Qos(it) => vec![(Entity::Qos(it.id), Mode::Exclusive)],
         },
         Operation::CreateSnapshot { vm: id, overlays, .. }
-        | Operation::PreviewSnapshot { vm: id, overlays, .. } => {
+        | Operation::PreviewSnapshot(Preview { vm: id, overlays, .. }) => {
             std::iter::once(vm(id)).chain(overlays.iter().map(|overlay| disk(&overlay.disk))).collect()
         }
         Operation::RemoveSnapshot { vm, merged, .. } => merge::removal_entities(*vm, merged),
-        Operation::EndPreview { vm: id, .. } => vec![vm(id)],
+        Operation::WakeVm { vm: id, .. }
+        | Operation::EndPreview { vm: id, .. }
+        | Operation::EndStateless { vm: id, .. } => vec![vm(id)],
     }
 }
 

@@ -1,9 +1,12 @@
 //! Going back to a snapshot: a preview goes on over the frozen images while the present ones wait;
 //! it is committed, and they go with all later snapshots, or undone, and they are back.
 
-use super::snapshots::{check_no_preview, fresh_overlays, is_frozen_with, locked, present, saved};
-use super::world::{Change, Intent, Operation, Overlay, World};
+use super::snapshots::{
+    check_no_preview, check_regular, fresh_overlays, is_frozen_with, locked, present, saved,
+};
+use super::world::{Change, Intent, Operation, Overlay, Preview, World};
 use super::{Engine, failpoint};
+use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
@@ -13,26 +16,41 @@ use std::sync::Arc;
 /// What a preview keeps of the present.
 const BEFORE: &str = "Active VM before the preview";
 
+/// What of a snapshot is restored.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// `None`: all of its disks, and the configuration.
+    pub only: Option<Vec<DiskId>>,
+    /// The guest goes on where it was, if its memory was kept.
+    pub memory: bool,
+}
+
 impl Engine {
     /// Shows the VM as it was, with all of its disks or with the named ones. With `commit` for good.
     pub async fn preview_snapshot(
         self: &Arc<Self>,
         vm: VmId,
         id: SnapshotId,
-        only: Option<Vec<DiskId>>,
+        wanted: Restored,
         commit: bool,
     ) -> Result<()> {
-        self.snapshot(vm, id)?;
+        let Restored { only, memory } = wanted;
+        let snapshot = self.snapshot(vm, id)?;
+        check_regular("Cannot revert to Snapshot", &snapshot)?;
         let (_guard, _) = self.hold_with_disks("restore snapshot", vm).await?;
         self.may(vm, Move::Restore)?;
         self.require_connection()?;
+        let memory = memory && snapshot.memory.is_some();
+        if memory {
+            self.check_memory(&snapshot, only.as_deref()).await?;
+        }
         let before = SnapshotId::random();
-        let mut overlays = Vec::new();
+        let mut preview = None;
         let intent = self
             .promise(|world| {
                 check_no_preview(world, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
-                overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
+                let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
                 self.check_devices(world, snapshot, &overlays, only.is_none())?;
                 let disks = world.disks_of(vm).into_iter();
                 let keeps = Snapshot {
@@ -43,15 +61,15 @@ impl Engine {
                 let mut changes = locked(keeps, world);
                 let busy = Snapshot { status: SnapshotStatus::Locked, ..snapshot.clone() };
                 changes.push(Change::Snapshot(Box::new(busy)));
-                let (whole, overlays) = (only.is_none(), overlays.clone());
-                Ok((
-                    Operation::PreviewSnapshot { vm, snapshot: id, before, overlays, whole, commit },
-                    changes,
-                ))
+                let whole = only.is_none();
+                let planned = Preview { vm, snapshot: id, before, overlays, whole, memory, commit };
+                preview = Some(planned.clone());
+                Ok((Operation::PreviewSnapshot(planned), changes))
             })
             .await?;
         failpoint::hit("restore_snapshot.intended");
-        let ended = self.finish_preview(vm, id, before, &overlays, only.is_none(), commit).await;
+        let Some(preview) = preview else { return Ok(()) };
+        let ended = self.finish_preview(&preview).await;
         let changes = match ended {
             Ok(changes) => changes,
             Err(failure) => return Err(self.fail(intent, failure).await),
@@ -142,22 +160,15 @@ impl Engine {
         Ok(vec![])
     }
 
-    pub(super) async fn finish_preview(
-        &self,
-        vm: VmId,
-        id: SnapshotId,
-        before: SnapshotId,
-        overlays: &[Overlay],
-        whole: bool,
-        commit: bool,
-    ) -> Result<Vec<Change>> {
-        let (snapshot, kept) = (self.any_snapshot(id)?, self.any_snapshot(before)?);
+    pub(super) async fn finish_preview(&self, preview: &Preview) -> Result<Vec<Change>> {
+        let Preview { vm, before, ref overlays, commit, .. } = *preview;
+        let (snapshot, kept) = (self.any_snapshot(preview.snapshot)?, self.any_snapshot(before)?);
         self.make_overlays(&snapshot, overlays).await?;
         failpoint::hit("restore_snapshot.overlaid");
         if kept.status == SnapshotStatus::Locked {
             let mut rows = self.overlaid(&snapshot, overlays);
             self.record(|world| {
-                rows.extend(configured(world, vm, &snapshot, overlays, whole));
+                rows.extend(configured(world, &snapshot, preview));
                 rows.push(Change::Snapshot(Box::new(Snapshot {
                     status: SnapshotStatus::Ok,
                     ..kept.clone()
@@ -183,14 +194,10 @@ impl Engine {
         Ok(changes)
     }
 
-    pub(super) async fn undo_preview(
-        &self,
-        vm: VmId,
-        id: SnapshotId,
-        before: SnapshotId,
-        overlays: &[Overlay],
-    ) -> Result<Vec<Change>> {
-        let (Ok(snapshot), Ok(kept)) = (self.any_snapshot(id), self.any_snapshot(before)) else {
+    pub(super) async fn undo_preview(&self, preview: &Preview) -> Result<Vec<Change>> {
+        let Preview { vm, before, ref overlays, .. } = *preview;
+        let (Ok(snapshot), Ok(kept)) = (self.any_snapshot(preview.snapshot), self.any_snapshot(before))
+        else {
             return Ok(vec![]);
         };
         if kept.status == SnapshotStatus::Ok {
@@ -203,6 +210,25 @@ impl Engine {
         changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
         changes.push(Change::DropSnapshot(before));
         Ok(changes)
+    }
+
+    /// Refuses a way back by which the guest would wake without a disk that it had.
+    async fn check_memory(&self, snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<()> {
+        let cannot = |why: String| Error::conflict(format!("Cannot revert to Snapshot. {why}"));
+        if only.is_some() {
+            return Err(cannot("Its memory is restored with all of its disks only.".into()));
+        }
+        let Some(file) = self.memory_file(snapshot)? else { return Ok(()) };
+        let saved = self.saved_document(file).await?;
+        for disk in domain::observe(&saved).disks {
+            let Some(id) = disk.alias.as_deref().and_then(DiskId::from_alias) else { continue };
+            let there = snapshot.disk(id).is_some() || self.is_active(snapshot.vm, id);
+            if !there {
+                let target = disk.target;
+                return Err(cannot(format!("Its memory is of a guest with a disk {target}, which is gone.")));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a configuration that is not possible any more.
@@ -256,17 +282,16 @@ fn chosen(snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<Vec<SavedDisk>
 
 /// The rows of the VM as it was, but for its name and for what its disks hold. Disks that the
 /// snapshot does not have are unplugged.
-fn configured(
-    world: &World,
-    vm: VmId,
-    snapshot: &Snapshot,
-    overlays: &[Overlay],
-    whole: bool,
-) -> Vec<Change> {
-    let Some(row) = world.vms.get(&vm).filter(|_| whole) else { return Vec::new() };
-    let name = row.spec.name.clone();
-    let spec = VmSpec { name, ..snapshot.spec.clone() };
-    let row = Vm { spec, machine: snapshot.machine.clone(), next_run: None, ..row.clone() };
+fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) -> Vec<Change> {
+    let Preview { vm, ref overlays, whole, memory, .. } = *preview;
+    let Some(row) = world.vms.get(&vm) else { return Vec::new() };
+    // What the VM may have been about to wake from is not of these disks.
+    let row = Vm { wakes_from: memory.then_some(snapshot.id), ..row.clone() };
+    if !whole {
+        return vec![Change::Vm(Box::new(row))];
+    }
+    let spec = VmSpec { name: row.spec.name.clone(), ..snapshot.spec.clone() };
+    let row = Vm { spec, machine: snapshot.machine.clone(), next_run: None, ..row };
     let mut changes = vec![Change::Vm(Box::new(row))];
     changes.extend(with_nics(world, snapshot));
     for (attachment, disk) in world.disks_of(vm) {
@@ -298,7 +323,8 @@ fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
 fn put_back(world: &World, kept: &Snapshot) -> Vec<Change> {
     let mut changes = with_nics(world, kept);
     if let Some(row) = world.vms.get(&kept.vm) {
-        let row = Vm { spec: kept.spec.clone(), machine: kept.machine.clone(), ..row.clone() };
+        let Snapshot { spec, machine, .. } = kept.clone();
+        let row = Vm { spec, machine, wakes_from: None, ..row.clone() };
         changes.push(Change::Vm(Box::new(row)));
     }
     for SavedDisk { disk, attachment } in &kept.disks {
@@ -355,7 +381,7 @@ fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
 }
 
 /// The images of the VM's disks that no row names after these changes.
-fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
+pub(super) fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
     let mut after = world.clone();
     changes.iter().for_each(|change| after.apply(change));
     let mut doomed = Vec::new();

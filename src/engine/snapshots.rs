@@ -2,6 +2,7 @@
 
 use super::locks::{Entity, Mode};
 use super::ports::AgentCall;
+use super::stateless::check_not_stateless;
 use super::world::{Change, Operation, Overlay, World};
 use super::{Engine, failpoint, jobs::Started};
 use crate::domain;
@@ -23,19 +24,16 @@ pub struct NewSnapshot {
 }
 
 impl Engine {
-    /// A snapshot of the VM; what the engine keeps for itself is none.
+    /// A snapshot of the VM.
     pub fn snapshot(&self, vm: VmId, id: SnapshotId) -> Result<Snapshot> {
         self.vm(vm)?;
-        let found = self.world().snapshots.get(&id).cloned();
-        found.filter(|it| it.vm == vm && it.kind == SnapshotKind::Regular).ok_or_else(|| Error::not_found(id))
+        self.any_snapshot(id).ok().filter(|it| it.vm == vm).ok_or_else(|| Error::not_found(id))
     }
 
     /// The VM's snapshots, the oldest first.
     pub fn snapshots(&self, vm: VmId) -> Result<Vec<Snapshot>> {
         self.vm(vm)?;
-        let world = self.world();
-        let all = world.snapshots_of(vm).into_iter();
-        Ok(all.filter(|it| it.kind == SnapshotKind::Regular).cloned().collect())
+        Ok(self.world().snapshots_of(vm).into_iter().cloned().collect())
     }
 
     pub(super) fn any_snapshot(&self, id: SnapshotId) -> Result<Snapshot> {
@@ -59,6 +57,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 check_no_preview(world, vm)?;
+                check_not_stateless(world, "Cannot create Snapshot", vm)?;
                 let disks = to_freeze(world, vm, new.disks.as_deref())?;
                 if memory && !disks.iter().any(|saved| saved.attachment.active) {
                     return Err(Error::conflict(
@@ -76,6 +75,9 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_snapshot.intended");
+        if new.disks.is_none() {
+            self.tell_of_disks_left_out(vm);
+        }
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;
@@ -84,6 +86,21 @@ impl Engine {
                 Err(failure) => Err(engine.fail(intent, failure).await),
             }
         }))
+    }
+
+    fn tell_of_disks_left_out(&self, vm: VmId) {
+        let world = self.world();
+        let left =
+            world.disks_of(vm).into_iter().filter(|(attachment, disk)| !is_frozen_with(attachment, disk));
+        let names: Vec<String> = left.map(|(_, disk)| disk.alias.clone()).collect();
+        drop(world);
+        if !names.is_empty() {
+            let what = format!(
+                "has a snapshot without disks that are shareable, read-only or LUNs: {}",
+                names.join(", ")
+            );
+            self.tell_of_vm(Code::SNAPSHOT_WITHOUT_DISKS, vm, &what);
+        }
     }
 
     /// New images, a running guest switched to them, rows, definition: each may be asked again.
@@ -189,8 +206,10 @@ impl Engine {
         let document = domain::snapshot(&targets, &plugged, memory.as_deref())?.to_string();
         if let Some(memory) = memory {
             // What an interrupted try has left.
-            self.remove_files(vec![memory], false).await?;
+            self.remove_files(vec![memory.clone()], false).await?;
             self.lane.slow(move |hv| hv.snapshot(vm, &document, true)).await?;
+            let images = self.images.clone();
+            super::lane::blocking(move || images.sync(&memory)).await?;
             return self.look_at(vm).await;
         }
         let frozen = self.freeze(vm).await;
@@ -290,7 +309,7 @@ pub(super) fn saved((attachment, disk): (&Attachment, &Disk)) -> SavedDisk {
 }
 
 /// The disks that a snapshot takes: the named ones, or all that can be.
-fn to_freeze(world: &World, vm: VmId, named: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
+pub(super) fn to_freeze(world: &World, vm: VmId, named: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
     let all = world.disks_of(vm);
     for id in named.unwrap_or_default() {
         let Some((attachment, disk)) = all.iter().find(|(_, disk)| disk.id == *id) else {
@@ -315,6 +334,23 @@ fn to_freeze(world: &World, vm: VmId, named: Option<&[DiskId]>) -> Result<Vec<Sa
         )));
     }
     Ok(taken.into_iter().map(saved).collect())
+}
+
+/// What the engine keeps for itself is not a client's.
+pub(super) fn check_regular(cannot: &str, snapshot: &Snapshot) -> Result<()> {
+    let kind = match snapshot.kind {
+        SnapshotKind::Regular => return Ok(()),
+        SnapshotKind::Preview => "PREVIEW",
+        SnapshotKind::Stateless => "STATELESS",
+    };
+    Err(Error::conflict(not_regular(cannot, kind)))
+}
+
+/// The refusal of what is for regular snapshots only.
+pub(super) fn not_regular(cannot: &str, kind: &str) -> String {
+    format!(
+        "{cannot}. Snapshot type is {kind} while the operation is supported for the following snapshot type(s): REGULAR."
+    )
 }
 
 pub(super) fn check_no_preview(world: &World, vm: VmId) -> Result<()> {

@@ -253,7 +253,8 @@ impl Engine {
         }
         let after = StorageDomain { data_center: None, ..before.clone() };
         self.bring(before, after, |world, after| {
-            match world.disks.values().any(|disk| disk.storage_domain == after.id) {
+            let disks = world.disks.values().any(|disk| disk.storage_domain == after.id);
+            match disks || world.snapshots.values().any(|it| it.memory == Some(after.id)) {
                 true => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
                 false => Ok(()),
             }

@@ -1,7 +1,7 @@
 //! How operations are told: the words and codes of jobs and events, one line each.
 
 use super::Engine;
-use super::world::{DiskLimits, Operation, World};
+use super::world::{DiskLimits, Operation, Preview, World};
 use crate::error::Error;
 use crate::model::*;
 
@@ -100,6 +100,9 @@ impl Telling {
                 let codes = (Code::NIC_REMOVED, Code::NIC_REMOVE_FAILED);
                 of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
             }
+            Operation::WakeVm { vm, .. } => {
+                of_vm(world, *vm, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED)
+            }
             Operation::CreateSnapshot { vm, snapshot, .. } => {
                 let codes = (Code::SNAPSHOT_CREATED, Code::SNAPSHOT_CREATE_FAILED);
                 of_snapshot(world, *vm, *snapshot, ("Creating", "was created"), codes)
@@ -108,13 +111,19 @@ impl Telling {
                 let codes = (Code::SNAPSHOT_REMOVED, Code::SNAPSHOT_REMOVE_FAILED);
                 of_snapshot(world, *vm, *snapshot, ("Removing", "was removed"), codes)
             }
-            Operation::PreviewSnapshot { vm, snapshot, .. } => {
+            Operation::PreviewSnapshot(Preview { vm, snapshot, .. }) => {
                 let codes = (Code::SNAPSHOT_PREVIEWED, Code::SNAPSHOT_PREVIEW_FAILED);
                 of_snapshot(world, *vm, *snapshot, ("Going back to", "is what the VM shows"), codes)
             }
             Operation::EndPreview { vm, .. } => {
                 let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
                 let (doing, did) = ("Ending the snapshot preview of", "has ended its snapshot preview");
+                of_vm(world, *vm, doing, did, codes.0, codes.1)
+            }
+            Operation::EndStateless { vm, .. } => {
+                let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
+                let (doing, did) =
+                    ("Ending the stateless run of", "has the disks of before its stateless run");
                 of_vm(world, *vm, doing, did, codes.0, codes.1)
             }
             Operation::ReorderMacs { vm, .. } => Self::new(

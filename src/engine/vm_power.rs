@@ -4,6 +4,7 @@ use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, StopDetail};
+use super::stateless::check_not_stateless;
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::Medium;
@@ -76,11 +77,6 @@ impl RunOnce {
             run.custom_properties.clone_from(properties);
         }
         run.check().map_err(Error::invalid)?;
-        if run.stateless {
-            return Err(Error::unsupported(
-                "Cannot run VM. A stateless run needs snapshots, which are not served yet.",
-            ));
-        }
         Ok(run)
     }
 }
@@ -146,7 +142,7 @@ impl Engine {
         }
         let now = Some(Timestamp::now());
         if self.runs(id) {
-            let begun = Vm { started: now, stopped: None, ..vm };
+            let begun = Vm { started: now, stopped: None, wakes_from: None, ..vm };
             self.note(vec![Change::Vm(Box::new(begun))]).await?;
             self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
             return Ok(());
@@ -163,6 +159,7 @@ impl Engine {
             };
             self.tell_of_vm(code, id, how);
             self.drop_media(id).await;
+            self.end_stateless(id).await?;
         }
         let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
         match vm.next_run {
@@ -218,7 +215,13 @@ impl Engine {
             self.sync_definition(id).await?;
         }
         let payloads = self.payloads_of(&vm, &spec, &options)?;
+        if spec.stateless {
+            self.begin_stateless(id).await?;
+        }
         let started = async {
+            if vm.wakes_from.is_some() && !options.asks_for_more() {
+                return self.wake(id, options.pause).await;
+            }
             let media = self.make_media(id, payloads).await?;
             failpoint::hit("start.media");
             self.run_from_down(vm, &spec, &media, &options).await
@@ -226,6 +229,7 @@ impl Engine {
         let started = started.await;
         if started.is_err() && !self.runs(id) {
             self.drop_media(id).await;
+            self.end_stateless(id).await?;
         }
         started
     }
@@ -249,7 +253,7 @@ impl Engine {
         let pause = options.pause || spec.start_paused;
         // Ahead of the run: a row that tells of one that never was is seen and put right.
         let (once, started) = (options.once.is_some(), Some(Timestamp::now()));
-        let run = Vm { run_once: once, started, stopped: None, ..vm.clone() };
+        let run = Vm { run_once: once, started, stopped: None, wakes_from: None, ..vm.clone() };
         self.record(|_| Ok(vec![Change::Vm(Box::new(run))])).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {
@@ -275,11 +279,6 @@ impl Engine {
     }
 
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
-        if spec.stateless {
-            return Err(Error::unsupported(
-                "Cannot run VM. A stateless run needs snapshots, which are not served yet.",
-            ));
-        }
         let world = self.world();
         let disks: Vec<_> =
             world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
@@ -385,9 +384,7 @@ impl Engine {
     pub async fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
         let guard = self.hold_vm("suspend", id).await?;
         self.may(id, Move::Suspend)?;
-        if self.own_vm(id).is_ok_and(|vm| vm.spec.stateless) {
-            return Err(Error::conflict("Cannot hibernate VM. The VM is stateless."));
-        }
+        check_not_stateless(&self.world(), "Cannot hibernate VM", id)?;
         self.require_connection()?;
         self.inventory.set_phase(id, Some(Phase::Saving));
         let telling =

@@ -204,6 +204,12 @@ pub enum Operation {
     UpdateVnicProfile {
         before: Box<VnicProfile>,
     },
+    /// A start from the memory of a snapshot.
+    WakeVm {
+        vm: VmId,
+        /// It stays paused.
+        pause: bool,
+    },
     CreateSnapshot {
         vm: VmId,
         snapshot: SnapshotId,
@@ -217,17 +223,7 @@ pub enum Operation {
         /// With the snapshot itself, not one of its disks alone.
         whole: bool,
     },
-    PreviewSnapshot {
-        vm: VmId,
-        snapshot: SnapshotId,
-        /// The snapshot that keeps the present.
-        before: SnapshotId,
-        overlays: Vec<Overlay>,
-        /// The configuration, too, not named disks alone.
-        whole: bool,
-        /// For good.
-        commit: bool,
-    },
+    PreviewSnapshot(Preview),
     /// The rows are what they are to be: what nobody needs goes.
     EndPreview {
         vm: VmId,
@@ -235,6 +231,28 @@ pub enum Operation {
         /// Snapshots that are gone and whose files of memory go.
         memories: Vec<Snapshot>,
     },
+    /// The rows are what they were before the run: what it wrote goes.
+    EndStateless {
+        vm: VmId,
+        doomed: Vec<Disk>,
+    },
+}
+
+/// A way back to a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    pub vm: VmId,
+    pub snapshot: SnapshotId,
+    /// The snapshot that keeps the present.
+    pub before: SnapshotId,
+    pub overlays: Vec<Overlay>,
+    /// The configuration, too, not named disks alone.
+    pub whole: bool,
+    /// The guest goes on where it was.
+    #[serde(default)]
+    pub memory: bool,
+    /// For good.
+    pub commit: bool,
 }
 
 /// A new image for a disk.
@@ -364,7 +382,14 @@ impl World {
             Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
             Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
             Change::Snapshot(it) => drop(self.snapshots.insert(it.id, *it)),
-            Change::DropSnapshot(id) => drop(self.snapshots.remove(&id)),
+            Change::DropSnapshot(id) => {
+                self.snapshots.remove(&id);
+                // Its memory goes with it.
+                self.vms
+                    .values_mut()
+                    .filter(|vm| vm.wakes_from == Some(id))
+                    .for_each(|vm| vm.wakes_from = None);
+            }
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
         }

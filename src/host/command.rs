@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// What no work on an image's metadata ever needs, and a hostile image must not get.
 const MAX_MEMORY: &str = "--as=1073741824";
+/// Work on data has many threads, each with a stack and a heap of its own.
+const MAX_DATA_MEMORY: &str = "--as=4294967296";
 const MAX_CPU_SECONDS: u64 = 10;
 const MAX_MESSAGE: u64 = 64 * 1024;
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
@@ -28,7 +30,7 @@ pub fn output<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     deadline: Duration,
 ) -> Result<Vec<u8>, String> {
-    bounded(program, args, deadline, MAX_CPU_SECONDS)
+    bounded(program, args, deadline, [MAX_MEMORY, &format!("--cpu={MAX_CPU_SECONDS}")])
 }
 
 /// The same for work on an image's data, which takes the processor as long as there is data.
@@ -37,18 +39,19 @@ pub fn work<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     deadline: Duration,
 ) -> Result<(), String> {
-    bounded(program, args, deadline, deadline.as_secs()).map(drop)
+    bounded(program, args, deadline, [MAX_DATA_MEMORY, &format!("--cpu={}", deadline.as_secs())]).map(drop)
 }
 
 fn bounded<A: AsRef<OsStr>>(
     program: &Path,
     args: impl IntoIterator<Item = A>,
     deadline: Duration,
-    cpu_seconds: u64,
+    limits: [&str; 2],
 ) -> Result<Vec<u8>, String> {
     // prlimit(1) becomes the program, so that the limits hold from its first instruction.
     let mut child = Command::new("prlimit")
-        .args([MAX_MEMORY, &format!("--cpu={cpu_seconds}"), "--"])
+        .args(limits)
+        .arg("--")
         .arg(program)
         .args(args)
         .env("LC_ALL", "C")

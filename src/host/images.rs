@@ -63,9 +63,7 @@ impl Images for QemuImg {
         let args = ["commit", "-q", "-f", "qcow2", "-t", "writeback", "-d", "--"].map(OsStr::new);
         self.told(command::work(&self.program, args.into_iter().chain([file.as_os_str()]), DATA_DEADLINE))?;
         if let Some((below, _)) = below {
-            let below = file.with_file_name(below);
-            let synced = open(&below, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
-            synced.map_err(|why| failed("written", &below, why))?;
+            self.sync(&file.with_file_name(below))?;
         }
         Ok(())
     }
@@ -75,8 +73,7 @@ impl Images for QemuImg {
         read_header(&image, DiskFormat::Cow)?;
         let args = ["rebase", "-q", "-u", "-f", "qcow2", "-F", format.driver(), "-b", below, "--"];
         self.run(args.map(OsStr::new).into_iter().chain([file.as_os_str()]))?;
-        let synced = open(file, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
-        synced.map_err(|why| failed("written", file, why))
+        self.sync(file)
     }
 
     fn chain(&self, file: &Path, format: DiskFormat) -> Result<Vec<(String, DiskFormat)>> {
@@ -151,6 +148,11 @@ impl Images for QemuImg {
             return sync_folder(to).map_err(|why| failed("made", to, why));
         }
         whole(to, "made", |part| self.convert(from, its, part, format, sparse))
+    }
+
+    fn sync(&self, file: &Path) -> Result<()> {
+        let synced = open(file, OpenOptions::new().read(true)).and_then(|image| image.sync_all());
+        synced.and_then(|()| sync_folder(file)).map_err(|why| failed("written", file, why))
     }
 
     fn remove(&self, file: &Path) -> Result<()> {
@@ -338,9 +340,12 @@ impl QemuImg {
 
 /// Removes a file and what was to become it; fine when they are gone.
 fn clear(file: &Path) -> io::Result<()> {
+    // A file system that cannot be written says so of files that are not there, too.
+    let gone =
+        |file: &Path| matches!(fs::symlink_metadata(file), Err(why) if why.kind() == ErrorKind::NotFound);
     [file, &part_of(file)].into_iter().try_for_each(|file| match fs::remove_file(file) {
-        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
-        _ => Ok(()),
+        Err(_) if gone(file) => Ok(()),
+        removed => removed,
     })
 }
 

@@ -6,6 +6,7 @@ use crate::engine::ports::BlockJob;
 use crate::error::{Error, Result};
 use crate::model::VmId;
 use crate::xml;
+use std::path::Path;
 use virt::connect::Connect;
 use virt::sys;
 
@@ -20,6 +21,18 @@ pub fn snapshot(connect: &Connect, id: VmId, document: &str, memory: bool) -> Re
     };
     responsive(connect, id)?.create_snapshot_xml(document, flags | kind)?;
     Ok(())
+}
+
+pub fn saved_document(connect: &Connect, file: &Path) -> Result<String> {
+    Ok(raw::saved_document(connect, utf8(file)?)?)
+}
+
+pub fn restore(connect: &Connect, file: &Path, document: &str) -> Result<()> {
+    Ok(raw::restore(connect, utf8(file)?, document, sys::VIR_DOMAIN_SAVE_PAUSED)?)
+}
+
+fn utf8(file: &Path) -> Result<&str> {
+    file.to_str().ok_or_else(|| Error::host("A path of the host is no UTF-8.").because(file.display()))
 }
 
 pub fn commit(connect: &Connect, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {

@@ -120,6 +120,14 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Slow, |connect| domain::start_with(connect, document, paused))
     }
 
+    fn saved_document(&self, file: &Path) -> Result<String> {
+        self.link.call(Lane::Calls, |connect| blocks::saved_document(connect, file))
+    }
+
+    fn restore(&self, file: &Path, document: &str) -> Result<()> {
+        self.link.call(Lane::Slow, |connect| blocks::restore(connect, file, document))
+    }
+
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()> {
         self.link.call(Lane::Calls, |connect| domain::shutdown(connect, id, ask))
     }

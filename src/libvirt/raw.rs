@@ -183,6 +183,31 @@ pub fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str, flags: u
     Ok(())
 }
 
+/// The document of the domain whose memory the file holds.
+pub fn saved_document(connect: &Connect, file: &str) -> Result<String> {
+    let file = CString::new(file)?;
+    // SAFETY: handle and string outlive the call; the text is the caller's, who frees it.
+    unsafe {
+        let text = sys::virDomainSaveImageGetXMLDesc(connect.as_ptr(), file.as_ptr(), 0);
+        if text.is_null() {
+            return Err(Error::last_error());
+        }
+        let document = text_of(text);
+        nix::libc::free(text.cast());
+        Ok(document)
+    }
+}
+
+/// Brings a domain back from the memory in the file, with this document instead of the file's.
+pub fn restore(connect: &Connect, file: &str, document: &str, flags: u32) -> Result<()> {
+    let (file, document) = (CString::new(file)?, CString::new(document)?);
+    // SAFETY: handle and strings outlive the call, and libvirt keeps none of them.
+    checked(unsafe {
+        sys::virDomainRestoreFlags(connect.as_ptr(), file.as_ptr(), document.as_ptr(), flags)
+    })?;
+    Ok(())
+}
+
 pub fn block_copy(domain: &Domain, disk: &str, document: &str, flags: u32) -> Result<()> {
     let (disk, document) = (CString::new(disk)?, CString::new(document)?);
     // SAFETY: handle and strings outlive the call, libvirt keeps none of them; no parameters are given.

@@ -13,6 +13,8 @@ pub enum SnapshotKind {
     Regular,
     /// What was present when the preview of another snapshot began.
     Preview,
+    /// The disks as they were before a run that leaves nothing behind.
+    Stateless,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

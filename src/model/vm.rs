@@ -28,13 +28,26 @@ pub struct Vm {
     pub stopped: Option<Timestamp>,
     /// The machine type that the VM was pinned to at creation, such as `pc-q35-7.2`.
     pub machine: Option<String>,
+    /// The snapshot whose memory the next start goes on from.
+    pub wakes_from: Option<SnapshotId>,
 }
 
 impl Vm {
     /// One that has never run.
     pub fn new(id: VmId, cluster: ClusterId, template: TemplateId, created: Timestamp, spec: VmSpec) -> Self {
-        let (next_run, run_once, started, stopped, machine) = (None, false, None, None, None);
-        Self { id, cluster, template, created, spec, next_run, run_once, started, stopped, machine }
+        Self {
+            id,
+            cluster,
+            template,
+            created,
+            spec,
+            next_run: None,
+            run_once: false,
+            started: None,
+            stopped: None,
+            machine: None,
+            wakes_from: None,
+        }
     }
 
     /// Its run began and is not over.

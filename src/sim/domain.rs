@@ -145,6 +145,12 @@ pub fn guest_interfaces(document: &Element) -> Vec<GuestInterface> {
         .collect()
 }
 
+/// The names of the devices that its guest sees.
+pub fn named_devices(document: &Element) -> BTreeSet<String> {
+    let names = devices(document).filter_map(|device| device.value("alias/@name"));
+    names.filter(|name| name.starts_with("ua-")).collect()
+}
+
 /// What libvirt says of a call that the domain's state does not allow.
 pub fn not_allowed(why: &str) -> Error {
     Error::conflict("The state of the VM does not allow this operation.").because(why)

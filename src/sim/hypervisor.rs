@@ -34,6 +34,8 @@ struct State {
     pools: BTreeMap<String, PathBuf>,
     networks: BTreeSet<String>,
     secrets: BTreeMap<DiskId, String>,
+    /// The documents in files of memory.
+    memories: BTreeMap<PathBuf, Element>,
     /// Where disks lie, when their files are to matter.
     images: Option<SimImages>,
     events: Option<UnboundedSender<Event>>,
@@ -49,6 +51,7 @@ impl Default for State {
             pools: BTreeMap::new(),
             networks: ["default".to_owned()].into(),
             secrets: BTreeMap::new(),
+            memories: BTreeMap::new(),
             images: None,
             events: None,
             connected: true,
@@ -447,6 +450,29 @@ impl Hypervisor for Simulated {
         })
     }
 
+    fn saved_document(&self, file: &Path) -> Result<String> {
+        self.look(|state| {
+            let there = state.images.as_ref().is_none_or(|images| images.files().contains(&file.into()));
+            let saved = state.memories.get(file).filter(|_| there);
+            saved.map(domain::told).ok_or_else(|| not_allowed("cannot read the save image"))
+        })
+    }
+
+    fn restore(&self, file: &Path, document: &str) -> Result<()> {
+        let saved = self.saved_document(file)?;
+        self.change("restore", |state| {
+            let (id, _, document) = domain::read(document)?;
+            let (_, _, saved) = domain::read(&saved)?;
+            if domain::named_devices(&saved) != domain::named_devices(&document) {
+                return Err(not_allowed("the target domain's devices do not match those of the source"));
+            }
+            if state.domain(id)?.run.is_some() {
+                return Err(not_allowed("domain is already running"));
+            }
+            state.launch(id, document, true)
+        })
+    }
+
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()> {
         self.change("shutdown", |state| {
             if state.ask(id, ask)? {
@@ -607,12 +633,13 @@ impl Hypervisor for Simulated {
                 .filter_map(|disk| Some((disk.value("@name")?, disk.value("source/@file")?)))
                 .collect();
             let images = state.images.clone();
-            state.domain(id)?.answering()?;
+            let saved = state.domain(id)?.answering()?.document.clone();
             for document in state.domain(id)?.documents(Scope::Both)? {
                 onto.iter().for_each(|(target, file)| domain::switch_disk(document, target, file));
             }
             if let (true, Some(images), Some(file)) = (memory, images, told.value("memory/@file")) {
-                images.put(file, 1);
+                images.put(&file, 1);
+                state.memories.insert(file.into(), saved);
             }
             state.send(Event::Domain(id));
             Ok(())

@@ -287,6 +287,10 @@ impl Images for SimImages {
         Ok(self.disk().files.get(file).map(|image| image.used))
     }
 
+    fn sync(&self, _file: &Path) -> Result<()> {
+        self.step("sync file", |_| Ok(()))
+    }
+
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64> {
         self.disk().get(file, format).map(|image| image.size)
     }

@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/7_templates.sql"),
     include_str!("schema/8_luns.sql"),
     include_str!("schema/9_limits.sql"),
+    include_str!("schema/10_memory.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

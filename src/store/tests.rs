@@ -109,6 +109,7 @@ fn vm(n: u8, name: &str, next: bool) -> Vm {
         started: next.then(Timestamp::now),
         stopped: None,
         machine: (!next).then(|| "pc-q35-7.2".into()),
+        wakes_from: None,
     }
 }
 

@@ -103,6 +103,7 @@ documents! {
     DataCenter, "data_center";
     Disk, "disk", disk;
     DiskProfile, "disk_profile";
+    DiskSnapshot, "disk_snapshot", |image| image.lun_storage.iter_mut().for_each(on_units);
     Event, "event";
     Fault, "fault";
     File, "file";
@@ -152,6 +153,9 @@ documents! {
     Applications, "applications";
     Clusters, "clusters";
     Disks, "disks";
+    DiskSnapshots, "disk_snapshots", |list| {
+        list.disk_snapshot.iter_mut().for_each(|image| image.lun_storage.iter_mut().for_each(on_units));
+    };
     GraphicsConsoles, "graphics_consoles";
     HostStorages, "host_storage", |list| list.storage.iter_mut().for_each(on_units);
     Jobs, "jobs";

@@ -16,6 +16,19 @@ pub const EVERYWHERE: &[Rule] = &[Wrap("creation_status", "state")];
 const STATUS: Rule = Wrap("status", "state");
 const DETAIL: Rule = Move("status_detail", "status/detail");
 
+/// Those of a disk, and more.
+macro_rules! disk {
+    ($($more:expr),*) => {
+        &[
+            Lower(&["interface", "format", "sgio", "storage_type"]),
+            Only4(&["content_type", "qcow_version", "total_size"]),
+            Also("provisioned_size", "size"),
+            STATUS,
+            $($more),*
+        ]
+    };
+}
+
 /// The differences by struct.
 pub const RULES: &[(&str, &[Rule])] = &[
     (
@@ -66,16 +79,8 @@ pub const RULES: &[(&str, &[Rule])] = &[
     ("PlacementPolicy", &[Lower(&["affinity"]), Also("hosts/host", "host")]),
     ("Configuration", &[Lower(&["type"])]),
     ("Snapshot", &[Rename("snapshot_type", "type")]),
-    (
-        "Disk",
-        &[
-            Lower(&["interface", "format", "sgio", "storage_type"]),
-            Only4(&["content_type", "qcow_version", "total_size"]),
-            Also("provisioned_size", "size"),
-            STATUS,
-            Synonym("wipe_after_disk", "wipe_after_delete"),
-        ],
-    ),
+    ("Disk", disk!(Synonym("wipe_after_disk", "wipe_after_delete"))),
+    ("DiskSnapshot", disk!()),
     ("HostStorage", &[Lower(&["type"]), Bare("logical_units", "logical_unit")]),
     ("VolumeGroup", &[Bare("logical_units", "logical_unit")]),
     ("LogicalUnit", &[Lower(&["status"])]),

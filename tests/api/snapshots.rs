@@ -100,6 +100,10 @@ async fn previews_are_committed_or_undone() {
         let shown = sim.get(&format!("/vms/{vm}/snapshots/{id}")).await.is(200);
         assert_eq!(shown.at("snapshot_status"), "in_preview");
         assert_eq!(sim.delete(&format!("/vms/{vm}")).await.status, 409);
+        let all = sim.get(&format!("/vms/{vm}/snapshots")).await;
+        assert_eq!(all.each("snapshot", "type"), ["active", "preview", "regular"]);
+        let kept = all.each("snapshot", "@id")[1].clone();
+        assert_eq!(sim.delete(&format!("/vms/{vm}/snapshots/{kept}")).await.status, 409);
         assert_eq!(act(end, "<action/>").await, 200);
     }
     assert_eq!(sim.get(&format!("/vms/{vm}/snapshots/{id}")).await.at("snapshot_status"), "ok");
@@ -169,4 +173,126 @@ async fn who_asks_for_all_content_gets_ovf() {
     let configuration = &json["initialization"]["configuration"];
     assert_eq!(configuration["type"], "ovf");
     assert!(configuration["data"].as_str().unwrap().starts_with("<?xml"));
+}
+
+#[tokio::test]
+async fn a_guest_goes_on_from_its_memory() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    let id = sim.take(vm, "<persist_memorystate>true</persist_memorystate>").await;
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    let path = format!("/vms/{vm}/snapshots");
+    let keeps = async || sim.get(&path).await.each("snapshot", "persist_memorystate");
+    let restore = format!("{path}/{id}/restore");
+    let disk = sim.get(&format!("/vms/{vm}/disks")).await.at("disk/@id");
+    let part = "<action><restore_memory>true</restore_memory><disks><disk id='DISK'/></disks></action>";
+    sim.post(&restore, &part.replace("DISK", &disk)).await.is(409);
+    for (memory, kept) in [("false", "false"), ("true", "true")] {
+        let body = format!("<action><restore_memory>{memory}</restore_memory></action>");
+        sim.post(&restore, &body).await.is(200);
+        assert_eq!(keeps().await, [kept, "true"]);
+    }
+    sim.start_vm(vm).await;
+    assert_eq!(keeps().await, ["false", "true"]);
+    assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("status/state"), "up");
+}
+
+#[tokio::test]
+async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let image = async || sim.get(&format!("/vms/{vm}/disks/{disk}")).await.at("image_id");
+    let before = image().await;
+    let path = format!("/vms/{vm}/snapshots");
+    let types = async || sim.get(&path).await.each("snapshot", "type");
+    let once = "<action><vm><stateless>true</stateless></vm></action>";
+    sim.post(&format!("/vms/{vm}/start"), once).await.is(200);
+    assert_eq!(types().await, ["active", "stateless"]);
+    assert_ne!(image().await, before);
+    let kept = sim.get(&path).await.each("snapshot", "@id")[1].clone();
+    for (method, at, body) in [
+        ("POST", path.clone(), "<snapshot><description>d</description></snapshot>"),
+        ("DELETE", format!("{path}/{kept}"), ""),
+        ("POST", format!("/vms/{vm}/suspend"), "<action/>"),
+        (
+            "PUT",
+            format!("/vms/{vm}/disks/{disk}"),
+            "<disk><provisioned_size>8589934592</provisioned_size></disk>",
+        ),
+        ("DELETE", format!("/vms/{vm}/disks/{disk}"), "<action><detach>true</detach></action>"),
+    ] {
+        let refused = sim.with_body(method, &at, body).await;
+        assert_eq!(refused.status, 409, "{method} {at}: {}", refused.body);
+    }
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    assert_eq!((types().await, image().await), (vec!["active".to_owned()], before));
+}
+
+#[tokio::test]
+async fn a_storage_domain_lists_what_snapshots_keep_there() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "system").await.to_string();
+    let image = sim.get(&format!("/vms/{vm}/disks/{disk}")).await.at("image_id");
+    let data = sim.get("/storagedomains?search=type%3Ddata").await.at("storage_domain/@id");
+    let path = format!("/storagedomains/{data}/disksnapshots");
+    assert!(sim.get(&path).await.is(200).each("disk_snapshot", "@id").is_empty());
+    let id = sim.take(vm, "").await;
+    let listed = sim.get(&path).await.is(200);
+    assert_eq!(listed.each("disk_snapshot", "@id"), [image.as_str()]);
+    let one = sim.get(&format!("{path}/{image}")).await.is(200);
+    let said = ["@id", "image_id", "snapshot/@id", "disk/@id", "alias"].map(|at| one.at(at));
+    assert_eq!(said, [image.as_str(), &image, &id, &disk, "system"]);
+    sim.get(&format!("{path}/{NOBODY}")).await.is(404);
+    sim.delete(&format!("{path}/{NOBODY}")).await.is(404);
+    sim.delete(&format!("{path}/{image};async=false")).await.is(204);
+    assert!(sim.get(&path).await.is(200).each("disk_snapshot", "@id").is_empty());
+    assert!(sim.get(&format!("/vms/{vm}/snapshots/{id}/disks")).await.each("disk", "@id").is_empty());
+}
+
+#[tokio::test]
+async fn a_vm_moves_with_all_of_its_disks() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disks = format!("/vms/{vm}/disks");
+    sim.disk(&disks, "system").await;
+    sim.disk(&disks, "data").await;
+    sim.take(vm, "").await;
+    let second = sim.domain("second", "data").await;
+    let to = |name: &str| {
+        format!("<action><storage_domain><name>{name}</name></storage_domain><async>false</async></action>")
+    };
+    let act = format!("/vms/{vm}/move");
+    sim.post(&act, "<action/>").await.is(400);
+    sim.post(&act, &to("data")).await.is(409);
+    sim.start_vm(vm).await;
+    sim.post(&act, &to("second")).await.is(409);
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    sim.post(&act, &to("second")).await.is(200);
+    let places = sim.get(&disks).await.each("disk", "storage_domains/storage_domain/@id");
+    assert_eq!(places, [second.as_str(), second.as_str()]);
+    let kept = sim.get(&format!("/storagedomains/{second}/disksnapshots")).await;
+    assert_eq!(kept.each("disk_snapshot", "@id").len(), 2);
+}
+
+#[tokio::test]
+async fn disks_that_others_write_are_left_out_and_named() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disks = format!("/vms/{vm}/disks");
+    let own = sim.disk(&disks, "system").await.to_string();
+    let shared = disk_body("shared").replace("<format>cow", "<shareable>true</shareable><format>raw");
+    let headers = [("content-type", "application/xml"), CREATED];
+    let shared = sim.send("POST", &disks, &headers, shared).await.is(201).at("@id");
+    let id = sim.take(vm, "").await;
+    let kept = sim.get(&format!("/vms/{vm}/snapshots/{id}/disks")).await.is(200);
+    assert_eq!(kept.each("disk", "@id"), [own]);
+    let told = sim.get("/events").await.is(200).each("event", "description");
+    assert!(told.iter().any(|text| text.contains("without disks") && text.contains(": shared.")), "{told:?}");
+    let named =
+        format!("<snapshot><description>d</description><disks><disk id='{shared}'/></disks></snapshot>");
+    sim.post(&format!("/vms/{vm}/snapshots"), &named).await.is(409);
 }

@@ -1,6 +1,6 @@
 # -*- coding: utf-8 -*-
 """Snapshots, as scripts that back VMs up use them, by the unmodified Python SDK of version 3:
-taken down and live, polled, listed, restored, deleted. Ends with the word passed."""
+taken down and live, polled, listed, restored, deleted; and runs that leave nothing. Ends with the word passed."""
 from __future__ import print_function
 
 import argparse
@@ -81,8 +81,25 @@ def main():
     deleted(vm, vm.snapshots.get(id=first.id))
     check(api.vms.get(NAME).status.state == "up", "the guest ran on")
 
+    kept = taken(vm, "with memory", persist_memorystate=True)
+    check(kept.persist_memorystate is True, "the memory is kept")
+    data = api.storagedomains.get(name="data")
+    check([it.snapshot.id for it in data.disksnapshots.list()] == [kept.id], "its image is in the domain")
     vm.stop()
     wait("the VM", lambda: api.vms.get(NAME).status.state, "down")
+    kept.restore(params.Action(restore_memory=True))
+    vm.start()
+    wait("the VM", lambda: api.vms.get(NAME).status.state, "up")
+    vm.stop()
+    wait("the VM", lambda: api.vms.get(NAME).status.state, "down")
+    deleted(vm, kept)
+
+    vm.start(params.Action(vm=params.VM(stateless=True)))
+    wait("the VM", lambda: api.vms.get(NAME).status.state, "up")
+    check([it.type_ for it in vm.snapshots.list()] == ["active", "stateless"], "the run is stateless")
+    vm.stop()
+    wait("the VM", lambda: api.vms.get(NAME).status.state, "down")
+    check([it.type_ for it in vm.snapshots.list()] == ["active"], "it has left nothing behind")
     vm.preview_snapshot(params.Action(snapshot=params.Snapshot(id=taken(vm, "look").id)))
     vm.undo_snapshot(params.Action())
     vm.delete()

@@ -50,6 +50,9 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
         let down = lab.engine.status(vm.id) == VmStatus::Down;
         wrong.unless(!down || vm.next_run.is_none(), || format!("{} waits for its next run", vm.spec.name));
         let run_is_open = vm.run_once || (vm.started.is_some() && vm.stopped.is_none());
+        let stateless =
+            world.snapshots.values().any(|it| it.vm == vm.id && it.kind == SnapshotKind::Stateless);
+        wrong.unless(!down || !stateless, || format!("{} is down but keeps its last run", vm.spec.name));
         wrong.unless(!down || !run_is_open, || format!("{} is down but its run is not over", vm.spec.name));
     }
     for template in world.templates.values() {

@@ -365,6 +365,40 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "wake_vm",
+        prepare: |client, name| {
+            let things = running(client, name);
+            let body = SNAPSHOT.replace("</snap", "<persist_memorystate>true</persist_memorystate></snap");
+            let path = format!("/vms/{}/snapshots", things.vm);
+            let id =
+                client.send("POST", &path, &["Expect: 201-created"], &body).is(201).value("@id").unwrap();
+            act(client, &format!("/vms/{}/stop", things.vm));
+            let restore = "<action><restore_memory>true</restore_memory></action>";
+            client.post(&format!("{path}/{id}/restore"), restore).is(200);
+            things
+        },
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
+    },
+    Way {
+        operation: "begin_stateless",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 2);
+            forgetful(client, &things);
+            things
+        },
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
+    },
+    Way {
+        operation: "end_stateless",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 2);
+            forgetful(client, &things);
+            start(client, &things.vm);
+            things
+        },
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/stop", it.vm), "<action/>")),
+    },
+    Way {
         operation: "start",
         prepare: |client, name| {
             let things = Things::new(client, name, 1);
@@ -396,6 +430,10 @@ const WAYS: &[Way] = &[
 ];
 
 const SNAPSHOT: &str = "<snapshot><description>kept</description></snapshot>";
+
+fn forgetful(client: &Client, it: &Things) {
+    client.put(&format!("/vms/{}", it.vm), "<vm><stateless>true</stateless></vm>").is(200);
+}
 
 fn kept(client: &Client, vm: &str) -> String {
     let path = format!("/vms/{vm}/snapshots");

@@ -1,7 +1,7 @@
 //! An engine over a simulated host that can be cut off at any call and started again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use vireo::engine::ports::{Images, Store};
@@ -25,11 +25,11 @@ pub struct Lab {
     pub steps: Arc<Steps>,
 }
 
-fn settings() -> Settings {
+pub fn settings(state: &Path) -> Settings {
     Settings {
-        state: STATE.into(),
+        state: state.to_owned(),
         host_name: "host".into(),
-        boot_dirs: vec![format!("{STATE}/boot").into()],
+        boot_dirs: vec![state.join("boot")],
         portals: Default::default(),
         secret_key: SecretKey::from_bytes(&[7; SecretKey::LEN]).unwrap(),
         templates: None,
@@ -50,7 +50,9 @@ async fn first_rows() -> &'static [Change] {
     let store = MemoryStore::new().unwrap();
     let hypervisor = Arc::new(Simulated::default());
     let (images, mirrors) = (Arc::new(SimImages::default()), Arc::new(SimMirrors::default()));
-    Engine::open(settings(), Arc::new(store.clone()), hypervisor, images, mirrors).await.unwrap();
+    Engine::open(settings(STATE.as_ref()), Arc::new(store.clone()), hypervisor, images, mirrors)
+        .await
+        .unwrap();
     ROWS.get_or_init(|| store.load().unwrap())
 }
 
@@ -74,7 +76,7 @@ impl Lab {
     ) -> Self {
         let store = store.counting(steps.clone());
         let engine = Engine::open(
-            settings(),
+            settings(STATE.as_ref()),
             Arc::new(store.clone()),
             Arc::new(sim.clone()),
             Arc::new(images.clone()),
@@ -188,9 +190,13 @@ impl Lab {
             lines.insert(
                 format!("vm {}", spec.name),
                 format!(
-                    "{status:?} {} {:?} {:?} once={} next={next:?} disks={disks:?} nics={nics:?} \
+                    "{status:?} {} {:?} {:?} once={} wakes={} next={next:?} disks={disks:?} nics={nics:?} \
                      cdrom={cdrom:?} numa={numa:?}",
-                    spec.memory, spec.topology, spec.description, vm.run_once
+                    spec.memory,
+                    spec.topology,
+                    spec.description,
+                    vm.run_once,
+                    vm.wakes_from.is_some()
                 ),
             );
         }

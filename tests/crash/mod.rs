@@ -3,6 +3,7 @@
 mod audit;
 mod cases;
 mod cdrom;
+mod chains;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kills;

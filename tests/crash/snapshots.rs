@@ -2,7 +2,7 @@
 
 use super::lab::{Lab, grown, new_disk, onto};
 use super::sim::sweep;
-use vireo::engine::{NewDisk, NewSnapshot};
+use vireo::engine::{NewDisk, NewSnapshot, Restored, RunOnce, StartOptions};
 use vireo::model::*;
 
 fn named(description: &str, memory: bool) -> NewSnapshot {
@@ -129,25 +129,30 @@ async fn changed(lab: &Lab) -> (VmId, SnapshotId) {
 
 #[test]
 fn restore() {
-    sweep(changed, async |lab, (vm, id)| lab.engine.preview_snapshot(*vm, *id, None, true).await);
+    sweep(changed, async |lab, (vm, id)| {
+        lab.engine.preview_snapshot(*vm, *id, Restored::default(), true).await
+    });
 }
 
 #[test]
 fn restore_one_disk() {
     sweep(changed, async |lab, (vm, id)| {
         let disk = lab.engine.world().disks_of(*vm)[0].1.id;
-        lab.engine.preview_snapshot(*vm, *id, Some(vec![disk]), true).await
+        let restored = Restored { only: Some(vec![disk]), memory: false };
+        lab.engine.preview_snapshot(*vm, *id, restored, true).await
     });
 }
 
 #[test]
 fn preview() {
-    sweep(changed, async |lab, (vm, id)| lab.engine.preview_snapshot(*vm, *id, None, false).await);
+    sweep(changed, async |lab, (vm, id)| {
+        lab.engine.preview_snapshot(*vm, *id, Restored::default(), false).await
+    });
 }
 
 async fn previewed(lab: &Lab) -> VmId {
     let (vm, id) = changed(lab).await;
-    lab.engine.preview_snapshot(vm, id, None, false).await.unwrap();
+    lab.engine.preview_snapshot(vm, id, Restored::default(), false).await.unwrap();
     vm
 }
 
@@ -188,5 +193,102 @@ fn grow_disk_with_snapshots() {
             (vm, lab.engine.world().disks_of(vm)[0].1.id)
         },
         async |lab, (vm, disk)| lab.engine.update_disk(*disk, Some(*vm), grown(2 * GIB)).await,
+    );
+}
+
+/// A VM that was brought back to a snapshot with memory.
+async fn asleep(lab: &Lab) -> VmId {
+    let (vm, _) = with_snapshots(lab, 1, true).await;
+    let id = snapshot(lab, vm, named("remembers", true)).await;
+    lab.engine.stop_vm(vm).await.unwrap();
+    let restored = Restored { only: None, memory: true };
+    lab.engine.preview_snapshot(vm, id, restored, true).await.unwrap();
+    vm
+}
+
+#[test]
+fn restore_with_memory() {
+    sweep(
+        async |lab| {
+            let (vm, _) = with_snapshots(lab, 1, true).await;
+            let id = snapshot(lab, vm, named("remembers", true)).await;
+            lab.engine.stop_vm(vm).await.unwrap();
+            (vm, id)
+        },
+        async |lab, (vm, id)| {
+            let restored = Restored { only: None, memory: true };
+            lab.engine.preview_snapshot(*vm, *id, restored, true).await
+        },
+    );
+}
+
+#[test]
+fn wake_from_memory() {
+    sweep(asleep, async |lab, vm| lab.engine.start_vm(*vm, StartOptions::default()).await);
+}
+
+#[test]
+fn wake_from_memory_and_stay_paused() {
+    sweep(asleep, async |lab, vm| {
+        lab.engine.start_vm(*vm, StartOptions { pause: true, ..StartOptions::default() }).await
+    });
+}
+
+#[test]
+fn remove_the_memory_that_a_vm_would_wake_from() {
+    sweep(asleep, async |lab, vm| {
+        let id = lab.engine.snapshots(*vm)?.last().map(|it| it.id).unwrap();
+        lab.engine.remove_snapshot(*vm, id).await?.finished().await
+    });
+}
+
+/// A VM of which no run leaves anything behind.
+async fn stateless(lab: &Lab) -> VmId {
+    let (vm, _) = with_snapshots(lab, 1, false).await;
+    let forget = |spec: &mut VmSpec| {
+        spec.stateless = true;
+        Ok(())
+    };
+    lab.engine.update_vm(vm, false, forget).await.unwrap();
+    vm
+}
+
+#[test]
+fn start_stateless_vm() {
+    sweep(stateless, async |lab, vm| lab.engine.start_vm(*vm, StartOptions::default()).await);
+}
+
+#[test]
+fn run_vm_once_without_traces() {
+    sweep(
+        async |lab| with_snapshots(lab, 0, false).await.0,
+        async |lab, vm| {
+            let once = Some(RunOnce { stateless: Some(true), ..RunOnce::default() });
+            lab.engine.start_vm(*vm, StartOptions { once, ..StartOptions::default() }).await
+        },
+    );
+}
+
+#[test]
+fn stop_stateless_vm() {
+    sweep(
+        async |lab| {
+            let vm = stateless(lab).await;
+            lab.start(vm).await;
+            vm
+        },
+        async |lab, vm| lab.engine.stop_vm(*vm).await,
+    );
+}
+
+#[test]
+fn guest_of_stateless_vm_powers_off() {
+    sweep(
+        async |lab| {
+            let vm = stateless(lab).await;
+            lab.start(vm).await;
+            vm
+        },
+        async |lab, vm| lab.engine.shutdown_vm(*vm).await,
     );
 }

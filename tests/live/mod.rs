@@ -21,6 +21,7 @@ mod networks;
 mod nics;
 mod numa;
 mod power;
+mod snapshot_faults;
 mod snapshots;
 mod stock;
 mod templates;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An active data domain beside the first one: its name and folder.
-fn second(lab: &Lab, name: &str) -> PathBuf {
+pub fn second(lab: &Lab, name: &str) -> PathBuf {
     let folder = lab.host.root.join(format!("more-{name}"));
     std::fs::create_dir_all(&folder).unwrap();
     over(&lab.client(), name, &folder);
     folder
 }
 
-fn over(client: &Client, name: &str, folder: &Path) {
+pub fn over(client: &Client, name: &str, folder: &Path) {
     let host = client.get("/hosts").is(200).value("host/name").unwrap();
     let document = format!(
         "<storage_domain><name>{name}</name><type>data</type><host><name>{host}</name></host>\
@@ -26,7 +26,7 @@ fn over(client: &Client, name: &str, folder: &Path) {
     assert_eq!(attached.value("status/state").as_deref(), Some("active"));
 }
 
-fn to(name: &str) -> String {
+pub fn to(name: &str) -> String {
     format!("<action><storage_domain><name>{name}</name></storage_domain></action>")
 }
 

@@ -1,7 +1,9 @@
 //! Snapshots: what was written before is read after, in the guest and in the image files.
 
 use super::disks::address;
-use super::harness::{Boots, Disk, Guest, Lab, Vm, until};
+use super::harness::{Boots, Disk, Guest, Lab, Vm, run, until};
+use super::moves::{second, to};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vireo::xml::Element;
@@ -22,7 +24,7 @@ fn kept(disk: &Disk) -> String {
     String::from_utf8_lossy(sector).trim_end_matches('\0').trim().to_owned()
 }
 
-fn take(vm: &Vm, description: &str, more: &str) -> String {
+pub fn take(vm: &Vm, description: &str, more: &str) -> String {
     let path = format!("{}/snapshots", vm.path());
     let body = format!("<snapshot><description>{description}</description>{more}</snapshot>");
     let made = vm.lab.client().send("POST", &path, &["Expect: 201-created"], &body).is(201);
@@ -30,7 +32,7 @@ fn take(vm: &Vm, description: &str, more: &str) -> String {
     made.value("@id").unwrap()
 }
 
-fn list(vm: &Vm) -> Vec<Element> {
+pub fn list(vm: &Vm) -> Vec<Element> {
     let all = vm.lab.client().get(&format!("{}/snapshots", vm.path())).is(200);
     all.all("snapshot").cloned().collect()
 }
@@ -44,17 +46,23 @@ fn remove(vm: &Vm, id: &str) {
     let path = format!("{}/snapshots/{id}", vm.path());
     vm.lab.client().delete(&path).is(202);
     until(30, "the snapshot is gone", || vm.lab.client().get(&path).status == 404);
-    until(5, "the disks are free", || {
-        let disks = vm.lab.client().get(&format!("{}/disks", vm.path())).is(200);
-        disks.every("disk/status/state").iter().all(|state| state.content() == "ok")
-    });
+    until(5, "the disks are free", || are_free(vm));
+}
+
+pub fn are_free(vm: &Vm) -> bool {
+    let disks = vm.lab.client().get(&format!("{}/disks", vm.path())).is(200);
+    disks.all("disk").all(|disk| disk.value("status/state").as_deref() == Some("ok"))
 }
 
 /// The names of the disk's image files, from the one that is written down, as qemu-img sees them.
-fn chain(disk: &Disk) -> Vec<String> {
+pub fn chain(disk: &Disk) -> Vec<String> {
+    chain_of(&disk.file())
+}
+
+fn chain_of(file: &Path) -> Vec<String> {
     let told = Command::new("qemu-img")
         .args(["info", "-U", "--backing-chain", "--output=json"])
-        .arg(disk.file())
+        .arg(file)
         .output()
         .unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
@@ -65,7 +73,7 @@ fn chain(disk: &Disk) -> Vec<String> {
     told.as_array().unwrap().iter().map(name).collect()
 }
 
-fn files(vm: &Vm) -> usize {
+pub fn files(vm: &Vm) -> usize {
     std::fs::read_dir(vm.lab.daemon.state.join("images")).unwrap().count()
 }
 
@@ -164,6 +172,60 @@ fn a_vm_that_runs_is_kept_and_merged() {
     assert_eq!((kept(&disk), disk.field("format"), files(&vm)), ("pattern-2".into(), Some("raw".into()), 2));
 }
 
+#[test]
+fn a_chain_moves_as_a_whole() {
+    let Some(lab) = Lab::own() else { return };
+    let folder = second(&lab, "other");
+    let vm = lab.vm("wanders", Boots::Mini, "");
+    let disk = vm.add_disk(&Disk::document(8, "virtio", "raw", ""));
+    vm.add_disk(&Disk::document(8, "virtio_scsi", "cow", ""));
+    let mut guest = vm.boot();
+    let at = address(&mut guest);
+    let mut ids = Vec::new();
+    for n in 0..2 {
+        write(&mut guest, &at, &format!("pattern-{n}"));
+        ids.push(take(&vm, &format!("s{n}"), ""));
+    }
+    write(&mut guest, &at, "pattern-2");
+    lab.client().post(&format!("{}/move", disk.path()), &to("other")).is(202);
+    let free = |what: &str| until(30, what, || are_free(&vm));
+    free("the disk has moved");
+    assert!(read(&mut guest, &at).contains("pattern-2"));
+    write(&mut guest, &at, "pattern-3");
+    let file = folder.join(disk.file().file_name().unwrap());
+    assert_eq!((chain_of(&file).len(), files(&vm)), (3, 3), "three are there, and the other disk's here");
+    let domains = lab.client().get("/storagedomains?search=name%3Dother").is(200);
+    let kept_there =
+        format!("/storagedomains/{}/disksnapshots", domains.value("storage_domain/@id").unwrap());
+    let listed = || lab.client().get(&kept_there).is(200);
+    assert_eq!(listed().all("disk_snapshot").count(), 2);
+
+    // One of them goes by itself, the guest writing on.
+    let image = |n: usize| {
+        let disks = lab.client().get(&format!("{}/snapshots/{}/disks", vm.path(), ids[n])).is(200);
+        let of_disk = disks.all("disk").find(|it| it.value("@id").as_deref() == Some(&disk.id)).cloned();
+        of_disk.and_then(|it| it.value("image_id"))
+    };
+    lab.client().delete(&format!("{kept_there}/{}", image(1).unwrap())).is(202);
+    until(30, "it is merged", || listed().all("disk_snapshot").count() == 1);
+    free("the merge is over");
+    assert_eq!(image(1), None);
+    assert!(read(&mut guest, &at).contains("pattern-3"));
+    vm.act("stop");
+
+    vm.post("move", &to("data")).is(202);
+    free("the VM has moved");
+    assert_eq!((chain(&disk).len(), kept(&disk)), (2, "pattern-3".into()));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().filter(|it| is_image(it.as_ref().unwrap())).count(), 0);
+    disk.resize(16).is(200);
+    restore(&vm, &ids[0]);
+    assert_eq!((kept(&disk), disk.content().len()), ("pattern-0".into(), 8 << 20));
+}
+
+fn is_image(file: &std::fs::DirEntry) -> bool {
+    matches!(file.path().extension().and_then(|it| it.to_str()), Some("qcow2" | "raw"))
+}
+
 /// While Linux writes all the time, and its agent freezes its file systems.
 #[test]
 fn a_guest_under_load_keeps_what_it_wrote() {
@@ -196,13 +258,23 @@ fn a_guest_under_load_keeps_what_it_wrote() {
 }
 
 #[test]
-fn memory_is_saved_in_a_file() {
+fn a_guest_goes_on_from_its_memory() {
     let Some(lab) = Lab::own() else { return };
-    let vm = lab.vm("remembers", Boots::Mini, "");
+    let vm = lab.vm("remembers", Boots::Linux, "");
     let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    vm.post("nics", "<nic><name>eth</name></nic>").is(201);
     let mut guest = vm.boot();
-    let at = address(&mut guest);
-    write(&mut guest, &at, "pattern-A");
+    guest.until(20, "test -b /dev/vda && echo yes");
+    let put = |guest: &mut Guest, text: &str| {
+        guest.ask(&format!(
+            "printf '%-512s' {text} | dd of=/dev/vda seek=3 bs=512 conv=notrunc,fsync 2>/dev/null"
+        ));
+    };
+    let counted = |guest: &mut Guest| guest.ask("cat /run/n").trim().parse::<u64>().unwrap();
+    guest.ask("(n=0; while sleep 0.1; do n=$((n+1)); echo $n >/run/new; mv /run/new /run/n; done) >/dev/null 2>&1 &");
+    guest.until(10, "test -e /run/n && echo yes");
+    put(&mut guest, "pattern-A");
+    let then = counted(&mut guest);
     let id = take(&vm, "with memory", "<persist_memorystate>true</persist_memorystate>");
     let shown = list(&vm).into_iter().find(|it| it.value("@id").as_deref() == Some(&id)).unwrap();
     assert_eq!(shown.value("persist_memorystate").as_deref(), Some("true"));
@@ -210,9 +282,86 @@ fn memory_is_saved_in_a_file() {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0);
     assert!(file.metadata().unwrap().len() > 1 << 20);
-    write(&mut guest, &at, "pattern-B");
-    assert_eq!(chain(&disk).len(), 2);
+    guest.ask("touch /run/later");
+    put(&mut guest, "pattern-B");
+    vm.act("stop");
+
+    let again = "<action><restore_memory>true</restore_memory></action>";
+    let keeps_memory = || list(&vm)[0].value("persist_memorystate").unwrap() == "true";
+    for round in 0..2 {
+        vm.act_with(&format!("snapshots/{id}/restore"), again);
+        assert_eq!((vm.state(), kept(&disk)), ("down".to_owned(), "pattern-A".to_owned()), "{round}");
+        assert!(keeps_memory());
+        vm.start();
+        assert!(!keeps_memory(), "it is used up");
+        let mut guest = vm.guest();
+        guest.ask("test ! -e /run/later && grep -q pattern-A /dev/vda");
+        let now = counted(&mut guest);
+        assert!(now >= then, "{now} after {then}");
+        guest.until(10, &format!("test $(cat /run/n) -gt {now}"));
+        put(&mut guest, "pattern-C");
+        vm.act("stop");
+        assert_eq!(kept(&disk), "pattern-C");
+    }
+
+    // A look, and back: what woke is not what was.
+    let look = format!("<action><snapshot id='{id}'/><restore_memory>true</restore_memory></action>");
+    vm.act_with("preview_snapshot", &look);
+    assert!(keeps_memory());
+    vm.act("undo_snapshot");
+    assert!(!keeps_memory());
+    assert_eq!(kept(&disk), "pattern-C");
     remove(&vm, &id);
     assert!(!file.exists());
-    assert!(read(&mut guest, &at).contains("pattern-B"));
+    assert_eq!(kept(&disk), "pattern-C");
+}
+
+#[test]
+fn a_stateless_run_leaves_nothing_behind() {
+    let Some(mut lab) = Lab::own() else { return };
+    let vm = lab.vm("forgets", Boots::Mini, "");
+    let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    let mut guest = vm.boot();
+    let at = address(&mut guest);
+    write(&mut guest, &at, "pattern-A");
+    vm.act("stop");
+    vm.update("<stateless>true</stateless>");
+    let types = |vm: &Vm| list(vm).iter().map(|it| it.value("type").unwrap()).collect::<Vec<_>>();
+    for end in ["stop", "off", "kill"] {
+        let mut guest = vm.boot();
+        assert_eq!(types(&vm), ["active", "stateless"]);
+        assert!(read(&mut guest, &at).contains("pattern-A"), "{end}");
+        write(&mut guest, &at, "pattern-B");
+        vm.post("snapshots", "<snapshot><description>no</description></snapshot>").refused(409);
+        vm.post("suspend", "<action/>").refused(409);
+        disk.resize(16).refused(409);
+        match end {
+            "stop" => drop(vm.act("stop")),
+            "off" => guest.say("x off"),
+            _ => drop(run(Command::new("kill").args(["-KILL", &vm.lab.host.qemu(&vm.id).unwrap()]))),
+        }
+        vm.becomes("down", 30);
+        assert_eq!(
+            (kept(&disk), types(&vm), files(&vm)),
+            ("pattern-A".into(), vec!["active".into()], 1),
+            "{end}"
+        );
+    }
+
+    // For one run only; and nobody is there to see its end.
+    vm.update("<stateless>false</stateless>");
+    vm.act_with("start", "<action><vm><stateless>true</stateless></vm></action>");
+    let mut guest = vm.guest();
+    write(&mut guest, &at, "pattern-B");
+    assert_eq!(kept(&disk), "pattern-B");
+    let (id, disk) = (vm.id.clone(), disk.id.clone());
+    std::mem::forget(vm);
+    lab.daemon.kill();
+    lab.host.virsh(&["destroy", &id]);
+    lab.daemon.restart();
+    let vm = Vm { lab: &lab, id };
+    let disk = Disk::of(&vm, &disk);
+    vm.becomes("down", 30);
+    until(10, "what the run wrote is dropped", || types(&vm) == ["active"]);
+    assert_eq!((kept(&disk), files(&vm)), ("pattern-A".into(), 1));
 }

@@ -55,7 +55,9 @@ names! {
     StorageStatus, "StorageDomainStatus":
         StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
         StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";
-    SnapshotKind, "SnapshotType": SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview";
+    SnapshotKind, "SnapshotType":
+        SnapshotKind::Regular = "regular", SnapshotKind::Preview = "preview",
+        SnapshotKind::Stateless = "stateless";
     SnapshotStatus, "SnapshotStatus":
         SnapshotStatus::Ok = "ok", SnapshotStatus::Locked = "locked", SnapshotStatus::InPreview = "in_preview";
     TemplateStatus, "TemplateStatus":

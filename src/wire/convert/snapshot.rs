@@ -42,7 +42,7 @@ pub fn active_snapshot(row: &Vm, previous: Option<SnapshotId>, busy: bool) -> ty
         })),
         date: Some(row.created.into()),
         snapshot_status: Some(if busy { SnapshotStatus::Locked } else { SnapshotStatus::Ok }.name().into()),
-        persist_memorystate: Some(false),
+        persist_memorystate: Some(row.wakes_from.is_some()),
         ..types::Snapshot::default()
     }
 }
@@ -62,6 +62,36 @@ pub fn saved_disk(of: &Snapshot, saved: &SavedDisk, actual_size: u64) -> types::
             vm: Some(reference("vms", of.vm)),
         }),
         ..disk(&saved.disk, DiskPlace::On(&saved.attachment), actual_size, &[])
+    }
+}
+
+/// An image that the snapshot keeps, among those of its storage domain.
+pub fn disk_snapshot(of: &Snapshot, saved: &SavedDisk, actual_size: u64) -> types::DiskSnapshot {
+    let disk = saved_disk(of, saved, actual_size);
+    let (id, domain) = (saved.disk.image, saved.disk.storage_domain);
+    types::DiskSnapshot {
+        href: Some(format!("{API}/storagedomains/{domain}/disksnapshots/{id}")),
+        id: Some(id.to_string()),
+        name: disk.name,
+        description: disk.description,
+        alias: disk.alias,
+        image_id: disk.image_id,
+        storage_domains: disk.storage_domains,
+        provisioned_size: disk.provisioned_size,
+        actual_size: disk.actual_size,
+        status: disk.status,
+        interface: disk.interface,
+        format: disk.format,
+        sparse: disk.sparse,
+        bootable: disk.bootable,
+        shareable: disk.shareable,
+        wipe_after_delete: disk.wipe_after_delete,
+        propagate_errors: disk.propagate_errors,
+        snapshot: disk.snapshot,
+        disk_profile: disk.disk_profile,
+        storage_type: disk.storage_type,
+        disk: Some(reference("disks", saved.disk.id)),
+        ..types::DiskSnapshot::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod freshness;
 mod hung;
 mod load;
 mod many;
+mod pause;
 mod power;
 mod reads;
 mod snapshots;
@@ -33,6 +34,7 @@ pub const ALL: &[Row] = &[
     Row { names: &["P8"], what: "start, stop", run: power::row },
     Row { names: &["P8"], what: "plug, unplug, insert, eject", run: devices::row },
     Row { names: &["P9"], what: "live snapshots", run: snapshots::row },
+    Row { names: &["P9"], what: "a guest's pause", run: pause::row },
     Row { names: &["P10"], what: "new disks", run: disks::create },
     Row { names: &["P11"], what: "new VMs, resized disks, removed VMs", run: changes::row },
     Row { names: &["P13"], what: "cold start", run: start::row },

@@ -1,0 +1,92 @@
+//! Starts from the memory of a snapshot.
+//!
+//! The guest is brought back paused, and does nothing before the row says that its memory is used
+//! up: as long as it does not, the memory still fits the disks.
+
+use super::failpoint;
+use super::inventory::Phase;
+use super::vm_power::StartOptions;
+use super::world::{Change, Operation};
+use super::{Engine, documents};
+use crate::domain;
+use crate::error::{Error, Result};
+use crate::model::*;
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+impl Engine {
+    /// Starts the VM, which is held, from the memory that it is to wake from.
+    pub(super) async fn wake(&self, id: VmId, pause: bool) -> Result<()> {
+        let intent = self.promise(|_| Ok((Operation::WakeVm { vm: id, pause }, vec![]))).await?;
+        failpoint::hit("wake_vm.intended");
+        match self.finish_wake(id, pause).await {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    pub(super) async fn finish_wake(&self, id: VmId, pause: bool) -> Result<Vec<Change>> {
+        self.look_at(id).await?;
+        let vm = self.own_vm(id)?;
+        if let Some(from) = vm.wakes_from {
+            if !self.runs(id) {
+                self.bring_back(&vm, from).await?;
+            }
+            failpoint::hit("wake_vm.restored");
+            let begun = Vm {
+                wakes_from: None,
+                run_once: false,
+                started: Some(Timestamp::now()),
+                stopped: None,
+                ..vm
+            };
+            self.record(|_| Ok(vec![Change::Vm(Box::new(begun))])).await?;
+        }
+        failpoint::hit("wake_vm.noted");
+        if !pause && matches!(self.inventory.power(id), Some(Power::Paused(_))) {
+            self.lane.call(move |hv| hv.resume(id)).await?;
+            self.look_at(id).await?;
+        }
+        Ok(vec![])
+    }
+
+    /// A guest that has not done anything yet may be given up.
+    pub(super) async fn undo_wake(&self, id: VmId, pause: bool) -> Result<Vec<Change>> {
+        self.look_at(id).await?;
+        if self.own_vm(id)?.wakes_from.is_none() {
+            return self.finish_wake(id, pause).await;
+        }
+        if matches!(self.inventory.power(id), Some(Power::Paused(_))) {
+            self.lane.slow(move |hv| hv.destroy(id)).await?;
+            self.look_at(id).await?;
+        }
+        self.drop_media(id).await;
+        Ok(vec![])
+    }
+
+    async fn bring_back(&self, vm: &Vm, from: SnapshotId) -> Result<()> {
+        let (id, snapshot) = (vm.id, self.any_snapshot(from)?);
+        let Some(file) = self.memory_file(&snapshot)? else {
+            return Err(Error::conflict("Cannot run VM. The Snapshot's memory is gone."));
+        };
+        let saved = self.saved_document(file.clone()).await?;
+        // The machine is the one that the memory is of, whatever the VM was told since.
+        let spec = VmSpec { name: vm.spec.name.clone(), ..snapshot.spec };
+        let seeded = domain::media_in(&saved) > spec.payloads.len();
+        let options = StartOptions { cloud_init: Some(seeded), ..StartOptions::default() };
+        let media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
+        let document = self.document_with(vm, &spec, Some(saved.clone()), &media)?;
+        let document = domain::as_saved(document, &saved).to_string();
+        self.inventory.set_phase(id, Some(Phase::Restoring));
+        let restored = self.lane.slow(move |hv| hv.restore(&file, &document)).await;
+        let looked = self.look_at(id).await;
+        self.inventory.end_phase(id, Phase::Restoring);
+        restored.and(looked)
+    }
+
+    /// The document of the domain that a file of memory is of.
+    pub(super) async fn saved_document(&self, file: PathBuf) -> Result<crate::xml::Element> {
+        let text = self.lane.call(move |hv| hv.saved_document(&file)).await?;
+        documents::parse(&text)
+    }
+}

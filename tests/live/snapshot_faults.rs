@@ -1,0 +1,228 @@
+//! Snapshots and merges amid faults: whoever dies and whatever is full, the disks read as their
+//! guests wrote them, and nothing is left over.
+
+use super::harness::{Boots, Client, Disk, Lab, Vm, run, until};
+use super::moves::over;
+use super::snapshots::{chain, files, list, take};
+use std::path::Path;
+use std::process::Command;
+
+const MIB: usize = 1 << 20;
+
+/// Fills a part of the image, in MiB.
+fn fill(file: &Path, value: u8, from: usize, count: usize) {
+    let write = format!("write -q -P {value} {from}M {count}M");
+    run(Command::new("qemu-io").args(["-f", "qcow2", "-c", &write]).arg(file));
+}
+
+/// What the parts of a content hold, each from its MiB to the next one's.
+fn holds(content: &[u8], parts: &[(usize, u8)]) -> bool {
+    let end = |n: usize| parts.get(n + 1).map_or(content.len(), |(to, _)| to * MIB);
+    let is = |(n, (from, value)): (usize, &(usize, u8))| {
+        content[from * MIB..end(n)].iter().all(|byte| byte == value)
+    };
+    parts.iter().enumerate().all(is)
+}
+
+fn is_free(client: &Client, disk: &str) -> bool {
+    client.attempt("GET", &format!("/disks/{disk}"), &[], "").is_ok_and(|reply| {
+        reply.status == 200 && reply.is(200).value("status/state").as_deref() == Some("ok")
+    })
+}
+
+#[test]
+fn a_merge_outlives_libvirtd_vireo_and_its_guest() {
+    let Some(mut lab) = Lab::own() else { return };
+    let (vm, disk) = {
+        let vm = lab.vm("merges", Boots::Mini, "");
+        let disk = vm.add_disk(&Disk::document(400, "virtio", "cow", ""));
+        let ids = (vm.id.clone(), disk.id.clone());
+        std::mem::forget(vm);
+        ids
+    };
+    let mut value = 1;
+    for victim in ["libvirtd", "vireo", "guest"] {
+        let file = {
+            let vm = Vm { lab: &lab, id: vm.clone() };
+            let disk = Disk::of(&vm, &disk);
+            fill(&disk.file(), value, 0, 200);
+            let id = take(&vm, victim, "");
+            fill(&disk.file(), value + 1, 100, 250);
+            vm.boot();
+            lab.client().delete(&format!("{}/snapshots/{id}", vm.path())).is(202);
+            let slowed = || {
+                let mut virsh = Command::new("virsh");
+                virsh.args(["-q", "-c", &lab.host.uri, "blockjob", &vm.id, "vda", "--bandwidth", "1"]);
+                virsh.output().unwrap().status.success()
+            };
+            until(10, "the merge runs", slowed);
+            let file = disk.file();
+            std::mem::forget(vm);
+            file
+        };
+        match victim {
+            "libvirtd" => {
+                lab.host.command(&["kill-libvirtd", "KILL"]);
+                lab.host.command(&["start-libvirtd"]);
+            }
+            "vireo" => {
+                lab.daemon.kill();
+                lab.daemon.restart();
+            }
+            _ => drop(run(Command::new("kill").args(["-KILL", &lab.host.qemu(&vm).unwrap()]))),
+        }
+        if victim != "guest" {
+            lab.host.virsh(&["blockjob", &vm, "vda", "--bandwidth", "0"]);
+        }
+        until(120, &format!("the merge is over without {victim}"), || is_free(&lab.client(), &disk));
+        let vm = Vm { lab: &lab, id: vm.clone() };
+        let disk = Disk::of(&vm, &disk);
+        until(30, "nothing but the present is left", || list(&vm).len() == 1);
+        if victim == "guest" {
+            vm.becomes("down", 10);
+        } else {
+            assert_eq!(vm.state(), "up");
+            vm.act("stop");
+        }
+        assert_ne!(disk.file(), file);
+        assert_eq!((chain(&disk).len(), files(&vm)), (1, 1), "{victim}");
+        let (first, second) = (value, value + 1);
+        assert!(holds(&disk.content(), &[(0, first), (100, second), (350, 0)]), "{victim}");
+        value += 2;
+        std::mem::forget(vm);
+    }
+    drop(Vm { lab: &lab, id: vm });
+}
+
+#[test]
+fn a_snapshot_with_memory_is_there_or_not_whoever_dies() {
+    let Some(mut lab) = Lab::own() else { return };
+    for victim in ["guest", "libvirtd", "vireo"] {
+        let (id, disk) = {
+            let vm = lab.vm(victim, Boots::Linux, "");
+            let disk = vm.add_disk(&Disk::document(16, "virtio", "cow", ""));
+            fill(&disk.file(), 1, 0, 16);
+            vm.boot();
+            let body = "<snapshot><description>d</description><persist_memorystate>true</persist_memorystate></snapshot>";
+            vm.post("snapshots", body).is(202);
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            let ids = (vm.id.clone(), disk.id.clone());
+            std::mem::forget(vm);
+            ids
+        };
+        match victim {
+            "libvirtd" => {
+                lab.host.command(&["kill-libvirtd", "KILL"]);
+                lab.host.command(&["start-libvirtd"]);
+            }
+            "vireo" => {
+                lab.daemon.kill();
+                lab.daemon.restart();
+            }
+            _ => drop(run(Command::new("kill").args(["-KILL", &lab.host.qemu(&id).unwrap()]))),
+        }
+        let client = lab.client();
+        let vm = Vm { lab: &lab, id };
+        let settled = || list(&vm).iter().all(|it| it.value("snapshot_status").as_deref() == Some("ok"));
+        until(90, &format!("it is over without {victim}"), || is_free(&client, &disk) && settled());
+        let disk = Disk::of(&vm, &disk);
+        let kept = list(&vm);
+        println!("without {victim} there are {} snapshots", kept.len() - 1);
+        if vm.state() != "down" {
+            vm.guest().ask("true");
+            vm.act("stop");
+        }
+        // An image for each state, and a file of memory for each snapshot.
+        assert_eq!((chain(&disk).len(), files(&vm)), (kept.len(), 2 * kept.len() - 1), "{victim}");
+        assert!(holds(&disk.content(), &[(0, 1)]), "{victim}");
+    }
+}
+
+#[test]
+fn a_full_storage_takes_no_snapshot_and_no_merge_and_loses_nothing() {
+    let Some(lab) = Lab::own() else { return };
+    let small = lab.host.root.join("more-small");
+    std::fs::create_dir_all(&small).unwrap();
+    let inside = |program: &str, arguments: &[&str]| run(lab.host.among_mounts(program).args(arguments));
+    inside("mount", &["-t", "tmpfs", "-o", "size=48m", "small", small.to_str().unwrap()]);
+    over(&lab.client(), "small", &small);
+    let there = |name: &str| small.join(name).display().to_string();
+    let ballast = there("ballast");
+    let free = || -> usize {
+        let told = inside("df", &["--output=avail", "-B1", small.to_str().unwrap()]);
+        told.lines().last().unwrap().trim().parse().unwrap()
+    };
+    let leave = |bytes: usize| {
+        let size = (free() - bytes).to_string();
+        inside("fallocate", &["-l", &size, &ballast]);
+    };
+    let names = || inside("ls", &["-A", small.to_str().unwrap()]);
+
+    let vm = lab.vm("crowded", Boots::Mini, "");
+    vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    let document = Disk::document(32, "virtio", "cow", "").replace("<name>data</name>", "<name>small</name>");
+    let disk = vm.add_disk(&document);
+    vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    let file = || there(disk.file().file_name().unwrap().to_str().unwrap());
+    let fill = |value: u8, from: usize, count: usize| {
+        inside("qemu-io", &["-f", "qcow2", "-c", &format!("write -q -P {value} {from}M {count}M"), &file()]);
+    };
+    let content = || {
+        let raw = lab.host.root.join("content");
+        inside("qemu-img", &["convert", "-U", "-O", "raw", &file(), raw.to_str().unwrap()]);
+        std::fs::read(raw).unwrap()
+    };
+    fill(1, 0, 8);
+
+    // The second of three disks cannot be: none is.
+    let asked = "<snapshot><description>d</description></snapshot>";
+    for round in 0..4 {
+        // What a guest has open cannot become read-only.
+        let read_only = round == 1;
+        match read_only {
+            false => leave(65536),
+            true => drop(inside("mount", &["-o", "remount,ro", small.to_str().unwrap()])),
+        }
+        let before = (files(&vm), names());
+        for _ in 0..25 {
+            vm.lab
+                .client()
+                .send("POST", &format!("{}/snapshots", vm.path()), &["Expect: 201-created"], asked)
+                .refused(409);
+            assert_eq!((files(&vm), names(), list(&vm).len()), (before.0, before.1.clone(), 1));
+        }
+        match read_only {
+            false => drop(inside("rm", &[&ballast])),
+            true => drop(inside("mount", &["-o", "remount,rw", small.to_str().unwrap()])),
+        }
+        assert!(is_free(&lab.client(), &disk.id));
+        if round == 1 {
+            vm.boot();
+        }
+    }
+    vm.act("stop");
+
+    let id = take(&vm, "merged when there is room", "");
+    fill(2, 4, 16);
+    leave(4 * MIB);
+    let path = format!("{}/snapshots/{id}", vm.path());
+    for state in ["up", "down"] {
+        if state == "up" {
+            vm.boot();
+        }
+        vm.lab.client().delete(&path).is(202);
+        until(60, "it was tried", || is_free(&lab.client(), &disk.id));
+        assert_eq!(list(&vm).len(), 2, "{state}");
+        assert_eq!(vm.state(), state);
+        if state == "up" {
+            vm.act("stop");
+        }
+        assert!(holds(&content(), &[(0, 1), (4, 2), (20, 0)]), "{state}");
+    }
+    inside("rm", &[&ballast]);
+    vm.lab.client().delete(&path).is(202);
+    until(60, "it is gone", || vm.lab.client().get(&path).status == 404);
+    until(5, "the disk is free", || is_free(&lab.client(), &disk.id));
+    assert!(holds(&content(), &[(0, 1), (4, 2), (20, 0)]));
+    assert_eq!(names().lines().filter(|name| name.ends_with(".qcow2")).count(), 1);
+}

@@ -28,6 +28,17 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Make a new database from the images and hints in the storage domains, when it is lost.
+    ///
+    /// Nothing that is there is changed. It refuses while a database is there or a daemon runs.
+    Recover {
+        /// The configuration file [default: /etc/vireo/vireo.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The folder of a storage domain that no hint in the state folder tells of; may be repeated.
+        #[arg(long = "storage", value_name = "FOLDER")]
+        storage: Vec<PathBuf>,
+    },
     /// Read the domain templates, say what is wrong with them, and end.
     CheckTemplates {
         /// The folder of the templates; the installed ones when absent.
@@ -60,6 +71,10 @@ mod tests {
         assert_eq!(
             read("vireo check-templates d").unwrap(),
             Command::CheckTemplates { dir: Some("d".into()) }
+        );
+        assert_eq!(
+            read("vireo recover --storage /a --storage /b").unwrap(),
+            Command::Recover { config: None, storage: vec!["/a".into(), "/b".into()] }
         );
         assert_eq!(read("vireo manual d").unwrap(), Command::Manual { dir: "d".into() });
         assert_eq!(read("vireo failpoints").unwrap(), Command::Failpoints);

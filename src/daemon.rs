@@ -7,14 +7,15 @@ use crate::cli::{Cli, Command};
 use crate::config::{AcceleratorChoice, Config};
 use crate::domain::template;
 use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
-use crate::engine::{Engine, SecretKey, Settings, failpoint};
+use crate::engine::recover::{self, Report};
+use crate::engine::{ADMIN_PASSWORD_FILE, Engine, SecretKey, Settings, failpoint};
 use crate::error::{Error, Kind, Result};
 use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder, write_private};
 use crate::libvirt::Libvirt;
 use crate::manual;
 use crate::model::Accelerator;
 use crate::sim;
-use crate::store::Sqlite;
+use crate::store::{DatabasePlace, Sqlite};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,10 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::CheckConfig { config } => match load(config.as_deref()) {
             Ok(config) => check(&config),
+            Err(why) => refuse(EXIT_CONFIGURATION, &why),
+        },
+        Command::Recover { config, storage } => match load(config.as_deref()) {
+            Ok(config) => recover(&config, storage),
             Err(why) => refuse(EXIT_CONFIGURATION, &why),
         },
         Command::CheckTemplates { dir } => check_templates(dir.as_deref()),
@@ -201,19 +206,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     let certificates = certificates(&config)?;
     let ports = if simulated { Ports::simulated()? } else { Ports::real(&config)? };
     let info = HostInfo::read();
-    let settings = Settings {
-        state: config.paths.state.clone(),
-        host_name: info.name.clone(),
-        boot_dirs: config.boot_dirs(),
-        portals: config.storage.iscsi_portals.clone(),
-        secret_key: secret_key(&config.paths.state)?,
-        templates: Some(PathBuf::from(TEMPLATES)),
-        hotunplug_timeout: config.hotunplug_timeout(),
-        stats_interval: config.stats_interval(),
-        management: config.network.management.clone(),
-        graphics_listen: config.guests.listen.to_string(),
-        admin_password: std::env::var("VIREO_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty()),
-    };
+    let settings = settings(&config, &info)?;
     let engine = Engine::open(settings, ports.store, ports.hypervisor, ports.images, ports.mirrors).await?;
     // The socket is open: who connects now is answered by an engine that knows its world.
     tokio::select! {
@@ -258,6 +251,59 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// What the configuration says to the engine.
+fn settings(config: &Config, info: &HostInfo) -> Result<Settings> {
+    Ok(Settings {
+        state: config.paths.state.clone(),
+        host_name: info.name.clone(),
+        boot_dirs: config.boot_dirs(),
+        portals: config.storage.iscsi_portals.clone(),
+        secret_key: secret_key(&config.paths.state)?,
+        templates: Some(PathBuf::from(TEMPLATES)),
+        hotunplug_timeout: config.hotunplug_timeout(),
+        stats_interval: config.stats_interval(),
+        management: config.network.management.clone(),
+        graphics_listen: config.guests.listen.to_string(),
+        admin_password: std::env::var("VIREO_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty()),
+    })
+}
+
+/// Makes a new database from what the storage domains remember, and says what became of what.
+fn recover(config: &Config, storage: Vec<PathBuf>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let recovered =
+        runtime.map_err(Error::bug).and_then(|runtime| runtime.block_on(recovered(config, storage)));
+    match recovered {
+        Ok(report) => {
+            report.notes.iter().for_each(|note| println!("{note}"));
+            println!(
+                "recovered {} VMs, {} templates, {} disks and {} snapshots",
+                report.vms, report.templates, report.disks, report.snapshots
+            );
+            ExitCode::SUCCESS
+        }
+        Err(why) => refuse(1, &why.to_string()),
+    }
+}
+
+async fn recovered(config: &Config, storage: Vec<PathBuf>) -> Result<Report> {
+    prepare_folders(config)?;
+    let _lock = StateLock::take(&config.paths.state)?;
+    let place = DatabasePlace::new(&config.paths.state.join("vireo.db"))?;
+    let store = Arc::new(Sqlite::open(place.unfinished())?);
+    let mut settings = settings(config, &HostInfo::read());
+    // The password that was told once is the password again.
+    let told = std::fs::read_to_string(config.paths.state.join(ADMIN_PASSWORD_FILE)).ok();
+    let told = told.map(|told| told.trim().to_owned()).filter(|told| !told.is_empty());
+    settings.admin_password = settings.admin_password.or(told);
+    let images = Arc::new(QemuImg::default());
+    let report = recover::recover(&settings, store.clone(), images, storage).await?;
+    // Its last owner closes it.
+    drop(store);
+    place.finish()?;
+    Ok(report)
 }
 
 /// The state folder with its rights: images are opened by QEMU's own user, the rest by us alone.

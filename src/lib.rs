@@ -5,8 +5,9 @@
 //! ```text
 //! api      HTTP: routes, requests, replies, faults, links      -> wire, engine
 //! wire     API documents: version 4 structs, version 3 and JSON -> model, xml
-//! engine   the verbs: locks, journal, jobs, inventory, ports    -> domain, model
+//! engine   the verbs: locks, journal, jobs, inventory, ports    -> domain, ovf, model
 //! domain   model -> libvirt documents and back; pure            -> model, xml
+//! ovf      machines -> OVF documents and back; pure             -> model, xml
 //! model    what things are and which moves are allowed; pure
 //! xml      a tree for any document; the only place that parses or escapes
 //! libvirt, store, host, sim   what the engine's ports ask for
@@ -27,6 +28,7 @@ pub mod host;
 pub mod libvirt;
 pub mod manual;
 pub mod model;
+pub mod ovf;
 pub mod sim;
 pub mod store;
 pub mod wire;

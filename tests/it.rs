@@ -4,3 +4,4 @@ mod api;
 mod clients;
 mod crash;
 mod live;
+mod recover;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const CREATE_DISK: u16 = 1100;
 
 /// The action, and the storage domain that it names.
-async fn begin(
+pub async fn begin(
     app: &App,
     request: &Request,
     verb: &str,

@@ -37,6 +37,11 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         DiskPlace::Floating => (FLOATING, None),
         DiskPlace::On(attachment) => (ATTACHED, Some(attachment.vm)),
     };
+    document.template = app.engine.world().template_with(disk.id).map(|template| types::Ref {
+        id: Some(template.id.to_string()),
+        href: Some(links::href("/templates/{template}", &[&template.id])),
+        ..types::Ref::default()
+    });
     document.actions = links::actions(path, &href);
     document.link = links::collections(path, &href);
     if request.detail.has("statistics") {

@@ -123,11 +123,11 @@ pub fn network_of(app: &App, cluster: &Cluster, reference: &Ref) -> Result<Netwo
     find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
 }
 
-/// A network that the VM's cluster has.
-pub fn network(app: &App, vm: VmId, reference: &Ref) -> Result<NetworkId> {
-    let cluster = app.engine.vm(vm)?.vm.cluster;
+/// A network that the cluster has, or any where it is all the same.
+pub fn network(app: &App, cluster: Option<ClusterId>, reference: &Ref) -> Result<NetworkId> {
     let world = app.engine.world();
-    let there = world.networks.values().filter(|it| world.cluster_networks.contains_key(&(cluster, it.id)));
+    let is_there = |id| cluster.is_none_or(|cluster| world.cluster_networks.contains_key(&(cluster, id)));
+    let there = world.networks.values().filter(|it| is_there(it.id));
     find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
         .map_err(|why| Error::invalid("Network not found in cluster").because(why))
 }

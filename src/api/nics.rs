@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const ITEM: &str = "/vms/{vm}/nics/{nic}";
 /// The permit to put interfaces on a network.
-const USE: u16 = 9;
+pub const USE: u16 = 9;
 
 /// An interface as lists have it; its statistics join it by `detail`.
 fn document(app: &App, nic: &Nic, request: &Request, with_statistics: bool) -> Result<types::Nic, Fault> {
@@ -61,10 +61,10 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/nics`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let vm: VmId = request.id("vm")?;
-    app.engine.vm(vm)?;
+    let cluster = app.engine.vm(vm)?.vm.cluster;
     let asked: types::Nic = request.document().await?;
     require("NIC", "add", &[("name", filled(&asked.name).is_some())])?;
-    let change = permitted(&app, &request, None, change(&app, vm, &asked)?)?;
+    let change = permitted(&app, &request, None, change(&app, Some(cluster), &asked)?)?;
     let id = app.engine.add_nic(vm, change).await?;
     let document = document(&app, &app.engine.nic(vm, id)?, &request, false)?;
     Ok(Reply::created(document))
@@ -76,7 +76,8 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let (vm, id) = (before.vm, before.id);
     let asked: types::Nic = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    let change = permitted(&app, &request, Some(&before), change(&app, vm, &asked)?)?;
+    let cluster = app.engine.vm(vm)?.vm.cluster;
+    let change = permitted(&app, &request, Some(&before), change(&app, Some(cluster), &asked)?)?;
     app.engine.update_nic(vm, id, change).await?;
     Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, &request, false)?))
 }
@@ -107,10 +108,10 @@ async fn plug(app: &App, request: &Request, plugged: bool) -> Answer {
     Ok(Reply::complete(action))
 }
 
-fn change(app: &App, vm: VmId, asked: &types::Nic) -> Result<NicChange, Fault> {
+pub fn change(app: &App, cluster: Option<ClusterId>, asked: &types::Nic) -> Result<NicChange, Fault> {
     let NicRequest { name, interface, mac, plugged, linked, boot_protocol, on_boot } = asked.try_into()?;
     let network = asked.network.as_ref().map(|network| match convert::is_named(network) {
-        true => lookup::network(app, vm, network).map(Some),
+        true => lookup::network(app, cluster, network).map(Some),
         false => Ok(None),
     });
     let profile = asked.vnic_profile.as_ref().map(|profile| match convert::is_named(profile) {
@@ -128,7 +129,7 @@ fn change(app: &App, vm: VmId, asked: &types::Nic) -> Result<NicChange, Fault> {
         port_mirroring: asked
             .port_mirroring
             .as_ref()
-            .map(|mirroring| mirrored(app, vm, mirroring))
+            .map(|mirroring| mirrored(app, cluster, mirroring))
             .transpose()?,
         boot_protocol,
         on_boot,
@@ -137,7 +138,7 @@ fn change(app: &App, vm: VmId, asked: &types::Nic) -> Result<NicChange, Fault> {
 
 /// The change, if the user may use the networks that it leads to: the profile that it names, or one
 /// of the network's. Who is to see a network's traffic needs to be trusted with its profiles.
-fn permitted(
+pub fn permitted(
     app: &App,
     request: &Request,
     before: Option<&Nic>,
@@ -169,14 +170,18 @@ fn permitted(
 }
 
 /// The networks whose traffic the interface is to see.
-fn mirrored(app: &App, vm: VmId, mirroring: &types::PortMirroring) -> Result<Vec<NetworkId>, Fault> {
+fn mirrored(
+    app: &App,
+    cluster: Option<ClusterId>,
+    mirroring: &types::PortMirroring,
+) -> Result<Vec<NetworkId>, Fault> {
     let mut found: Vec<NetworkId> = Vec::new();
     for network in mirroring.networks.iter().flat_map(|networks| &networks.network) {
         if !convert::is_named(network) {
             let reason = "Network must have name or id property for port mirroring";
             return Err(Fault::new(StatusCode::BAD_REQUEST, reason, ""));
         }
-        let network = lookup::network(app, vm, network)?;
+        let network = lookup::network(app, cluster, network)?;
         if !found.contains(&network) {
             found.push(network);
         }

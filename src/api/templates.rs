@@ -106,6 +106,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         base: base.transpose()?,
         version_name: version_name.map(str::to_owned),
         disks,
+        grants: asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false),
         spec: {
             let mut spec = VmSpec { comment: String::new(), description: String::new(), ..row.spec };
             convert::change_vm(&convert::template_as_vm(asked), &mut spec)?;
@@ -138,4 +139,18 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     request.optional::<Action>().await?;
     app.engine.remove_template(id).await?;
     Ok(Reply::no_content())
+}
+
+/// `POST /templates/{template}/export`
+pub async fn export(app: Arc<App>, request: Request) -> Answer {
+    addressed(&app, &request)?;
+    nowhere_to_export(&app, &request).await
+}
+
+/// Whatever storage domain an export names: none is one for exports.
+pub async fn nowhere_to_export(app: &App, request: &Request) -> Answer {
+    let action: Action = request.document().await?;
+    require("Action", "export", &[("storageDomain.id|name", lookup::is_named(&action.storage_domain))])?;
+    lookup::storage_domain(app, &action.storage_domain.unwrap_or_default())?;
+    Err(Error::conflict("Cannot export Template. The Storage Domain is not an export domain.").into())
 }

@@ -170,7 +170,15 @@ pub async fn clone(app: Arc<App>, request: Request) -> Answer {
     let mut spec = app.engine.spec_of(source)?;
     convert::change_vm(&asked, &mut spec)?;
     let disks = super::disks::copies(&app, asked.disks.as_ref(), action.storage_domain.as_ref())?;
-    let started = super::vms::create(&app, &request, NewVm { cluster, source, spec, disks }).await?;
+    let started =
+        super::vms::create(&app, &request, NewVm { cluster, source, spec, disks, grants_of: None }).await?;
+    let made = types::Vm {
+        id: Some(started.value.to_string()),
+        href: Some(links::href("/vms/{vm}", &[&started.value])),
+        name: asked.name,
+        ..types::Vm::default()
+    };
+    let action = Action { vm: Some(Box::new(made)), ..action };
     let (href, parent) = (links::href("/vms/{vm}/clone", &[&id]), links::href("/vms/{vm}", &[&id]));
     runs_on(started, action, href, parent).await
 }

@@ -12,11 +12,11 @@ use super::search::{self, Holds, Searched};
 use super::vm_actions::made;
 use super::{disks, nics, ovf, statistics, tags};
 use crate::engine::jobs::Started;
-use crate::engine::{NewVm, Source, VmView};
+use crate::engine::{Import, NewVm, Source, VmView};
 use crate::error::Error;
 use crate::model::*;
 use crate::wire::convert::{self, RunState};
-use crate::wire::types::{self, Action};
+use crate::wire::types::{self, Action, Configuration};
 use crate::wire::{Head, filled, frame, missing, require, write, write_item};
 use axum::body::Bytes;
 use std::sync::Arc;
@@ -282,6 +282,9 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Vm = request.document().await?;
+    if let Some(configuration) = ovf::brought(&asked) {
+        return import(&app, &request, &asked, configuration).await;
+    }
     let snapshot = asked.snapshots.as_ref().map(|snapshots| snapshots.snapshot.first());
     require(
         "VM",
@@ -316,12 +319,47 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     convert::change_vm(&asked, &mut spec)?;
     lookup::cpu_profile(&app, spec.cpu_profile)?;
     let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
-    let started = create(&app, &request, NewVm { cluster, source, spec, disks }).await?;
+    let clones = asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false);
+    let grants_of = match source {
+        Source::Template { id, .. } if clones && id != BLANK => Some(id.into()),
+        _ => None,
+    };
+    let started = create(&app, &request, NewVm { cluster, source, spec, disks, grants_of }).await?;
     let id = started.value;
     // Nothing to wait for but the definition.
     let at_once = app.engine.world().disks_of(id).is_empty();
     let shown = || Ok(document(&app, &app.engine.vm(id)?, &request, true));
     made(started, at_once || request.expect_created, shown).await
+}
+
+/// A VM that its document describes as OVF; what the document says beside that is put over it.
+async fn import(app: &App, request: &Request, asked: &types::Vm, brought: &Configuration) -> Answer {
+    require(
+        "VM",
+        "add",
+        &[
+            ("initialization.configuration.type", filled(&brought.r#type).is_some()),
+            ("initialization.configuration.data", filled(&brought.data).is_some()),
+            ("cluster.id|name", lookup::is_named(&asked.cluster)),
+        ],
+    )?;
+    let cluster = lookup::cluster(app, asked.cluster.as_ref())?;
+    access::require(app, request, 1, cluster)?;
+    let mut described = ovf::described(brought)?;
+    convert::change_vm(asked, &mut described.spec)?;
+    lookup::cpu_profile(app, described.spec.cpu_profile)?;
+    let (disks, profiles) = {
+        let world = app.engine.world();
+        let disks: Vec<DiskId> = described.disks.iter().map(|disk| disk.id).collect();
+        let lead = |nic| world.named_lead(cluster, nic).1;
+        let profiles: Vec<VnicProfileId> = described.nics.iter().filter_map(lead).collect();
+        (disks, profiles)
+    };
+    disks.into_iter().try_for_each(|disk| access::require(app, request, 1101, disk))?;
+    profiles.into_iter().try_for_each(|profile| access::require(app, request, nics::USE, profile))?;
+    let renewed = asked.initialization.as_ref().and_then(|it| it.regenerate_ids).unwrap_or(false);
+    let id = app.engine.import_vm(Import { cluster, described, renewed }).await?;
+    Ok(Reply::created(document(app, &app.engine.vm(id)?, request, true)))
 }
 
 /// Makes a VM, for who may make its disks where they go.

@@ -1,9 +1,10 @@
 //! What a document says of a domain: the live one of what runs, the persistent one of what will.
 
+use super::device::devices;
 use super::memory::bytes;
 use super::{device, identity, nic};
 use crate::model::vm::Protocol;
-use crate::model::{Accelerator, DiskId, NicId, VmId};
+use crate::model::{Accelerator, DiskId, NicId, Placed, VmId};
 use crate::xml::Element;
 
 /// A domain as its document shows it.
@@ -27,6 +28,8 @@ pub struct Observed {
     pub console: Option<String>,
     /// Whether the agent in the guest of a running domain is there, where the domain has a channel for it.
     pub agent: Option<bool>,
+    /// Where the devices are that an OVF tells of.
+    pub placed: Vec<Placed>,
 }
 
 impl Observed {
@@ -107,7 +110,31 @@ pub fn observe(document: &Element) -> Observed {
         taps: document.every("devices/interface").into_iter().filter_map(tap).collect(),
         console: document.value("devices/serial/source/@path"),
         agent: document.every("devices/channel/target").into_iter().find_map(agent),
+        placed: devices(document).filter_map(placed).collect(),
     }
+}
+
+fn placed(device: &Element) -> Option<Placed> {
+    let kind = device.name.as_str();
+    let (kind, name) = match kind {
+        "disk" => (device.get("device").unwrap_or(kind), ""),
+        "controller" => match (device.get("type")?, device.get("model")) {
+            ("pci", _) | (_, Some("none")) => return None,
+            ("scsi", Some(model)) => (kind, model),
+            (bus, _) => (kind, bus),
+        },
+        "channel" => (kind, device.get("type")?),
+        "interface" | "video" => (kind, ""),
+        "sound" => (kind, kind),
+        "watchdog" | "rng" => (kind, device.get("model")?),
+        "memballoon" if device.get("model") != Some("none") => ("balloon", kind),
+        _ => return None,
+    };
+    let parts = device.first("address").map(|address| address.attributes.as_slice()).unwrap_or_default();
+    let parts: Vec<String> = parts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let (alias, address) = (alias(device).unwrap_or_default(), parts.join(", "));
+    let is_somewhere = !alias.is_empty() || !address.is_empty();
+    is_somewhere.then(|| Placed { kind: kind.into(), device: name.into(), alias, address })
 }
 
 fn graphics(device: &Element) -> Option<Graphics> {

@@ -155,6 +155,22 @@ impl Reach {
     }
 }
 
+impl World {
+    /// The permissions on one object, for another that is made of it. Who owns the one has made it; the
+    /// other has an owner of its own.
+    pub(super) fn grants(&self, from: Object, to: Object) -> Vec<Change> {
+        let owner = |role| role == roles::VM_OWNER || role == roles::TEMPLATE_OWNER;
+        let on = self.permissions.values().filter(|it| it.on() == from && !owner(it.role));
+        let given = on.map(|it| Permission {
+            id: PermissionId::random(),
+            kind: to.kind,
+            object: to.id,
+            ..it.clone()
+        });
+        given.map(Change::Permission).collect()
+    }
+}
+
 impl Engine {
     /// The permission of who makes something, unless it may do everything anyway.
     pub(super) fn ownership(&self, world: &World, role: RoleId, object: Object) -> Option<Change> {

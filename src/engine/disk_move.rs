@@ -137,7 +137,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_target(
+    pub(super) fn check_target(
         &self,
         world: &World,
         verb: &str,

@@ -77,7 +77,10 @@ impl Engine {
                 (false, false) => disk.size,
             };
             *needed.entry(disk.storage_domain).or_default() += takes;
-            fillings.push(Filling { disk: disk.id, source: original.clone(), thin: making.thin });
+            // A thin disk lies over what its own storage domain has.
+            let near = world.template_copy(original.id, disk.storage_domain).unwrap_or(original);
+            let source = if making.thin { near } else { original }.clone();
+            fillings.push(Filling { disk: disk.id, source, thin: making.thin });
             disks.push(disk);
         }
         for (domain, bytes) in needed {
@@ -137,9 +140,12 @@ fn planned(world: &World, original: &Disk, making: &Making<'_>, index: usize) ->
         true => wanted.format.unwrap_or(DiskFormat::Cow),
         false => wanted.format.unwrap_or(original.format),
     };
-    if thin && (storage_domain != original.storage_domain || format == DiskFormat::Raw) {
+    let is_near = storage_domain == original.storage_domain
+        || world.template_copy(original.id, storage_domain).is_some();
+    if thin && (!is_near || format == DiskFormat::Raw) {
         return Err(Error::invalid(format!(
-            "{verb}. Disk {} lies over the template's, in its Storage Domain and as COW; another one needs disks/clone.",
+            "{verb}. Disk {} lies over the template's, in a Storage Domain that has it and as COW; another one \
+             needs disks/clone.",
             original.alias
         )));
     }

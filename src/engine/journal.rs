@@ -114,6 +114,7 @@ impl Engine {
         for change in &changes {
             world.apply(change);
         }
+        self.hints.follow(&changes, &world);
         drop(world);
         // After the rows: whoever reads the new stamp reads the new rows.
         for change in &changes {

@@ -17,8 +17,10 @@ pub mod failpoint;
 mod fillings;
 mod first_world;
 mod guests;
+mod hints;
 pub mod history;
 mod host_devices;
+mod imports;
 pub mod inventory;
 pub mod jobs;
 mod journal;
@@ -31,10 +33,12 @@ mod mirrors;
 mod networks;
 mod new_vms;
 mod nics;
+mod ovf;
 mod places;
 pub mod ports;
 mod quotas;
 mod reconcile;
+pub mod recover;
 mod reports;
 mod restore;
 mod secrets;
@@ -43,6 +47,7 @@ mod stateless;
 pub mod stats;
 mod storage_domains;
 mod telling;
+mod template_copies;
 mod templates;
 mod unplug;
 mod users;
@@ -61,7 +66,8 @@ mod disks;
 pub use disk_profiles::{DiskProfileChange, QosChange, RatesChange};
 pub use disks::{DiskChange, NewDisk};
 pub use fillings::{DiskCopies, DiskCopy};
-pub use first_world::MANAGEMENT;
+pub use first_world::{ADMIN_PASSWORD_FILE, MANAGEMENT};
+pub use imports::Import;
 pub use labels::TagChange;
 pub use new_vms::{NewVm, Source};
 pub use nics::NicChange;
@@ -150,6 +156,7 @@ pub struct Engine {
     definitions: documents::DefinitionLocks,
     pools_changed: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
+    hints: hints::Hints,
     taps_changed: tokio::sync::Notify,
     /// Whether the host was last asked for any copies; `None` when that is not known.
     mirrors_asked: tokio::sync::Mutex<Option<bool>>,
@@ -199,6 +206,7 @@ impl Engine {
             definitions: documents::DefinitionLocks::default(),
             pools_changed: tokio::sync::Notify::new(),
             mirrors,
+            hints: hints::Hints::default(),
             taps_changed: tokio::sync::Notify::new(),
             mirrors_asked: tokio::sync::Mutex::new(None),
             console_lock: vm_consoles::generated_ticket(),
@@ -214,6 +222,7 @@ impl Engine {
         tokio::spawn(engine.clone().follow_taps_for_ever());
         tokio::spawn(engine.clone().write_history_for_ever());
         tokio::spawn(engine.clone().listen_to_guests_for_ever());
+        tokio::spawn(engine.clone().keep_hints_for_ever());
         Ok(engine)
     }
 
@@ -257,6 +266,7 @@ impl Engine {
         if let Err(why) = self.write_history().await {
             tracing::warn!("the history cannot be written: {why}");
         }
+        self.keep_hints().await;
     }
 
     fn require_connection(&self) -> Result<()> {

@@ -37,6 +37,8 @@ pub struct NewVm {
     pub source: Source,
     pub spec: VmSpec,
     pub disks: DiskCopies,
+    /// Who may do something with that may do it with the VM, too.
+    pub grants_of: Option<Object>,
 }
 
 /// What a source holds.
@@ -159,6 +161,7 @@ impl Engine {
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(nics.into_iter().map(Change::Nic));
                 changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                changes.extend(new.grants_of.iter().flat_map(|from| world.grants(*from, id.into())));
                 images.clone_from(&fillings);
                 Ok((Operation::CreateVm { vm: id, images: fillings, original }, changes))
             })
@@ -203,7 +206,7 @@ impl Engine {
 }
 
 /// The disks as they hang on the new VM, all of them plugged.
-fn hung(vm: &Vm, disks: &[Disk]) -> Result<Vec<Attachment>> {
+pub(super) fn hung(vm: &Vm, disks: &[Disk]) -> Result<Vec<Attachment>> {
     let chipset = vm.spec.machine.as_deref().and_then(Chipset::of).unwrap_or(Chipset::Q35);
     let mut targets: Vec<String> = Vec::new();
     for disk in disks {

@@ -9,6 +9,7 @@ use crate::domain::{self, NicDevice};
 use crate::error::{Error, Result};
 use crate::model::change::put_over;
 use crate::model::*;
+use crate::ovf::DescribedNic;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub struct NicChange {
 }
 
 impl NicChange {
-    fn over(&self, world: &World, before: &Nic) -> Result<Nic> {
+    pub(super) fn over(&self, world: &World, before: &Nic) -> Result<Nic> {
         let (network, profile) = self.lead(world, before)?;
         let mut nic = Nic { network, profile, ..before.clone() };
         put_over!(nic, self, name, interface, mac, plugged, linked, port_mirroring);
@@ -163,6 +164,44 @@ impl Engine {
         from.iter().map(copied).collect()
     }
 
+    /// Interfaces as a description has them, with the ids and addresses that it says, where nobody else
+    /// has them and the VM is not a new one.
+    pub(super) fn described_nics(
+        &self,
+        world: &World,
+        vm: &Vm,
+        described: &[DescribedNic],
+        renewed: bool,
+    ) -> Result<Vec<Nic>> {
+        let mut used = self.used_macs(world, NicId::random());
+        let mut nics: Vec<Nic> = Vec::new();
+        for wanted in described {
+            let is_free = |id: &NicId| claimed(world).chain(&nics).all(|other| other.id != *id);
+            let id = wanted.id.filter(|id| !renewed && is_free(id)).unwrap_or_else(NicId::random);
+            let mac = match wanted.mac.filter(|mac| !renewed && !used.contains(mac)) {
+                Some(mac) => mac,
+                None => free_mac(world, &used)?,
+            };
+            used.insert(mac);
+            let (network, profile) = world.named_lead(vm.cluster, wanted);
+            let nic = Nic {
+                name: wanted.name.clone(),
+                network,
+                profile,
+                interface: wanted.interface,
+                plugged: wanted.plugged,
+                linked: wanted.linked,
+                ..Nic::blank(id, vm.id, mac)
+            };
+            nic.check().map_err(Error::invalid)?;
+            if nics.iter().any(|other| other.name == nic.name) {
+                return Err(Error::conflict("Network interface is already in use."));
+            }
+            nics.push(nic);
+        }
+        Ok(nics)
+    }
+
     /// Where new interfaces get their addresses from.
     pub fn mac_pool(&self) -> Result<MacRange> {
         pool_of(&self.world())
@@ -187,20 +226,7 @@ impl Engine {
         self.require_connection()?;
         let intent = self
             .promise(|world| {
-                let blank = Nic {
-                    id,
-                    vm,
-                    name: String::new(),
-                    network: None,
-                    profile: None,
-                    interface: NicInterface::Virtio,
-                    mac: change.mac.map_or_else(|| self.new_mac(world, id), Ok)?,
-                    plugged: true,
-                    linked: true,
-                    port_mirroring: Vec::new(),
-                    boot_protocol: None,
-                    on_boot: None,
-                };
+                let blank = Nic::blank(id, vm, change.mac.map_or_else(|| self.new_mac(world, id), Ok)?);
                 let nic = change.over(world, &blank)?;
                 self.check_nic(world, &nic, None)?;
                 Ok((Operation::AddNic { vm, nic: id }, vec![Change::Nic(nic)]))

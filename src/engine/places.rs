@@ -132,13 +132,7 @@ impl Engine {
     pub async fn space(&self, domain: &StorageDomain) -> Result<Space> {
         let (images, looked_at, own) = (self.images.clone(), domain.clone(), self.is_own(domain));
         let (total, available) = blocking(move || look(images.as_ref(), &looked_at, own)).await?;
-        let committed = self
-            .world()
-            .disks
-            .values()
-            .filter(|disk| disk.storage_domain == domain.id)
-            .map(|disk| disk.size)
-            .sum();
+        let committed = self.world().disks_in(domain.id).map(|disk| disk.size).sum();
         Ok(Space { available, used: total.saturating_sub(available), committed })
     }
 

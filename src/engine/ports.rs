@@ -290,6 +290,15 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn rotate(&self);
 }
 
+/// An image, as its own header describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// Virtual bytes.
+    pub size: u64,
+    /// The image below, in the same folder, with the format that it is read as.
+    pub below: Option<(String, DiskFormat)>,
+}
+
 /// Image files on the host.
 pub trait Images: Send + Sync + 'static {
     /// Makes the file; fine when it exists with that size. Leaves nothing behind when it fails.
@@ -347,6 +356,16 @@ pub trait Images: Send + Sync + 'static {
     fn write(&self, file: &Path, parts: &mut dyn FnMut() -> Result<Option<Vec<u8>>>) -> Result<()>;
     /// Makes a medium with files, in the place of one of that name; whole or not at all.
     fn compose(&self, file: &Path, payload: &Payload) -> Result<()>;
+    /// Writes a text file that nobody else may read, in the place of one of that name; whole or not
+    /// at all.
+    fn keep_hint(&self, file: &Path, text: &str) -> Result<()>;
+    /// Fine when the file is gone already.
+    fn drop_hint(&self, file: &Path) -> Result<()>;
+    /// Names and texts of the folder's hints.
+    fn hints(&self, folder: &Path) -> Result<Vec<(String, String)>>;
+    /// What an image of the folder says of itself, whoever wrote it: nothing that it names is opened.
+    /// `None` when it is not there.
+    fn examine(&self, folder: &Path, name: &str, format: DiskFormat) -> Result<Option<Examined>>;
     /// Removes what a writer left in the folder that died.
     fn sweep(&self, folder: &Path) -> Result<()>;
     /// Names and sizes of the folder's files with one of these suffixes.

@@ -185,6 +185,10 @@ impl Engine {
             Operation::RemoveNic { before } => self.sync_definition(before.vm).await.map(|_| vec![]),
             Operation::ReorderMacs { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
             Operation::MoveDisk(passage) => self.finish_move_disk(*passage).await,
+            Operation::CopyTemplateDisk { template, copy } => {
+                self.finish_copy_template_disk(*template, copy).await
+            }
+            Operation::RemoveTemplateCopy { copy, .. } => self.remove_copy(copy).await.map(|()| vec![]),
             Operation::CopyDisk { source, disk } => {
                 self.finish_copy_disk(*source, *disk).await?;
                 Ok(self.unlocked(*disk))
@@ -300,6 +304,8 @@ impl Engine {
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::MoveDisk(passage) => self.undo_move_disk(*passage).await,
+            Operation::CopyTemplateDisk { copy, .. } => self.remove_copy(copy).await.map(|()| vec![]),
+            Operation::RemoveTemplateCopy { .. } => self.finish(operation).await,
             Operation::CopyDisk { disk, .. } => self.undo_copy_disk(*disk).await,
             Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
             Operation::UpdateStorageDomain { before } => {
@@ -405,6 +411,10 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
         Operation::MoveDisk(passage) => vec![disk(&passage.disk)],
+        Operation::CopyTemplateDisk { template: id, copy } => {
+            vec![template(id), (Entity::Disk(copy.id), Mode::Shared)]
+        }
+        Operation::RemoveTemplateCopy { template: id, copy } => vec![template(id), disk(&copy.id)],
         Operation::CopyDisk { source, disk: id } => vec![disk(source), disk(id)],
         Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {

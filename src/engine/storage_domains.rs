@@ -253,7 +253,7 @@ impl Engine {
         }
         let after = StorageDomain { data_center: None, ..before.clone() };
         self.bring(before, after, |world, after| {
-            let disks = world.disks.values().any(|disk| disk.storage_domain == after.id);
+            let disks = world.disks_in(after.id).next().is_some();
             match disks || world.snapshots.values().any(|it| it.memory == Some(after.id)) {
                 true => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
                 false => Ok(()),
@@ -343,6 +343,8 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_storage_domain.intended");
+        // What it held left its hints first.
+        self.keep_hints().await;
         match self.finish_remove_storage_domain(&before, format).await {
             Ok(()) => self.settle(intent, vec![]).await,
             Err(failure) => Err(self.fail(intent, failure).await),
@@ -469,7 +471,7 @@ fn unattached(verb: &str) -> Error {
 }
 
 /// A name is part of a pool's in libvirt.
-fn check_name(world: &World, name: &str, id: StorageDomainId) -> Result<()> {
+pub(super) fn check_name(world: &World, name: &str, id: StorageDomainId) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if name.is_empty() || name.len() > 50 || !name.chars().all(plain) {
         return Err(Error::invalid(

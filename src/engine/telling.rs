@@ -137,6 +137,20 @@ impl Telling {
                 let codes = (Code::DISK_MOVED, Code::DISK_MOVE_FAILED);
                 of_disk(world, passage.disk, None, ("Moving", ""), "was moved", codes)
             }
+            Operation::CopyTemplateDisk { template, .. } => {
+                let codes = (Code::TEMPLATE_DISK_COPIED, Code::TEMPLATE_DISK_COPY_FAILED);
+                of_template(world, *template, "Copying a disk of", "has another copy of a disk", codes)
+            }
+            Operation::RemoveTemplateCopy { template, .. } => {
+                let codes = (Code::TEMPLATE_UPDATED, Code::TEMPLATE_REMOVE_FAILED);
+                of_template(
+                    world,
+                    *template,
+                    "Removing a copy of a disk of",
+                    "has a copy of a disk less",
+                    codes,
+                )
+            }
             Operation::CopyDisk { source, .. } => {
                 let codes = (Code::DISK_COPIED, Code::DISK_COPY_FAILED);
                 of_disk(world, *source, None, ("Copying", ""), "was copied", codes)

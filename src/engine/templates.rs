@@ -4,6 +4,7 @@ use super::fillings::{DiskCopies, Making};
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
 use super::new_vms::{Parts, Source};
+use super::nics::NicChange;
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Kind, Result};
@@ -13,6 +14,9 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 const ADD: &str = "Cannot add Template";
+const EDIT: &str = "Cannot edit Template";
+/// Interfaces of templates have none: each VM's get new ones.
+const NO_ADDRESS: Mac = Mac([0; 6]);
 const REMOVE: &str = "Cannot remove Template";
 
 /// What a client gives for a new template.
@@ -26,6 +30,8 @@ pub struct NewTemplate {
     pub base: Option<TemplateId>,
     pub version_name: Option<String>,
     pub disks: DiskCopies,
+    /// Who may do something with the VM may do it with the template, too.
+    pub grants: bool,
 }
 
 impl Engine {
@@ -86,10 +92,13 @@ impl Engine {
                     }),
                     nics: parts.nics,
                     disks: disks.iter().map(|disk| disk.id).collect(),
+                    copies: Vec::new(),
                 };
                 let mut changes = vec![Change::Template(Box::new(template))];
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(self.ownership(world, roles::TEMPLATE_OWNER, id.into()));
+                let grants = new.grants.then(|| world.grants(original.into(), id.into()));
+                changes.extend(grants.into_iter().flatten());
                 images.clone_from(&fillings);
                 Ok((Operation::CreateTemplate { template: id, images: fillings, original }, changes))
             })
@@ -135,14 +144,66 @@ impl Engine {
         version_name: Option<String>,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
+        self.edit_template(id, |_, template| {
+            change(&mut template.spec)?;
+            template.version_name = version_name.unwrap_or(std::mem::take(&mut template.version_name));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives the template an interface, which VMs that are made of it will have.
+    pub async fn add_template_nic(&self, id: TemplateId, change: NicChange) -> Result<NicId> {
+        let nic = NicId::random();
+        self.edit_template(id, |world, template| {
+            let made = change.over(world, &Nic::blank(nic, VmId(template.id.0), NO_ADDRESS))?;
+            check_nic(world, template, &made)?;
+            template.nics.push(made);
+            template.nics.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(())
+        })
+        .await?;
+        Ok(nic)
+    }
+
+    pub async fn update_template_nic(&self, id: TemplateId, nic: NicId, change: NicChange) -> Result<()> {
+        self.edit_template(id, |world, template| {
+            let place = template.nics.iter().position(|it| it.id == nic);
+            let place = place.ok_or_else(|| Error::not_found(nic))?;
+            let changed = change.over(world, &template.nics[place])?;
+            check_nic(world, template, &changed)?;
+            template.nics[place] = changed;
+            template.nics.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn remove_template_nic(&self, id: TemplateId, nic: NicId) -> Result<()> {
+        self.edit_template(id, |_, template| {
+            let before = template.nics.len();
+            template.nics.retain(|it| it.id != nic);
+            if template.nics.len() == before { Err(Error::not_found(nic)) } else { Ok(()) }
+        })
+        .await
+    }
+
+    /// Whatever changes a template without touching its disks.
+    async fn edit_template(
+        &self,
+        id: TemplateId,
+        change: impl FnOnce(&World, &mut Template) -> Result<()>,
+    ) -> Result<()> {
         if id == BLANK {
-            return Err(Error::conflict("Cannot edit Template. Editing Blank Template is not allowed."));
+            return Err(Error::conflict(format!("{EDIT}. Editing Blank Template is not allowed.")));
         }
         let _guard = self.take("update template", &[(Entity::Template(id), Mode::Exclusive)]).await?;
         let before = self.template(id)?;
+        if before.status == TemplateStatus::Locked {
+            return Err(Error::conflict(format!("{EDIT}. The template is locked.")));
+        }
         let mut after = before.clone();
-        change(&mut after.spec)?;
-        after.version_name = version_name.unwrap_or(after.version_name);
+        change(&self.world(), &mut after)?;
         check(&after.spec, Some(&after.version_name))?;
         let renamed = after.spec.name != before.spec.name;
         self.record(|world| {
@@ -204,6 +265,10 @@ impl Engine {
             failpoint::hit("remove_template.removed");
             changes.push(Change::DropDisk(*disk));
         }
+        // Once one disk is gone all of them go, and so do the copies.
+        for copy in self.template(id).map(|template| template.copies).unwrap_or_default() {
+            self.remove_copy(&copy).await?;
+        }
         self.refresh_pools();
         changes.push(Change::DropTemplate(id));
         Ok(changes)
@@ -225,6 +290,21 @@ fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {
     // The rules are those of VMs; the words say what they are about.
     spec.check().map_err(|why| Error::invalid(why.replace("The VM name", "The template name")))?;
     check_text("version name", version_name.unwrap_or_default(), 40).map_err(Error::invalid)
+}
+
+fn check_nic(world: &World, template: &Template, nic: &Nic) -> Result<()> {
+    nic.check().map_err(Error::invalid)?;
+    if template.nics.iter().any(|other| other.id != nic.id && other.name == nic.name) {
+        return Err(Error::conflict("Network interface is already in use."));
+    }
+    let usable = |id: &NetworkId| {
+        let there = world.networks.get(id).is_some_and(|network| network.for_vms);
+        there && template.cluster.is_none_or(|cluster| world.cluster_networks.contains_key(&(cluster, *id)))
+    };
+    match nic.network.iter().chain(&nic.port_mirroring).all(usable) {
+        true => Ok(()),
+        false => Err(Error::invalid("Network not found in cluster")),
+    }
 }
 
 fn check_name_free(world: &World, base: TemplateId, name: &str) -> Result<()> {

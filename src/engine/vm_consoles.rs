@@ -5,7 +5,7 @@ use super::ports::Scope;
 use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Error, Result};
-use crate::model::vm::{Display, Protocol};
+use crate::model::vm::Protocol;
 use crate::model::*;
 use jiff::Timestamp;
 use std::os::fd::OwnedFd;
@@ -41,15 +41,9 @@ const VNC_TICKET: usize = 8;
 impl Engine {
     /// Gives the VM a console of that protocol.
     pub async fn add_console(self: &Arc<Self>, id: VmId, next_run: bool, protocol: Protocol) -> Result<()> {
-        self.update_vm(id, next_run, |spec| {
-            match &mut spec.display {
-                Some(display) if display.has(protocol) => {
-                    return Err(Error::conflict("The VM has a graphics console of this protocol already."));
-                }
-                Some(display) => display.both = true,
-                None => spec.display = Some(Display { protocol, ..Display::default() }),
-            }
-            Ok(())
+        self.update_vm(id, next_run, |spec| match spec.add_console(protocol) {
+            true => Ok(()),
+            false => Err(Error::conflict("The VM has a graphics console of this protocol already.")),
         })
         .await
     }
@@ -61,14 +55,9 @@ impl Engine {
         next_run: bool,
         protocol: Protocol,
     ) -> Result<()> {
-        self.update_vm(id, next_run, |spec| {
-            let display = spec.display.as_mut().filter(|display| display.has(protocol));
-            let display = display.ok_or_else(|| Error::not_found("graphics console"))?;
-            match Protocol::ALL.into_iter().find(|other| *other != protocol && display.has(*other)) {
-                Some(other) => (display.protocol, display.both) = (other, false),
-                None => spec.display = None,
-            }
-            Ok(())
+        self.update_vm(id, next_run, |spec| match spec.remove_console(protocol) {
+            true => Ok(()),
+            false => Err(Error::not_found("graphics console")),
         })
         .await
     }

@@ -169,6 +169,16 @@ pub enum Operation {
         template: TemplateId,
         disks: Vec<DiskId>,
     },
+    CopyTemplateDisk {
+        template: TemplateId,
+        /// As it is to be.
+        copy: Box<Disk>,
+    },
+    /// The rows know the copy no more.
+    RemoveTemplateCopy {
+        template: TemplateId,
+        copy: Box<Disk>,
+    },
     CopyDisk {
         source: DiskId,
         disk: DiskId,
@@ -460,7 +470,7 @@ impl World {
         let mut chain = vec![disk];
         while let Some(parent) = chain.last().and_then(|image| image.parent)
             && let own = all.iter().copied().find(|image| image.image == parent)
-            && let Some(below) = own.or_else(|| self.template_image(parent))
+            && let Some(below) = own.or_else(|| self.template_image(parent, disk.storage_domain))
             && chain.len() <= all.len() + 1
         {
             chain.push(below);
@@ -489,16 +499,40 @@ impl World {
         self.templates.values().find(|template| template.disks.contains(&disk))
     }
 
-    /// The disk of a template that has that image.
-    fn template_image(&self, image: ImageId) -> Option<&Disk> {
-        let disks = self.templates.values().flat_map(|template| &template.disks);
-        disks.filter_map(|id| self.disks.get(id)).find(|disk| disk.image == image)
+    /// The disk of a template that has that image in that storage domain.
+    fn template_image(&self, image: ImageId, place: StorageDomainId) -> Option<&Disk> {
+        let mut all = self.templates.values().flat_map(|template| self.template_disks(template));
+        all.find(|disk| disk.image == image && disk.storage_domain == place)
+    }
+
+    /// The disks of a template wherever they are, each with its copies.
+    pub fn template_disks<'w>(&'w self, template: &'w Template) -> impl Iterator<Item = &'w Disk> {
+        template.disks.iter().filter_map(|id| self.disks.get(id)).chain(&template.copies)
+    }
+
+    /// The same disk of a template in another storage domain.
+    pub fn template_copy(&self, disk: DiskId, place: StorageDomainId) -> Option<&Disk> {
+        let template = self.template_with(disk)?;
+        self.template_disks(template).find(|it| it.id == disk && it.storage_domain == place)
+    }
+
+    /// What lies over an image of that storage domain.
+    pub fn lies_over(&self, image: ImageId, place: StorageDomainId) -> bool {
+        let saved = self.snapshots.values().flat_map(|snapshot| &snapshot.disks).map(|saved| &saved.disk);
+        let mut all = self.disks.values().chain(saved);
+        all.any(|disk| disk.parent == Some(image) && disk.storage_domain == place)
+    }
+
+    /// Disks of that storage domain, copies of templates' among them.
+    pub fn disks_in(&self, place: StorageDomainId) -> impl Iterator<Item = &Disk> {
+        let copies = self.templates.values().flat_map(|template| &template.copies);
+        self.disks.values().chain(copies).filter(move |disk| disk.storage_domain == place)
     }
 
     /// The disk is read from a template's, too.
     pub fn is_thin(&self, disk: DiskId) -> bool {
-        let mut below = self.images_of(disk).into_iter().filter_map(|image| image.parent);
-        below.any(|parent| self.template_image(parent).is_some())
+        let mut below = self.images_of(disk).into_iter();
+        below.any(|it| it.parent.is_some_and(|image| self.template_image(image, it.storage_domain).is_some()))
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

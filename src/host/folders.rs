@@ -2,8 +2,9 @@
 
 use super::files::sync_folder;
 use crate::error::{Error, Result};
+use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -81,6 +82,29 @@ pub fn write(
         let _ = fs::remove_file(&partial);
     }
     done
+}
+
+/// No machine takes more to describe.
+const MAX_HINT: u64 = 4 << 20;
+
+/// Names and texts of the hints that lie in a folder. What is no plain file of a hint's size is none.
+pub fn hints(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let is_hint = name.strip_suffix(".ovf").is_some_and(|id| Uuid::try_parse(id).is_ok());
+        let metadata = fs::symlink_metadata(entry.path())?;
+        if is_hint && metadata.is_file() && metadata.len() <= MAX_HINT {
+            let file =
+                OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(entry.path())?;
+            let mut text = Vec::new();
+            file.take(MAX_HINT).read_to_end(&mut text)?;
+            found.push((name, String::from_utf8_lossy(&text).into_owned()));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Removes what writers left that died.

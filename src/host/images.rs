@@ -4,7 +4,7 @@
 use super::files::sync_folder;
 use super::qcow2::{self, Header};
 use super::{command, folders};
-use crate::engine::ports::Images;
+use crate::engine::ports::{Examined, Images};
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskFormat, HostLun, Payload};
 use nix::errno::Errno;
@@ -213,6 +213,34 @@ impl Images for QemuImg {
 
     fn compose(&self, file: &Path, payload: &Payload) -> Result<()> {
         super::media::compose(file, payload)
+    }
+
+    fn keep_hint(&self, file: &Path, text: &str) -> Result<()> {
+        super::files::write_private(file, text.as_bytes()).map_err(|why| failed("written", file, why))
+    }
+
+    fn drop_hint(&self, file: &Path) -> Result<()> {
+        self.remove(file)
+    }
+
+    fn hints(&self, folder: &Path) -> Result<Vec<(String, String)>> {
+        folders::hints(folder).map_err(|why| failed("read", folder, why))
+    }
+
+    fn examine(&self, folder: &Path, name: &str, format: DiskFormat) -> Result<Option<Examined>> {
+        let file = folder.join(name);
+        if self.actual_size(&file)?.is_none() {
+            return Ok(None);
+        }
+        // Neither a link nor a pipe that would keep us waiting.
+        let image = open(&super::beneath(folder, name)?, OpenOptions::new().read(true))
+            .map_err(|why| failed("read", &file, why))?;
+        let header = read_header(&image, format)?;
+        let below = match (&header.below, format) {
+            (Some(name), DiskFormat::Cow) => Some((name.clone(), qcow2::format_below(&image)?)),
+            _ => None,
+        };
+        Ok(Some(Examined { size: header.size, below }))
     }
 
     fn sweep(&self, folder: &Path) -> Result<()> {

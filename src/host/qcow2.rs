@@ -1,6 +1,7 @@
 //! The header of a qcow2 image, read by ourselves: a tool would open what a hostile one refers to.
 
 use crate::error::{Error, Result};
+use crate::model::DiskFormat;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -10,10 +11,11 @@ const BACKING_FILE: usize = 8;
 const BACKING_NAME_LENGTH: usize = 16;
 const SIZE: usize = 24;
 const INCOMPATIBLE_FEATURES: usize = 72;
-const HEADER_LENGTH: usize = 100;
-const OLD_HEADER_LENGTH: u64 = 72;
-/// The extension that tells the format of the file below.
-const BACKING_FORMAT: u64 = 0xe279_2aca;
+const HEADER_LENGTH: u64 = 100;
+/// Extensions of the header: the format of the image below, and that there are no more.
+const BACKING_FORMAT: u32 = 0xe279_2aca;
+const END: u32 = 0;
+const MAX_EXTENSIONS: usize = 32;
 /// The data lie in another file.
 const EXTERNAL_DATA: u64 = 1 << 2;
 /// No name in our folders is longer.
@@ -47,9 +49,8 @@ pub fn header(file: &File) -> Result<Header> {
             let mut name = vec![0; length as usize];
             file.read_exact_at(&mut name, at).map_err(|why| damaged().because(why))?;
             let name = String::from_utf8(name).ok().filter(|name| is_ours(name)).ok_or_else(outside)?;
-            let extensions = if version == 2 { OLD_HEADER_LENGTH } else { header_length(file)? };
             // One that tells another format, or none, would have a guest's own bytes for a format.
-            if backing_format(file, extensions).is_none_or(|format| !name.ends_with(&format!(".{format}"))) {
+            if !name.ends_with(&format!(".{}", format_below(file)?.driver())) {
                 return Err(outside());
             }
             Some(name)
@@ -59,33 +60,33 @@ pub fn header(file: &File) -> Result<Header> {
     Ok(Header { size: number(SIZE), below })
 }
 
-fn header_length(file: &File) -> Result<u64> {
-    let mut length = [0; 4];
-    let read = file.read_exact_at(&mut length, HEADER_LENGTH as u64);
-    read.map_err(|why| Error::host("The image is not a qcow2 image.").because(why))?;
-    Ok(u32::from_be_bytes(length).into())
-}
-
-/// What the extensions, which begin there, tell of the format of the file below.
-fn backing_format(file: &File, mut at: u64) -> Option<String> {
-    let word = |at: u64| {
-        let mut word = [0; 4];
-        file.read_exact_at(&mut word, at).ok().map(|()| u64::from(u32::from_be_bytes(word)))
+/// The format that the image below is read as. One that does not say is refused: who reads it would
+/// have to guess, and a guest could have written what is guessed from.
+pub fn format_below(file: &File) -> Result<DiskFormat> {
+    let unsaid = || Error::invalid("The image does not say what format the image below it has.");
+    let number = |at: u64| -> Result<u32> {
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, at).map_err(|why| unsaid().because(why))?;
+        Ok(u32::from_be_bytes(bytes))
     };
-    // QEMU writes a few; they end with a zero, within the first cluster.
-    for _ in 0..16 {
-        let (kind, length) = (word(at)?, word(at + 4)?);
+    let mut at = match number(VERSION as u64)? {
+        2 => 72,
+        _ => u64::from(number(HEADER_LENGTH)?),
+    };
+    for _ in 0..MAX_EXTENSIONS {
+        let (kind, length) = (number(at)?, u64::from(number(at + 4)?));
         match kind {
-            0 => return None,
-            BACKING_FORMAT if length <= MAX_NAME => {
-                let mut format = vec![0; length as usize];
-                file.read_exact_at(&mut format, at + 8).ok()?;
-                return String::from_utf8(format).ok();
+            BACKING_FORMAT if length <= 8 => {
+                let mut name = vec![0; length as usize];
+                file.read_exact_at(&mut name, at + 8).map_err(|why| unsaid().because(why))?;
+                let known = [DiskFormat::Cow, DiskFormat::Raw].into_iter();
+                return known.into_iter().find(|it| it.driver().as_bytes() == name).ok_or_else(unsaid);
             }
+            END => break,
             _ => at += 8 + length.next_multiple_of(8),
         }
     }
-    None
+    Err(unsaid())
 }
 
 /// Images are named by their id and format: such a name leads nowhere else.

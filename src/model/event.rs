@@ -35,6 +35,7 @@ codes! {
     VM_STOP_FAILED = 56 Error;
     VM_ADDED = 34 Normal;
     VM_ADD_FAILED = 57 Error;
+    VM_IMPORTED_WITHOUT_DISKS = 175 Warning;
     VM_UPDATED = 35 Normal;
     VM_UPDATE_FAILED = 58 Error;
     VM_REMOVED = 113 Normal;
@@ -43,6 +44,8 @@ codes! {
     TEMPLATE_ADDED = 51 Normal;
     TEMPLATE_ADD_FAILED = 52 Error;
     TEMPLATE_UPDATED = 79 Normal;
+    TEMPLATE_DISK_COPIED = 95 Normal;
+    TEMPLATE_DISK_COPY_FAILED = 96 Error;
     TEMPLATE_REMOVED = 80 Normal;
     TEMPLATE_REMOVE_FAILED = 83 Error;
     VM_DOWN_ERROR = 119 Error;

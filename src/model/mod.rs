@@ -24,6 +24,7 @@ pub mod numa;
 pub mod operating_system;
 pub mod payload;
 pub mod place;
+pub mod placed;
 pub mod portals;
 pub mod roles;
 pub mod snapshot;
@@ -52,6 +53,7 @@ pub use payload::{GuestFile, Payload, PayloadKind, Secret};
 pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind, StorageStatus,
 };
+pub use placed::Placed;
 pub use portals::Portals;
 pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use template::{Template, TemplateStatus};

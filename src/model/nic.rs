@@ -58,6 +58,24 @@ pub struct Nic {
 }
 
 impl Nic {
+    /// What an interface is of which a client says nothing.
+    pub fn blank(id: NicId, vm: VmId, mac: Mac) -> Self {
+        Self {
+            id,
+            vm,
+            name: String::new(),
+            network: None,
+            profile: None,
+            interface: NicInterface::Virtio,
+            mac,
+            plugged: true,
+            linked: true,
+            port_mirroring: Vec::new(),
+            boot_protocol: None,
+            on_boot: None,
+        }
+    }
+
     /// What is wrong with the interface by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
         if self.name.is_empty() {

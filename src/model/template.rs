@@ -1,5 +1,6 @@
 //! What VMs are made of.
 
+use super::disk::Disk;
 use super::ids::*;
 use super::nic::Nic;
 use super::vm::VmSpec;
@@ -33,6 +34,9 @@ pub struct Template {
     pub nics: Vec<Nic>,
     /// In the order in which VMs get them.
     pub disks: Vec<DiskId>,
+    /// Its disks once more in other storage domains: the same images by the same names.
+    #[serde(default)]
+    pub copies: Vec<Disk>,
 }
 
 impl Template {
@@ -53,6 +57,7 @@ impl Template {
             version_name: Self::FIRST_VERSION.into(),
             nics: Vec::new(),
             disks: Vec::new(),
+            copies: Vec::new(),
         }
     }
 

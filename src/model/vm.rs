@@ -387,6 +387,28 @@ impl VmSpec {
         }
     }
 
+    /// Gives it a graphics console; false when it has one of that protocol.
+    pub fn add_console(&mut self, protocol: Protocol) -> bool {
+        match &mut self.display {
+            Some(display) if display.has(protocol) => return false,
+            Some(display) => display.both = true,
+            None => self.display = Some(Display { protocol, ..Display::default() }),
+        }
+        true
+    }
+
+    /// Takes the console of that protocol away, without any it is headless; false when there is none.
+    pub fn remove_console(&mut self, protocol: Protocol) -> bool {
+        let Some(display) = self.display.as_mut().filter(|display| display.has(protocol)) else {
+            return false;
+        };
+        match Protocol::ALL.into_iter().find(|other| *other != protocol && display.has(*other)) {
+            Some(other) => (display.protocol, display.both) = (other, false),
+            None => self.display = None,
+        }
+        true
+    }
+
     /// What is wrong with the configuration by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
         check_name(&self.name)?;

@@ -1,7 +1,7 @@
 //! Image files in memory.
 
 use super::steps::{Steps, steered};
-use crate::engine::ports::Images;
+use crate::engine::ports::{Examined, Images};
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskFormat, GIB, HostLun, Payload};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ struct Disk {
     wiped: BTreeSet<PathBuf>,
     /// Ids of storage domains by their folders.
     marks: BTreeMap<PathBuf, String>,
+    hints: BTreeMap<PathBuf, String>,
     /// Folders that are not there.
     missing: BTreeSet<PathBuf>,
     luns: Vec<HostLun>,
@@ -45,6 +46,7 @@ impl Default for Disk {
             files: BTreeMap::new(),
             wiped: BTreeSet::new(),
             marks: BTreeMap::new(),
+            hints: BTreeMap::new(),
             missing: BTreeSet::new(),
             luns: Vec::new(),
             capacity: 1024 * GIB,
@@ -363,6 +365,37 @@ impl Images for SimImages {
             disk.files.insert(file.to_owned(), image);
             Ok(())
         })
+    }
+
+    // Hints are kept by themselves, at moments of their own: no step of any operation.
+
+    fn keep_hint(&self, file: &Path, text: &str) -> Result<()> {
+        self.disk().hints.insert(file.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn drop_hint(&self, file: &Path) -> Result<()> {
+        self.disk().hints.remove(file);
+        Ok(())
+    }
+
+    fn hints(&self, folder: &Path) -> Result<Vec<(String, String)>> {
+        let disk = self.disk();
+        disk.require(folder)?;
+        let inside = disk.hints.iter().filter(|(file, _)| file.parent() == Some(folder));
+        Ok(inside
+            .filter_map(|(file, text)| Some((file.file_name()?.to_str()?.into(), text.clone())))
+            .collect())
+    }
+
+    fn examine(&self, folder: &Path, name: &str, format: DiskFormat) -> Result<Option<Examined>> {
+        let disk = self.disk();
+        let Some(image) = disk.files.get(&folder.join(name)).filter(|it| it.format == Some(format)) else {
+            return Ok(None);
+        };
+        let format_of = |name: &String| disk.files.get(&folder.join(name)).and_then(|image| image.format);
+        let below = image.below.as_ref().and_then(|name| Some((name.clone(), format_of(name)?)));
+        Ok(Some(Examined { size: image.size, below }))
     }
 
     fn sweep(&self, _folder: &Path) -> Result<()> {

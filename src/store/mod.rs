@@ -4,6 +4,7 @@
 //! disk when the call returns is up to its `Durability`.
 
 mod nouns;
+mod place;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::model::{
     Quota, Role, Snapshot, StorageDomain, Tag, Template, Vm, VnicProfile,
 };
 use nouns::Setting;
+pub use place::DatabasePlace;
 use rows::{Fault, all, delete, put, remove};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs::{File, OpenOptions, Permissions};
@@ -35,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/8_luns.sql"),
     include_str!("schema/9_limits.sql"),
     include_str!("schema/10_memory.sql"),
+    include_str!("schema/11_template_copies.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

@@ -72,7 +72,7 @@ nouns! {
     Bookmark, bookmarks: id Key, name Plain, value Plain;
     Template, templates:
         id Key, cluster Plain, created Plain, spec Document, status Plain, base Plain, version Plain,
-        version_name Plain, nics Document, disks Document;
+        version_name Plain, nics Document, disks Document, copies Document;
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
         run_once Flag, started Plain, stopped Plain, machine Plain, wakes_from Plain;

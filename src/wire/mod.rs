@@ -13,7 +13,6 @@ pub mod convert;
 mod de;
 mod json;
 mod mandatory;
-pub mod ovf;
 mod scalar;
 mod ser;
 mod tree;

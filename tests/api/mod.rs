@@ -9,6 +9,7 @@ mod crawl;
 mod disks;
 mod guests;
 mod history;
+mod imports;
 mod initialization;
 mod limits;
 mod networks;

@@ -249,3 +249,180 @@ async fn refusals() {
     assert_eq!(sim.get(&format!("/templates/{UNKNOWN}")).await.status, 404);
     assert_eq!(sim.get("/templates").await.each("template", "name"), ["Blank"]);
 }
+
+#[tokio::test]
+async fn what_a_template_has_can_be_changed() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let path = format!("/templates/{template}");
+
+    let nics = format!("{path}/nics");
+    let body =
+        "<nic><name>nic2</name><interface>e1000</interface><network><name>ovirtmgmt</name></network></nic>";
+    let nic = sim.post(&nics, body).await.is(201);
+    assert_eq!((nic.at("interface"), nic.at("template/@id")), ("e1000".into(), template.clone()));
+    let one = format!("{nics}/{}", nic.at("@id"));
+    assert_eq!(sim.post(&nics, body).await.status, 409);
+    assert_eq!(sim.post(&nics, "<nic/>").await.status, 400);
+    assert_eq!(sim.post(&nics, "<nic><name>a/b</name></nic>").await.status, 400);
+    assert_eq!(
+        sim.post(&nics, "<nic><name>x</name><network><name>none</name></network></nic>").await.status,
+        400
+    );
+    let changed = sim.put(&one, "<nic><name>nic0</name><linked>false</linked></nic>").await.is(200);
+    assert_eq!((changed.at("name"), changed.at("linked")), ("nic0".into(), "false".into()));
+    assert_eq!(sim.put(&one, "<nic><name>nic1</name></nic>").await.status, 409);
+
+    let watchdogs = format!("{path}/watchdogs");
+    let body = "<watchdog><model>i6300esb</model><action>reset</action></watchdog>";
+    let watchdog = sim.post(&watchdogs, body).await.is(201);
+    let dog = format!("{watchdogs}/{}", watchdog.at("@id"));
+    assert_eq!(sim.post(&watchdogs, body).await.status, 409);
+    assert_eq!(
+        sim.put(&dog, "<watchdog><action>poweroff</action></watchdog>").await.is(200).at("action"),
+        "poweroff"
+    );
+
+    let consoles = format!("{path}/graphicsconsoles");
+    let console = "<graphics_console><protocol>spice</protocol></graphics_console>";
+    let spice = sim.post(&consoles, console).await.is(201);
+    assert_eq!(sim.post(&consoles, console).await.status, 409);
+    assert_eq!(sim.post(&consoles, "<graphics_console/>").await.status, 400);
+
+    // A VM has what its template has.
+    let made = sim.waited("/vms", vm_of("n", &template, "")).await.is(201).at("@id");
+    let its = |part: &str| format!("/vms/{made}/{part}");
+    assert_eq!(sim.get(&its("nics")).await.each("nic", "name"), ["nic0", "nic1"]);
+    assert_eq!(sim.get(&its("watchdogs")).await.each("watchdog", "action"), ["poweroff"]);
+    assert_eq!(sim.get(&its("graphicsconsoles")).await.each("graphics_console", "protocol").len(), 2);
+
+    for part in [one, dog, format!("{consoles}/{}", spice.at("@id"))] {
+        sim.delete(&part).await.is(204);
+        assert_eq!(sim.get(&part).await.status, 404, "{part}");
+        assert_eq!(sim.delete(&part).await.status, 404, "{part}");
+    }
+    for blank in ["nics", "watchdogs", "graphicsconsoles"] {
+        let body = [
+            "<nic><name>n</name></nic>",
+            "<watchdog><model>i6300esb</model><action>reset</action></watchdog>",
+            console,
+        ];
+        let body =
+            body[["nics", "watchdogs", "graphicsconsoles"].iter().position(|it| *it == blank).unwrap()];
+        assert_eq!(sim.post(&format!("/templates/{BLANK}/{blank}"), body).await.status, 409, "{blank}");
+    }
+}
+
+#[tokio::test]
+async fn a_templates_disk_says_whose_it_is_and_a_clone_who_it_is() {
+    let sim = Sim::start().await;
+    let (vm, disk) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let all = sim.get("/disks").await.is(200);
+    let xml = all.xml();
+    let of = |id: &str| xml.all("disk").find(|it| it.get("id") == Some(id)).unwrap().value("template/@id");
+    let copy = sim.get(&format!("/templates/{template}/disks")).await.at("disk/@id");
+    assert_eq!((of(&copy), of(&disk.to_string())), (Some(template), None));
+    let body = "<action><async>false</async><vm><name>twin</name></vm></action>";
+    let done = sim.post(&format!("/vms/{vm}/clone"), body).await.is(200);
+    let twin = sim.get("/vms?search=name%3Dtwin").await.at("vm/@id");
+    assert_eq!((done.at("vm/@id"), done.at("vm/name")), (twin, "twin".into()));
+}
+
+#[tokio::test]
+async fn a_templates_disk_lies_in_several_storage_domains() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let second = sim.domain("second", "data").await;
+    let disk = sim.get(&format!("/templates/{template}/disks")).await.at("disk/@id");
+    let path = format!("/templates/{template}/disks/{disk}");
+    let there = |name: &str| {
+        format!("<storage_domains><storage_domain><name>{name}</name></storage_domain></storage_domains>")
+    };
+    let near = format!("<disks><disk id='{disk}'>{}</disk></disks>", there("second"));
+    assert_eq!(sim.post("/vms", &vm_of("n", &template, &near)).await.status, 400, "no copy is there yet");
+
+    let to = |name: &str| {
+        format!("<action><async>false</async><storage_domain><name>{name}</name></storage_domain></action>")
+    };
+    assert_eq!(sim.post(&format!("{path}/copy"), "<action/>").await.status, 400);
+    assert_eq!(sim.post(&format!("{path}/copy"), &to("none")).await.status, 404);
+    assert_eq!(sim.post(&format!("{path}/copy"), &to("iso")).await.status, 400);
+    assert_eq!(sim.post(&format!("{path}/copy"), &to("data")).await.status, 409, "it is there");
+    sim.post(&format!("{path}/copy"), &to("second")).await.is(200);
+    assert_eq!(sim.post(&format!("{path}/copy"), &to("second")).await.status, 409);
+    let domains = |got: Got| -> Vec<String> {
+        let xml = got.xml();
+        xml.every("storage_domains/storage_domain")
+            .into_iter()
+            .map(|it| it.get("id").unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(domains(sim.get(&path).await.is(200)), [DATA, &second]);
+
+    // A thin VM lies where it is told to, over what is there.
+    let made = sim.waited("/vms", vm_of("n", &template, &near)).await.is(201).at("@id");
+    let thin = sim.get(&format!("/vms/{made}/disks")).await.is(200);
+    assert_eq!(thin.at("disk/storage_domains/storage_domain/@id"), second);
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255";
+    assert_eq!(
+        sim.post(&format!("{center}/storagedomains/{second}/deactivate"), "<action/>").await.status,
+        200
+    );
+    sim.post(&format!("{center}/storagedomains/{second}/activate"), "<action/>").await.is(200);
+
+    let from = |name: &str| format!("<action><storage_domain><name>{name}</name></storage_domain></action>");
+    let off = async |name: &str| sim.with_body("DELETE", &path, &from(name)).await.status;
+    assert_eq!(sim.delete(&path).await.status, 400);
+    assert_eq!(off("second").await, 409, "a thin disk lies over it");
+    sim.delete(&format!("/vms/{made}")).await.is(204);
+    // The first one may go as well: the other is the disk's own then.
+    assert_eq!(off("data").await, 204);
+    assert_eq!(domains(sim.get(&path).await.is(200)), [second.clone()]);
+    assert_eq!((off("data").await, off("second").await), (409, 409), "it is the last");
+    sim.post(&format!("{path}/copy"), &to("data")).await.is(200);
+    sim.delete(&format!("/templates/{template}")).await.is(204);
+    let images = sim
+        .images
+        .files()
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|it| it == "raw" || it == "qcow2"));
+    assert_eq!(images.count(), 1, "the original's");
+}
+
+#[tokio::test]
+async fn there_is_nowhere_to_export_a_template_to() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let disk = sim.get(&format!("/templates/{template}/disks")).await.at("disk/@id");
+    for path in
+        [format!("/templates/{template}/export"), format!("/templates/{template}/disks/{disk}/export")]
+    {
+        assert_eq!(sim.post(&path, "<action/>").await.status, 400);
+        let unknown = "<action><storage_domain><name>none</name></storage_domain></action>";
+        assert_eq!(sim.post(&path, unknown).await.status, 404);
+        let data = "<action><storage_domain><name>data</name></storage_domain></action>";
+        assert_eq!(sim.post(&path, data).await.status, 409);
+    }
+}
+
+#[tokio::test]
+async fn permissions_come_along_when_asked_for() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.original("a").await;
+    let template = sim.template("t", vm, "").await;
+    let user = sim.post("/users", "<user><user_name>u@internal</user_name><domain><name>internal</name></domain><password>secret-1</password></user>").await.is(201).at("@id");
+    let given = format!("<permission><role><name>UserRole</name></role><user id='{user}'/></permission>");
+    sim.post(&format!("/templates/{template}/permissions"), &given).await.is(201);
+    let holders = async |vm: &str| {
+        sim.get(&format!("/vms/{vm}/permissions")).await.is(200).each("permission", "user/@id")
+    };
+    let plain = sim.waited("/vms", vm_of("n", &template, "")).await.is(201).at("@id");
+    assert!(!holders(&plain).await.contains(&user));
+    let with = "<permissions><clone>true</clone></permissions>";
+    let cloned = sim.waited("/vms", vm_of("m", &template, with)).await.is(201).at("@id");
+    assert!(holders(&cloned).await.contains(&user));
+}

@@ -49,6 +49,11 @@ impl Pairs {
         Self { ours, libvirts, ratios }
     }
 
+    /// What ours takes more, in milliseconds.
+    pub fn difference(&self) -> f64 {
+        median(&self.ours) - median(&self.libvirts)
+    }
+
     pub fn ratio(&self) -> f64 {
         median(&self.ratios)
     }

@@ -71,6 +71,32 @@ def run(api, asked):
     wait("the clone", lambda: api.vms.get("twin").status.state, "down")
     same("its interfaces", [nic.name for nic in api.vms.get("twin").nics.list()], ["nic1"])
 
+    step("what a template has")
+    template = api.templates.get("golden")
+    nic = template.nics.add(params.NIC(
+        name="nic2", network=params.Network(name="ovirtmgmt"), interface="e1000"))
+    nic.name = "second"
+    same("the interface", nic.update().name, "second")
+    same("the interfaces", sorted(it.name for it in template.nics.list()), ["nic1", "second"])
+    nic.delete()
+    dog = template.watchdogs.add(params.WatchDog(model="i6300esb", action="reset"))
+    same("the watchdog", [it.action for it in template.watchdogs.list()], ["reset"])
+    dog.delete()
+    data = params.StorageDomain(name="data")
+    refused(409, lambda: template.export(params.Action(storage_domain=data)))
+
+    step("a VM that comes back by its OVF")
+    before = api.vms.get("twin", all_content=True)
+    ovf, disk, mac = before.initialization.configuration, before.disks.list()[0].id, before.nics.list()[0].mac.address
+    before.delete(params.Action(vm=params.VM(disks=params.Disks(detach_only=True))))
+    back = params.VM(cluster=CLUSTER, initialization=params.Initialization(
+        configuration=params.Configuration(type_="ovf", data=ovf.data)))
+    after = api.vms.add(back)
+    same("its id and name", (after.id, after.name), (before.id, "twin"))
+    same("its disk", after.disks.list()[0].id, disk)
+    same("its address", after.nics.list()[0].mac.address, mac)
+    refused(409, lambda: api.vms.add(back))
+
     step("the end")
     api.vms.get("thin").stop()
     wait("thin", lambda: api.vms.get("thin").status.state, "down")

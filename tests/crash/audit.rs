@@ -79,7 +79,8 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
 fn files(lab: &Lab, wrong: &mut Wrong) {
     let world = lab.engine.world();
     let images = world.disks.values().filter(|disk| disk.lun.is_none());
-    let images = images.flat_map(|disk| world.images_of(disk.id));
+    let copies = world.templates.values().flat_map(|template| &template.copies);
+    let images = images.flat_map(|disk| world.images_of(disk.id)).chain(copies);
     let memories = world.snapshots.values().filter(|it| it.memory.is_some());
     let memories = memories.map(|it| lab.folder().join(Snapshot::memory_file(it.id)));
     let wanted: BTreeSet<PathBuf> = images.map(|disk| lab.image(disk)).chain(memories).collect();

@@ -265,6 +265,7 @@ pub fn new_vm(name: &str) -> NewVm {
         source: Source::BLANK,
         spec,
         disks: Default::default(),
+        grants_of: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod cdrom;
 mod chains;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod hints;
 mod kills;
 mod lab;
 mod later;

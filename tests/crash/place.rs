@@ -1,9 +1,9 @@
 //! A real daemon on a real libvirt that may die at any moment.
 
 use super::audit::devices;
-use crate::live::harness::{Client, Lab, Reply, guests, run};
+use crate::live::harness::{Client, Daemon, Lab, Reply, guests, run};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vireo::engine::ports::{Images, Store};
@@ -127,8 +127,7 @@ impl Place {
         let memories = stored.snapshots.values().filter(|snapshot| snapshot.memory.is_some());
         files.extend(memories.map(|snapshot| images.join(Snapshot::memory_file(snapshot.id))));
         let there: BTreeSet<PathBuf> = data()
-            .flat_map(|domain| std::fs::read_dir(&domain.folder).unwrap())
-            .map(|entry| entry.unwrap().path())
+            .flat_map(|domain| Daemon::images_in(Path::new(&domain.folder)))
             .filter(|file| !file.ends_with(".vireo-storage-domain"))
             .collect();
         unless(there == files, format!("files {there:?}, disks {files:?}"));

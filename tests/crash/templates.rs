@@ -2,7 +2,7 @@
 
 use super::lab::{Lab, new_disk, new_vm, onto};
 use super::sim::sweep;
-use vireo::engine::{DiskCopies, DiskCopy, NewDisk, NewSnapshot, NewTemplate, NewVm, Source};
+use vireo::engine::{DiskCopies, DiskCopy, Import, NewDisk, NewSnapshot, NewTemplate, NewVm, Source};
 use vireo::model::*;
 
 /// A VM with a qcow2 and a raw disk and an interface.
@@ -30,6 +30,7 @@ fn new_template(lab: &Lab, vm: VmId) -> NewTemplate {
         base: None,
         version_name: None,
         disks: DiskCopies { each, storage_domain: None },
+        grants: false,
     }
 }
 
@@ -109,4 +110,57 @@ fn snapshots_of_a_thin_vm() {
         },
         async |lab, (vm, id)| lab.engine.remove_snapshot(*vm, *id).await?.finished().await,
     );
+}
+
+#[test]
+fn import_vm() {
+    sweep(
+        async |lab| {
+            let (vm, _) = lab.vm_with_disks("a", 2).await;
+            let nic = vireo::engine::NicChange { name: Some("nic1".into()), ..Default::default() };
+            lab.engine.add_nic(vm, nic).await.unwrap();
+            let view = lab.engine.vm(vm).unwrap();
+            let described = vireo::ovf::read(&lab.engine.ovf_of_vm(&view)).unwrap();
+            lab.engine.remove_vm(vm, true).await.unwrap();
+            Import { cluster: view.vm.cluster, described, renewed: false }
+        },
+        async |lab, import| lab.engine.import_vm(import.clone()).await.map(drop),
+    );
+}
+
+/// A template with its first disk in another storage domain, too.
+async fn copied(lab: &Lab) -> (TemplateId, DiskId, StorageDomainId) {
+    let (id, to) = (template(lab).await, lab.domain("b").await);
+    let disk = lab.engine.template(id).unwrap().disks[0];
+    lab.engine.copy_template_disk(id, disk, to).await.unwrap().finished().await.unwrap();
+    (id, disk, to)
+}
+
+#[test]
+fn copy_template_disk() {
+    sweep(
+        async |lab| {
+            let (id, to) = (template(lab).await, lab.domain("b").await);
+            (id, lab.engine.template(id).unwrap().disks[0], to)
+        },
+        async |lab, (id, disk, to)| lab.engine.copy_template_disk(*id, *disk, *to).await?.finished().await,
+    );
+}
+
+#[test]
+fn remove_copy_of_a_template_disk() {
+    sweep(copied, async |lab, (id, disk, from)| lab.engine.remove_template_copy(*id, *disk, *from).await);
+}
+
+#[test]
+fn remove_first_place_of_a_template_disk() {
+    sweep(copied, async |lab, (id, disk, _)| {
+        let from = lab.engine.disk(*disk).unwrap().storage_domain;
+        lab.engine.remove_template_copy(*id, *disk, from).await
+    });
+}
+
+#[test]
+fn remove_template_with_copies() {
+    sweep(copied, async |lab, (id, ..)| lab.engine.remove_template(*id).await);
 }

@@ -74,7 +74,7 @@ fn chain_of(file: &Path) -> Vec<String> {
 }
 
 pub fn files(vm: &Vm) -> usize {
-    std::fs::read_dir(vm.lab.daemon.state.join("images")).unwrap().count()
+    vm.lab.daemon.images()
 }
 
 #[test]

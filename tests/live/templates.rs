@@ -4,12 +4,12 @@ use super::disks::address;
 use super::harness::{Boots, Disk, Guest, Lab, Vm, until};
 use vireo::xml::Element;
 
-fn write(guest: &mut Guest, text: &str) {
+pub fn write(guest: &mut Guest, text: &str) {
     let at = address(guest);
     guest.ask(&format!("w {at} 3 {text}"));
 }
 
-fn read(guest: &mut Guest) -> String {
+pub fn read(guest: &mut Guest) -> String {
     let at = address(guest);
     guest.ask(&format!("r {at} 3"))
 }
@@ -21,7 +21,7 @@ fn seen(vm: &Vm) -> String {
     text
 }
 
-fn made(lab: &Lab, path: &str, body: &str) -> Element {
+pub fn made(lab: &Lab, path: &str, body: &str) -> Element {
     lab.client().send("POST", path, &["Expect: 201-created"], body).is(201)
 }
 
@@ -29,10 +29,6 @@ fn vm_of<'l>(lab: &'l Lab, name: &str, source: &str) -> Vm<'l> {
     let cluster = "<cluster><name>Default</name></cluster>";
     let vm = made(lab, "/vms", &format!("<vm><name>{name}</name>{cluster}{source}</vm>"));
     Vm { lab, id: vm.value("@id").unwrap() }
-}
-
-fn images(lab: &Lab) -> usize {
-    std::fs::read_dir(lab.daemon.state.join("images")).unwrap().count()
 }
 
 #[test]
@@ -88,7 +84,7 @@ fn what_a_template_holds_is_in_every_vm_of_it() {
     lab.client().delete(&thin.path()).is(204);
     lab.client().delete(&template).is(204);
     assert!(seen(&copy).contains("pattern-A"), "a copy needs no template");
-    assert_eq!(images(&lab), 2, "the original's and the copy's");
+    assert_eq!(lab.daemon.images(), 2, "the original's and the copy's");
 }
 
 #[test]
@@ -116,5 +112,5 @@ fn a_moment_becomes_a_vm_while_its_own_goes_on() {
     assert!(seen(&twin).contains("pattern-B"));
     lab.client().delete(&vm.path()).is(204);
     assert!(seen(&twin).contains("pattern-B") && seen(&was).contains("pattern-A"));
-    assert_eq!(images(&lab), 2);
+    assert_eq!(lab.daemon.images(), 2);
 }

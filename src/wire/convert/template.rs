@@ -58,9 +58,17 @@ fn part(template: TemplateId, collection: &str, id: impl Display) -> (Option<Str
     (Some(format!("{}/{collection}/{id}", at(template))), Some(reference("templates", template)))
 }
 
-pub fn template_disk(template: TemplateId, of: &Disk, actual_size: u64) -> types::Disk {
+/// A template's disk with all storage domains that have it.
+pub fn template_disk(
+    template: TemplateId,
+    of: &Disk,
+    actual_size: u64,
+    places: &[StorageDomainId],
+) -> types::Disk {
     let (href, template) = part(template, "disks", of.id);
-    types::Disk { href, template, active: Some(true), ..disk(of, DiskPlace::Floating, actual_size, &[]) }
+    let storage_domains = Some(places.iter().map(|place| Ref::bare(*place)).collect());
+    let document = disk(of, DiskPlace::Floating, actual_size, &[]);
+    types::Disk { href, template, active: Some(true), storage_domains, ..document }
 }
 
 pub fn template_nic(template: TemplateId, of: &Nic) -> types::Nic {

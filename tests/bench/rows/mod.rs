@@ -13,6 +13,7 @@ mod reads;
 mod snapshots;
 mod start;
 mod statistics;
+mod templates;
 
 use crate::bench::Bench;
 use crate::table::Figure;
@@ -35,6 +36,7 @@ pub const ALL: &[Row] = &[
     Row { names: &["P8"], what: "plug, unplug, insert, eject", run: devices::row },
     Row { names: &["P9"], what: "live snapshots", run: snapshots::row },
     Row { names: &["P9"], what: "a guest's pause", run: pause::row },
+    Row { names: &["P17", "P18"], what: "VMs of templates, clones", run: templates::row },
     Row { names: &["P10"], what: "new disks", run: disks::create },
     Row { names: &["P11"], what: "new VMs, resized disks, removed VMs", run: changes::row },
     Row { names: &["P13"], what: "cold start", run: start::row },

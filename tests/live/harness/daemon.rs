@@ -91,16 +91,21 @@ impl Daemon {
     }
 
     /// `vireo serve` in the state folder of this daemon.
+    pub fn command(&self) -> Command {
+        self.subcommand("serve")
+    }
+
+    /// `vireo` with that command, for the state folder of this daemon.
     ///
     /// It sees the mounts of its host, so that whatever ends the host ends it, too.
-    pub fn command(&self) -> Command {
+    pub fn subcommand(&self, name: &str) -> Command {
         let keeper = std::fs::read_to_string(&self.keeper).unwrap();
         let program = self.options.program.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_vireo")));
         let mut command = Command::new("nsenter");
         command
             .args(["--target", keeper.trim(), "--mount", "--"])
             .arg(program)
-            .arg("serve")
+            .arg(name)
             .env("PATH", format!("{}:{}", self.tools().display(), std::env::var("PATH").unwrap()))
             .env("VIREO_PATHS_STATE", &self.state)
             .env("VIREO_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
@@ -168,6 +173,17 @@ impl Daemon {
     /// The image file of a disk.
     pub fn image(&self, name: &str) -> PathBuf {
         self.state.join("images").join(name)
+    }
+
+    /// The files of a storage domain, but for its hints, which follow by themselves.
+    pub fn images_in(folder: &Path) -> Vec<PathBuf> {
+        let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|file| !file.to_string_lossy().contains(".ovf")).collect()
+    }
+
+    /// So many files are in the first storage domain.
+    pub fn images(&self) -> usize {
+        Self::images_in(&self.state.join("images")).len()
     }
 
     pub fn log_file(&self) -> PathBuf {

@@ -1,8 +1,16 @@
-//! A VM as OVF, the way clients of version 3 know it: what it is made of, and which images hold its disks.
+//! Machines as OVF, the way clients of version 3 know it: what they are made of, and which images hold
+//! their disks. What is written here reads back as the same machine. Pure.
 
+mod content;
 mod hardware;
+mod hint;
+mod numbers;
+mod read;
 #[cfg(test)]
 mod tests;
+
+pub use hint::{Hint, Lead};
+pub use read::{Described, DescribedDisk, DescribedNic, Refused, read};
 
 use crate::model::vm::*;
 use crate::model::*;
@@ -10,7 +18,8 @@ use crate::xml::Element;
 use jiff::Timestamp;
 
 const VERSION: &str = "3.6.0.0";
-const SPARSE: &str = "http://www.vmware.com/specifications/vmdk.html#sparse";
+const RAW: &str = "http://www.vmware.com/specifications/vmdk.html#sparse";
+const COW: &str = "http://www.gnome.org/~markmc/qcow-image-format.html";
 const NAMESPACES: &[(&str, &str)] = &[
     ("ovf", "http://schemas.dmtf.org/ovf/envelope/1/"),
     ("rasd", "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"),
@@ -18,32 +27,13 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("xsi", "http://www.w3.org/2001/XMLSchema-instance"),
 ];
 
-/// The numbers by which OVF knows the orders of boot devices.
-const BOOT_SEQUENCES: &[&[BootDevice]] = {
-    use BootDevice::{Cdrom as D, Hd as C, Network as N};
-    &[
-        &[C],
-        &[D, C],
-        &[N],
-        &[C, D, N],
-        &[C, N, D],
-        &[D, C, N],
-        &[D, N, C],
-        &[N, C, D],
-        &[N, D, C],
-        &[C, D],
-        &[D],
-        &[C, N],
-        &[D, N],
-        &[N, C],
-        &[N, D],
-    ]
-};
-
 /// A VM at a moment: as it is, or as a snapshot keeps it.
 pub struct Machine<'a> {
     pub vm: VmId,
     pub created: Timestamp,
+    pub created_by: UserId,
+    /// Grows with every change of the VM.
+    pub generation: u64,
     pub template: (TemplateId, &'a str),
     pub data_center: DataCenterId,
     pub spec: &'a VmSpec,
@@ -52,6 +42,8 @@ pub struct Machine<'a> {
     pub exported: Timestamp,
     pub disks: &'a [Image],
     pub nics: &'a [Connected],
+    /// Where libvirt has put the devices, as far as it is known.
+    pub placed: &'a [Placed],
 }
 
 /// A disk with the bytes that its image takes.
@@ -75,16 +67,26 @@ pub struct Connected {
 
 /// The whole document.
 pub fn document(machine: &Machine) -> String {
+    whole(envelope(Some(machine)))
+}
+
+/// An envelope around a machine, or around nothing yet.
+fn envelope(machine: Option<&Machine>) -> Element {
     let mut envelope = Element::new("ovf:Envelope");
     for (prefix, name) in NAMESPACES {
         envelope.set(&format!("xmlns:{prefix}"), name);
     }
-    let envelope = envelope
-        .with("ovf:version", VERSION)
-        .child(references(machine))
-        .child(networks(machine))
-        .child(disks(machine))
-        .child(content(machine));
+    envelope.set("ovf:version", VERSION);
+    if let Some(machine) = machine {
+        envelope.push(references(machine));
+        envelope.push(networks(machine));
+        envelope.push(disks(machine));
+        envelope.push(content::section(machine));
+    }
+    envelope
+}
+
+fn whole(envelope: Element) -> String {
     format!("<?xml version='1.0' encoding='UTF-8'?>\n{envelope}")
 }
 
@@ -96,6 +98,7 @@ fn section(kind: &str, info: impl ToString) -> Element {
     Element::new("Section").with("xsi:type", format!("ovf:{kind}_Type")).child(text("Info", info))
 }
 
+/// In UTC, to the second.
 fn date(at: Timestamp) -> String {
     at.strftime("%Y/%m/%d %H:%M:%S").to_string()
 }
@@ -137,7 +140,7 @@ fn disks(machine: &Machine) -> Element {
             .with("ovf:vm_snapshot_id", machine.snapshot.0)
             .with("ovf:parentRef", parent.unwrap_or_default())
             .with("ovf:fileRef", image.href())
-            .with("ovf:format", SPARSE)
+            .with("ovf:format", if disk.format == DiskFormat::Raw { RAW } else { COW })
             .with("ovf:volume-format", if disk.format == DiskFormat::Raw { "RAW" } else { "COW" })
             .with("ovf:volume-type", if disk.sparse { "Sparse" } else { "Preallocated" })
             .with(
@@ -154,73 +157,4 @@ fn disks(machine: &Machine) -> Element {
             .with("ovf:wipe-after-delete", disk.wipe_after_delete)
     });
     disks.fold(section("DiskSection", "List of Virtual Disks"), Element::child)
-}
-
-fn content(machine: &Machine) -> Element {
-    let spec = machine.spec;
-    let mut content =
-        Element::new("Content").with("ovf:id", "out").with("xsi:type", "ovf:VirtualSystem_Type");
-    let mut say = |name: &str, value: &dyn ToString| content.push(text(name, value.to_string()));
-    if !spec.description.is_empty() {
-        say("Description", &spec.description);
-    }
-    if !spec.comment.is_empty() {
-        say("Comment", &spec.comment);
-    }
-    say("CreationDate", &date(machine.created));
-    say("ExportDate", &date(machine.exported));
-    say("DeleteProtected", &spec.delete_protected);
-    say("SsoMethod", &if spec.sso { "guest_agent" } else { "none" });
-    say("IsSmartcardEnabled", &spec.display.as_ref().is_some_and(|display| display.smartcard));
-    say("TimeZone", &spec.time_zone.as_deref().unwrap_or("Etc/GMT"));
-    if let Some(number) = BOOT_SEQUENCES.iter().position(|order| *order == spec.os.boot) {
-        say("default_boot_sequence", &number);
-    }
-    for (name, value) in [
-        ("initrd_url", &spec.os.initrd),
-        ("kernel_url", &spec.os.kernel),
-        ("kernel_params", &spec.os.cmdline),
-        ("CustomEmulatedMachine", &spec.machine),
-        ("CustomCpuName", &spec.cpu_model),
-    ] {
-        if let Some(value) = value {
-            say(name, value);
-        }
-    }
-    say("VmType", &if spec.kind == VmKind::Desktop { 0 } else { 1 });
-    say("MinAllocatedMem", &(spec.guaranteed_memory / MIB));
-    say("IsStateless", &spec.stateless);
-    say("IsRunAndPause", &spec.start_paused);
-    say("AutoStartup", &spec.high_availability.enabled);
-    say("Priority", &spec.high_availability.priority);
-    say("IsBootMenuEnabled", &spec.boot_menu);
-    if let Some(display) = &spec.display {
-        say("IsSpiceFileTransferEnabled", &display.file_transfer);
-        say("IsSpiceCopyPasteEnabled", &display.copy_paste);
-    }
-    say("Name", &spec.name);
-    say("TemplateId", &machine.template.0);
-    say("TemplateName", &machine.template.1);
-    say("IsInitilized", &true);
-    say(
-        "Origin",
-        &match spec.origin.as_str() {
-            "rhev" => 0,
-            "vmware" => 1,
-            "xen" => 2,
-            "hosted_engine" => 4,
-            "external" => 5,
-            _ => 3,
-        },
-    );
-    if let Some(display) = &spec.display {
-        say("DefaultDisplayType", &if display.protocol == Protocol::Spice { 1 } else { 0 });
-    }
-    say("OriginalTemplateId", &machine.template.0);
-    say("OriginalTemplateName", &machine.template.1);
-    let system = section("OperatingSystemSection", "Guest Operating System")
-        .with("ovf:id", machine.vm)
-        .with("ovf:required", false)
-        .child(text("Description", &spec.os.kind));
-    content.child(system).child(hardware::section(machine))
 }

@@ -1,0 +1,319 @@
+//! Hints for who loses the database: beside the images, a file for each machine that says what it is.
+//! They are written behind the operations, and healed at each start.
+
+use super::first_world::DATA;
+use super::lane::blocking;
+use super::world::{Change, World};
+use super::{Engine, ovf::connected};
+use crate::error::Result;
+use crate::model::*;
+use crate::ovf::{Connected, Hint, Image, Lead, Machine};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A burst of changes is one.
+const BURST: Duration = Duration::from_millis(500);
+/// When a storage domain that was not there is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What has a hint of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    Vm(VmId),
+    Template(TemplateId),
+    /// One that hangs on no VM.
+    Disk(DiskId),
+    /// One whose folder nobody would find else.
+    Place(StorageDomainId),
+}
+
+impl Kept {
+    fn id(self) -> Uuid {
+        match self {
+            Self::Vm(id) => id.0,
+            Self::Template(id) => id.0,
+            Self::Disk(id) => id.0,
+            Self::Place(id) => id.0,
+        }
+    }
+}
+
+/// Which hints have to be looked at, and which are written.
+#[derive(Default)]
+pub(super) struct Hints {
+    stale: Mutex<BTreeSet<Kept>>,
+    changed: tokio::sync::Notify,
+    written: tokio::sync::Mutex<Written>,
+}
+
+/// Where the hints lie, and digests of what they say.
+type Written = BTreeMap<Kept, (PathBuf, Uuid)>;
+
+fn digest(hint: &Hint) -> Uuid {
+    derived_id(&[&serde_json::to_vec(hint).unwrap_or_default()])
+}
+
+impl Hints {
+    /// Rows have changed.
+    pub(super) fn follow(&self, changes: &[Change], world: &World) {
+        let mut stale = self.stale.lock().expect("no panic while held");
+        let before = stale.len();
+        for change in changes {
+            match change {
+                Change::Vm(vm) => drop(stale.insert(Kept::Vm(vm.id))),
+                Change::DropVm(vm) => {
+                    stale.insert(Kept::Vm(*vm));
+                    // Its disks float now, if they are there.
+                    stale.extend(world.disks.keys().copied().map(Kept::Disk));
+                }
+                Change::Nic(Nic { vm, .. }) | Change::DropNic { vm, .. } => drop(stale.insert(Kept::Vm(*vm))),
+                Change::Attachment(Attachment { vm, disk, .. }) | Change::DropAttachment { vm, disk } => {
+                    stale.extend([Kept::Vm(*vm), Kept::Disk(*disk)]);
+                }
+                Change::Disk(disk) => {
+                    stale.insert(Kept::Disk(disk.id));
+                    stale.extend(world.attachments_of(disk.id).map(|on| Kept::Vm(on.vm)));
+                    stale.extend(world.template_with(disk.id).map(|it| Kept::Template(it.id)));
+                }
+                Change::DropDisk(disk) => drop(stale.insert(Kept::Disk(*disk))),
+                Change::Snapshot(snapshot) => drop(stale.insert(Kept::Vm(snapshot.vm))),
+                Change::DropSnapshot(_) => stale.extend(world.vms.keys().copied().map(Kept::Vm)),
+                Change::Template(template) => {
+                    stale.insert(Kept::Template(template.id));
+                    stale.extend(template.disks.iter().copied().map(Kept::Disk));
+                }
+                Change::DropTemplate(template) => drop(stale.insert(Kept::Template(*template))),
+                // What it holds is where it was, or is there again.
+                Change::StorageDomain(_) | Change::DropStorageDomain(_) => stale.extend(all(world)),
+                _ => {}
+            }
+        }
+        if stale.len() > before {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Everything that may have a hint.
+fn all(world: &World) -> Vec<Kept> {
+    let vms = world.vms.keys().copied().map(Kept::Vm);
+    let templates = world.templates.keys().copied().map(Kept::Template);
+    let disks = world.disks.keys().copied().map(Kept::Disk);
+    let places = world.storage_domains.keys().copied().map(Kept::Place);
+    vms.chain(templates).chain(disks).chain(places).collect()
+}
+
+/// What is to become of a hint.
+enum Wanted {
+    Written(StorageDomainId, Box<Hint>),
+    Gone,
+    /// Where it belongs is not at hand.
+    Later,
+}
+
+impl Engine {
+    pub(super) async fn keep_hints_for_ever(self: Arc<Self>) {
+        if let Err(why) = self.heal_hints().await {
+            tracing::warn!("the hints of the storage domains could not be looked at: {why}");
+        }
+        loop {
+            let whole = self.keep_hints().await;
+            let pause = if whole { Duration::MAX } else { RETRY };
+            let _ = tokio::time::timeout(pause, self.hints.changed.notified()).await;
+            tokio::time::sleep(BURST).await;
+        }
+    }
+
+    /// Learns what is written, forgets what a former process could not, and looks at everything anew.
+    async fn heal_hints(&self) -> Result<()> {
+        let folders: Vec<PathBuf> = {
+            let world = self.world();
+            let data = world.storage_domains.values().filter(|it| it.kind == StorageKind::Data && it.active);
+            data.map(|domain| PathBuf::from(&domain.folder)).collect()
+        };
+        for folder in folders {
+            let images = self.images.clone();
+            let found = blocking(move || Ok((images.hints(&folder).unwrap_or_default(), folder))).await?;
+            let (found, folder) = found;
+            for (name, text) in found {
+                let Ok(hint) = Hint::read(&text) else { continue };
+                let file = folder.join(&name);
+                let ours = hint.owner.is_some() && hint.owner == self.world().hosts.keys().next().copied();
+                let kept = kept(&hint).filter(|kept| Hint::file_name(kept.id()) == name && ours);
+                let Some(kept) = kept else { continue };
+                if all(&self.world()).contains(&kept) || self.is_needless(&hint) {
+                    self.hints.written.lock().await.insert(kept, (file, digest(&hint)));
+                    self.hints.stale.lock().expect("no panic while held").insert(kept);
+                }
+            }
+        }
+        let everything = all(&self.world());
+        self.hints.stale.lock().expect("no panic while held").extend(everything);
+        Ok(())
+    }
+
+    /// The rows do not know what the hint is about: it may go when every disk of it is another's, or
+    /// gone with its machine. An image that is there and that nobody else tells of keeps its hint.
+    fn is_needless(&self, hint: &Hint) -> bool {
+        let world = self.world();
+        let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+        hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).all(|disk| {
+            // Whoever does not know where it lies does not know that it is gone.
+            let file = self.image_file(&world, disk);
+            let is_gone = file.is_ok_and(|file| matches!(self.images.actual_size(&file), Ok(None)));
+            world.disks.contains_key(&disk.id) || is_gone
+        })
+    }
+
+    /// Brings the files to what the rows say; tells whether all of them are.
+    pub(super) async fn keep_hints(&self) -> bool {
+        let mut written = self.hints.written.lock().await;
+        let stale = std::mem::take(&mut *self.hints.stale.lock().expect("no panic while held"));
+        let mut whole = true;
+        for kept in stale {
+            if let Err(why) = self.keep_hint(kept, &mut written).await {
+                tracing::warn!(id = %kept.id(), "a hint could not be written: {why}");
+                self.hints.stale.lock().expect("no panic while held").insert(kept);
+                whole = false;
+            }
+        }
+        whole
+    }
+
+    async fn keep_hint(&self, kept: Kept, written: &mut Written) -> Result<()> {
+        let (wanted, file) = {
+            let world = self.world();
+            let wanted = wanted(&world, kept);
+            let file = match &wanted {
+                Wanted::Written(place, _) => {
+                    world.storage_domains.get(place).map(|domain| PathBuf::from(&domain.folder))
+                }
+                _ => None,
+            };
+            (wanted, file.map(|folder| folder.join(Hint::file_name(kept.id()))))
+        };
+        let images = self.images.clone();
+        match (wanted, file) {
+            (Wanted::Later, _) => Ok(()),
+            (Wanted::Written(_, hint), Some(file)) => {
+                let digest = digest(&hint);
+                if written.get(&kept).is_some_and(|(at, is)| *at == file && *is == digest) {
+                    return Ok(());
+                }
+                let text = self.hint_text(&hint);
+                let to = file.clone();
+                blocking(move || images.keep_hint(&to, &text)).await?;
+                let before = written.insert(kept, (file.clone(), digest));
+                match before.map(|(at, _)| at).filter(|at| *at != file) {
+                    Some(old) => self.drop_hint(old).await,
+                    None => Ok(()),
+                }
+            }
+            _ => {
+                let Some((file, _)) = written.get(&kept).cloned() else { return Ok(()) };
+                self.drop_hint(file).await?;
+                written.remove(&kept);
+                Ok(())
+            }
+        }
+    }
+
+    async fn drop_hint(&self, file: PathBuf) -> Result<()> {
+        let images = self.images.clone();
+        blocking(move || images.drop_hint(&file)).await
+    }
+
+    fn hint_text(&self, hint: &Hint) -> String {
+        let world = self.world();
+        let (vm, created, cluster, template, spec) = match (&hint.vm, &hint.template) {
+            (Some(vm), _) => (vm.id, vm.created, Some(vm.cluster), vm.template, &vm.spec),
+            (None, Some(it)) => (VmId(it.id.0), it.created, it.cluster, it.id, &it.spec),
+            _ => return hint.document(None),
+        };
+        let saved = |(disk, attachment): (&Disk, Attachment)| Image {
+            saved: SavedDisk { disk: disk.clone(), attachment },
+            // What images take changes all the time.
+            actual_size: 0,
+        };
+        let hung = |disk: &Disk| {
+            let known = hint.attachments.iter().find(|it| it.disk == disk.id).cloned();
+            let target = String::new();
+            known.unwrap_or(Attachment { vm, disk: disk.id, active: true, read_only: false, target })
+        };
+        let disks: Vec<Image> = hint.disks.iter().map(|disk| saved((disk, hung(disk)))).collect();
+        let nics: Vec<Connected> = hint.nics.iter().map(|nic| connected(&world, nic)).collect();
+        let home = cluster.and_then(|id| world.clusters.get(&id)).map(|cluster| cluster.data_center);
+        hint.document(Some(&Machine {
+            vm,
+            created,
+            created_by: super::first_world::ADMIN,
+            generation: self.inventory.stamp(vm),
+            template: (template, world.template_name(template).unwrap_or_default()),
+            data_center: home.unwrap_or(DataCenterId(Uuid::nil())),
+            spec,
+            snapshot: (SnapshotId::active(vm), "Active VM"),
+            exported: Timestamp::now(),
+            disks: &disks,
+            nics: &nics,
+            placed: &[],
+        }))
+    }
+}
+
+fn kept(hint: &Hint) -> Option<Kept> {
+    let vm = hint.vm.as_ref().map(|it| Kept::Vm(it.id));
+    let template = hint.template.as_ref().map(|it| Kept::Template(it.id));
+    let place = hint.place.as_ref().map(|it| Kept::Place(it.id));
+    vm.or(template).or(place).or_else(|| hint.disks.first().map(|disk| Kept::Disk(disk.id)))
+}
+
+fn wanted(world: &World, kept: Kept) -> Wanted {
+    let owner = world.hosts.keys().next().copied();
+    let hint = match kept {
+        Kept::Vm(id) => world.vms.get(&id).map(|vm| Hint { vm: Some(vm.clone()), ..of_vm(world, id) }),
+        Kept::Template(id) => world.templates.get(&id).map(|template| Hint {
+            disks: template.disks.iter().filter_map(|id| world.disks.get(id)).cloned().collect(),
+            leads: template.nics.iter().map(|nic| lead(world, nic)).collect(),
+            template: Some(template.clone()),
+            ..Hint::default()
+        }),
+        Kept::Disk(id) => {
+            let floats = world.attachments_of(id).next().is_none() && world.template_with(id).is_none();
+            let disk = world.disks.get(&id).filter(|_| floats);
+            disk.map(|disk| Hint { disks: vec![disk.clone()], ..Hint::default() })
+        }
+        Kept::Place(id) => {
+            let elsewhere =
+                world.storage_domains.get(&id).filter(|it| it.kind == StorageKind::Data && id != DATA);
+            elsewhere.map(|place| Hint { place: Some(place.clone()), ..Hint::default() })
+        }
+    };
+    let Some(hint) = hint else { return Wanted::Gone };
+    let first = hint.disks.iter().find(|disk| disk.lun.is_none()).map(|disk| disk.storage_domain);
+    let place = first.unwrap_or(DATA);
+    match world.storage_domains.get(&place) {
+        Some(domain) if domain.active => Wanted::Written(place, Box::new(Hint { owner, ..hint })),
+        _ => Wanted::Later,
+    }
+}
+
+fn of_vm(world: &World, id: VmId) -> Hint {
+    let nics: Vec<Nic> = world.nics_of(id).into_iter().cloned().collect();
+    Hint {
+        disks: world.disks_of(id).into_iter().map(|(_, disk)| disk.clone()).collect(),
+        attachments: world.disks_of(id).into_iter().map(|(on, _)| on.clone()).collect(),
+        leads: nics.iter().map(|nic| lead(world, nic)).collect(),
+        nics,
+        snapshots: world.snapshots_of(id).into_iter().cloned().collect(),
+        ..Hint::default()
+    }
+}
+
+fn lead(world: &World, nic: &Nic) -> Lead {
+    let Connected { nic, profile, network } = connected(world, nic);
+    Lead { nic: nic.id, network, profile }
+}

@@ -1,0 +1,436 @@
+//! A new database from what the storage domains remember, when the old one is lost. Nothing that is
+//! there is changed: images and hints are read, rows are made of them.
+//!
+//! Hints and images may be anybody's: what they say is checked as what a client says, no image is read
+//! as another format than its hint says, and none may lie over what is not an image of its own folder.
+
+use super::first_world::{self, DATA, DATA_CENTER};
+use super::lane::blocking;
+use super::ports::{Durability, Examined, Images, Store};
+use super::storage_domains;
+use super::world::{Change, World};
+use super::{Settings, disks::check_alias};
+use crate::error::{Error, Result};
+use crate::model::vm::is_word;
+use crate::model::*;
+use crate::ovf::{DescribedNic, Hint};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What became of what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub vms: usize,
+    pub templates: usize,
+    pub disks: usize,
+    pub snapshots: usize,
+    /// What is not as it was, or not there, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Fills an empty store with the first world and all that the hints in its storage domains tell of, in
+/// those that the hints name, and in these.
+pub async fn recover(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    images: Arc<dyn Images>,
+    more: Vec<PathBuf>,
+) -> Result<Report> {
+    let password = first_world::first_password(settings).await?;
+    let settings = settings.clone();
+    blocking(move || {
+        let mut recovery = Recovery::new(&settings, images.as_ref(), password);
+        let hints = recovery.gather(more);
+        recovery.restore(hints);
+        let Recovery { changes, mut report, world, .. } = recovery;
+        report.vms = world.vms.len();
+        report.templates = world.templates.len();
+        report.disks = world.disks.len();
+        report.snapshots = world.snapshots.len();
+        store.commit(&changes, Durability::Synced)?;
+        Ok(report)
+    })
+    .await
+}
+
+struct Recovery<'a> {
+    images: &'a dyn Images,
+    /// What has been recovered.
+    world: World,
+    changes: Vec<Change>,
+    report: Report,
+}
+
+impl<'a> Recovery<'a> {
+    fn new(settings: &Settings, images: &'a dyn Images, password: String) -> Self {
+        let mut recovery =
+            Self { images, world: World::default(), changes: Vec::new(), report: Report::default() };
+        let first = first_world::missing(settings, &recovery.world, Some(password));
+        first.into_iter().for_each(|change| recovery.add(change));
+        recovery
+    }
+
+    fn add(&mut self, change: Change) {
+        self.world.apply(&change);
+        self.changes.push(change);
+    }
+
+    fn note(&mut self, what: impl Into<String>) {
+        self.report.notes.push(what.into());
+    }
+
+    /// Finds the storage domains, each by the mark in its folder, and reads their hints.
+    fn gather(&mut self, more: Vec<PathBuf>) -> Vec<Hint> {
+        let own = self.world.storage_domains.get(&DATA).map(|domain| PathBuf::from(&domain.folder));
+        let mut open: Vec<(PathBuf, Option<StorageDomain>)> = own.into_iter().map(|it| (it, None)).collect();
+        open.extend(more.into_iter().map(|folder| (folder, None)));
+        let mut seen = BTreeSet::new();
+        let mut found: BTreeMap<uuid::Uuid, Hint> = BTreeMap::new();
+        while let Some((folder, row)) = open.pop() {
+            if !seen.insert(folder.clone()) {
+                continue;
+            }
+            let Some(place) = self.place(&folder, row) else { continue };
+            let hints = match self.images.hints(&folder) {
+                Ok(hints) => hints,
+                Err(why) => {
+                    self.note(format!("Storage domain {place} cannot be read: {why}"));
+                    continue;
+                }
+            };
+            for (name, text) in hints {
+                let hint = match Hint::read(&text) {
+                    Ok(hint) if hint.id().map(Hint::file_name).as_ref() == Some(&name) => hint,
+                    Ok(_) => {
+                        self.note(format!("{name} tells of something else."));
+                        continue;
+                    }
+                    Err(why) => {
+                        self.note(format!("{name}: {why}"));
+                        continue;
+                    }
+                };
+                if let Some(other) = &hint.place {
+                    open.push((PathBuf::from(&other.folder), Some(other.clone())));
+                    continue;
+                }
+                let id = hint.id().unwrap_or_default();
+                // A move may have left an older one where the disks were.
+                let at_home = hint.disks.first().is_none_or(|disk| disk.storage_domain == place);
+                match found.contains_key(&id) {
+                    true if !at_home => {
+                        self.note(format!("{name} of storage domain {place} is an older one."))
+                    }
+                    _ => drop(found.insert(id, hint)),
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The storage domain of a folder, with a row from now on.
+    fn place(&mut self, folder: &Path, row: Option<StorageDomain>) -> Option<StorageDomainId> {
+        let known = self.world.storage_domains.values();
+        if let Some(known) = known.into_iter().find(|domain| Path::new(&domain.folder) == folder) {
+            return Some(known.id);
+        }
+        let marked = self.images.marked(folder).ok().flatten().and_then(|id| id.trim().parse().ok());
+        let Some(id) = marked.filter(|id| row.as_ref().is_none_or(|row| row.id == *id)) else {
+            self.note(format!("{} is not the folder of a storage domain.", folder.display()));
+            return None;
+        };
+        let row = row.unwrap_or_else(|| StorageDomain {
+            id,
+            name: format!("recovered-{id}"),
+            description: String::new(),
+            kind: StorageKind::Data,
+            folder: folder.to_string_lossy().into_owned(),
+            data_center: Some(DATA_CENTER),
+            active: true,
+        });
+        let fits = folder.is_absolute()
+            && !self.world.storage_domains.contains_key(&id)
+            && storage_domains::check_name(&self.world, &row.name, id).is_ok();
+        if !fits {
+            self.note(format!("{} is not a storage domain that can be taken in.", folder.display()));
+            return None;
+        }
+        let profile = DiskProfile { id: DiskProfileId::random(), name: row.name.clone(), storage_domain: id };
+        let data_center = row.data_center.map(|_| DATA_CENTER);
+        self.add(Change::StorageDomain(StorageDomain { data_center, ..row }));
+        self.add(Change::DiskProfile(profile));
+        Some(id)
+    }
+
+    /// Templates come before what lies over them.
+    fn restore(&mut self, hints: Vec<Hint>) {
+        let (mut templates, others): (Vec<Hint>, Vec<Hint>) =
+            hints.into_iter().partition(|hint| hint.template.is_some());
+        // The first version of each is the base of the others.
+        templates.sort_by_key(|hint| hint.template.as_ref().map(|template| (template.version, template.id)));
+        templates.into_iter().for_each(|hint| self.template(hint));
+        for hint in others {
+            match hint.vm.clone() {
+                Some(vm) => self.vm(vm, hint),
+                None => {
+                    for disk in hint.disks {
+                        self.disk(disk, &[], "");
+                    }
+                }
+            }
+        }
+        self.look_for_strangers();
+    }
+
+    fn template(&mut self, hint: Hint) {
+        let Some(mut template) = hint.template else { return };
+        let name = template.spec.name.clone();
+        let others = self.world.templates.values();
+        let taken = others.into_iter().any(|it| it.spec.name == name && it.base != template.base);
+        let base = template.base == template.id || self.world.templates.contains_key(&template.base);
+        if let Some(why) = template.spec.check().err().or(taken.then(|| "its name is taken".into())) {
+            return self.note(format!("Template {name} is left out: {why}."));
+        }
+        if !base {
+            self.note(format!("Template {name} has lost the version that it was made from."));
+            template.base = template.id;
+        }
+        let wanted = template.disks.clone();
+        let there: Vec<DiskId> =
+            hint.disks.into_iter().filter_map(|disk| self.disk(disk, &[], &name)).collect();
+        template.disks = wanted.into_iter().filter(|id| there.contains(id)).collect();
+        let copies = std::mem::take(&mut template.copies);
+        template.copies = copies.into_iter().filter(|copy| self.has_copy(copy)).collect();
+        template.cluster = template.cluster.and_then(|id| self.cluster(id));
+        template.status = TemplateStatus::Ok;
+        template.spec.cpu_profile = None;
+        template.nics = template.nics.iter().map(|nic| self.led(nic, &hint.leads)).collect();
+        self.add(Change::Template(Box::new(template)));
+    }
+
+    fn vm(&mut self, mut vm: Vm, hint: Hint) {
+        let name = vm.spec.name.clone();
+        let taken = self.world.vm_named(&name).is_some();
+        if let Some(why) = vm.spec.check().err().or(taken.then(|| "its name is taken".into())) {
+            return self.note(format!("VM {name} is left out: {why}."));
+        }
+        let Some(cluster) = self.cluster(vm.cluster) else { return };
+        vm.cluster = cluster;
+        if !self.world.has_template(vm.template) {
+            vm.template = BLANK;
+        }
+        vm.next_run = vm.next_run.filter(|next| next.check().is_ok() && next.name == name);
+        vm.spec.cpu_profile = None;
+        vm.next_run.iter_mut().for_each(|next| next.cpu_profile = None);
+        vm.machine = vm.machine.filter(|machine| is_word(machine, "._-"));
+        let id = vm.id;
+        self.add(Change::Vm(Box::new(vm)));
+        for disk in hint.disks {
+            self.disk(disk, &hint.snapshots, &name);
+        }
+        for on in hint.attachments.into_iter().filter(|on| on.vm == id) {
+            let shares = self.world.disks.get(&on.disk).is_some_and(|disk| disk.shareable);
+            let free = shares || self.world.attachments_of(on.disk).next().is_none();
+            let target = self.world.disks_of(id).iter().all(|(other, _)| other.target != on.target);
+            let plain = on.target.len() <= 8 && on.target.bytes().all(|byte| byte.is_ascii_lowercase());
+            match self.world.disks.contains_key(&on.disk) && free && target && plain {
+                true => self.add(Change::Attachment(on)),
+                false => self.note(format!("VM {name} is without its disk {}.", on.disk)),
+            }
+        }
+        for nic in hint.nics.iter().filter(|nic| nic.vm == id) {
+            let nic = self.led(nic, &hint.leads);
+            let same = |other: &Nic| other.id == nic.id || other.mac == nic.mac;
+            match nic.check().is_ok() && !self.world.nics.values().any(same) {
+                true => self.add(Change::Nic(nic)),
+                false => self.note(format!("VM {name} is without its interface {}.", nic.name)),
+            }
+        }
+        for snapshot in hint.snapshots.into_iter().filter(|snapshot| snapshot.vm == id) {
+            self.snapshot(snapshot, &name, &hint.leads);
+        }
+    }
+
+    fn snapshot(&mut self, mut snapshot: Snapshot, vm: &str, leads: &[crate::ovf::Lead]) {
+        if self.world.snapshots.contains_key(&snapshot.id) || snapshot.spec.check().is_err() {
+            return self.note(format!("VM {vm} is without its snapshot {}.", snapshot.description));
+        }
+        let before = snapshot.disks.len();
+        snapshot.disks.retain(|saved| self.world.disks.contains_key(&saved.disk.id));
+        if snapshot.disks.len() != before {
+            self.note(format!("Snapshot {} of VM {vm} is without some of its disks.", snapshot.description));
+        }
+        for saved in &mut snapshot.disks {
+            let known = &self.world.disks[&saved.disk.id];
+            (saved.disk.storage_domain, saved.disk.profile) = (known.storage_domain, known.profile);
+            saved.disk.status = DiskStatus::Ok;
+        }
+        if snapshot.status == SnapshotStatus::Locked {
+            snapshot.status = SnapshotStatus::Ok;
+        }
+        let memory = Snapshot::memory_file(snapshot.id);
+        snapshot.memory = snapshot.memory.filter(|place| {
+            let domain = self.world.storage_domains.get(place);
+            domain.is_some_and(|it| self.images.beneath(Path::new(&it.folder), &memory).is_ok())
+        });
+        snapshot.machine = snapshot.machine.filter(|machine| is_word(machine, "._-"));
+        snapshot.spec.cpu_profile = None;
+        snapshot.nics = snapshot.nics.iter().map(|nic| self.led(nic, leads)).collect();
+        self.add(Change::Snapshot(Box::new(snapshot)));
+    }
+
+    /// Takes a disk in, with all of its images, and looks at each of them.
+    fn disk(&mut self, mut disk: Disk, snapshots: &[Snapshot], owner: &str) -> Option<DiskId> {
+        if self.world.disks.contains_key(&disk.id) {
+            // Shared ones are told of by each of their VMs.
+            return disk.shareable.then_some(disk.id);
+        }
+        let known = self.world.snapshots.values().flat_map(|it| &it.disks).map(|saved| saved.disk.image);
+        let known: BTreeSet<ImageId> = self.world.disks.values().map(|it| it.image).chain(known).collect();
+        let saved = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
+        let shares = saved.chain([disk.image]).any(|image| known.contains(&image));
+        let place = self.world.storage_domains.get(&disk.storage_domain);
+        let place = place.filter(|it| it.kind == StorageKind::Data).map(|it| PathBuf::from(&it.folder));
+        let refused = match (&place, check_alias(&disk.alias)) {
+            (_, Err(why)) => Some(why.said),
+            (None, _) if disk.lun.is_none() => Some("its storage domain is not there".into()),
+            _ if shares => Some("its image is another's".into()),
+            _ => disk.lun.as_ref().and_then(|lun| lun.check().err()),
+        };
+        if let Some(why) = refused {
+            self.note(format!("Disk {} is left out: {why}.", disk.alias));
+            return None;
+        }
+        let first = self.world.profiles_of(disk.storage_domain).next().map(|profile| profile.id);
+        let known = disk.profile.filter(|id| {
+            self.world.disk_profiles.get(id).is_some_and(|it| it.storage_domain == disk.storage_domain)
+        });
+        disk.profile = known.or(first);
+        if let (Some(folder), None) = (place, &disk.lun) {
+            let unfinished = disk.status == DiskStatus::Locked;
+            match self.look(&mut disk, &folder, snapshots) {
+                Ok(()) => disk.status = DiskStatus::Ok,
+                Err(_) if unfinished && self.is_missing(&folder, &disk) => {
+                    self.note(format!("Disk {} had not been finished.", disk.alias));
+                    return None;
+                }
+                Err(why) => {
+                    let of = if owner.is_empty() { String::new() } else { format!(" of {owner}") };
+                    self.note(format!("Disk {}{of} is illegal: {why}", disk.alias));
+                    disk.status = DiskStatus::Illegal;
+                }
+            }
+        }
+        let id = disk.id;
+        self.add(Change::Disk(disk));
+        Some(id)
+    }
+
+    /// The copy of a template's disk is there and is one.
+    fn has_copy(&mut self, copy: &Disk) -> bool {
+        let own = self.world.disks.get(&copy.id).filter(|own| own.image == copy.image);
+        let place = self.world.storage_domains.get(&copy.storage_domain);
+        let found = place.and_then(|place| {
+            let folder = Path::new(&place.folder);
+            self.images.examine(folder, &copy.file_name(), copy.format).ok().flatten()
+        });
+        let whole =
+            own.zip(found).is_some_and(|(own, found)| found == Examined { size: own.size, below: None });
+        if !whole {
+            self.note(format!("A copy of template disk {} is not there any more.", copy.alias));
+        }
+        whole
+    }
+
+    fn is_missing(&self, folder: &Path, disk: &Disk) -> bool {
+        matches!(self.images.actual_size(&folder.join(disk.file_name())), Ok(None))
+    }
+
+    /// Every image of the disk lies over the one that the rows say, down to a whole one.
+    fn look(&self, disk: &mut Disk, folder: &Path, snapshots: &[Snapshot]) -> Result<()> {
+        let saved: Vec<&Disk> =
+            snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|it| &it.disk).collect();
+        disk.size = self.look_at(disk, folder, &saved)?;
+        saved.iter().try_for_each(|image| self.look_at(image, folder, &saved).map(drop))
+    }
+
+    fn look_at(&self, image: &Disk, folder: &Path, saved: &[&Disk]) -> Result<u64> {
+        let name = image.file_name();
+        let found = self.images.examine(folder, &name, image.format)?;
+        let Some(Examined { size, below }) = found else {
+            return Err(Error::host(format!("its image {name} is not there.")));
+        };
+        let promised = match image.parent {
+            None => None,
+            Some(parent) => {
+                let own = saved.iter().copied().find(|it| it.image == parent);
+                // Other machines' images are written: only a template's may lie below.
+                let mut templates =
+                    self.world.templates.values().flat_map(|template| self.world.template_disks(template));
+                let near = |it: &&Disk| it.image == parent && it.storage_domain == image.storage_domain;
+                let lies = own.or_else(|| templates.find(near));
+                let lies = lies
+                    .ok_or_else(|| Error::host(format!("what its image {name} lies over is not known.")))?;
+                Some((lies.file_name(), lies.format))
+            }
+        };
+        match below == promised {
+            true => Ok(size),
+            false => Err(Error::host(format!("its image {name} lies over another one than it did."))),
+        }
+    }
+
+    /// Images that no hint knows. One that lies over a disk's newest image may hold what its guest wrote
+    /// since the hint was written: nobody may write below it.
+    fn look_for_strangers(&mut self) {
+        let saved = self.world.snapshots.values().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+        let known: BTreeSet<String> = self.world.disks.values().chain(saved).map(Disk::file_name).collect();
+        let places: Vec<StorageDomain> = self.world.storage_domains.values().cloned().collect();
+        for place in places.iter().filter(|place| place.kind == StorageKind::Data) {
+            let folder = Path::new(&place.folder);
+            let files = self.images.list(folder, &[".qcow2", ".raw"]).unwrap_or_default();
+            for (name, _) in files.into_iter().filter(|(name, _)| !known.contains(name)) {
+                let format = if name.ends_with(".raw") { DiskFormat::Raw } else { DiskFormat::Cow };
+                let below = self.images.examine(folder, &name, format).ok().flatten().and_then(|it| it.below);
+                let below = below.map(|(name, _)| name);
+                let over = self.world.disks.values().find(|disk| Some(disk.file_name()) == below).cloned();
+                match over.filter(|disk| self.world.template_with(disk.id).is_none()) {
+                    Some(disk) => {
+                        self.note(format!(
+                            "Disk {} is illegal: {name}, which no hint knows, lies over its image.",
+                            disk.alias
+                        ));
+                        self.add(Change::Disk(Disk { status: DiskStatus::Illegal, ..disk }));
+                    }
+                    None => {
+                        self.note(format!("No hint knows the image {name} of storage domain {}.", place.name))
+                    }
+                }
+            }
+        }
+    }
+
+    fn cluster(&self, id: ClusterId) -> Option<ClusterId> {
+        let clusters = &self.world.clusters;
+        if clusters.contains_key(&id) { Some(id) } else { clusters.keys().next().copied() }
+    }
+
+    /// The interface on the networks of the same names.
+    fn led(&self, nic: &Nic, leads: &[crate::ovf::Lead]) -> Nic {
+        let lead = leads.iter().find(|lead| lead.nic == nic.id);
+        let wanted = DescribedNic {
+            id: None,
+            name: nic.name.clone(),
+            interface: nic.interface,
+            mac: None,
+            network: lead.and_then(|lead| lead.network.clone()),
+            profile: lead.and_then(|lead| lead.profile.clone()),
+            linked: nic.linked,
+            plugged: nic.plugged,
+        };
+        let cluster = self.world.clusters.keys().next().copied();
+        let (network, profile) = cluster.map_or((None, None), |it| self.world.named_lead(it, &wanted));
+        Nic { network, profile, port_mirroring: Vec::new(), ..nic.clone() }
+    }
+}

@@ -1,0 +1,3 @@
+-- Disks of templates lie in several storage domains.
+
+ALTER TABLE templates ADD COLUMN copies TEXT NOT NULL DEFAULT '[]';

@@ -5,15 +5,17 @@ use crate::api::auth::{Accounts, Verdict};
 use crate::api::server::{Tls, serve};
 use crate::cli::{Cli, Command};
 use crate::config::{AcceleratorChoice, Config};
+use crate::control;
 use crate::domain::template;
 use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
 use crate::engine::recover::{self, Report};
-use crate::engine::{ADMIN_PASSWORD_FILE, Engine, SecretKey, Settings, failpoint};
+use crate::engine::{ADMIN_PASSWORD_FILE, Engine, Order, SecretKey, Settings, failpoint};
 use crate::error::{Error, Kind, Result};
 use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder, write_private};
 use crate::libvirt::Libvirt;
 use crate::manual;
-use crate::model::Accelerator;
+use crate::model::{Accelerator, UserId};
+use crate::orders;
 use crate::sim;
 use crate::store::{DatabasePlace, Sqlite};
 use std::net::TcpListener;
@@ -53,6 +55,14 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => refuse(1, &format!("{}: {why}", dir.display())),
         },
+        Command::User { config, command } => match load(config.as_deref()) {
+            Ok(config) => order(&config, || orders::of_user(command)),
+            Err(why) => refuse(EXIT_CONFIGURATION, &why),
+        },
+        Command::Group { config, command } => match load(config.as_deref()) {
+            Ok(config) => order(&config, || Ok(orders::of_group(command))),
+            Err(why) => refuse(EXIT_CONFIGURATION, &why),
+        },
         Command::Failpoints => {
             if !cfg!(feature = "failpoints") {
                 return refuse(1, "this build has no failpoints: build it with --features failpoints");
@@ -71,6 +81,17 @@ fn load(file: Option<&Path>) -> std::result::Result<Config, String> {
 fn refuse(code: u8, why: &str) -> ExitCode {
     eprintln!("vireo: {why}");
     ExitCode::from(code)
+}
+
+/// Has an order carried out, and says what came of it.
+fn order(config: &Config, order: impl FnOnce() -> Result<Order>) -> ExitCode {
+    match order().and_then(|order| orders::carry_out(&config.paths.state, &order)) {
+        Ok(said) => {
+            said.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Err(why) => refuse(1, &why.said),
+    }
 }
 
 /// Says what the configuration comes to on this host.
@@ -214,6 +235,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     }
+    tokio::spawn(control::serve(control::listen(&config.paths.state)?, engine.clone()));
     let (tls, ca) = match certificates {
         Some((tls, ca)) => (Some(tls), ca),
         None => (None, None),
@@ -293,7 +315,7 @@ async fn recovered(config: &Config, storage: Vec<PathBuf>) -> Result<Report> {
     let _lock = StateLock::take(&config.paths.state)?;
     let place = DatabasePlace::new(&config.paths.state.join("vireo.db"))?;
     let store = Arc::new(Sqlite::open(place.unfinished())?);
-    let mut settings = settings(config, &HostInfo::read());
+    let mut settings = settings(config, &HostInfo::read())?;
     // The password that was told once is the password again.
     let told = std::fs::read_to_string(config.paths.state.join(ADMIN_PASSWORD_FILE)).ok();
     let told = told.map(|told| told.trim().to_owned()).filter(|told| !told.is_empty());
@@ -359,5 +381,9 @@ struct EngineAccounts(Arc<Engine>);
 impl Accounts for EngineAccounts {
     fn verify(&self, name: String, profile: String, password: String) -> Verdict<'_> {
         Box::pin(async move { self.0.verify_password(&name, &profile, &password).await })
+    }
+
+    fn mark(&self, user: UserId) -> u64 {
+        self.0.password_mark(user)
     }
 }

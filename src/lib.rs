@@ -20,6 +20,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod domain;
 pub mod engine;
@@ -28,6 +29,7 @@ pub mod host;
 pub mod libvirt;
 pub mod manual;
 pub mod model;
+pub mod orders;
 pub mod ovf;
 pub mod sim;
 pub mod store;

@@ -22,6 +22,8 @@ pub enum Need {
     Here(u16),
     /// A permit on the whole system.
     System(u16),
+    /// The same, but of users with what is theirs.
+    Own(u16),
     /// The object stands in the body: the handler asks.
     InBody,
 }
@@ -34,7 +36,9 @@ pub fn need(method: &Method, path: &str) -> Need {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         [.., "permissions"] | [.., "permissions", _] => Need::Here(502),
-        ["users", ..] if segments.len() < 3 => Need::System(500),
+        ["users", _, "sshpublickeys", ..] => Need::Own(500),
+        ["users" | "groups", ..] if segments.len() < 3 => Need::System(500),
+        ["users" | "groups", _, "roles", ..] => Need::System(501),
         [_, _, "tags", ..] => Need::Here(1301),
         ["vms"] | ["disks"] | ["templates"] | ["networks"] | ["vnicprofiles"] | ["diskprofiles"] => {
             Need::InBody
@@ -92,7 +96,13 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] => Need::On(ObjectKind::Cluster, 403),
         ["clusters", _, ..] => Need::On(ObjectKind::Cluster, 401),
-        ["datacenters", _, "clusters", _] => Need::On(ObjectKind::Cluster, 401),
+        ["datacenters", _, "clusters", _, "networks"] => Need::On(ObjectKind::Cluster, 404),
+        ["datacenters", _, "clusters", _, "networks", _] if method == Method::DELETE => {
+            Need::On(ObjectKind::Cluster, 404)
+        }
+        ["datacenters", _, "clusters", _, "networks", _] => Need::On(ObjectKind::Cluster, 403),
+        ["datacenters", _, "clusters", ..] => Need::On(ObjectKind::Cluster, 401),
+        ["datacenters", _, "storagedomains", _, "disks", ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["datacenters", _, "networks"] => Need::On(ObjectKind::DataCenter, 704),
         ["datacenters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Network, 705),
         ["datacenters", _, "networks", _] => Need::On(ObjectKind::Network, 703),
@@ -107,6 +117,13 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["vnicprofiles", _] => Need::On(ObjectKind::VnicProfile, 1203),
         ["diskprofiles", _] if method == Method::DELETE => Need::On(ObjectKind::DiskProfile, 1562),
         ["diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1560),
+        ["instancetypes"] => Need::System(200),
+        ["instancetypes", _] if method == Method::DELETE => Need::System(202),
+        ["instancetypes", ..] => Need::System(201),
+        ["vmpools"] => Need::InBody,
+        ["vmpools", _] if method == Method::DELETE => Need::On(ObjectKind::VmPool, 302),
+        ["vmpools", _] => Need::On(ObjectKind::VmPool, 301),
+        ["vmpools", ..] => Need::On(ObjectKind::VmPool, 303),
         ["tags", ..] => Need::System(1301),
         ["bookmarks", ..] => Need::System(1302),
         ["roles", ..] => Need::System(501),
@@ -119,7 +136,10 @@ pub fn need(method: &Method, path: &str) -> Need {
 
 /// What everybody who can log in may read, with or without a view of its own.
 fn is_open(path: &str) -> bool {
-    path == "/" || ["/capabilities", "/operatingsystems"].iter().any(|open| path.starts_with(open))
+    path == "/"
+        || ["/capabilities", "/operatingsystems", "/instancetypes", "/icons"]
+            .iter()
+            .any(|open| path.starts_with(open))
 }
 
 /// What only administrators read, because it tells of everybody.
@@ -164,7 +184,8 @@ pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
     }
     let (permit, object) = match need(&route.method, route.path) {
         Need::InBody => return Ok(()),
-        Need::System(permit) => (permit, Object::SYSTEM),
+        Need::Own(_) if named.first() == Some(&request.user.id.into()) => return Ok(()),
+        Need::System(permit) | Need::Own(permit) => (permit, Object::SYSTEM),
         Need::Here(permit) => (permit, named.first().copied().unwrap_or(Object::SYSTEM)),
         Need::On(kind, permit) => match named.iter().find(|object| object.kind == kind) {
             Some(object) => (permit, *object),
@@ -207,6 +228,7 @@ mod tests {
                     ObjectKind::Host => "{host}",
                     ObjectKind::Network => "{network}",
                     ObjectKind::VnicProfile | ObjectKind::DiskProfile => "{profile}",
+                    ObjectKind::VmPool => "{pool}",
                     _ => panic!("{route:?}"),
                 };
                 assert!(route.path.contains(placeholder), "{} {}", route.method, route.path);

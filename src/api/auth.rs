@@ -19,6 +19,11 @@ const SESSION: &str = "JSESSIONID";
 /// A port: who may log in. A wrong password must take as long as an unknown name.
 pub trait Accounts: Send + Sync + 'static {
     fn verify(&self, name: String, profile: String, password: String) -> Verdict<'_>;
+
+    /// Another one when the user has another password: who was known by the old one is a stranger.
+    fn mark(&self, _user: UserId) -> u64 {
+        0
+    }
 }
 
 /// The id of the user, or `None`.
@@ -60,7 +65,9 @@ impl Auth {
         for id in &wishes.cookies {
             if !wishes.persistent || wishes.anew {
                 self.sessions.end(id);
-            } else if let Some(session) = self.sessions.resume(id, now) {
+            } else if let Some(session) =
+                self.sessions.resume(id, now).filter(|session| self.is_known(&session.user))
+            {
                 if session.guarded && one(headers, SESSION) != Some(id) {
                     return Err(Error::new(
                         Kind::Denied,
@@ -79,14 +86,20 @@ impl Auth {
         Ok(Identity { user, opened })
     }
 
+    /// The password by which the user was known is still its own.
+    fn is_known(&self, user: &User) -> bool {
+        self.accounts.mark(user.id) == user.mark
+    }
+
     async fn verify(&self, credentials: Credentials, from: IpAddr) -> Result<User, Fault> {
-        if let Some(user) = self.memory.recall(&credentials, Instant::now()) {
+        let known = self.memory.recall(&credentials, Instant::now());
+        if let Some(user) = known.filter(|user| self.is_known(user)) {
             return Ok(user);
         }
         tokio::time::sleep(self.memory.attempt(&credentials, from, Instant::now())).await;
         let Credentials { name, profile, password } = credentials.clone();
         let id = self.accounts.verify(name, profile, password).await?.ok_or_else(Fault::unauthenticated)?;
-        let user = User { id, name: credentials.full_name() };
+        let user = User { id, name: credentials.full_name(), mark: self.accounts.mark(id) };
         self.memory.forgive(&credentials, from);
         self.memory.remember(&credentials, user.clone(), Instant::now());
         Ok(user)

@@ -34,8 +34,19 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
 }
 
 impl Searched for Cluster {
-    const FIELDS: &'static [&'static str] =
-        &["name", "id", "description", "comment", "architecture", "datacenter", "datacenter.name"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "id",
+        "description",
+        "comment",
+        "architecture",
+        "datacenter",
+        "datacenter.name",
+        "storage",
+        "storage.name",
+        "cluster_network",
+        "cluster_network.name",
+    ];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
@@ -46,12 +57,31 @@ impl Searched for Cluster {
             "name" => self.name.clone(),
             "id" => self.id.to_string(),
             "description" => self.description.clone(),
+            "comment" => self.comment.clone(),
             "architecture" => "x86_64".into(),
             "datacenter" | "datacenter.name" => {
                 app.engine.world().data_centers.get(&self.data_center)?.name.clone()
             }
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let world = app.engine.world();
+        match name {
+            "storage" | "storage.name" => {
+                let here = world.storage_domains.values();
+                here.filter(|it| it.data_center == Some(self.data_center)).map(|it| it.name.clone()).collect()
+            }
+            "cluster_network" | "cluster_network.name" => {
+                let here = world.cluster_networks.values().filter(|it| it.cluster == self.id);
+                here.filter_map(|it| Some(world.networks.get(&it.network)?.name.clone())).collect()
+            }
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 
@@ -89,7 +119,12 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = named(&app, &request)?.id;
     let asked: types::Cluster = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_cluster(id, PlaceChange { name: asked.name, description: asked.description }).await?;
+    app.engine
+        .update_cluster(
+            id,
+            PlaceChange { name: asked.name, description: asked.description, comment: asked.comment },
+        )
+        .await?;
     Ok(Reply::ok(document(&app, &named(&app, &request)?)))
 }
 

@@ -182,7 +182,7 @@ mod tests {
     fn right_credentials_are_known_for_a_minute() {
         let (memory, now) = (Memory::default(), Instant::now());
         let (right, wrong) = (credentials("a@b:c").unwrap(), credentials("a@b:d").unwrap());
-        let user = User { id: UserId::random(), name: right.full_name() };
+        let user = User { id: UserId::random(), name: right.full_name(), mark: 0 };
         memory.remember(&right, user.clone(), now);
         assert_eq!(memory.recall(&right, now + MINUTE / 2), Some(user));
         assert_eq!(memory.recall(&right, now + MINUTE), None);

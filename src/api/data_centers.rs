@@ -66,6 +66,7 @@ impl Searched for DataCenter {
             "name" => self.name.clone(),
             "id" => self.id.to_string(),
             "description" => self.description.clone(),
+            "comment" => self.comment.clone(),
             "local" => true.to_string(),
             "status" => status(app).into(),
             "compatibility_version" => "3.6".into(),
@@ -122,7 +123,11 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     lookup::same_id(asked.id.as_deref(), id)?;
     let quota_mode = filled(&asked.quota_mode).map(convert::named).transpose()?;
     app.engine
-        .update_data_center(id, PlaceChange { name: asked.name, description: asked.description }, quota_mode)
+        .update_data_center(
+            id,
+            PlaceChange { name: asked.name, description: asked.description, comment: asked.comment },
+            quota_mode,
+        )
         .await?;
     let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
     Ok(Reply::ok(document(&app, &row)))

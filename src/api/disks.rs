@@ -77,7 +77,11 @@ impl Searched for Disk {
         "size",
         "wipe_after_delete",
         "creation_date",
+        "actual_size",
+        "quota",
+        "datacenter",
         "datacenter.name",
+        "storage.type",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(&["ok", "locked", "illegal"])),
@@ -89,6 +93,8 @@ impl Searched for Disk {
         ("size", Holds::Number),
         ("provisioned_size", Holds::Number),
         ("number_of_vms", Holds::Number),
+        ("actual_size", Holds::Number),
+        ("storage.type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
         ("creation_date", Holds::Time),
     ];
 
@@ -109,9 +115,16 @@ impl Searched for Disk {
             "size" | "provisioned_size" => self.size.to_string(),
             "wipe_after_delete" => self.wipe_after_delete.to_string(),
             "creation_date" => self.created.to_string(),
-            "datacenter.name" => {
+            "datacenter" | "datacenter.name" => {
                 let domain = world.storage_domains.get(&self.storage_domain)?;
                 world.data_centers.get(&domain.data_center?)?.name.clone()
+            }
+            "storage.type" => {
+                convert::Named::name(world.storage_domains.get(&self.storage_domain)?.kind).into()
+            }
+            "actual_size" => {
+                drop(world);
+                app.engine.actual_size(self).to_string()
             }
             "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
             "number_of_vms" => world.attachments_of(self.id).count().to_string(),

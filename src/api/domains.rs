@@ -26,6 +26,16 @@ fn document() -> types::Domain {
     }
 }
 
+/// A body names the directory that there is, by its id or its name.
+pub fn check_named(named: &types::Domain) -> Result<(), Fault> {
+    let id = named.id.as_deref().filter(|id| !id.eq_ignore_ascii_case(&convert::directory_id(INTERNAL)));
+    let name = named.name.as_deref().filter(|name| *name != INTERNAL && *name != format!("{INTERNAL}-authz"));
+    match id.or(name) {
+        None => Ok(()),
+        Some(other) => Err(Fault::value(format!("There is no directory {other}."))),
+    }
+}
+
 /// The path means the directory that there is.
 fn check(request: &Request) -> Result<(), Fault> {
     let id = request.text("directory");

@@ -21,6 +21,8 @@ fn document(app: &App, event: &Event) -> types::Event {
     convert::event(event, |vm| app.engine.knows(vm).is_ok(), template, user)
 }
 
+pub const SEVERITIES: &[&str] = &["normal", "warning", "error", "alert"];
+
 impl Searched for Arc<Event> {
     const FIELDS: &'static [&'static str] = &[
         "id",
@@ -34,29 +36,39 @@ impl Searched for Arc<Event> {
         "event_template",
         "event_storage",
         "event_datacenter",
+        "event_volume",
         "event_cluster",
         "correlation_id",
         "origin",
         "custom_event_id",
         "deleted",
+        "vm",
         "vm.name",
+        "vm.status",
         "host.name",
+        "user",
         "user.name",
+        "user.usrname",
         "storage.name",
+        "cluster",
         "cluster.name",
+        "template",
         "template.name",
+        "host",
+        "storage",
+        "datacenter",
         "datacenter.name",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("id", Holds::Number),
         ("type", Holds::Number),
         ("custom_event_id", Holds::Number),
-        ("severity", Holds::Words(&["normal", "warning", "error", "alert"])),
+        ("severity", Holds::Words(SEVERITIES)),
         ("time", Holds::Time),
         ("deleted", Holds::Flag),
     ];
 
-    fn field(&self, _: &App, name: &str) -> Option<String> {
+    fn field(&self, app: &App, name: &str) -> Option<String> {
         fn called<I>(subject: &Option<Subject<I>>) -> Option<String> {
             subject.as_ref().map(|subject| subject.name.clone())
         }
@@ -66,13 +78,17 @@ impl Searched for Arc<Event> {
             "severity" => Some(self.severity.name().into()),
             "message" => Some(self.text.clone()),
             "time" => Some(self.time.to_string()),
-            "usrname" | "user.name" => called(&self.user),
-            "event_host" | "host.name" => called(&self.about.host),
-            "event_vm" | "vm.name" => called(&self.about.vm),
-            "event_template" | "template.name" => called(&self.about.template),
-            "event_storage" | "storage.name" => called(&self.about.storage_domain),
-            "event_datacenter" | "datacenter.name" => called(&self.about.data_center),
-            "event_cluster" | "cluster.name" => called(&self.about.cluster),
+            "usrname" | "user" | "user.name" | "user.usrname" => called(&self.user),
+            "event_host" | "host" | "host.name" => called(&self.about.host),
+            "event_vm" | "vm" | "vm.name" => called(&self.about.vm),
+            "vm.status" => {
+                let vm = app.engine.vm(self.about.vm.as_ref()?.id).ok()?;
+                Some(vm.status.name().into())
+            }
+            "event_template" | "template" | "template.name" => called(&self.about.template),
+            "event_storage" | "storage" | "storage.name" => called(&self.about.storage_domain),
+            "event_datacenter" | "datacenter" | "datacenter.name" => called(&self.about.data_center),
+            "event_cluster" | "cluster" | "cluster.name" => called(&self.about.cluster),
             "correlation_id" => self.correlation.clone(),
             "origin" => Some(self.origin.clone()),
             "custom_event_id" => self.custom_id.map(|id| id.to_string()),

@@ -4,18 +4,22 @@ use super::app::App;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::{links, rows};
+use super::{links, rows, statistics};
 use crate::error::Error;
 use crate::host::nics::{HostInterface, interfaces};
 use crate::model::{HostId, derived_id};
 use crate::wire::convert;
-use crate::wire::types::{HostNic, HostNics, Ip, Mac};
+use crate::wire::types::{HostNic, HostNics, Ip, Labels, Mac, NetworkAttachments, Statistics};
 use std::sync::Arc;
+
+const ITEM: &str = "/hosts/{host}/nics/{nic}";
 
 fn document(host: HostId, it: &HostInterface) -> HostNic {
     let id = derived_id(&[host.0.as_bytes(), it.name.as_bytes()]);
+    let href = links::href(ITEM, &[&host, &id]);
     HostNic {
-        href: Some(links::href("/hosts/{host}/nics/{nic}", &[&host, &id])),
+        link: links::collections(ITEM, &href),
+        href: Some(href),
         id: Some(id.to_string()),
         name: Some(it.name.clone()),
         host: Some(convert::reference("hosts", host)),
@@ -33,22 +37,62 @@ fn document(host: HostId, it: &HostInterface) -> HostNic {
     }
 }
 
-async fn all(app: &App, request: &Request) -> Result<Vec<HostNic>, Fault> {
+async fn all(app: &App, request: &Request) -> Result<Vec<(HostInterface, HostNic)>, Fault> {
     let host = rows::one(&app.engine.world().hosts, request, "host")?.id;
     let found = tokio::task::spawn_blocking(interfaces).await.map_err(Error::bug)?;
-    Ok(found.iter().map(|it| document(host, it)).collect())
+    let documents = found.into_iter().map(|it| {
+        let document = document(host, &it);
+        (it, document)
+    });
+    Ok(documents.collect())
+}
+
+/// The interface of the path.
+async fn addressed(app: &App, request: &Request) -> Result<(HostInterface, HostNic), Fault> {
+    let id = request.text("nic").to_lowercase();
+    let mut all = all(app, request).await?.into_iter();
+    let found = all.find(|(_, document)| document.id.as_deref() == Some(id.as_str()));
+    found.ok_or_else(|| Error::not_found(id).into())
 }
 
 /// `GET /hosts/{host}/nics`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let mut host_nic = all(&app, &request).await?;
-    host_nic.truncate(request.max.unwrap_or(usize::MAX));
+    let all = all(&app, &request).await?.into_iter().map(|(_, document)| document);
+    let host_nic = all.take(request.max.unwrap_or(usize::MAX)).collect();
     Ok(Reply::ok(HostNics { host_nic, ..Default::default() }))
 }
 
 /// `GET /hosts/{host}/nics/{nic}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    let id = request.text("nic").to_lowercase();
-    let found = all(&app, &request).await?.into_iter().find(|it| it.id.as_deref() == Some(id.as_str()));
-    found.map(Reply::ok).ok_or_else(|| Error::not_found(id).into())
+    Ok(Reply::ok(addressed(&app, &request).await?.1))
+}
+
+async fn figures(app: &App, request: &Request) -> Result<Statistics, Fault> {
+    let (interface, document) = addressed(app, request).await?;
+    let flow = app.meters.flow(&interface, app.engine.settings.stats_interval);
+    let (href, id) = (document.href.unwrap_or_default(), document.id.unwrap_or_default());
+    Ok(statistics::of_host_nic(&flow, &href, &id))
+}
+
+/// `GET /hosts/{host}/nics/{nic}/statistics`
+pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
+    Ok(Reply::ok(figures(&app, &request).await?))
+}
+
+/// `GET /hosts/{host}/nics/{nic}/statistics/{statistic}`
+pub async fn show_statistic(app: Arc<App>, request: Request) -> Answer {
+    statistics::one(figures(&app, &request).await?, &request)
+}
+
+/// `GET /hosts/{host}/nics/{nic}/labels`: networks come to this host by no labels.
+pub async fn list_labels(app: Arc<App>, request: Request) -> Answer {
+    addressed(&app, &request).await?;
+    Ok(Reply::ok(Labels::default()))
+}
+
+/// `GET /hosts/{host}/nics/{nic}/networkattachments`: the networks of this host are bridges or
+/// libvirt's, which its administrator leads where they go.
+pub async fn list_attachments(app: Arc<App>, request: Request) -> Answer {
+    addressed(&app, &request).await?;
+    Ok(Reply::ok(NetworkAttachments::default()))
 }

@@ -1,12 +1,14 @@
 //! `/hosts`: this machine.
 
 use super::app::App;
+use super::events::SEVERITIES;
 use super::host_statistics;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
-use super::{links, rows, statistics};
+use super::{links, related, rows, statistics};
 use crate::engine::VmView;
+use crate::host::nics::interfaces;
 use crate::model::{Host, Object, VmStatus};
 use crate::wire::convert;
 use crate::wire::types::{self, Ref, VersionNumber};
@@ -25,6 +27,8 @@ struct Seen {
     connected: bool,
     /// VMs that run here, and those of them that are up.
     running: usize,
+    /// The names of those that run.
+    vms: Vec<String>,
     active: usize,
     /// Bytes that running VMs do not claim.
     unclaimed: u64,
@@ -36,7 +40,7 @@ impl Seen {
         let connected = app.engine.connected();
         let ids = app.engine.vm_ids().into_iter();
         let running: Vec<VmView> =
-            ids.filter_map(|id| app.engine.vm(id).ok()).filter(|view| view.status.runs()).collect();
+            ids.filter(|id| app.engine.status(*id).runs()).filter_map(|id| app.engine.vm(id).ok()).collect();
         let claimed: u64 = running.iter().map(|view| view.vm.spec.memory).sum();
         let libvirt = match connected {
             true => tokio::time::timeout(PATIENCE, app.engine.hypervisor_version()).await.ok(),
@@ -47,13 +51,14 @@ impl Seen {
             connected,
             active: running.iter().filter(|view| view.status == VmStatus::Up).count(),
             running: running.len(),
+            vms: running.iter().map(|view| view.vm.spec.name.clone()).collect(),
             unclaimed: app.host.memory.saturating_sub(claimed),
             libvirt: libvirt.and_then(Result::ok).and_then(|text| libvirt_version(&text)),
         }
     }
 
     fn status(&self) -> &'static str {
-        if self.connected { "up" } else { "non_responsive" }
+        state(self.connected)
     }
 
     fn document(&self, app: &App) -> types::Host {
@@ -128,8 +133,17 @@ fn numbers(text: &str, full: &str) -> VersionNumber {
     }
 }
 
+fn state(connected: bool) -> &'static str {
+    if connected { "up" } else { "non_responsive" }
+}
+
+/// How the only host is.
+pub fn status(app: &App) -> &'static str {
+    state(app.engine.connected())
+}
+
 /// What hosts may be in.
-const STATUSES: &[&str] = &[
+pub const STATUSES: &[&str] = &[
     "down",
     "error",
     "initializing",
@@ -164,10 +178,45 @@ impl Searched for Seen {
         "active_vms",
         "migrating_vms",
         "architecture",
+        "external_status",
+        "type",
+        "load",
+        "version",
+        "tag",
+        "cpu_usage",
+        "mem_usage",
+        "committed_mem",
+        "update_available",
         "cluster.name",
         "datacenter.name",
+        "vm",
+        "vm.name",
+        "storage",
+        "storage.name",
+        "nic",
+        "nic.name",
+        "user",
+        "user.name",
+        "user.usrname",
+        "user.login",
+        "event",
+        "event.message",
+        "event.severity",
+        "event.type",
+        "event.time",
+        "event.usrname",
+        "event.correlation_id",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
+        ("external_status", Holds::Words(&["ok", "info", "warning", "error", "failure"])),
+        ("load", Holds::Number),
+        ("cpu_usage", Holds::Number),
+        ("mem_usage", Holds::Number),
+        ("committed_mem", Holds::Number),
+        ("update_available", Holds::Flag),
+        ("event.severity", Holds::Words(SEVERITIES)),
+        ("event.type", Holds::Number),
+        ("event.time", Holds::Time),
         ("status", Holds::Words(STATUSES)),
         ("cpus", Holds::Number),
         ("memory", Holds::Number),
@@ -199,8 +248,42 @@ impl Searched for Seen {
             "active_vms" => self.active.to_string(),
             "migrating_vms" => 0.to_string(),
             "architecture" => "x86_64".into(),
+            "external_status" => "ok".into(),
+            "type" => "rhel".into(),
+            "version" => self.libvirt.as_ref()?.full_version.clone()?,
+            "committed_mem" => (info.memory.saturating_sub(self.unclaimed) / crate::model::MIB).to_string(),
+            "update_available" => false.to_string(),
+            "load" | "cpu_usage" | "mem_usage" => {
+                let it = app.meters.host(app.engine.settings.stats_interval).ok()?;
+                let share = match name {
+                    "load" => it.load_5m,
+                    "cpu_usage" => 100.0 - it.cpu_idle,
+                    _ => it.memory_used as f64 * 100.0 / (it.memory_total as f64).max(1.0),
+                };
+                share.round().to_string()
+            }
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let id = self.row.id;
+        let of = name.split('.').next().unwrap_or_default();
+        match of {
+            "user" => return related::users(app, name, id.into()),
+            "event" => {
+                return related::events(app, name, |about| about.host.as_ref().is_some_and(|it| it.id == id));
+            }
+            "vm" => return self.vms.clone(),
+            "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
+            "tag" => return app.engine.tags_of(id.into()).into_iter().map(|tag| tag.name).collect(),
+            "storage" => {
+                let world = app.engine.world();
+                return world.storage_domains.values().map(|it| it.name.clone()).collect();
+            }
+            _ => {}
+        }
+        self.field(app, name).into_iter().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use super::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use crate::wire::convert::{self, parse_id};
-use crate::wire::types::Ref;
+use crate::wire::types::{self, Ref};
 use std::fmt::Display;
 
 /// The reference names something.
@@ -92,6 +92,18 @@ pub fn user(app: &App, name: &str) -> Result<UserId> {
     found.map(|it| it.id).ok_or_else(|| Error::not_found(format!("User: name={name}")))
 }
 
+pub fn vm_pool(app: &App, reference: &Ref) -> Result<VmPoolId> {
+    let world = app.engine.world();
+    find(reference, "VmPool", world.vm_pools.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// A group that was made.
+pub fn group(app: &App, named: &types::Group) -> Result<GroupId> {
+    let reference = Ref { id: named.id.clone(), name: named.name.clone(), ..Ref::default() };
+    let world = app.engine.world();
+    find(&reference, "Group", world.groups.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
 /// A name stands for the last version of its template.
 pub fn template(app: &App, reference: Option<&Ref>) -> Result<TemplateId> {
     let reference = reference.cloned().unwrap_or_default();
@@ -121,6 +133,18 @@ pub fn network_of(app: &App, cluster: &Cluster, reference: &Ref) -> Result<Netwo
     let world = app.engine.world();
     let there = world.networks.values().filter(|it| it.data_center == cluster.data_center);
     find(reference, "Network", there.map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+/// A network of whatever data center.
+pub fn any_network(app: &App, reference: &Ref) -> Result<NetworkId> {
+    let world = app.engine.world();
+    find(reference, "Network", world.networks.values().map(|it| (it.id, it.name.as_str(), it.id)))
+}
+
+pub fn instance_type(app: &App, reference: &Ref) -> Result<InstanceTypeId> {
+    let world = app.engine.world();
+    let all = world.instance_types.values().map(|it| (it.id, it.spec.name.as_str(), it.id));
+    find(reference, "InstanceType", all)
 }
 
 /// A network that the cluster has, or any where it is all the same.

@@ -8,7 +8,7 @@ use super::search::{self, Holds, Searched};
 use super::{access, links, lookup, profiles, rows};
 use crate::engine::MANAGEMENT;
 use crate::error::Error;
-use crate::model::{Cluster, DataCenterId, Network, NetworkId, Object};
+use crate::model::{Cluster, ClusterId, DataCenterId, Network, NetworkId, Object};
 use crate::wire::convert;
 use crate::wire::types::{self, Action, Ref};
 use crate::wire::{filled, require};
@@ -47,7 +47,13 @@ impl Searched for Network {
         "datacenter",
         "vlanid",
         "label",
+        "provider_name",
+        "qos_name",
         "datacenter.name",
+        "cluster_network",
+        "cluster_network.name",
+        "host_network",
+        "host_network.name",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("stp", Holds::Flag),
@@ -75,6 +81,24 @@ impl Searched for Network {
             }
             _ => return None,
         })
+    }
+
+    /// Of the clusters that have the network, and of the host, which is in one of them.
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let world = app.engine.world();
+        let has = |cluster: &ClusterId| world.cluster_networks.contains_key(&(*cluster, self.id));
+        match name {
+            "cluster_network" | "cluster_network.name" => {
+                world.clusters.values().filter(|it| has(&it.id)).map(|it| it.name.clone()).collect()
+            }
+            "host_network" | "host_network.name" => {
+                world.hosts.values().filter(|it| has(&it.cluster)).map(|it| it.name.clone()).collect()
+            }
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use super::fault::Fault;
 use super::objects;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
 use crate::wire::types::*;
 use std::sync::Arc;
 
@@ -28,27 +27,15 @@ macro_rules! nothing {
 }
 
 nothing! {
-    affinity_groups: AffinityGroups;
     errata: KatelloErrata;
     host_providers: ExternalHostProviders;
     image_providers: OpenStackImageProviders;
     iscsi_bonds: IscsiBonds;
+    connection_extensions: StorageConnectionExtensions;
+    labels: Labels;
+    network_attachments: NetworkAttachments;
     network_providers: OpenStackNetworkProviders;
     policy_units: SchedulingPolicyUnits;
+    unmanaged_networks: UnmanagedNetworks;
     volume_providers: OpenStackVolumeProviders;
-}
-
-impl Searched for VmPool {
-    const FIELDS: &'static [&'static str] =
-        &["name", "id", "description", "type", "cluster", "datacenter", "architecture"];
-
-    fn field(&self, _: &App, _: &str) -> Option<String> {
-        None
-    }
-}
-
-/// `GET /vmpools`
-pub async fn vm_pools(app: Arc<App>, request: Request) -> Answer {
-    let vm_pool = search::select(&app, &request, Vec::new())?;
-    Ok(Reply::ok(VmPools { vm_pool, ..Default::default() }))
 }

@@ -12,9 +12,11 @@ const NAMES: &[(&str, ObjectKind)] = &[
     ("vm", ObjectKind::Vm),
     ("template", ObjectKind::Template),
     ("user", ObjectKind::User),
+    ("group", ObjectKind::Group),
     ("host", ObjectKind::Host),
     ("network", ObjectKind::Network),
     ("domain", ObjectKind::StorageDomain),
+    ("pool", ObjectKind::VmPool),
     ("cluster", ObjectKind::Cluster),
     ("data_center", ObjectKind::DataCenter),
 ];
@@ -54,6 +56,8 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::Template => world.has_template(TemplateId(id)),
         ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
         ObjectKind::Disk => world.disks.contains_key(&DiskId(id)),
+        ObjectKind::VmPool => world.vm_pools.contains_key(&VmPoolId(id)),
+        ObjectKind::Group => id == EVERYONE || world.groups.contains_key(&GroupId(id)),
         ObjectKind::User => world.users.contains_key(&UserId(id)),
     };
     if there { Ok(object) } else { Err(Error::not_found(id).into()) }

@@ -21,7 +21,7 @@ fn those(app: &App, request: &Request) -> Result<(Object, Vec<Permission>), Faul
     let object = objects::addressed(app, request)?;
     let world = app.engine.world();
     let above = world.above(object);
-    let of_user = object.kind == ObjectKind::User;
+    let of_user = is_holder(object);
     let holds = |it: &&Permission| match of_user {
         true => it.holder == object.id,
         false => it.on() == object || above.contains(&it.on()),
@@ -33,16 +33,22 @@ fn those(app: &App, request: &Request) -> Result<(Object, Vec<Permission>), Faul
     Ok((object, world.permissions.values().filter(holds).filter(own).cloned().collect()))
 }
 
-fn document(it: &Permission, object: Object, collection: &str) -> types::Permission {
-    let on = if object.kind == ObjectKind::User { it.on() } else { object };
-    convert::permission(it, on, collection)
+/// The path names who has permissions, not what they are on.
+fn is_holder(object: Object) -> bool {
+    matches!(object.kind, ObjectKind::User | ObjectKind::Group)
+}
+
+fn document(app: &App, it: &Permission, object: Object, collection: &str) -> types::Permission {
+    let on = if is_holder(object) { it.on() } else { object };
+    let is_group = !app.engine.world().users.contains_key(&UserId(it.holder));
+    convert::permission(it, is_group, on, collection)
 }
 
 /// `GET .../permissions`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let (object, found) = those(&app, &request)?;
     let wanted = found.iter().take(request.max.unwrap_or(usize::MAX));
-    let permission = wanted.map(|it| document(it, object, &request.href)).collect();
+    let permission = wanted.map(|it| document(&app, it, object, &request.href)).collect();
     Ok(Reply::ok(types::Permissions { permission, ..Default::default() }))
 }
 
@@ -56,7 +62,7 @@ fn addressed(app: &App, request: &Request) -> Result<(Object, Permission), Fault
 /// `GET .../permissions/{permission}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let (object, it) = addressed(&app, &request)?;
-    Ok(Reply::ok(document(&it, object, request.collection())))
+    Ok(Reply::ok(document(&app, &it, object, request.collection())))
 }
 
 /// `POST .../permissions`
@@ -66,8 +72,8 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     require("Permission", "add", &[("role.id|name", lookup::is_named(&asked.role))])?;
     let role = lookup::role(&app, asked.role.as_ref().unwrap_or(&types::Ref::default()))?;
     let (holder, on) = match object.kind {
-        // Of a user: the body says on what.
-        ObjectKind::User => {
+        // Of a user or a group: the body says on what.
+        ObjectKind::User | ObjectKind::Group => {
             let on = on(&app, &asked)?;
             access::require(&app, &request, 502, on)?;
             (object.id, on)
@@ -76,7 +82,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     };
     let id = app.engine.add_permission(role, holder, on).await?;
     let it = app.engine.world().permissions.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-    let document = document(&it, object, &request.href);
+    let document = document(&app, &it, object, &request.href);
     Ok(Reply::created(document))
 }
 
@@ -109,10 +115,12 @@ fn on(app: &App, asked: &types::Permission) -> Result<Object, Fault> {
         lookup::storage_domain(app, &it)?.into()
     } else if let Some(it) = named(&asked.host) {
         lookup::host(app, &it)?.into()
+    } else if let Some(it) = named(&asked.vm_pool) {
+        lookup::vm_pool(app, &it)?.into()
     } else if let Some(it) = named(&asked.template) {
         lookup::template(app, Some(&it))?.into()
     } else {
-        let parts = ["dataCenter|cluster|host|storageDomain|vm|template|disk.id"];
+        let parts = ["dataCenter|cluster|host|storageDomain|vm|vmpool|template|disk.id"];
         return Err(missing("Permission", &parts, "add").into());
     })
 }
@@ -122,7 +130,7 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let (object, it) = addressed(&app, &request)?;
     request.optional::<Action>().await?;
     match object.kind {
-        ObjectKind::User => access::require(&app, &request, 502, it.on())?,
+        ObjectKind::User | ObjectKind::Group => access::require(&app, &request, 502, it.on())?,
         _ if it.on() != object => {
             return Err(
                 Error::conflict("Cannot remove Permission. It is inherited from above the object.").into()

@@ -247,6 +247,17 @@ impl Query {
         let one = |condition: &Condition| condition.holds(case_sensitive, &values);
         self.groups.iter().all(|group| group.iter().any(|all| all.iter().all(one)))
     }
+
+    /// Whether the query could hold for what only some fields are known of; `None` is not known.
+    pub fn may_hold(&self, case_sensitive: bool, values: impl Fn(&str) -> Option<Vec<String>>) -> bool {
+        let one = |condition: &Condition| match condition {
+            Condition::Field { field, op, wanted } => {
+                values(field).is_none_or(|values| wanted.hold(*op, case_sensitive, &values))
+            }
+            Condition::Free(..) => true,
+        };
+        self.groups.iter().all(|group| group.iter().any(|all| all.iter().all(one)))
+    }
 }
 
 fn no_field(name: &str) -> Error {
@@ -315,17 +326,22 @@ impl Condition {
                 let has = |value: &String| matches(&text, &cased(value));
                 fields.iter().any(|field| values(field).iter().any(has))
             }
-            Self::Field { field, op, wanted } => match values(field).as_slice() {
-                [] => wanted.holds(*op, case_sensitive, ""),
-                // Not to be one of several means to be none of them.
-                several if *op == Op::IsNot => several.iter().all(|it| wanted.holds(*op, case_sensitive, it)),
-                several => several.iter().any(|it| wanted.holds(*op, case_sensitive, it)),
-            },
+            Self::Field { field, op, wanted } => wanted.hold(*op, case_sensitive, &values(field)),
         }
     }
 }
 
 impl Wanted {
+    /// Of all values of a field.
+    fn hold(&self, op: Op, case_sensitive: bool, values: &[String]) -> bool {
+        match values {
+            [] => self.holds(op, case_sensitive, ""),
+            // Not to be one of several means to be none of them.
+            several if op == Op::IsNot => several.iter().all(|it| self.holds(op, case_sensitive, it)),
+            several => several.iter().any(|it| self.holds(op, case_sensitive, it)),
+        }
+    }
+
     fn holds(&self, op: Op, case_sensitive: bool, value: &str) -> bool {
         let alike = |same: bool| same == (op == Op::Is);
         match self {

@@ -2,7 +2,8 @@
 
 use super::fault::Fault;
 use super::listed::Listed;
-use crate::wire::{Document, Format, Frame, Resource, Version, types, write};
+use crate::model::JobId;
+use crate::wire::{Document, Format, Frame, Resource, Version, convert, types, write};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::fmt;
@@ -22,6 +23,8 @@ pub struct Reply {
 
 enum Content {
     Empty,
+    /// An action, which tells the job that it began.
+    Action(Box<types::Action>),
     /// Written when the format is known.
     Document(Box<dyn FnOnce(Format, Version) -> Vec<u8> + Send>),
     /// Written already, in the request's format.
@@ -81,18 +84,27 @@ impl Reply {
 
     /// The action, as it was sent, is done.
     pub fn complete(action: types::Action) -> Self {
-        Self::ok(ended(action, "complete"))
+        Self::new(StatusCode::OK, Content::Action(Box::new(ended(action, "complete"))))
     }
 
     /// The action, as it was sent, runs on.
     pub fn pending(action: types::Action) -> Self {
-        Self::accepted(ended(action, "pending"))
+        Self::new(StatusCode::ACCEPTED, Content::Action(Box::new(ended(action, "pending"))))
     }
 
     /// The action, as it was sent, was refused.
     pub fn failed(action: types::Action, fault: &Fault) -> Self {
         let action = types::Action { fault: Some(fault.document()), ..ended(action, "failed") };
-        Self { headers: fault.headers.clone(), ..Self::document(fault.status, action) }
+        let content = Content::Action(Box::new(action));
+        Self { headers: fault.headers.clone(), ..Self::new(fault.status, content) }
+    }
+
+    /// An action's answer with the job that the request began.
+    pub fn of_job(mut self, job: Option<JobId>) -> Self {
+        if let (Content::Action(action), Some(job)) = (&mut self.content, job) {
+            action.job = Some(convert::reference("jobs", job));
+        }
+        self
     }
 
     /// A method that is always allowed: which others are.
@@ -113,6 +125,7 @@ impl Reply {
         };
         let (media, body) = match self.content {
             Content::Empty => (None, Body::empty()),
+            Content::Action(action) => (Some(media), write(&*action, format, version).into()),
             Content::Document(write) => (Some(media), write(format, version).into()),
             Content::Written(body) => (Some(media), body.into()),
             Content::Listed(body) => (Some(media), Body::new(body)),
@@ -148,6 +161,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "Empty",
+            Self::Action(_) => "Action",
             Self::Document(_) => "Document",
             Self::Written(_) => "Written",
             Self::Listed(_) => "Listed",

@@ -21,6 +21,8 @@ pub struct User {
     pub id: UserId,
     /// With the profile: `admin@internal`.
     pub name: String,
+    /// Of the password by which it was known.
+    pub mark: u64,
 }
 
 /// A request whose sender is known and whose head makes sense. Its body is still on the way.

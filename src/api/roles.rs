@@ -4,6 +4,7 @@ use super::app::App;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
+use super::objects;
 use super::permits;
 use super::reply::{Answer, Reply};
 use super::request::Request;
@@ -97,25 +98,25 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::no_content())
 }
 
-/// The roles that the user of the path has on everything.
-fn of_user(app: &App, request: &Request) -> Result<Vec<Role>, Fault> {
+/// The roles that the user or group of the path has on everything.
+fn of_holder(app: &App, request: &Request) -> Result<Vec<Role>, Fault> {
+    let holder = objects::addressed(app, request)?.id;
     let world = app.engine.world();
-    let user = super::rows::one(&world.users, request, "user")?;
-    let own = world.permissions.values().filter(|it| it.holder == user.id.0 && it.on() == Object::SYSTEM);
+    let own = world.permissions.values().filter(|it| it.holder == holder && it.on() == Object::SYSTEM);
     Ok(own.filter_map(|it| world.role(it.role).cloned()).collect())
 }
 
-/// `GET /users/{user}/roles`
-pub async fn list_of_user(app: Arc<App>, request: Request) -> Answer {
-    let all = of_user(&app, &request)?;
+/// `GET /users/{user}/roles`, `GET /groups/{group}/roles`
+pub async fn list_of_holder(app: Arc<App>, request: Request) -> Answer {
+    let all = of_holder(&app, &request)?;
     let role = all.iter().take(request.max.unwrap_or(usize::MAX)).map(document).collect();
     Ok(Reply::ok(types::Roles { role, ..Default::default() }))
 }
 
-/// `GET /users/{user}/roles/{role}`
-pub async fn show_of_user(app: Arc<App>, request: Request) -> Answer {
+/// `GET /users/{user}/roles/{role}`, `GET /groups/{group}/roles/{role}`
+pub async fn show_of_holder(app: Arc<App>, request: Request) -> Answer {
     let id: RoleId = request.id("role")?;
-    let found = of_user(&app, &request)?.into_iter().find(|role| role.id == id);
+    let found = of_holder(&app, &request)?.into_iter().find(|role| role.id == id);
     Ok(Reply::ok(document(&found.ok_or_else(|| Error::not_found(id))?)))
 }
 

@@ -29,12 +29,21 @@ pub trait Searched {
     }
 }
 
-/// The items that the request asks for: searched, sorted, and no more than it wants.
-pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> Result<Vec<T>, Fault> {
-    let query = match &request.search {
+/// What the request searches for among items of that kind.
+pub fn query<T: Searched>(request: &Request) -> Result<Query, Fault> {
+    Ok(match &request.search {
         Some(text) => Query::parse(text, Fields { names: T::FIELDS, kinds: T::KINDS })?,
         None => Query::everything(),
-    };
+    })
+}
+
+/// The items that the request asks for: searched, sorted, and no more than it wants.
+pub fn select<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Result<Vec<T>, Fault> {
+    Ok(chosen(app, request, &query::<T>(request)?, items))
+}
+
+/// The same by a query that was read already.
+pub fn chosen<T: Searched>(app: &App, request: &Request, query: &Query, mut items: Vec<T>) -> Vec<T> {
     items.retain(|item| item.object().is_none_or(|object| access::shows(app, request, object)));
     items.retain(|item| query.holds(request.case_sensitive, |name| item.values(app, name)));
     if let Some((field, descending)) = query.sort {
@@ -47,7 +56,7 @@ pub fn select<T: Searched>(app: &App, request: &Request, mut items: Vec<T>) -> R
     }
     let size = request.max.unwrap_or(usize::MAX);
     let skip = size.saturating_mul(query.page.saturating_sub(1));
-    Ok(items.into_iter().skip(skip).take(size).collect())
+    items.into_iter().skip(skip).take(size).collect()
 }
 
 /// Nothing first, then numbers by their value, then the rest by its text.

@@ -16,6 +16,7 @@ use super::request::{Request, one};
 use super::routes::{Captures, Place};
 use crate::engine::caller::Caller;
 use crate::error::Error;
+use crate::model::JobId;
 use crate::wire::{self, Format, Version, types::Action};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -116,6 +117,8 @@ struct Heard {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The route is an action's, and its handler had the word.
     acted: bool,
+    /// The job that the request began.
+    job: Option<JobId>,
 }
 
 impl Exchange<'_> {
@@ -172,14 +175,16 @@ impl Exchange<'_> {
         heard.headers.extend(correlation.map(|value| (HeaderName::from_static("correlation-id"), value)));
         heard.acted = place.is_action() && route.method == Method::POST;
         access::check(&self.service.app, route, &request)?;
-        let caller = Caller { user: Some(request.user.id), correlation: request.correlation.clone() };
-        caller.run((route.handler)(self.service.app.clone(), request)).await
+        let caller = Caller::new(Some(request.user.id), request.correlation.clone());
+        let answer = caller.clone().run((route.handler)(self.service.app.clone(), request)).await;
+        heard.job = caller.job();
+        answer.map(|reply| reply.of_job(heard.job))
     }
 
     /// A refused action comes back as it was sent, with the fault in it.
     fn refuse(&self, fault: &Fault, heard: &Heard) -> Reply {
         let action = heard.acted.then(|| self.action()).flatten();
-        action.map_or_else(|| Reply::from(fault), |action| Reply::failed(action, fault))
+        action.map_or_else(|| Reply::from(fault), |action| Reply::failed(action, fault).of_job(heard.job))
     }
 
     fn action(&self) -> Option<Action> {

@@ -80,7 +80,7 @@ mod tests {
     use crate::model::UserId;
 
     fn user() -> User {
-        User { id: UserId::random(), name: "admin@internal".into() }
+        User { id: UserId::random(), name: "admin@internal".into(), mark: 0 }
     }
 
     #[test]

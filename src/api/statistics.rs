@@ -3,6 +3,7 @@
 use super::app::App;
 use super::fault::Fault;
 use super::links;
+use super::meters::Flow;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::error::Error;
@@ -185,6 +186,19 @@ pub fn of_nic(app: &App, nic: &Nic) -> Statistics {
     ];
     let href = links::href("/vms/{vm}/nics/{nic}", &[&nic.vm, &nic.id]);
     statistics(&NIC, values, &href, |statistic| statistic.nic = Some(Ref::at(href.clone(), nic.id)))
+}
+
+/// The statistics of an interface of the host at that address.
+pub fn of_host_nic(it: &Flow, href: &str, id: &str) -> Statistics {
+    let values = [
+        it.rx_rate,
+        it.tx_rate,
+        it.traffic.rx_errors as f64,
+        it.traffic.tx_errors as f64,
+        it.traffic.rx_bytes as f64,
+        it.traffic.tx_bytes as f64,
+    ];
+    statistics(&NIC, values, href, |statistic| statistic.host_nic = Some(Ref::at(href, id)))
 }
 
 /// The entry of the list that the path names.

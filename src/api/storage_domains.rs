@@ -95,7 +95,12 @@ impl Searched for Seen {
         "comment",
         "description",
         "wipe_after_delete",
+        "external_status",
         "datacenter.name",
+        "host",
+        "host.name",
+        "cluster",
+        "cluster.name",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(STATUSES)),
@@ -104,6 +109,7 @@ impl Searched for Seen {
         ("used", Holds::Number),
         ("committed", Holds::Number),
         ("wipe_after_delete", Holds::Flag),
+        ("external_status", Holds::Words(&["ok", "info", "warning", "error", "failure"])),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -124,8 +130,28 @@ impl Searched for Seen {
             "committed" => self.space?.committed.to_string(),
             "description" => self.row.description.clone(),
             "wipe_after_delete" => false.to_string(),
+            "external_status" => "ok".into(),
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let world = app.engine.world();
+        // Where it is attached, and the only host.
+        let here = |of: &DataCenterId| self.row.data_center == Some(*of);
+        match name {
+            "host" | "host.name" => {
+                let hosts = world.hosts.values().filter(|_| self.row.data_center.is_some());
+                hosts.map(|it| it.name.clone()).collect()
+            }
+            "cluster" | "cluster.name" => {
+                world.clusters.values().filter(|it| here(&it.data_center)).map(|it| it.name.clone()).collect()
+            }
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! `/templates`: Blank, which every VM can be made of, and those that users made of VMs.
 
 use super::app::App;
+use super::events::SEVERITIES;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use super::vm_actions::made;
-use super::{access, disks, links, lookup};
+use super::{access, disks, links, lookup, machine, related};
 use crate::engine::NewTemplate;
 use crate::error::Error;
 use crate::model::*;
@@ -33,8 +34,51 @@ pub fn addressed(app: &App, request: &Request) -> Result<Template, Fault> {
 }
 
 impl Searched for Template {
-    const FIELDS: &'static [&'static str] =
-        &["name", "id", "description", "comment", "os", "status", "cluster", "datacenter", "version_name"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "id",
+        "description",
+        "comment",
+        "os",
+        "status",
+        "cluster",
+        "datacenter",
+        "version_name",
+        "creationdate",
+        "childcount",
+        "mem",
+        "quota",
+        "architecture",
+        "cluster.name",
+        "datacenter.name",
+        "vm",
+        "vm.name",
+        "storage",
+        "storage.name",
+        "vnic",
+        "vnic.name",
+        "vnic.network_name",
+        "user",
+        "user.name",
+        "user.usrname",
+        "user.login",
+        "event",
+        "event.message",
+        "event.severity",
+        "event.type",
+        "event.time",
+        "event.usrname",
+        "event.correlation_id",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("status", Holds::Words(&["ok", "locked", "illegal"])),
+        ("creationdate", Holds::Time),
+        ("childcount", Holds::Number),
+        ("mem", Holds::Number),
+        ("event.severity", Holds::Words(SEVERITIES)),
+        ("event.type", Holds::Number),
+        ("event.time", Holds::Time),
+    ];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
@@ -52,11 +96,47 @@ impl Searched for Template {
             "comment" => self.spec.comment.clone(),
             "os" => self.spec.os.kind.clone(),
             "status" => self.status.name().into(),
-            "cluster" => cluster()?.name.clone(),
-            "datacenter" => world.data_centers.get(&cluster()?.data_center)?.name.clone(),
+            "creationdate" => self.created.to_string(),
+            "childcount" => world.vms.values().filter(|vm| vm.template == self.id).count().to_string(),
+            "mem" => (self.spec.memory / MIB).to_string(),
+            "architecture" => "x86_64".into(),
+            "cluster" | "cluster.name" => cluster()?.name.clone(),
+            "datacenter" | "datacenter.name" => world.data_centers.get(&cluster()?.data_center)?.name.clone(),
             "version_name" => self.version_name.clone(),
             _ => return None,
         })
+    }
+
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let id = self.id;
+        match name.split('.').next().unwrap_or_default() {
+            "user" => return related::users(app, name, id.into()),
+            "event" => {
+                let about = |about: &About| about.template.as_ref().is_some_and(|it| it.id == id);
+                return related::events(app, name, about);
+            }
+            _ => {}
+        }
+        let world = app.engine.world();
+        match name {
+            "vm" | "vm.name" => {
+                world.vms.values().filter(|vm| vm.template == id).map(|vm| vm.spec.name.clone()).collect()
+            }
+            "storage" | "storage.name" => {
+                let disks = self.disks.iter().filter_map(|disk| world.disks.get(disk));
+                let domains = disks.filter_map(|disk| world.storage_domains.get(&disk.storage_domain));
+                domains.map(|it| it.name.clone()).collect()
+            }
+            "vnic" | "vnic.name" => self.nics.iter().map(|nic| nic.name.clone()).collect(),
+            "vnic.network_name" => {
+                let networks = self.nics.iter().filter_map(|nic| world.networks.get(&nic.network?));
+                networks.map(|network| network.name.clone()).collect()
+            }
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 
@@ -109,7 +189,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         grants: asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false),
         spec: {
             let mut spec = VmSpec { comment: String::new(), description: String::new(), ..row.spec };
-            convert::change_vm(&convert::template_as_vm(asked), &mut spec)?;
+            machine::change(&app, &convert::template_as_vm(asked), &mut spec)?;
             spec
         },
     };
@@ -125,10 +205,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     lookup::same_id(asked.id.as_deref(), id)?;
     let version_name = asked.version.as_ref().and_then(|version| version.version_name.clone());
     let asked = convert::template_as_vm(asked);
-    let change = |spec: &mut VmSpec| {
-        convert::change_vm(&asked, spec)?;
-        lookup::cpu_profile(&app, spec.cpu_profile)
-    };
+    let change = |spec: &mut VmSpec| machine::change(&app, &asked, spec);
     app.engine.update_template(id, version_name, change).await?;
     Ok(Reply::ok(document(&app.engine.template(id)?)))
 }

@@ -1,17 +1,19 @@
 //! `/users`. Nothing here ever tells a password.
 
 use super::app::App;
+use super::events::SEVERITIES;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
+use super::related;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::rows;
-use super::search::{self, Searched};
+use super::search::{self, Holds, Searched};
 use crate::engine::INTERNAL;
 use crate::engine::world::User;
 use crate::error::Error;
-use crate::model::Object;
+use crate::model::{GroupId, HostId, Object, TemplateId, VmId};
 use crate::wire::convert;
 use crate::wire::require;
 use crate::wire::types::{self, Action};
@@ -19,14 +21,50 @@ use std::sync::Arc;
 
 const ITEM: &str = "/users/{user}";
 
-fn document(row: &User) -> types::User {
+fn document(app: &App, row: &User) -> types::User {
+    let world = app.engine.world();
+    let group: Vec<types::Group> = world.groups_of(row.id).into_iter().map(convert::group).collect();
     let document = convert::user(row.id, &row.name, &row.profile);
     let href = document.href.clone().unwrap_or_default();
-    types::User { link: links::collections(ITEM, &href), ..document }
+    types::User {
+        link: links::collections(ITEM, &href),
+        groups: (!group.is_empty()).then(|| types::Groups { group, ..Default::default() }),
+        ..document
+    }
 }
 
 impl Searched for User {
-    const FIELDS: &'static [&'static str] = &["name", "usrname", "login", "directory", "id"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "usrname",
+        "login",
+        "directory",
+        "id",
+        "lastname",
+        "department",
+        "type",
+        "tag",
+        "group",
+        "vm",
+        "vm.name",
+        "template",
+        "template.name",
+        "host",
+        "host.name",
+        "event",
+        "event.message",
+        "event.severity",
+        "event.type",
+        "event.time",
+        "event.usrname",
+        "event.correlation_id",
+    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[
+        ("type", Holds::Words(&["user", "group"])),
+        ("event.severity", Holds::Words(SEVERITIES)),
+        ("event.type", Holds::Number),
+        ("event.time", Holds::Time),
+    ];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
@@ -38,15 +76,40 @@ impl Searched for User {
             "usrname" => format!("{}@{}", self.name, self.profile),
             "directory" => self.profile.clone(),
             "id" => self.id.to_string(),
+            "type" => "user".into(),
             _ => return None,
         })
+    }
+
+    /// Of what the user has permissions on; of what it did.
+    fn values(&self, app: &App, name: &str) -> Vec<String> {
+        let object = name.split('.').next().unwrap_or_default();
+        match object {
+            "event" => return related::events_of(app, name, self.id),
+            "tag" => return app.engine.tags_of(self.id.into()).into_iter().map(|tag| tag.name).collect(),
+            _ => {}
+        }
+        let world = app.engine.world();
+        let on = world.permissions.values().filter(|it| it.holder == self.id.0).map(|it| it.on());
+        match object {
+            "group" => world.groups_of(self.id).into_iter().map(|group| group.name.clone()).collect(),
+            "vm" => on.filter_map(|it| Some(world.vms.get(&VmId(it.id))?.spec.name.clone())).collect(),
+            "template" => {
+                on.filter_map(|it| world.template_name(TemplateId(it.id)).map(str::to_owned)).collect()
+            }
+            "host" => on.filter_map(|it| Some(world.hosts.get(&HostId(it.id))?.name.clone())).collect(),
+            _ => {
+                drop(world);
+                self.field(app, name).into_iter().collect()
+            }
+        }
     }
 }
 
 /// `GET /users`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let all = rows::by_name(&app.engine.world().users, |row| &row.name, |_| true);
-    let user = search::select(&app, &request, all)?.iter().map(document).collect();
+    let user = search::select(&app, &request, all)?.iter().map(|row| document(&app, row)).collect();
     Ok(Reply::ok(types::Users { user, ..Default::default() }))
 }
 
@@ -56,7 +119,7 @@ fn addressed(app: &App, request: &Request) -> Result<User, Fault> {
 
 /// `GET /users/{user}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(document(&addressed(&app, &request)?)))
+    Ok(Reply::ok(document(&app, &addressed(&app, &request)?)))
 }
 
 /// `POST /users`: with a password a new one, without one who is there already.
@@ -74,11 +137,16 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         return Err(unknown());
     }
     let id = match asked.password.filter(|password| !password.is_empty()) {
-        Some(password) => app.engine.add_user(name.to_owned(), password).await?,
+        Some(password) => {
+            let named = asked.groups.iter().flat_map(|groups| &groups.group);
+            let groups: Vec<GroupId> =
+                named.map(|group| lookup::group(&app, group)).collect::<Result<_, _>>()?;
+            app.engine.add_user(name.to_owned(), password, &groups).await?
+        }
         None => lookup::user(&app, &format!("{name}@{INTERNAL}")).map_err(|_| unknown())?,
     };
     let row = app.engine.world().users.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-    let document = document(&row);
+    let document = document(&app, &row);
     Ok(Reply::created(document))
 }
 

@@ -38,7 +38,8 @@ async fn begin(
     Ok((id, action))
 }
 
-fn done(id: VmId, action: Action) -> Answer {
+/// The action on that VM is done.
+pub fn done(id: VmId, action: Action) -> Answer {
     let vm = types::Vm {
         id: Some(id.to_string()),
         href: Some(links::href("/vms/{vm}", &[&id])),
@@ -168,10 +169,14 @@ pub async fn clone(app: Arc<App>, request: Request) -> Answer {
     require("Action", "clone", &[("vm.name", filled(&asked.name).is_some())])?;
     let (cluster, source) = (app.engine.vm(id)?.vm.cluster, Source::Vm(id));
     let mut spec = app.engine.spec_of(source)?;
-    convert::change_vm(&asked, &mut spec)?;
+    super::machine::change(&app, &asked, &mut spec)?;
     let disks = super::disks::copies(&app, asked.disks.as_ref(), action.storage_domain.as_ref())?;
-    let started =
-        super::vms::create(&app, &request, NewVm { cluster, source, spec, disks, grants_of: None }).await?;
+    let started = super::vms::create(
+        &app,
+        &request,
+        NewVm { cluster, source, spec, disks, grants_of: None, pool: None },
+    )
+    .await?;
     let made = types::Vm {
         id: Some(started.value.to_string()),
         href: Some(links::href("/vms/{vm}", &[&started.value])),
@@ -223,7 +228,7 @@ pub async fn logon(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/detach`
 pub async fn detach(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, None).await?;
-    app.engine.detach_from_pool(id)?;
+    app.engine.detach_from_pool(id).await?;
     done(id, action)
 }
 

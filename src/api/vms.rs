@@ -2,6 +2,7 @@
 
 use super::access;
 use super::app::App;
+use super::events::SEVERITIES;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
@@ -10,7 +11,7 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::vm_actions::made;
-use super::{disks, nics, ovf, statistics, tags};
+use super::{disks, hosts, machine, nics, ovf, related, statistics, tags};
 use crate::engine::jobs::Started;
 use crate::engine::{Import, NewVm, Source, VmView};
 use crate::error::Error;
@@ -39,6 +40,7 @@ fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> t
         host: view.host.filter(|_| !request.filter),
         console,
         cpu_profile: app.engine.world().cpu_profiles.keys().next().copied(),
+        pool: app.engine.world().pool_of(view.vm.id),
         guest: app.engine.inventory.guest(view.vm.id).filter(|_| view.status.runs()),
     };
     let mut document = convert::vm(&view.vm, next.unwrap_or(&view.vm.spec), &state, all_content);
@@ -161,12 +163,36 @@ impl Searched for VmView {
         "compatibility_level",
         "custom_emulated_machine",
         "custom_cpu_type",
+        "apps",
+        "cpu_usage",
+        "mem_usage",
+        "migration_progress_percent",
+        "quota",
+        "pool",
         "cluster.name",
         "datacenter.name",
         "host.name",
+        "host.status",
+        "host.address",
         "template.name",
+        "template.description",
+        "storage",
         "storage.name",
+        "storage.type",
+        "vnic",
         "vnic.name",
+        "vnic.network_name",
+        "user",
+        "user.name",
+        "user.usrname",
+        "user.login",
+        "event",
+        "event.message",
+        "event.severity",
+        "event.type",
+        "event.time",
+        "event.usrname",
+        "event.correlation_id",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(STATUSES)),
@@ -174,6 +200,14 @@ impl Searched for VmView {
         ("memory", Holds::Number),
         ("creationdate", Holds::Time),
         ("uptime", Holds::Span),
+        ("cpu_usage", Holds::Number),
+        ("mem_usage", Holds::Number),
+        ("migration_progress_percent", Holds::Number),
+        ("host.status", Holds::Words(hosts::STATUSES)),
+        ("storage.type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
+        ("event.severity", Holds::Words(SEVERITIES)),
+        ("event.type", Holds::Number),
+        ("event.time", Holds::Time),
     ];
 
     fn object(&self) -> Option<Object> {
@@ -181,42 +215,52 @@ impl Searched for VmView {
     }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
+        if let Some(own) = own(app, &self.vm, name) {
+            return own.into_iter().next();
+        }
         let world = app.engine.world();
-        let spec = &self.vm.spec;
         Some(match name {
-            "name" => spec.name.clone(),
-            "id" => self.vm.id.to_string(),
-            "status" => self.status.name().into(),
-            "description" => spec.description.clone(),
-            "comment" => spec.comment.clone(),
             "cluster" | "cluster.name" => world.clusters.get(&self.vm.cluster)?.name.clone(),
             "datacenter" | "datacenter.name" => world.data_centers.values().next()?.name.clone(),
-            "type" => convert::Named::name(spec.kind).into(),
-            "memory" => (spec.memory / MIB).to_string(),
-            "os" => spec.os.kind.clone(),
             "host" | "host.name" => {
                 self.host.and_then(|host| world.hosts.get(&host)).map(|host| host.name.clone())?
             }
             "template" | "template.name" => world.template_name(self.vm.template)?.to_owned(),
-            "creationdate" => self.vm.created.to_string(),
+            "pool" => world.vm_pools.get(&world.pool_of(self.vm.id)?)?.name.clone(),
+            "template.description" => world.template(self.vm.template)?.spec.description,
             "uptime" => {
                 let started = self.vm.started.filter(|_| self.status.runs())?;
                 started.duration_until(jiff::Timestamp::now()).as_secs().to_string()
             }
-            "address" => self.host.map(|_| app.host.name.clone())?,
-            "architecture" => "x86_64".into(),
-            "compatibility_level" => "3.6".into(),
-            "custom_emulated_machine" => spec.machine.clone()?,
-            "custom_cpu_type" => spec.cpu_model.clone()?,
+            "address" | "host.address" => self.host.map(|_| app.host.name.clone())?,
+            "host.status" => self.host.map(|_| hosts::status(app).to_owned())?,
             "fqdn" => self.guest(app)?.host_name.clone()?,
+            "cpu_usage" => {
+                drop(world);
+                app.engine.vm_figures(self.vm.id).ok()?.cpu_total.round().to_string()
+            }
+            "mem_usage" => {
+                drop(world);
+                let used = app.engine.vm_figures(self.vm.id).ok()?.memory_used;
+                (used * 100 / self.vm.spec.memory.max(1)).to_string()
+            }
+            "migration_progress_percent" => 0.to_string(),
             _ => return None,
         })
     }
 
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let guest = || self.guest(app).into_iter();
-        let world = app.engine.world();
         let id = self.vm.id;
+        let of = |name: &str| name.split('.').next() == Some("user");
+        match name {
+            _ if of(name) => return related::users(app, name, id.into()),
+            _ if name.starts_with("event") => {
+                return related::events(app, name, |about| about.vm.as_ref().is_some_and(|vm| vm.id == id));
+            }
+            _ => {}
+        }
+        let world = app.engine.world();
         match name {
             "ip" => guest()
                 .flat_map(|guest| guest.interfaces.clone())
@@ -228,17 +272,65 @@ impl Searched for VmView {
                 let here = world.tagged.iter().filter(|it| it.kind == ObjectKind::Vm && it.object == id.0);
                 here.filter_map(|it| Some(world.tags.get(&it.tag)?.name.clone())).collect()
             }
-            "storage.name" => {
+            "storage" | "storage.name" | "storage.type" => {
                 let domains = world.disks_of(id).into_iter().map(|(_, disk)| disk.storage_domain);
-                domains.filter_map(|id| Some(world.storage_domains.get(&id)?.name.clone())).collect()
+                let rows = domains.filter_map(|id| world.storage_domains.get(&id));
+                rows.map(|row| match name {
+                    "storage.type" => convert::Named::name(row.kind).to_owned(),
+                    _ => row.name.clone(),
+                })
+                .collect()
             }
-            "vnic.name" => world.nics_of(id).into_iter().map(|nic| nic.name.clone()).collect(),
+            "vnic" | "vnic.name" => world.nics_of(id).into_iter().map(|nic| nic.name.clone()).collect(),
+            "vnic.network_name" => {
+                let networks = world.nics_of(id).into_iter().filter_map(|nic| nic.network);
+                networks.filter_map(|id| Some(world.networks.get(&id)?.name.clone())).collect()
+            }
+            "apps" => guest().flat_map(|guest| guest.applications().collect::<Vec<_>>()).collect(),
             _ => {
                 drop(world);
                 self.field(app, name).into_iter().collect()
             }
         }
     }
+}
+
+/// What a VM's row and its state tell by themselves; `None` of what it takes more for.
+fn own(app: &App, vm: &Vm, name: &str) -> Option<Vec<String>> {
+    let spec = &vm.spec;
+    let one = match name {
+        "name" => spec.name.clone(),
+        "id" => vm.id.to_string(),
+        "status" => app.engine.status(vm.id).name().into(),
+        "description" => spec.description.clone(),
+        "comment" => spec.comment.clone(),
+        "type" => convert::Named::name(spec.kind).into(),
+        "memory" => (spec.memory / MIB).to_string(),
+        "os" => spec.os.kind.clone(),
+        "creationdate" => vm.created.to_string(),
+        "architecture" => "x86_64".into(),
+        "compatibility_level" => "3.6".into(),
+        "custom_emulated_machine" => return Some(spec.machine.clone().into_iter().collect()),
+        "custom_cpu_type" => return Some(spec.cpu_model.clone().into_iter().collect()),
+        _ => return None,
+    };
+    Some(vec![one])
+}
+
+/// Those VMs that the request searches for. Only of those that could be meant by what their rows
+/// tell, a view is made.
+fn found(app: &App, request: &Request) -> Result<Vec<VmId>, Fault> {
+    let query = search::query::<VmView>(request)?;
+    let foreign = app.engine.foreign_ids();
+    let mut named: Vec<(String, VmId)> = {
+        let world = app.engine.world();
+        let may = |vm: &&Vm| query.may_hold(request.case_sensitive, |field| own(app, vm, field));
+        world.vms.values().filter(may).map(|vm| (vm.spec.name.clone(), vm.id)).collect()
+    };
+    named.extend(foreign);
+    named.sort();
+    let views = named.into_iter().filter_map(|(_, id)| app.engine.vm(id).ok()).collect();
+    Ok(search::chosen(app, request, &query, views).into_iter().map(|view: VmView| view.vm.id).collect())
 }
 
 impl VmView {
@@ -259,10 +351,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
             ids.truncate(request.max.unwrap_or(usize::MAX));
             ids
         }
-        Some(_) => {
-            let views = app.engine.vm_ids().into_iter().filter_map(|id| app.engine.vm(id).ok()).collect();
-            search::select(&app, &request, views)?.into_iter().map(|view: VmView| view.vm.id).collect()
-        }
+        Some(_) => found(&app, &request)?,
     };
     // A VM that goes away meanwhile is simply not listed.
     let items: Vec<Bytes> =
@@ -316,15 +405,15 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
     access::require(&app, &request, 1, cluster)?;
     let mut spec = app.engine.spec_of(source)?;
-    convert::change_vm(&asked, &mut spec)?;
-    lookup::cpu_profile(&app, spec.cpu_profile)?;
+    machine::change(&app, &asked, &mut spec)?;
     let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
     let clones = asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false);
     let grants_of = match source {
         Source::Template { id, .. } if clones && id != BLANK => Some(id.into()),
         _ => None,
     };
-    let started = create(&app, &request, NewVm { cluster, source, spec, disks, grants_of }).await?;
+    let started =
+        create(&app, &request, NewVm { cluster, source, spec, disks, grants_of, pool: None }).await?;
     let id = started.value;
     // Nothing to wait for but the definition.
     let at_once = app.engine.world().disks_of(id).is_empty();
@@ -381,10 +470,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     }
     let change = {
         let app = app.clone();
-        move |spec: &mut VmSpec| {
-            convert::change_vm(&asked, spec)?;
-            lookup::cpu_profile(&app, spec.cpu_profile)
-        }
+        move |spec: &mut VmSpec| machine::change(&app, &asked, spec)
     };
     app.engine.update_vm(id, request.next_run, change).await?;
     let view = app.engine.vm(id)?;

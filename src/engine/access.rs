@@ -60,7 +60,10 @@ impl World {
                 let vms = self.attachments_of(DiskId(id)).map(|attachment| Object::from(attachment.vm));
                 of(&self.disks, DiskId(id), home).into_iter().chain(vms).collect()
             }
-            ObjectKind::DataCenter | ObjectKind::Template | ObjectKind::User => vec![Object::SYSTEM],
+            ObjectKind::VmPool => of(&self.vm_pools, VmPoolId(id), |it| it.cluster.into()),
+            ObjectKind::DataCenter | ObjectKind::Template | ObjectKind::User | ObjectKind::Group => {
+                vec![Object::SYSTEM]
+            }
         };
         for object in next {
             if !found.contains(&object) {
@@ -72,13 +75,14 @@ impl World {
 
     pub fn reach(&self, user: UserId) -> Reach {
         let mut reach = Reach { user: Some(user), ..Reach::default() };
-        for permission in self.permissions.values().filter(|it| it.holder == user.0 || it.holder == EVERYONE)
-        {
+        let of_group = |holder| self.members.contains(&Member { user, member_of: GroupId(holder) });
+        let holds = |it: &&Permission| it.holder == user.0 || it.holder == EVERYONE || of_group(it.holder);
+        for permission in self.permissions.values().filter(holds) {
             if let Some(role) = self.role(permission.role) {
                 let on = permission.on();
                 reach.roles.entry(on).or_default().push(role.clone());
                 // What everybody has shows nobody the way.
-                if permission.holder == user.0 {
+                if permission.holder != EVERYONE {
                     reach.ways.extend(self.above(on).into_iter().filter(|above| *above != Object::SYSTEM));
                 }
             }
@@ -89,7 +93,8 @@ impl World {
     /// Is there somebody else who may do everything?
     pub(super) fn has_other_super_user(&self, but: impl Fn(&Permission) -> bool) -> bool {
         self.permissions.values().any(|it| {
-            it.role == SUPER_USER && it.kind == ObjectKind::System && it.holder != EVERYONE && !but(it)
+            let user = self.users.contains_key(&UserId(it.holder));
+            it.role == SUPER_USER && it.kind == ObjectKind::System && user && !but(it)
         })
     }
 }
@@ -116,7 +121,8 @@ impl Reach {
     }
 
     pub fn sees(&self, world: &World, object: Object) -> bool {
-        if self.on(object).next().is_some() || self.user.is_some_and(|user| object == user.into()) {
+        let own = self.user.is_some_and(|user| object == user.into()) || object.id == EVERYONE;
+        if own || self.on(object).next().is_some() {
             return true;
         }
         let above = world.above(object);
@@ -136,7 +142,7 @@ impl Reach {
                     *above != Object::SYSTEM && self.sees(world, *above) || self.shows_below(*above)
                 });
             }
-            ObjectKind::Host | ObjectKind::User => {
+            ObjectKind::Host | ObjectKind::User | ObjectKind::Group => {
                 return above
                     .iter()
                     .any(|above| self.on(*above).any(|role| role.administrative && role.sees_below));
@@ -188,7 +194,10 @@ impl Engine {
     pub fn holder_name(&self, holder: Uuid) -> String {
         match holder == EVERYONE {
             true => "Everyone".into(),
-            false => self.user_name(UserId(holder)).unwrap_or_default(),
+            false => self
+                .user_name(UserId(holder))
+                .or_else(|| self.group_name(GroupId(holder)))
+                .unwrap_or_default(),
         }
     }
 }
@@ -205,7 +214,13 @@ mod tests {
         let mut world = World::default();
         world.clusters.insert(
             cluster,
-            Cluster { id: cluster, name: "c".into(), description: String::new(), data_center: dc },
+            Cluster {
+                id: cluster,
+                name: "c".into(),
+                description: String::new(),
+                comment: String::new(),
+                data_center: dc,
+            },
         );
         for id in [mine, other] {
             let vm = Vm::new(id, cluster, BLANK, jiff::Timestamp::UNIX_EPOCH, VmSpec::default());

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::UserId;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -47,17 +48,36 @@ impl Engine {
         Ok(id.filter(|_| right))
     }
 
+    /// Another one for another password of the user; of no use to anybody else.
+    pub fn password_mark(&self, id: UserId) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.world().users.get(&id).map(|user| &user.password).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// A user's name with its profile: `admin@internal`.
     pub fn user_name(&self, id: UserId) -> Option<String> {
         self.world().users.get(&id).map(|user| format!("{}@{}", user.name, user.profile))
     }
 }
 
+/// The shortest password of a user.
+const SHORTEST: usize = 6;
+
+pub(super) fn check_password(password: &str) -> Result<()> {
+    match password.chars().count() < SHORTEST || password.len() > 256 {
+        true => Err(Error::invalid(format!("A password has {SHORTEST} to 256 characters."))),
+        false => Ok(()),
+    }
+}
+
+/// What is kept of a password.
+pub(super) fn hashed(password: &str) -> Result<String> {
+    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(Error::bug)
+}
+
 pub(super) async fn hash(password: String) -> Result<String> {
-    blocking(move || {
-        Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(Error::bug)
-    })
-    .await
+    blocking(move || hashed(&password)).await
 }
 
 pub(super) fn generated_password() -> String {

@@ -44,6 +44,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             id: DATA_CENTER,
             name: "Default".into(),
             description: "The default data center".into(),
+            comment: String::new(),
             quota_mode: QuotaMode::Disabled,
         }));
     }
@@ -52,6 +53,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             id: CLUSTER,
             name: "Default".into(),
             description: "The default cluster".into(),
+            comment: String::new(),
             data_center: DATA_CENTER,
         }));
         changes.push(Change::CpuProfile(CpuProfile {
@@ -135,6 +137,10 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             name: nics::MAC_POOL.into(),
             value: MacRange::numbered(rand::random()).to_string(),
         });
+    }
+    // Only once: who removes one means it.
+    if !world.users.contains_key(&ADMIN) {
+        changes.extend(InstanceType::first().map(Box::new).map(Change::InstanceType));
     }
     let mut give = |role: RoleId, holder, object: Object| {
         let id = PermissionId(derived_id(&[b"first permission", role.0.as_bytes(), object.id.as_bytes()]));

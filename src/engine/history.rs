@@ -200,6 +200,7 @@ impl Engine {
     /// A job begins, for the intent of that id or for work without one.
     pub(super) fn begin_job(&self, id: Uuid, telling: &Telling) {
         let caller = Caller::present();
+        caller.began(JobId(id));
         let now = Timestamp::now();
         let mut job = Job {
             id: JobId(id),
@@ -226,10 +227,7 @@ impl Engine {
     pub(super) fn end_job(&self, id: Uuid, telling: Telling, failure: Option<&Error>) {
         let begun = self.history.job(JobId(id));
         let caller = match begun.as_deref() {
-            Some(job) => Caller {
-                user: job.owner.as_ref().map(|owner| owner.id),
-                correlation: job.correlation.clone(),
-            },
+            Some(job) => Caller::new(job.owner.as_ref().map(|owner| owner.id), job.correlation.clone()),
             None => Caller::present(),
         };
         if let Some(job) = begun {

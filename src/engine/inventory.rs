@@ -250,6 +250,16 @@ impl Inventory {
         seen.collect()
     }
 
+    /// Names and ids of the domains that were somebody else's when they were looked at.
+    pub fn foreign(&self) -> Vec<(String, VmId)> {
+        let entries = self.entries.read().expect("no panic while held");
+        let foreign = entries.iter().filter_map(|(id, entry)| {
+            let seen = entry.seen.as_ref().filter(|seen| seen.foreign.is_some())?;
+            Some((seen.domain.name.clone(), *id))
+        });
+        foreign.collect()
+    }
+
     /// Ids of the domains with a QEMU behind them.
     pub fn running(&self) -> Vec<VmId> {
         let entries = self.entries.read().expect("no panic while held");

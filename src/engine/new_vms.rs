@@ -39,6 +39,8 @@ pub struct NewVm {
     pub disks: DiskCopies,
     /// Who may do something with that may do it with the VM, too.
     pub grants_of: Option<Object>,
+    /// The pool that it is one of.
+    pub pool: Option<VmPoolId>,
 }
 
 /// What a source holds.
@@ -155,12 +157,18 @@ impl Engine {
                 let owner = Some(vm.spec.name.as_str());
                 let making = Making { verb: VERB, wanted: &new.disks, thin, owner };
                 let (disks, fillings) = self.plan_disks(world, &parts.disks, &making)?;
-                let nics = self.copied_nics(world, &vm, &parts.nics)?;
+                let nics = self.copied_nics(world, &vm, &with_sized(world, &vm, new.source, parts.nics))?;
                 let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
+                if let Some(pool) = new.pool {
+                    world.vm_pools.get(&pool).ok_or_else(|| Error::not_found(pool))?;
+                    changes.push(Change::Pooled(Pooled { vm: id, pool }));
+                }
                 changes.extend(hung(&vm, &disks)?.into_iter().map(Change::Attachment));
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(nics.into_iter().map(Change::Nic));
-                changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                if new.pool.is_none() {
+                    changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
+                }
                 changes.extend(new.grants_of.iter().flat_map(|from| world.grants(*from, id.into())));
                 images.clone_from(&fillings);
                 Ok((Operation::CreateVm { vm: id, images: fillings, original }, changes))
@@ -203,6 +211,16 @@ impl Engine {
         changes.push(Change::DropVm(id));
         Ok(changes)
     }
+}
+
+/// The interfaces of the source, and those of the new VM's instance type that it has no others for.
+fn with_sized(world: &World, vm: &Vm, source: Source, mut nics: Vec<Nic>) -> Vec<Nic> {
+    let size = vm.spec.instance_type.and_then(|id| world.instance_types.get(&id));
+    if let (Some(size), Source::Template { .. }) = (size, source) {
+        let more = size.nics.iter().filter(|nic| nics.iter().all(|other| other.name != nic.name));
+        nics.extend(more.cloned().collect::<Vec<_>>());
+    }
+    nics
 }
 
 /// The disks as they hang on the new VM, all of them plugged.

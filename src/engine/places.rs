@@ -31,10 +31,17 @@ pub struct StorageFile {
 pub struct PlaceChange {
     pub name: Option<String>,
     pub description: Option<String>,
+    pub comment: Option<String>,
 }
 
 impl PlaceChange {
-    fn over(self, what: &str, name: &mut String, description: &mut String) -> Result<()> {
+    fn over(
+        self,
+        what: &str,
+        name: &mut String,
+        description: &mut String,
+        comment: &mut String,
+    ) -> Result<()> {
         if let Some(new) = self.name {
             check_name(what, &new).map_err(Error::invalid)?;
             *name = new;
@@ -42,6 +49,10 @@ impl PlaceChange {
         if let Some(new) = self.description {
             check_text("description", &new, 4000).map_err(Error::invalid)?;
             *description = new;
+        }
+        if let Some(new) = self.comment {
+            check_text("comment", &new, 4000).map_err(Error::invalid)?;
+            *comment = new;
         }
         Ok(())
     }
@@ -57,7 +68,7 @@ impl Engine {
         let mut name = String::new();
         self.record(|world| {
             let mut row = world.data_centers.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-            change.over("data center", &mut row.name, &mut row.description)?;
+            change.over("data center", &mut row.name, &mut row.description, &mut row.comment)?;
             row.quota_mode = quota_mode.unwrap_or(row.quota_mode);
             name.clone_from(&row.name);
             Ok(vec![Change::DataCenter(row)])
@@ -71,7 +82,7 @@ impl Engine {
         let mut name = String::new();
         self.record(|world| {
             let mut row = world.clusters.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-            change.over("cluster", &mut row.name, &mut row.description)?;
+            change.over("cluster", &mut row.name, &mut row.description, &mut row.comment)?;
             name.clone_from(&row.name);
             Ok(vec![Change::Cluster(row)])
         })

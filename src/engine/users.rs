@@ -11,9 +11,6 @@ use uuid::Uuid;
 /// The only directory of users that there is.
 pub const INTERNAL: &str = "internal";
 
-/// The shortest password of a user.
-const SHORTEST: usize = 6;
-
 /// What a client says of a role; `None` is not mentioned.
 #[derive(Clone, Debug, Default)]
 pub struct RoleChange {
@@ -43,39 +40,64 @@ fn check_role(world: &World, role: &Role) -> Result<()> {
     }
 }
 
+impl World {
+    /// The rows of a new user in those groups, when its name is free.
+    pub(super) fn new_user(
+        &self,
+        name: &str,
+        hash: String,
+        groups: &[GroupId],
+    ) -> Result<(UserId, Vec<Change>)> {
+        check_name("user", name).map_err(Error::invalid)?;
+        if self.user_named(name).is_some() {
+            return Err(Error::conflict("Cannot add User. The name is already in use."));
+        }
+        let id = UserId::random();
+        let user = User { id, name: name.to_owned(), profile: INTERNAL.into(), password: hash };
+        let members = groups.iter().map(|group| match self.groups.contains_key(group) {
+            true => Ok(Change::Member(Member { user: id, member_of: *group })),
+            false => Err(Error::not_found(format!("Group: id={group}"))),
+        });
+        Ok((id, std::iter::once(Ok(Change::User(user))).chain(members).collect::<Result<_>>()?))
+    }
+
+    /// The rows of a user's removal, which its permissions go with.
+    pub(super) fn without_user(&self, id: UserId) -> Result<Vec<Change>> {
+        self.users.get(&id).ok_or_else(|| Error::not_found(id))?;
+        match self.has_other_super_user(|it| it.holder == id.0) {
+            true => Ok(vec![Change::DropUser(id)]),
+            false => Err(Error::conflict("Cannot remove User. It is the last one who may do everything.")),
+        }
+    }
+
+    /// A user of the engine's own directory, by its name without the profile.
+    pub(super) fn user_named(&self, name: &str) -> Option<&User> {
+        self.users.values().find(|user| user.name == name && user.profile == INTERNAL)
+    }
+}
+
 impl Engine {
-    pub async fn add_user(&self, name: String, password: String) -> Result<UserId> {
-        check_name("user", &name).map_err(Error::invalid)?;
-        if password.chars().count() < SHORTEST || password.len() > 256 {
-            return Err(Error::invalid(format!("A password has {SHORTEST} to 256 characters.")));
-        }
-        let taken =
-            |world: &World| world.users.values().any(|user| user.name == name && user.profile == INTERNAL);
-        let refused = || Error::conflict("Cannot add User. The name is already in use.");
-        if taken(&self.world()) {
-            return Err(refused());
-        }
-        let password = accounts::hash(password).await?;
-        let user = User { id: UserId::random(), name: name.clone(), profile: INTERNAL.into(), password };
-        let id = user.id;
-        self.record(|world| if taken(world) { Err(refused()) } else { Ok(vec![Change::User(user)]) }).await?;
+    /// Adds a user, and to those groups.
+    pub async fn add_user(&self, name: String, password: String, groups: &[GroupId]) -> Result<UserId> {
+        // Refused before the work that a hash is.
+        self.world().new_user(&name, String::new(), groups)?;
+        accounts::check_password(&password)?;
+        let hash = accounts::hash(password).await?;
+        let mut added = None;
+        self.record(|world| {
+            let (id, changes) = world.new_user(&name, hash, groups)?;
+            added = Some(id);
+            Ok(changes)
+        })
+        .await?;
         self.tell(Code::USER_ADDED, About::default(), format!("User {name}@{INTERNAL} was added."));
-        Ok(id)
+        added.ok_or_else(|| Error::bug("a user without an id was recorded"))
     }
 
     /// Removes a user with its permissions.
     pub async fn remove_user(&self, id: UserId) -> Result<()> {
         let name = self.user_name(id).ok_or_else(|| Error::not_found(id))?;
-        self.record(|world| {
-            world.users.get(&id).ok_or_else(|| Error::not_found(id))?;
-            match world.has_other_super_user(|it| it.holder == id.0) {
-                true => Ok(vec![Change::DropUser(id)]),
-                false => {
-                    Err(Error::conflict("Cannot remove User. It is the last one who may do everything."))
-                }
-            }
-        })
-        .await?;
+        self.record(|world| world.without_user(id)).await?;
         self.tell(Code::USER_REMOVED, About::default(), format!("User {name} was removed."));
         Ok(())
     }
@@ -136,7 +158,9 @@ impl Engine {
         let caller = super::caller::Caller::present().user;
         self.record(|world| {
             let given = world.role(role).ok_or_else(|| Error::not_found(format!("Role: id={role}")))?;
-            if holder != EVERYONE && !world.users.contains_key(&UserId(holder)) {
+            let known =
+                world.users.contains_key(&UserId(holder)) || world.groups.contains_key(&GroupId(holder));
+            if holder != EVERYONE && !known {
                 return Err(Error::not_found(format!("User: id={holder}")));
             }
             if let Some(reach) = caller.map(|user| world.reach(user)).filter(|reach| !reach.is_super_user())

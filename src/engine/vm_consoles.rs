@@ -38,14 +38,26 @@ const MAX_EXPIRY: u64 = 10 * 365 * 24 * 3600;
 /// VNC's own limit.
 const VNC_TICKET: usize = 8;
 
+/// Gives a machine a console of that protocol.
+pub fn add_console(spec: &mut VmSpec, protocol: Protocol) -> Result<()> {
+    match spec.add_console(protocol) {
+        true => Ok(()),
+        false => Err(Error::conflict("The VM has a graphics console of this protocol already.")),
+    }
+}
+
+/// Takes the console of that protocol away; a machine without any is headless.
+pub fn remove_console(spec: &mut VmSpec, protocol: Protocol) -> Result<()> {
+    match spec.remove_console(protocol) {
+        true => Ok(()),
+        false => Err(Error::not_found("graphics console")),
+    }
+}
+
 impl Engine {
     /// Gives the VM a console of that protocol.
     pub async fn add_console(self: &Arc<Self>, id: VmId, next_run: bool, protocol: Protocol) -> Result<()> {
-        self.update_vm(id, next_run, |spec| match spec.add_console(protocol) {
-            true => Ok(()),
-            false => Err(Error::conflict("The VM has a graphics console of this protocol already.")),
-        })
-        .await
+        self.update_vm(id, next_run, |spec| add_console(spec, protocol)).await
     }
 
     /// Takes the console of that protocol away; a VM without any is headless.
@@ -55,11 +67,7 @@ impl Engine {
         next_run: bool,
         protocol: Protocol,
     ) -> Result<()> {
-        self.update_vm(id, next_run, |spec| match spec.remove_console(protocol) {
-            true => Ok(()),
-            false => Err(Error::not_found("graphics console")),
-        })
-        .await
+        self.update_vm(id, next_run, |spec| remove_console(spec, protocol)).await
     }
 
     /// Sets the password of the graphics consoles for a while: of those that can take it.

@@ -160,6 +160,7 @@ impl Engine {
             self.tell_of_vm(code, id, how);
             self.drop_media(id).await;
             self.end_stateless(id).await?;
+            self.return_to_pool(id).await;
         }
         let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
         match vm.next_run {
@@ -279,6 +280,7 @@ impl Engine {
     }
 
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
+        self.check_affinity(id)?;
         let world = self.world();
         let disks: Vec<_> =
             world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
@@ -417,10 +419,5 @@ impl Engine {
         self.vm(id)?;
         self.may(id, Move::Logon)?;
         Err(Error::conflict("Cannot log on to VM. The user's session has no password to log on with."))
-    }
-
-    pub fn detach_from_pool(&self, id: VmId) -> Result<()> {
-        self.vm(id)?;
-        Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool."))
     }
 }

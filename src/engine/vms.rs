@@ -41,6 +41,13 @@ impl Engine {
         named.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Names and ids of the domains that somebody else made.
+    pub fn foreign_ids(&self) -> Vec<(String, VmId)> {
+        let foreign = self.inventory.foreign();
+        let world = self.world();
+        foreign.into_iter().filter(|(_, id)| !world.vms.contains_key(id)).collect()
+    }
+
     /// Refuses an id that no VM has.
     pub fn knows(&self, id: VmId) -> Result<()> {
         match self.world().vms.contains_key(&id) || self.inventory.power(id).is_some() {
@@ -278,6 +285,19 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+        match self.world().pool_of(id) {
+            None => {}
+            Some(_) => {
+                return Err(Error::conflict(
+                    "Cannot remove VM. The VM is a member of a pool: detach it first.",
+                ));
+            }
+        }
+        self.remove_any_vm(id, keep_disks).await
+    }
+
+    /// The same, of one of a pool, too.
+    pub(super) async fn remove_any_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
         let (_guard, disks) = self.hold_with_disks("remove VM", id).await?;
         let vm = self.own_vm(id)?;
         if vm.spec.delete_protected {

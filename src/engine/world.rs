@@ -32,6 +32,12 @@ pub enum Change {
     CpuProfile(CpuProfile),
     User(User),
     DropUser(UserId),
+    Group(Group),
+    DropGroup(GroupId),
+    Member(Member),
+    DropMember(Member),
+    SshKey(SshKey),
+    DropSshKey(SshKeyId),
     Role(Role),
     DropRole(RoleId),
     Permission(Permission),
@@ -42,6 +48,16 @@ pub enum Change {
     DropTagged(Tagged),
     Bookmark(Bookmark),
     DropBookmark(BookmarkId),
+    InstanceType(Box<InstanceType>),
+    DropInstanceType(InstanceTypeId),
+    VmPool(VmPool),
+    DropVmPool(VmPoolId),
+    Pooled(Pooled),
+    DropPooled(Pooled),
+    AffinityGroup(AffinityGroup),
+    DropAffinityGroup(AffinityGroupId),
+    Affine(Affine),
+    DropAffine(Affine),
     Template(Box<Template>),
     DropTemplate(TemplateId),
     Vm(Box<Vm>),
@@ -298,11 +314,20 @@ pub struct World {
     pub cpu_profiles: BTreeMap<CpuProfileId, CpuProfile>,
     pub users: BTreeMap<UserId, User>,
     /// Those that users made.
+    pub groups: BTreeMap<GroupId, Group>,
+    pub members: BTreeSet<Member>,
+    pub ssh_keys: BTreeMap<SshKeyId, SshKey>,
+    /// Those that users made.
     pub roles: BTreeMap<RoleId, Role>,
     pub permissions: BTreeMap<PermissionId, Permission>,
     pub tags: BTreeMap<TagId, Tag>,
     pub tagged: BTreeSet<Tagged>,
     pub bookmarks: BTreeMap<BookmarkId, Bookmark>,
+    pub instance_types: BTreeMap<InstanceTypeId, InstanceType>,
+    pub vm_pools: BTreeMap<VmPoolId, VmPool>,
+    pub pooled: BTreeSet<Pooled>,
+    pub affinity_groups: BTreeMap<AffinityGroupId, AffinityGroup>,
+    pub affine: BTreeSet<Affine>,
     /// Those that users made.
     pub templates: BTreeMap<TemplateId, Template>,
     pub vms: BTreeMap<VmId, Vm>,
@@ -353,8 +378,20 @@ impl World {
             Change::User(it) => drop(self.users.insert(it.id, it)),
             Change::DropUser(id) => {
                 self.users.remove(&id);
+                self.members.retain(|it| it.user != id);
+                self.ssh_keys.retain(|_, key| key.user != id);
                 self.forget(id.0);
             }
+            Change::Group(it) => drop(self.groups.insert(it.id, it)),
+            Change::DropGroup(id) => {
+                self.groups.remove(&id);
+                self.members.retain(|it| it.member_of != id);
+                self.forget(id.0);
+            }
+            Change::Member(it) => drop(self.members.insert(it)),
+            Change::DropMember(it) => drop(self.members.remove(&it)),
+            Change::SshKey(it) => drop(self.ssh_keys.insert(it.id, it)),
+            Change::DropSshKey(id) => drop(self.ssh_keys.remove(&id)),
             Change::Role(it) => drop(self.roles.insert(it.id, it)),
             Change::DropRole(id) => drop(self.roles.remove(&id)),
             Change::Permission(it) => drop(self.permissions.insert(it.id, it)),
@@ -368,6 +405,23 @@ impl World {
             Change::DropTagged(it) => drop(self.tagged.remove(&it)),
             Change::Bookmark(it) => drop(self.bookmarks.insert(it.id, it)),
             Change::DropBookmark(id) => drop(self.bookmarks.remove(&id)),
+            Change::InstanceType(it) => drop(self.instance_types.insert(it.id, *it)),
+            Change::DropInstanceType(id) => drop(self.instance_types.remove(&id)),
+            Change::VmPool(it) => drop(self.vm_pools.insert(it.id, it)),
+            Change::DropVmPool(id) => {
+                self.vm_pools.remove(&id);
+                self.pooled.retain(|it| it.pool != id);
+                self.forget(id.0);
+            }
+            Change::Pooled(it) => drop(self.pooled.insert(it)),
+            Change::DropPooled(it) => drop(self.pooled.remove(&it)),
+            Change::AffinityGroup(it) => drop(self.affinity_groups.insert(it.id, it)),
+            Change::DropAffinityGroup(id) => {
+                self.affinity_groups.remove(&id);
+                self.affine.retain(|it| it.affinity_group != id);
+            }
+            Change::Affine(it) => drop(self.affine.insert(it)),
+            Change::DropAffine(it) => drop(self.affine.remove(&it)),
             Change::Template(it) => drop(self.templates.insert(it.id, *it)),
             Change::DropTemplate(id) => {
                 self.templates.remove(&id);
@@ -378,6 +432,8 @@ impl World {
                 self.vms.remove(&id);
                 self.attachments.retain(|(vm, _), _| *vm != id);
                 self.nics.retain(|(vm, _), _| *vm != id);
+                self.affine.retain(|it| it.vm != id);
+                self.pooled.retain(|it| it.vm != id);
                 self.forget(id.0);
                 self.snapshots.retain(|_, snapshot| snapshot.vm != id);
             }

@@ -18,6 +18,16 @@ pub struct HostInterface {
     pub bridged: bool,
     /// The first address of version 4, with its netmask.
     pub ip: Option<(Ipv4Addr, Option<Ipv4Addr>)>,
+    pub traffic: Traffic,
+}
+
+/// What came and went since the interface is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
+    pub rx_errors: u64,
+    pub tx_errors: u64,
 }
 
 /// Those that are there now, by name.
@@ -44,6 +54,7 @@ fn listed(folder: &Path) -> Vec<HostInterface> {
             if text("type") != "1" || path.join("tun_flags").exists() {
                 return None;
             }
+            let count = |file: &str| text(&format!("statistics/{file}")).parse().unwrap_or_default();
             Some(HostInterface {
                 name,
                 mac: text("address"),
@@ -52,6 +63,12 @@ fn listed(folder: &Path) -> Vec<HostInterface> {
                 up: text("operstate") == "up",
                 bridged: path.join("brport").exists(),
                 ip: None,
+                traffic: Traffic {
+                    rx_bytes: count("rx_bytes"),
+                    tx_bytes: count("tx_bytes"),
+                    rx_errors: count("rx_errors"),
+                    tx_errors: count("tx_errors"),
+                },
             })
         })
         .collect();
@@ -77,7 +94,10 @@ mod tests {
                 fs::write(dir.path().join(name).join(file), format!("{text}\n")).unwrap();
             }
         }
+        fs::create_dir(dir.path().join("eth0/statistics")).unwrap();
+        fs::write(dir.path().join("eth0/statistics/rx_bytes"), "1500\n").unwrap();
         let found = listed(dir.path());
+        assert_eq!(found[0].traffic, Traffic { rx_bytes: 1500, ..Traffic::default() });
         let seen: Vec<_> = found.iter().map(|it| (it.name.as_str(), it.mtu, it.speed, it.up)).collect();
         assert_eq!(seen, [("eth0", 1500, Some(1_000_000_000), true), ("eth1", 9000, None, false)]);
     }

@@ -25,6 +25,8 @@ pub enum ObjectKind {
     Vm,
     Disk,
     User,
+    Group,
+    VmPool,
 }
 
 /// What permissions and tags hang on.
@@ -51,7 +53,7 @@ macro_rules! objects {
 objects! {
     DataCenterId DataCenter, ClusterId Cluster, HostId Host, StorageDomainId StorageDomain,
     NetworkId Network, VnicProfileId VnicProfile, DiskProfileId DiskProfile, CpuProfileId CpuProfile,
-    TemplateId Template, VmId Vm, DiskId Disk, UserId User,
+    TemplateId Template, VmId Vm, DiskId Disk, UserId User, GroupId Group, VmPoolId VmPool,
 }
 
 /// A role of a user, or of everybody, on an object and what is below it.
@@ -59,7 +61,7 @@ objects! {
 pub struct Permission {
     pub id: PermissionId,
     pub role: RoleId,
-    /// A user's id, or `EVERYONE`.
+    /// A user's id, a group's, or `EVERYONE`.
     pub holder: Uuid,
     pub kind: ObjectKind,
     pub object: Uuid,
@@ -108,6 +110,51 @@ pub struct Bookmark {
     pub value: String,
 }
 
+/// Users who have permissions together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub id: GroupId,
+    pub name: String,
+}
+
+impl Group {
+    /// What everybody is in.
+    pub const EVERYONE: &str = "Everyone";
+}
+
+/// A user is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    pub user: UserId,
+    pub member_of: GroupId,
+}
+
+/// A key by which a user proves itself to serial consoles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    pub id: SshKeyId,
+    pub user: UserId,
+    /// As in a file of authorized keys.
+    pub content: String,
+}
+
+impl SshKey {
+    /// A kind of key, the key in base64, and maybe a comment, in one line.
+    pub fn check(&self) -> Result<(), String> {
+        let mut words = self.content.split(' ');
+        let kind = words.next().is_some_and(|kind| {
+            kind.starts_with("ssh-") || kind.starts_with("ecdsa-") || kind.starts_with("sk-")
+        });
+        let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        let key = words.next().is_some_and(|key| key.len() > 16 && key.chars().all(base64));
+        let plain = self.content.len() <= 16_384 && !self.content.chars().any(char::is_control);
+        match kind && key && plain {
+            true => Ok(()),
+            false => Err("The content is not a public key of SSH.".into()),
+        }
+    }
+}
+
 /// A name as tags, bookmarks, roles and users have it.
 pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_alphanumeric() || "_-.".contains(c);
@@ -120,6 +167,20 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys() {
+        let key = |content: &str| SshKey {
+            id: SshKeyId::random(),
+            user: UserId::random(),
+            content: content.into(),
+        };
+        let good = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@here";
+        assert_eq!(key(good).check(), Ok(()));
+        for bad in ["", "ssh-rsa", "ssh-rsa x", &good.replace("ssh", "pgp"), &format!("{good}\nroot")] {
+            assert!(key(bad).check().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn names() {

@@ -86,6 +86,13 @@ pub struct GuestReport {
     pub time_zone: Option<(String, i32)>,
 }
 
+impl GuestReport {
+    /// The programs that the guest is known to have: of its kernel the agent tells.
+    pub fn applications(&self) -> impl Iterator<Item = String> {
+        self.system.kernel.iter().map(|release| format!("kernel-{release}"))
+    }
+}
+
 /// The operating system in a guest, as it calls itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuestSystem {

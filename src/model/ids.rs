@@ -65,6 +65,12 @@ ids! {
     RoleId,
     TagId,
     BookmarkId,
+    GroupId,
+    SshKeyId,
+    InstanceTypeId,
+    IconId,
+    AffinityGroupId,
+    VmPoolId,
 }
 
 /// An id for what has none of its own: always the same for the same parts.

@@ -5,6 +5,7 @@
 //! documents are `wire::types`.
 
 pub mod access;
+pub mod affinity;
 pub mod cdrom;
 pub(crate) mod change;
 pub mod cpu_set;
@@ -12,8 +13,10 @@ pub mod disk;
 pub mod event;
 pub mod guest;
 pub mod host_device;
+pub mod icon;
 pub mod ids;
 pub mod initialization;
+pub mod instance_type;
 pub mod job;
 pub mod limits;
 pub mod lun;
@@ -31,16 +34,22 @@ pub mod snapshot;
 pub mod template;
 pub mod time_zone;
 pub mod vm;
+pub mod vm_pool;
 pub mod vm_state;
 
-pub use access::{Bookmark, EVERYONE, Object, ObjectKind, Permission, ROOT_TAG, Role, Tag, Tagged};
+pub use access::{
+    Bookmark, EVERYONE, Group, Member, Object, ObjectKind, Permission, ROOT_TAG, Role, SshKey, Tag, Tagged,
+};
+pub use affinity::{Affine, AffinityGroup};
 pub use cpu_set::CpuSet;
 pub use disk::{Attachment, Disk, DiskFormat, DiskInterface, DiskStatus};
 pub use event::{About, Code, Event, Severity, Subject};
 pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestReport, GuestSystem, HostFacts};
 pub use host_device::{HostDevice, pci_address};
+pub use icon::{Family, Icon, IconChoice};
 pub use ids::*;
 pub use initialization::Initialization;
+pub use instance_type::InstanceType;
 pub use job::{Job, JobStatus, Step, StepKind};
 pub use limits::{ClusterLimit, Qos, Quota, QuotaMode, Rates, StorageLimit, Tune, Use};
 pub use lun::{Chap, HostLun, HostLunKind, IscsiUnit, Lun, LunAt, Passed, Sealed};
@@ -58,6 +67,7 @@ pub use portals::Portals;
 pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use template::{Template, TemplateStatus};
 pub use vm::{Vm, VmSpec};
+pub use vm_pool::{PoolKind, Pooled, VmPool};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 
 pub const KIB: u64 = 1024;

@@ -9,6 +9,7 @@ pub struct DataCenter {
     pub id: DataCenterId,
     pub name: String,
     pub description: String,
+    pub comment: String,
     #[serde(default)]
     pub quota_mode: QuotaMode,
 }
@@ -18,6 +19,7 @@ pub struct Cluster {
     pub id: ClusterId,
     pub name: String,
     pub description: String,
+    pub comment: String,
     pub data_center: DataCenterId,
 }
 

@@ -7,6 +7,8 @@ use uuid::{Uuid, uuid};
 
 /// May everything.
 pub const SUPER_USER: RoleId = RoleId(uuid!("00000000-0000-0000-0000-000000000001"));
+/// What somebody who was given a VM has on it.
+pub const USER: RoleId = RoleId(uuid!("00000000-0000-0000-0001-000000000001"));
 /// What somebody who made a VM or a disk gets on it.
 pub const VM_OWNER: RoleId = RoleId(uuid!("def00006-0000-0000-0000-def000000006"));
 pub const DISK_OWNER: RoleId = RoleId(uuid!("def0000a-0000-0000-0000-def00000000b"));
@@ -26,13 +28,13 @@ struct Flags(bool, bool);
 
 const ADMIN: Flags = Flags(true, true);
 const ADMIN_HERE: Flags = Flags(true, false);
-const USER: Flags = Flags(false, true);
+const USES: Flags = Flags(false, true);
 const USER_HERE: Flags = Flags(false, false);
 
 #[rustfmt::skip]
 const SEEDS: &[Seed] = &[
     Seed(SUPER_USER.0, "SuperUser", "May do everything", ADMIN, &[]),
-    Seed(uuid!("00000000-0000-0000-0001-000000000001"), "UserRole", "Uses VMs", USER,
+    Seed(USER.0, "UserRole", "Uses VMs", USES,
         &[4, 5, 7, 17, 18, 19, 22, 303, 1106, 1300]),
     Seed(uuid!("00000000-0000-0000-0001-000000000002"), "PowerUserRole", "Creates VMs, templates and disks",
         USER_HERE, &[1, 200, 1100, 1106, 1300]),
@@ -50,7 +52,7 @@ const SEEDS: &[Seed] = &[
         &[100, 101, 102, 103, 104, 600, 601, 602, 603, 1300, 1301, 1302, 1303, 1304]),
     Seed(NETWORK_ADMIN.0, "NetworkAdmin", "Administers networks", ADMIN,
         &[9, 104, 204, 403, 404, 703, 704, 705, 1203, 1204, 1205, 1300, 1301, 1302, 1303, 1304]),
-    Seed(VM_OWNER.0, "UserVmManager", "Does everything with VMs", USER,
+    Seed(VM_OWNER.0, "UserVmManager", "Does everything with VMs", USES,
         &[1, 2, 3, 4, 5, 7, 9, 10, 12, 17, 18, 19, 21, 22, 502, 503, 1100, 1101, 1102, 1104, 1300]),
     Seed(uuid!("def00007-0000-0000-0000-def000000007"), "VmPoolAdmin", "Administers a pool of VMs", ADMIN,
         &[1, 300, 301, 302, 303, 1300, 1301, 1302, 1303, 1304]),
@@ -58,13 +60,13 @@ const SEEDS: &[Seed] = &[
         &[200, 201, 202, 203, 204, 205, 502, 503, 1106, 1300, 1301, 1302, 1303, 1304]),
     Seed(TEMPLATE_USER.0, "UserTemplateBasedVm", "Creates VMs of a template", USER_HERE, &[1]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000a"), "QuotaConsumer", "Consumes a quota", USER_HERE, &[901]),
-    Seed(DISK_OWNER.0, "DiskOperator", "Does everything with disks", USER,
+    Seed(DISK_OWNER.0, "DiskOperator", "Does everything with disks", USES,
         &[502, 503, 1100, 1101, 1102, 1104, 1300]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000c"), "DiskCreator", "Creates disks", USER_HERE, &[1100, 1300]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000d"), "VmCreator", "Creates VMs", USER_HERE, &[1, 1100, 1300]),
     Seed(uuid!("def0000a-0000-0000-0000-def00000000e"), "TemplateCreator", "Creates templates", USER_HERE,
         &[200, 1300]),
-    Seed(TEMPLATE_OWNER.0, "TemplateOwner", "Does everything with templates", USER,
+    Seed(TEMPLATE_OWNER.0, "TemplateOwner", "Does everything with templates", USES,
         &[201, 202, 203, 204, 502, 503, 1300]),
     Seed(VNIC_PROFILE_USER.0, "VnicProfileUser", "Uses a vNIC profile", USER_HERE,
         &[9, 204, 1300]),

@@ -3,6 +3,7 @@
 use super::cdrom::check_medium;
 use super::cpu_set::CpuSet;
 use super::guest::Accelerator;
+use super::icon::{Family, IconChoice};
 use super::ids::*;
 use super::initialization::Initialization;
 use super::numa::NumaNode;
@@ -117,6 +118,10 @@ pub struct VmSpec {
     pub initialization: Option<Initialization>,
     /// Media that are made for each run.
     pub payloads: Vec<Payload>,
+    /// Where its hardware comes from.
+    pub instance_type: Option<InstanceTypeId>,
+    /// `None` is that of its operating system.
+    pub icon: Option<IconChoice>,
 }
 
 impl Default for VmSpec {
@@ -165,6 +170,8 @@ impl Default for VmSpec {
             cdrom: None,
             initialization: None,
             payloads: Vec::new(),
+            instance_type: None,
+            icon: None,
         }
     }
 }
@@ -409,6 +416,11 @@ impl VmSpec {
         true
     }
 
+    /// The picture that stands for the machine.
+    pub fn icon(&self) -> IconChoice {
+        self.icon.clone().unwrap_or(IconChoice::Family(Family::of(&self.os.kind)))
+    }
+
     /// What is wrong with the configuration by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
         check_name(&self.name)?;
@@ -466,6 +478,9 @@ impl VmSpec {
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
         self.initialization.as_ref().map_or(Ok(()), Initialization::check)?;
         check_payloads(&self.payloads)?;
+        if let Some(IconChoice::Own(icon)) = &self.icon {
+            icon.check()?;
+        }
         check_properties(&self.custom_properties, CUSTOM_PROPERTIES)
     }
 

@@ -27,6 +27,7 @@ fn image(number: u16, interface: DiskInterface) -> Image {
         wipe_after_delete: false,
         propagate_errors: false,
         profile: None,
+        quota: None,
         status: DiskStatus::Ok,
         created: Timestamp::UNIX_EPOCH,
         lun: None,

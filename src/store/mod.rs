@@ -13,8 +13,9 @@ use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Job, Network, Nic, Permission, Qos,
-    Quota, Role, Snapshot, StorageDomain, Tag, Template, Vm, VnicProfile,
+    AffinityGroup, Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Group, InstanceType, Job,
+    Network, Nic, Permission, Qos, Quota, Role, Snapshot, SshKey, StorageDomain, Tag, Template, Vm, VmPool,
+    VnicProfile,
 };
 use nouns::Setting;
 pub use place::DatabasePlace;
@@ -38,6 +39,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/9_limits.sql"),
     include_str!("schema/10_memory.sql"),
     include_str!("schema/11_template_copies.sql"),
+    include_str!("schema/12_lookups.sql"),
+    include_str!("schema/13_vm_pools.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -137,13 +140,21 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::DiskProfile));
     found.extend(all(&db)?.into_iter().map(Change::CpuProfile));
     found.extend(all(&db)?.into_iter().map(Change::User));
+    found.extend(all(&db)?.into_iter().map(Change::Group));
+    found.extend(all(&db)?.into_iter().map(Change::Member));
+    found.extend(all(&db)?.into_iter().map(Change::SshKey));
     found.extend(all(&db)?.into_iter().map(Change::Role));
     found.extend(all(&db)?.into_iter().map(Change::Permission));
     found.extend(all(&db)?.into_iter().map(Change::Tag));
     found.extend(all(&db)?.into_iter().map(Change::Tagged));
     found.extend(all(&db)?.into_iter().map(Change::Bookmark));
+    found.extend(all(&db)?.into_iter().map(Box::new).map(Change::InstanceType));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Template));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Vm));
+    found.extend(all(&db)?.into_iter().map(Change::VmPool));
+    found.extend(all(&db)?.into_iter().map(Change::Pooled));
+    found.extend(all(&db)?.into_iter().map(Change::AffinityGroup));
+    found.extend(all(&db)?.into_iter().map(Change::Affine));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
     found.extend(all(&db)?.into_iter().map(Change::Nic));
@@ -186,6 +197,12 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::DropUser(id) => gone::<User>(&db, &id.to_string()),
+            Change::Group(it) => put(&db, it),
+            Change::DropGroup(id) => gone::<Group>(&db, &id.to_string()),
+            Change::Member(it) => put(&db, it),
+            Change::DropMember(it) => remove(&db, it),
+            Change::SshKey(it) => put(&db, it),
+            Change::DropSshKey(id) => delete::<SshKey>(&db, &[id.to_string()]),
             Change::Role(it) => put(&db, it),
             Change::DropRole(id) => delete::<Role>(&db, &[id.to_string()]),
             Change::Permission(it) => put(&db, it),
@@ -196,6 +213,16 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::DropTagged(it) => remove(&db, it),
             Change::Bookmark(it) => put(&db, it),
             Change::DropBookmark(id) => delete::<Bookmark>(&db, &[id.to_string()]),
+            Change::InstanceType(it) => put(&db, &**it),
+            Change::DropInstanceType(id) => delete::<InstanceType>(&db, &[id.to_string()]),
+            Change::AffinityGroup(it) => put(&db, it),
+            Change::DropAffinityGroup(id) => delete::<AffinityGroup>(&db, &[id.to_string()]),
+            Change::VmPool(it) => put(&db, it),
+            Change::DropVmPool(id) => gone::<VmPool>(&db, &id.to_string()),
+            Change::Pooled(it) => put(&db, it),
+            Change::DropPooled(it) => remove(&db, it),
+            Change::Affine(it) => put(&db, it),
+            Change::DropAffine(it) => remove(&db, it),
             Change::Template(it) => put(&db, &**it),
             Change::DropTemplate(id) => gone::<Template>(&db, &id.to_string()),
             Change::Vm(it) => put(&db, &**it),

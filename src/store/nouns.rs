@@ -43,8 +43,8 @@ macro_rules! nouns {
 
 nouns! {
     Setting, settings: name Key, value Plain;
-    DataCenter, data_centers: id Key, name Plain, description Plain, quota_mode Plain;
-    Cluster, clusters: id Key, name Plain, description Plain, data_center Plain;
+    DataCenter, data_centers: id Key, name Plain, description Plain, comment Plain, quota_mode Plain;
+    Cluster, clusters: id Key, name Plain, description Plain, comment Plain, data_center Plain;
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
         id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain,
@@ -64,12 +64,23 @@ nouns! {
     DiskProfile, disk_profiles: id Key, name Plain, description Plain, storage_domain Plain, qos Plain;
     CpuProfile, cpu_profiles: id Key, name Plain, cluster Plain;
     User, users: id Key, name Plain, profile Plain, password Plain;
+    Group, user_groups: id Key, name Plain;
+    Member, members: user Key, member_of Key;
+    SshKey, ssh_keys: id Key, user Plain, content Plain;
     Role, roles:
         id Key, name Plain, description Plain, administrative Flag, sees_below Flag, permits Document;
     Permission, permissions: id Key, role Plain, holder Plain, kind Plain, object Plain;
     Tag, tags: id Key, name Plain, description Plain, parent Plain;
     Tagged, tagged: tag Key, kind Key, object Key;
     Bookmark, bookmarks: id Key, name Plain, value Plain;
+    InstanceType, instance_types: id Key, spec Document, nics Document;
+    AffinityGroup, affinity_groups:
+        id Key, name Plain, description Plain, cluster Plain, positive Flag, enforcing Flag;
+    Affine, affine: affinity_group Key, vm Key;
+    VmPool, vm_pools:
+        id Key, name Plain, description Plain, comment Plain, cluster Plain, template Plain, kind Plain,
+        max_user_vms Plain;
+    Pooled, pooled: vm Key, pool Key;
     Template, templates:
         id Key, cluster Plain, created Plain, spec Document, status Plain, base Plain, version Plain,
         version_name Plain, nics Document, disks Document, copies Document;

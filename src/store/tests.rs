@@ -22,6 +22,7 @@ fn seed() -> Vec<Change> {
             id: cluster,
             name: name.clone(),
             description: description.clone(),
+            comment: "c".into(),
             data_center,
         }),
         Change::DataCenter(DataCenter {
@@ -29,6 +30,7 @@ fn seed() -> Vec<Change> {
             name: name.clone(),
             description: description.clone(),
             quota_mode: QuotaMode::Audit,
+            comment: String::new(),
         }),
         Change::Qos(Qos {
             id: QosId(id(10)),

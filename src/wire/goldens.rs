@@ -86,6 +86,7 @@ documents! {
             ..Action::default()
         };
     };
+    AffinityGroup, "affinity_group";
     Api, "api", |api| {
         // A link has no id.
         let special = api.special_objects.as_mut().unwrap();

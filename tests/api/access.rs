@@ -292,7 +292,8 @@ async fn every_route_asks_who_comes() {
 }
 
 /// Where the body names what is changed.
-const IN_BODY: [&str; 6] = ["/vms", "/disks", "/networks", "/templates", "/vnicprofiles", "/diskprofiles"];
+const IN_BODY: [&str; 7] =
+    ["/vms", "/disks", "/networks", "/templates", "/vnicprofiles", "/diskprofiles", "/vmpools"];
 
 /// Interfaces go where somebody lets them: on networks whose profile is everybody's or the user's.
 #[tokio::test]
@@ -364,4 +365,78 @@ async fn networks_are_used_by_those_who_may() {
 
 async fn made_in(sim: &Sim) -> String {
     format!("/datacenters/{}", sim.get("/datacenters").await.is(200).at("data_center/@id"))
+}
+
+/// A group's permissions are those of its members, and nobody else's.
+#[tokio::test]
+async fn groups_have_permissions() {
+    const EVERYONE: &str = "eee00000-0000-0000-0000-123456789eee";
+    let sim = Sim::start().await;
+    let vm = sim.vm("ours").await;
+    assert_eq!(sim.get("/groups").await.is(200).each("group", "@id"), [EVERYONE]);
+    let group =
+        sim.post("/groups", "<group><name>devs</name><domain><name>internal</name></domain></group>").await;
+    let group = group.is(201).at("@id");
+    assert_eq!(sim.post("/groups", "<group><name>devs</name></group>").await.is(201).at("@id"), group);
+    for bad in [
+        "<group/>",
+        "<group><name>a b</name></group>",
+        "<group><name>x</name><domain><name>y</name></domain></group>",
+    ] {
+        sim.post("/groups", bad).await.is(400);
+    }
+    let path = format!("/groups/{group}");
+    let body = "<user><user_name>anna@internal</user_name><password>secret</password><groups><group><name>devs</name>\
+                </group></groups></user>";
+    let anna = sim.post("/users", body).await.is(201);
+    assert_eq!(anna.at("groups/group/@id"), group);
+    user(&sim, "bert").await;
+    let given = format!("<permission><role id='{VM_MANAGER}'/><vm id='{vm}'/></permission>");
+    let permission = sim.post(&format!("{path}/permissions"), &given).await.is(201);
+    assert_eq!((permission.at("vm/@id"), permission.at("group/@id")), (vm.to_string(), group.clone()));
+    assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [vm.to_string()]);
+    assert_eq!(sees(&sim, "bert", "/vms", "vm").await, [] as [String; 0]);
+    let body = format!("<permission><role id='{VM_MANAGER}'/><group id='{UNKNOWN}'/></permission>");
+    sim.post(&format!("/vms/{vm}/permissions"), &body).await.is(404);
+
+    // Roles on everything, tags, and the search.
+    let body = format!("<permission><role><name>UserRole</name></role><group id='{group}'/></permission>");
+    sim.post("/permissions", &body).await.is(201);
+    let roles = sim.get(&format!("{path}/roles")).await.is(200);
+    assert_eq!(roles.each("role", "name"), ["UserRole"]);
+    let role = format!("{path}/roles/{}", roles.at("role/@id"));
+    assert!(!sim.get(&format!("{role}/permits")).await.is(200).each("permit", "@id").is_empty());
+    sim.post(&format!("{role}/permits"), "<permit id='1'/>").await.is(409);
+    sim.post("/tags", "<tag><name>team</name></tag>").await.is(201);
+    let tag = sim.post(&format!("{path}/tags"), "<tag><name>team</name></tag>").await.is(201);
+    assert_eq!(tag.at("group/@id"), group);
+    assert_eq!(sim.get("/groups?search=grpname%3Ddevs").await.is(200).each("group", "@id"), [group.clone()]);
+
+    sim.delete(&format!("{path}/permissions/{}", permission.at("@id"))).await.is(204);
+    sim.delete(&format!("/groups/{EVERYONE}")).await.is(409);
+    sim.delete(&path).await.is(204);
+    sim.get(&path).await.is(404);
+    assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [] as [String; 0], "permissions go with their group");
+}
+
+#[tokio::test]
+async fn users_have_keys() {
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@here";
+    let sim = Sim::start().await;
+    let anna = user(&sim, "anna").await;
+    user(&sim, "bert").await;
+    let keys = format!("/users/{anna}/sshpublickeys");
+    let key = |content: &str| format!("<ssh_public_key><content>{content}</content></ssh_public_key>");
+    let made = as_user(&sim, "anna", "POST", &keys, &[], &key(KEY)).await.is(201);
+    assert_eq!((made.at("content"), made.at("user/@id")), (KEY.into(), anna.clone()));
+    sim.post(&keys, &key(KEY)).await.is(409);
+    sim.post(&keys, &key("ssh-rsa x")).await.is(400);
+    sim.post(&keys, "<ssh_public_key/>").await.is(400);
+    as_user(&sim, "bert", "POST", &keys, &[], &key(KEY)).await.is(404);
+    let path = format!("{keys}/{}", made.at("@id"));
+    assert_eq!(sim.get(&path).await.is(200).at("content"), KEY);
+    sim.get(&format!("/users/{ADMIN}/sshpublickeys/{}", made.at("@id"))).await.is(404);
+    as_user(&sim, "anna", "DELETE", &path, &[], "").await.is(204);
+    assert_eq!(sim.get(&keys).await.is(200).each("ssh_public_key", "@id"), [] as [String; 0]);
 }

@@ -81,6 +81,23 @@ async fn furnished() -> Sim {
     sim.post(&format!("/vms/{up}/hostdevices"), device).await.is(201);
     let watchdog = "<watchdog><model>i6300esb</model><action>reset</action></watchdog>";
     sim.post(&format!("/vms/{up}/watchdogs"), watchdog).await.is(201);
+    let size = sim.get("/instancetypes").await.at("instance_type/@id");
+    sim.post(&format!("/instancetypes/{size}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    sim.post(&format!("/instancetypes/{size}/watchdogs"), watchdog).await.is(201);
+    let group = "<affinity_group><name>together</name><positive>true</positive><enforcing>false</enforcing>\
+                 </affinity_group>";
+    let groups = format!("/clusters/{CLUSTER}/affinitygroups");
+    let group = sim.post(&groups, group).await.is(201).at("@id");
+    sim.post(&format!("{groups}/{group}/vms"), &format!("<vm id='{up}'/>")).await.is(201);
+    let pool = "<vmpool><name>lab</name><cluster><name>Default</name></cluster><template><name>Blank</name></template>\
+                <size>1</size></vmpool>";
+    sim.post("/vmpools", pool).await.is(201);
+    let devs = sim.post("/groups", "<group><name>devs</name></group>").await.is(201).at("@id");
+    let given = format!("<permission><role><name>UserRole</name></role><group id='{devs}'/></permission>");
+    sim.post("/permissions", &given).await.is(201);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    let key = format!("<ssh_public_key><content>{key}</content></ssh_public_key>");
+    sim.post(&format!("/users/{ADMIN}/sshpublickeys"), &key).await.is(201);
     let snapshot = "<snapshot><description>kept</description></snapshot>";
     let path = format!("/vms/{up}/snapshots");
     sim.send("POST", &path, &[("content-type", "application/xml"), ("expect", "201-created")], snapshot)

@@ -181,3 +181,23 @@ async fn others_report_jobs() {
     sim.post(&format!("{path}/clear"), "<action/>").await.is(200);
     assert_eq!(sim.get(&path).await.status, 404);
 }
+
+#[tokio::test]
+async fn actions_tell_their_jobs() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let headers = [("content-type", "application/xml"), ("correlation-id", "ours")];
+    let refused = sim.send("POST", &format!("/vms/{vm}/start"), &headers, "<action/>").await.is(409);
+    assert_eq!(refused.at("job/@href"), "", "what was refused at once began no job");
+    sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    let started = sim.send("POST", &format!("/vms/{vm}/start"), &headers, "<action/>").await.is(200);
+    let href = started.at("job/@href");
+    let job = sim.get(href.strip_prefix("/ovirt-engine/api").unwrap()).await.is(200);
+    assert_eq!((job.at("description"), job.at("status/state")), ("Starting VM a".into(), "finished".into()));
+    let events = sim.get("/events?search=correlation_id%3Dours").await.is(200).each("event", "code");
+    assert_eq!(events, ["32"]);
+    let suspended = sim.send("POST", &format!("/vms/{vm}/suspend"), &headers, "<action/>").await.is(202);
+    let href = suspended.at("job/@href");
+    let job = sim.get(href.strip_prefix("/ovirt-engine/api").unwrap()).await.is(200);
+    assert_eq!(job.at("description"), "Suspending VM a");
+}

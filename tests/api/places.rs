@@ -192,9 +192,10 @@ async fn what_there_is_one_of_is_told_and_changed() {
         (format!("/clusters/{CLUSTER}"), "cluster"),
         (format!("/datacenters/{data_center}/clusters/{CLUSTER}"), "cluster"),
     ] {
-        let body = format!("<{root}><name>other</name><description>d</description></{root}>");
+        let body =
+            format!("<{root}><name>other</name><description>d</description><comment>c</comment></{root}>");
         let got = sim.put(&path, &body).await.is(200);
-        assert_eq!([got.at("name"), got.at("description")], ["other", "d"]);
+        assert_eq!([got.at("name"), got.at("description"), got.at("comment")], ["other", "d", "c"]);
         sim.put(&path, &format!("<{root}><name>a b</name></{root}>")).await.is(400);
         sim.put(&path, &format!("<{root} id='{UNKNOWN}'/>")).await.is(409);
         assert_eq!(sim.get(&path).await.at("name"), "other");
@@ -226,20 +227,29 @@ async fn what_there_is_one_of_is_told_and_changed() {
     );
     let roles = sim.get(&format!("/users/{ADMIN}/roles")).await.is(200);
     assert_eq!(roles.each("role", "name"), ["SuperUser"]);
+    let host = sim.get("/hosts").await.at("host/@id");
     for (collection, root) in [
         ("vmpools", "vmpools"),
         ("externalhostproviders", "external_host_providers"),
         ("katelloerrata", "katello_errata"),
         (&format!("vms/{vm}/katelloerrata"), "katello_errata"),
         (&format!("clusters/{CLUSTER}/affinitygroups"), "affinity_groups"),
+        (&format!("hosts/{host}/networkattachments"), "network_attachments"),
+        (&format!("hosts/{host}/unmanagednetworks"), "unmanaged_networks"),
+        (&format!("hosts/{host}/storageconnectionextensions"), "storage_connection_extensions"),
     ] {
         let got = sim.get(&format!("/{collection}")).await.is(200).xml();
         assert_eq!((got.name.as_str(), got.elements().count()), (root, 0));
     }
     sim.get(&format!("/vms/{UNKNOWN}/katelloerrata")).await.is(404);
     sim.get("/vmpools?search=nonsense%3Dx").await.is(400);
-    let host = sim.get("/hosts").await.at("host/@id");
     for nic in sim.get(&format!("/hosts/{host}/nics")).await.is(200).each("host_nic", "@id") {
-        assert_eq!(sim.get(&format!("/hosts/{host}/nics/{nic}")).await.is(200).at("@id"), nic);
+        let path = format!("/hosts/{host}/nics/{nic}");
+        assert_eq!(sim.get(&path).await.is(200).at("@id"), nic);
+        let figures = sim.get(&format!("{path}/statistics")).await.is(200);
+        let names = figures.each("statistic", "name");
+        assert_eq!(names[4..], ["data.total.rx", "data.total.tx"]);
+        let first = format!("{path}/statistics/{}", figures.at("statistic/@id"));
+        assert_eq!(sim.get(&first).await.is(200).at("host_nic/@id"), nic);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::lab::{Lab, grown, new_disk, new_vm, onto, shareable};
 use super::sim::sweep;
-use vireo::engine::{DiskChange, NewAttachment, NewDisk, RunOnce, StartOptions};
+use vireo::engine::{AffinityChange, DiskChange, NewAttachment, NewDisk, PoolChange, RunOnce, StartOptions};
 use vireo::error::Result;
 use vireo::model::*;
 
@@ -459,5 +459,84 @@ fn remove_vm_with_a_lun() {
             vm
         },
         async |lab, vm| lab.engine.remove_vm(*vm, false).await,
+    );
+}
+
+fn huge() -> VmSpec {
+    VmSpec { name: "Huge".into(), memory: 64 * GIB, ..VmSpec::default() }
+}
+
+#[test]
+fn add_instance_type() {
+    sweep(async |_| (), async |lab, ()| lab.engine.add_instance_type(huge()).await.map(drop));
+}
+
+#[test]
+fn remove_instance_type() {
+    sweep(
+        async |lab| {
+            let (vm, size) = (lab.vm("a").await, lab.engine.add_instance_type(huge()).await.unwrap());
+            let large = lab.engine.instance_type(size).unwrap();
+            let change = |spec: &mut VmSpec| {
+                spec.take_size(&large);
+                Ok(())
+            };
+            lab.engine.update_vm(vm, false, change).await.unwrap();
+            size
+        },
+        async |lab, size| lab.engine.remove_instance_type(*size).await,
+    );
+}
+
+#[test]
+fn add_vm_to_affinity_group() {
+    sweep(
+        async |lab| {
+            let vm = lab.vm("a").await;
+            let cluster = lab.engine.vm(vm).unwrap().vm.cluster;
+            let rule = AffinityChange { name: Some("apart".into()), ..AffinityChange::default() };
+            (lab.engine.add_affinity_group(cluster, rule).await.unwrap(), vm)
+        },
+        async |lab, (rule, vm)| lab.engine.add_affine(*rule, *vm).await,
+    );
+}
+
+#[test]
+fn add_group() {
+    sweep(async |_| (), async |lab, ()| lab.engine.add_group("devs").await.map(drop));
+}
+
+async fn pool(lab: &Lab, size: u32) -> VmPoolId {
+    let cluster = new_vm("").cluster;
+    let change = PoolChange { name: Some("lab".into()), size: Some(size), ..PoolChange::default() };
+    lab.engine.add_vm_pool(cluster, BLANK, change).await.unwrap()
+}
+
+#[test]
+fn add_empty_pool() {
+    let change = PoolChange { name: Some("lab".into()), ..PoolChange::default() };
+    sweep(
+        async |_| (),
+        async |lab, ()| lab.engine.add_vm_pool(new_vm("").cluster, BLANK, change.clone()).await.map(drop),
+    );
+}
+
+#[test]
+fn grow_pool() {
+    let change = PoolChange { size: Some(2), ..PoolChange::default() };
+    sweep(
+        async |lab| pool(lab, 1).await,
+        async |lab, id| lab.engine.update_vm_pool(*id, change.clone()).await,
+    );
+}
+
+#[test]
+fn detach_vm_from_pool() {
+    sweep(
+        async |lab| {
+            let id = pool(lab, 1).await;
+            lab.engine.world().pool_vms(id)[0].id
+        },
+        async |lab, vm| lab.engine.detach_from_pool(*vm).await,
     );
 }

@@ -266,6 +266,7 @@ pub fn new_vm(name: &str) -> NewVm {
         spec,
         disks: Default::default(),
         grants_of: None,
+        pool: None,
     }
 }
 

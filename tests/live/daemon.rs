@@ -3,6 +3,8 @@
 use super::harness::{
     Boots, Client, Daemon, Disk, Host, Lab, Nic, Options, PASSWORD, Reply, USER, Vm, guests, run, until, wait,
 };
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +33,32 @@ fn it_starts_without_libvirt_and_finds_it_later() {
     vm.start();
 }
 
+/// `vireo` with those words, and a password at its standard input.
+fn shell(state: &Path, words: &[&str], password: &str) -> Result<String, String> {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_vireo"))
+        .args(words)
+        .env("VIREO_PATHS_STATE", state)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that wants none is gone before it could be told.
+    let _ = writeln!(process.stdin.take().unwrap(), "{password}");
+    let ended = process.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    if ended.status.success() { Ok(text(ended.stdout)) } else { Err(text(ended.stderr)) }
+}
+
+/// The status that those credentials get.
+fn logs_in(port: u16, credentials: &str) -> String {
+    let (name, password) = credentials.split_once(':').unwrap();
+    let user = format!("{name}@internal:{password}");
+    let url = format!("http://localhost:{port}/ovirt-engine/api");
+    let filter = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Filter: true"];
+    run(Command::new("curl").args(filter).args(["-u", &user, &url]))
+}
+
 #[test]
 fn guests_outlive_it() {
     let Some(mut lab) = Lab::own() else { return };
@@ -46,13 +74,31 @@ fn guests_outlive_it() {
     assert!(!second.status.success() && said.contains("vireo ends"), "{said}");
     assert!(lab.daemon.health().is_some());
 
+    // Its users are looked after at the shell, while it runs,
+    let state = lab.daemon.state.clone();
+    let shell = |words: &[&str], password: &str| shell(&state, words, password);
+    assert!(shell(&["user", "list"], "").unwrap().contains("admin@internal\tSuperUser"));
+    shell(&["group", "add", "devs"], "").unwrap();
+    shell(&["user", "add", "anna", "--group", "devs", "--role", "UserRole"], "first-secret").unwrap();
+    assert_eq!(logs_in(lab.daemon.port, "anna:first-secret"), "200");
+    shell(&["user", "password", "anna"], "other-secret").unwrap();
+    assert_eq!(logs_in(lab.daemon.port, "anna:first-secret"), "401", "the old password is one no longer");
+    assert_eq!(logs_in(lab.daemon.port, "anna:other-secret"), "200");
+    assert!(shell(&["user", "add", "bert"], "short").unwrap_err().contains("6 to 256 characters"));
+
     assert!(lab.daemon.terminate().success());
     assert_eq!(lab.host.virsh(&["domstate", &id]), "running");
+    // and while it does not.
+    shell(&["user", "add", "carl"], "carls-secret").unwrap();
+    shell(&["user", "remove", "anna"], "").unwrap();
+    assert!(shell(&["user", "remove", "admin"], "").unwrap_err().contains("the last one"));
     assert_eq!(guest.ask("peek 20971520"), "deadbeef");
     lab.daemon.restart();
     let vm = Vm { lab: &lab, id: id.clone() };
     assert_eq!(vm.state(), "up");
     std::mem::forget(vm);
+    assert_eq!(logs_in(lab.daemon.port, "anna:other-secret"), "401");
+    assert_eq!(logs_in(lab.daemon.port, "carl:carls-secret"), "200");
 
     // What happened while it was away is seen when it is back, after a crash, too.
     lab.daemon.kill();

@@ -11,7 +11,7 @@ use vireo::engine::recover::{Report, recover};
 use vireo::engine::world::World;
 use vireo::engine::{
     DiskCopies, Engine, NewAttachment, NewDisk, NewSnapshot, NewStorageDomain, NewTemplate, NewVm, NicChange,
-    Settings, Source,
+    SecretKey, Settings, Source,
 };
 use vireo::host::QemuImg;
 use vireo::model::*;
@@ -30,6 +30,7 @@ fn settings(state: &Path) -> Settings {
         host_name: "host".into(),
         boot_dirs: Vec::new(),
         portals: Default::default(),
+        secret_key: SecretKey::random(),
         templates: None,
         hotunplug_timeout: Duration::from_secs(2),
         stats_interval: Duration::from_secs(3600),
@@ -69,7 +70,7 @@ impl Lab {
         let engine = &self.engine;
         let cluster = *engine.world().clusters.keys().next().unwrap();
         let spec = VmSpec { name: name.into(), ..engine.spec_of(source).unwrap() };
-        let new = NewVm { cluster, source, spec, disks: DiskCopies::default(), grants_of: None };
+        let new = NewVm { cluster, source, spec, disks: DiskCopies::default(), grants_of: None, pool: None };
         engine.create_vm(new).await.unwrap().finished().await.unwrap()
     }
 
@@ -93,6 +94,7 @@ impl Lab {
             wipe_after_delete: false,
             propagate_errors: false,
             profile: None,
+            quota: None,
             lun: None,
         };
         let onto = vm.map(|vm| NewAttachment { vm, active: None, read_only: false });

@@ -190,6 +190,10 @@ proptest! {
         let query = Query::parse(&plain.text(gap), FIELDS).unwrap();
         for row in &ROWS {
             prop_assert_eq!(query.holds(true, |field| value(row, field)), plain.holds(row), "{}", plain.text(gap));
+            // Who knows less rules out less.
+            let names = |field: &str| (field == "name").then(|| value(row, field));
+            prop_assert!(query.may_hold(true, names) || !plain.holds(row), "{}", plain.text(gap));
+            prop_assert_eq!(query.may_hold(true, |field| Some(value(row, field))), plain.holds(row));
         }
     }
 

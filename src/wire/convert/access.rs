@@ -28,17 +28,46 @@ pub fn everyone() -> types::Group {
     }
 }
 
-/// A permission as it stands below an address, seen from the object that it holds for there.
-pub fn permission(it: &Permission, on: Object, collection: &str) -> types::Permission {
+/// A group, as the directory of users knows it.
+pub fn group(it: &Group) -> types::Group {
+    let directory = super::place::directory_id("internal");
+    types::Group {
+        href: reference("groups", it.id).href,
+        id: Some(it.id.to_string()),
+        name: Some(it.name.clone()),
+        domain: Some(types::Domain {
+            id: Some(directory),
+            name: Some("internal".into()),
+            ..Default::default()
+        }),
+        domain_entry_id: Some(it.id.to_string()),
+        namespace: Some("*".into()),
+        ..Default::default()
+    }
+}
+
+pub fn ssh_key(it: &SshKey) -> types::SshPublicKey {
+    types::SshPublicKey {
+        href: Some(format!("{API}/users/{}/sshpublickeys/{}", it.user, it.id)),
+        id: Some(it.id.to_string()),
+        content: Some(it.content.clone()),
+        user: Some(reference("users", it.user)),
+        ..Default::default()
+    }
+}
+
+/// A permission as it stands below an address, seen from the object that it holds for there; its
+/// holder is a group or a user.
+pub fn permission(it: &Permission, is_group: bool, on: Object, collection: &str) -> types::Permission {
     let mut document = types::Permission {
         href: Some(format!("{collection}/{}", it.id)),
         id: Some(it.id.to_string()),
         role: Some(reference("roles", it.role)),
         ..Default::default()
     };
-    match it.holder == EVERYONE {
+    match is_group {
         true => {
-            let Ref { href, id, .. } = reference("groups", EVERYONE);
+            let Ref { href, id, .. } = reference("groups", it.holder);
             document.group = Some(types::Group { href, id, ..Default::default() });
         }
         false => {
@@ -54,13 +83,15 @@ pub fn permission(it: &Permission, on: Object, collection: &str) -> types::Permi
         ObjectKind::Template => Some((&mut document.template, "templates")),
         ObjectKind::Vm => Some((&mut document.vm, "vms")),
         ObjectKind::Disk => Some((&mut document.disk, "disks")),
+        ObjectKind::VmPool => Some((&mut document.vm_pool, "vmpools")),
         // Version 3 has no element for these; the address tells.
         ObjectKind::System
         | ObjectKind::Network
         | ObjectKind::VnicProfile
         | ObjectKind::DiskProfile
         | ObjectKind::CpuProfile
-        | ObjectKind::User => None,
+        | ObjectKind::User
+        | ObjectKind::Group => None,
     };
     if let Some((place, collection)) = place {
         *place = Some(reference(collection, on.id));
@@ -91,6 +122,7 @@ pub fn tag(it: &Tag, on: Option<(Object, &str)>) -> types::Tag {
             ObjectKind::Host => (&mut document.host, "hosts"),
             ObjectKind::Template => (&mut document.template, "templates"),
             ObjectKind::User => (&mut document.user, "users"),
+            ObjectKind::Group => (&mut document.group, "groups"),
             _ => (&mut document.vm, "vms"),
         };
         *place = Some(reference(collection, object.id));

@@ -71,7 +71,7 @@ pub fn guest_time_zone((name, offset): &(String, i32)) -> types::TimeZone {
     }
 }
 
-/// The programs that a guest is known to have: of its kernel the agent tells.
+/// The programs that a guest is known to have.
 pub fn applications(vm: VmId, told: &GuestReport) -> Vec<types::Application> {
     let application = |name: String| {
         let id = derived_id(&[name.as_bytes()]);
@@ -83,7 +83,7 @@ pub fn applications(vm: VmId, told: &GuestReport) -> Vec<types::Application> {
             ..types::Application::default()
         }
     };
-    told.system.kernel.iter().map(|release| application(format!("kernel-{release}"))).collect()
+    told.applications().map(application).collect()
 }
 
 /// A session at a graphics console; whose it is, the caller knows.

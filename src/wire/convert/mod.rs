@@ -2,6 +2,7 @@
 //! to be of their kind, and what is becomes a document.
 
 mod access;
+mod affinity;
 mod cdrom;
 mod console;
 mod disk;
@@ -9,6 +10,7 @@ mod guest;
 mod history;
 mod host_device;
 mod initialization;
+mod instance_type;
 mod limits;
 mod names;
 mod network;
@@ -18,8 +20,10 @@ mod place;
 mod snapshot;
 mod template;
 mod vm;
+mod vm_pool;
 
-pub use access::{bookmark, everyone, permission, role, root_tag, tag};
+pub use access::{bookmark, everyone, group, permission, role, root_tag, ssh_key, tag};
+pub use affinity::affinity_group;
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
 pub use disk::{DiskPlace, DiskRequest, disk, lun};
@@ -29,6 +33,9 @@ pub use guest::{
 pub use history::{event, job, step};
 pub use host_device::{host_device, host_device_id, host_device_name, vm_host_device};
 pub use initialization::{change_initialization, initialization, payloads, shown_payloads};
+pub use instance_type::{
+    change_instance_type_nic, instance_type_console, instance_type_nic, instance_type_watchdog,
+};
 pub use limits::{
     cluster_limit, limit_of_memory, limit_of_storage, limit_of_vcpus, qos, quota, storage_limit,
 };
@@ -39,10 +46,11 @@ pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
 pub use snapshot::{active_snapshot, disk_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot};
 pub use template::{
-    template, template_as_vm, template_cdrom, template_console, template_disk, template_nic,
-    template_watchdog,
+    instance_type, instance_type_as_vm, template, template_as_vm, template_cdrom, template_console,
+    template_disk, template_nic, template_watchdog,
 };
-pub use vm::{RunState, boot_devices, change_vm, custom_properties, vm};
+pub use vm::{RunState, boot_devices, change_vm, custom_properties, icon, vm};
+pub use vm_pool::vm_pool;
 
 use crate::error::{Error, Result};
 use crate::wire::types::Ref;

@@ -4,7 +4,8 @@ use crate::error::{Error, Kind, Result};
 use crate::model::vm::*;
 use crate::model::{
     BootProtocol, DiskFormat, DiskInterface, DiskStatus, JobStatus, NicInterface, Passed, PayloadKind,
-    QuotaMode, Severity, SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus, TemplateStatus,
+    PoolKind, QuotaMode, Severity, SnapshotKind, SnapshotStatus, StepKind, StorageKind, StorageStatus,
+    TemplateStatus,
 };
 
 /// A value that the API knows by a name.
@@ -44,6 +45,7 @@ macro_rules! names {
 }
 
 names! {
+    PoolKind, "VmPoolType": PoolKind::Automatic = "automatic", PoolKind::Manual = "manual";
     DiskFormat, "DiskFormat": DiskFormat::Cow = "cow", DiskFormat::Raw = "raw";
     DiskInterface, "DiskInterface":
         DiskInterface::Ide = "ide", DiskInterface::VirtioScsi = "virtio_scsi", DiskInterface::Virtio = "virtio";

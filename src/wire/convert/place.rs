@@ -20,6 +20,7 @@ pub fn data_center(it: &DataCenter) -> types::DataCenter {
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
         description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
         local: Some(true),
         storage_format: Some("v3".into()),
         version: Some(level()),
@@ -35,6 +36,7 @@ pub fn cluster(it: &Cluster) -> types::Cluster {
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
         description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
         data_center: Some(reference("datacenters", it.data_center)),
         version: Some(level()),
         virt_service: Some(true),
@@ -128,6 +130,8 @@ pub fn operating_system(&(number, name, description): &(u32, &str, &str)) -> typ
         id: Some(number.to_string()),
         name: Some(name.to_owned()),
         description: Some(description.to_owned()),
+        small_icon: Some(super::icon(Family::of(name).small())),
+        large_icon: Some(super::icon(Family::of(name).large())),
         ..Default::default()
     }
 }

@@ -14,7 +14,8 @@ macro_rules! shared {
         shared!($from $name: name description comment r#type memory cpu cpu_shares bios os cluster
             creation_time origin stateless delete_protected high_availability display sso rng_device console usb
             soundcard_enabled tunnel_migration migration_downtime virtio_scsi serial_number start_paused
-            cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone memory_policy)
+            cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone small_icon
+            large_icon memory_policy)
     };
     ($from:ident $name:ident: $($field:ident)*) => {
         types::$name { $($field: $from.$field,)* ..types::$name::default() }
@@ -46,6 +47,24 @@ pub fn template(it: &Template) -> types::Template {
 
 /// What a request says of a template's configuration, in the words that VMs have for it.
 pub fn template_as_vm(document: types::Template) -> types::Vm {
+    shared!(document as Vm)
+}
+
+/// The instance type as a document: a template that has neither cluster nor system.
+pub fn instance_type(it: &InstanceType) -> types::InstanceType {
+    let row = Vm::new(VmId(it.id.0), ClusterId(it.id.0), BLANK, jiff::Timestamp::UNIX_EPOCH, it.spec.clone());
+    let machine = vm(&row, &it.spec, &RunState::default(), true);
+    types::InstanceType {
+        href: reference("instancetypes", it.id).href,
+        id: Some(it.id.to_string()),
+        creation_time: None,
+        status: Some(TemplateStatus::Ok.name().into()),
+        ..shared!(machine as InstanceType)
+    }
+}
+
+/// What a request says of an instance type, in the words that VMs have for it.
+pub fn instance_type_as_vm(document: types::InstanceType) -> types::Vm {
     shared!(document as Vm)
 }
 

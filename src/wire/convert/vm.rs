@@ -20,6 +20,8 @@ pub struct RunState {
     pub cpu_profile: Option<CpuProfileId>,
     /// What the guest tells of itself.
     pub guest: Option<Arc<GuestReport>>,
+    /// The pool that it is one of.
+    pub pool: Option<VmPoolId>,
 }
 
 /// Puts what the document says over the configuration; what it does not mention stays.
@@ -330,6 +332,8 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
             name: Some(spec.time_zone.clone().unwrap_or_else(|| "Etc/GMT".into())),
             ..Default::default()
         }),
+        small_icon: Some(icon(spec.icon().small())),
+        large_icon: Some(icon(spec.icon().large())),
         memory_policy: Some(types::MemoryPolicy {
             guaranteed: Some(spec.guaranteed_memory),
             ballooning: all_content.then_some(spec.ballooning),
@@ -337,6 +341,7 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         }),
         host: state.host.map(|host| reference("hosts", host)),
         template: Some(reference("templates", vm.template)),
+        instance_type: spec.instance_type.map(|id| reference("instancetypes", id)),
         start_time: vm.started.filter(|_| status.runs()).map(Date::from),
         stop_time: vm.stopped.filter(|_| !status.runs()).map(Date::from),
         run_once: status.runs().then_some(vm.run_once),
@@ -346,10 +351,17 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         next_run_configuration_exists: Some(vm.next_run.is_some()),
         numa_tune_mode: Some(spec.numa_tune_mode.name().into()),
         guest_info: guest.and_then(guest_info),
+        vm_pool: state.pool.map(|id| reference("vmpools", id)),
         guest_time_zone: guest.and_then(|guest| guest.time_zone.as_ref()).map(guest_time_zone),
         guest_operating_system: guest.and_then(|guest| guest_system(&guest.system)),
         ..types::Vm::default()
     }
+}
+
+/// The mention of a picture.
+pub fn icon(id: IconId) -> types::Icon {
+    let types::Ref { href, id, .. } = reference("icons", id);
+    types::Icon { href, id, ..types::Icon::default() }
 }
 
 fn text(text: &str) -> Option<String> {

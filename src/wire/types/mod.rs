@@ -8,6 +8,7 @@
 mod macros;
 
 mod action;
+mod affinity;
 mod api;
 mod base;
 mod capabilities;
@@ -40,6 +41,7 @@ mod vm_parts;
 mod vm_pool;
 
 pub use action::*;
+pub use affinity::*;
 pub use api::*;
 pub use base::*;
 pub use capabilities::*;

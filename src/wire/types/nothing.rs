@@ -1,8 +1,18 @@
 //! Collections of which only the empty ones are spoken.
 
 collection! {
-    /// Rules on which machines share a host.
-    AffinityGroups = "affinity_groups" {}
+    /// Networks on the interfaces of a host.
+    NetworkAttachments = "network_attachments" {}
+}
+
+collection! {
+    /// Networks of a host that nobody told the server of.
+    UnmanagedNetworks = "unmanaged_networks" {}
+}
+
+collection! {
+    /// How a host comes to targets of iSCSI.
+    StorageConnectionExtensions = "storage_connection_extensions" {}
 }
 
 collection! {

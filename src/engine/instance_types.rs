@@ -1,0 +1,93 @@
+//! Instance types: sizes that VMs are made in. VMs keep what they took when a type changes.
+
+use super::Engine;
+use super::world::{Change, World};
+use crate::error::{Error, Kind, Result};
+use crate::model::*;
+
+fn check(world: &World, it: &InstanceType) -> Result<()> {
+    // The rules are those of VMs; the words say what they are about.
+    let sentence = |why: String| Error::invalid(why.replace("The VM name", "The instance type name"));
+    it.spec.check().map_err(sentence)?;
+    if world.instance_types.values().any(|other| other.id != it.id && other.spec.name == it.spec.name) {
+        return Err(Error::new(
+            Kind::Exists,
+            "Cannot add Instance Type. The name is already in use, please choose a unique name and try again.",
+        ));
+    }
+    for (index, nic) in it.nics.iter().enumerate() {
+        nic.check().map_err(Error::invalid)?;
+        if it.nics[..index].iter().any(|other| other.name == nic.name) {
+            return Err(Error::conflict("Network interface is already in use."));
+        }
+        let there = |id: &NetworkId| world.networks.get(id).is_some_and(|network| network.for_vms);
+        if !nic.network.iter().all(there) {
+            return Err(Error::invalid("Network not found in cluster"));
+        }
+    }
+    Ok(())
+}
+
+impl Engine {
+    pub fn instance_type(&self, id: InstanceTypeId) -> Result<InstanceType> {
+        self.world().instance_types.get(&id).cloned().ok_or_else(|| Error::not_found(id))
+    }
+
+    pub async fn add_instance_type(&self, spec: VmSpec) -> Result<InstanceTypeId> {
+        let made = InstanceType { id: InstanceTypeId::random(), spec, nics: Vec::new() };
+        let (id, name) = (made.id, made.spec.name.clone());
+        self.record(|world| {
+            check(world, &made)?;
+            Ok(vec![Change::InstanceType(Box::new(made))])
+        })
+        .await?;
+        self.tell(Code::INSTANCE_TYPE_ADDED, About::default(), format!("Instance type {name} was added."));
+        Ok(id)
+    }
+
+    /// The change may look at the world: who holds the gate is the only one to write it.
+    pub async fn update_instance_type(
+        &self,
+        id: InstanceTypeId,
+        change: impl FnOnce(&mut InstanceType) -> Result<()>,
+    ) -> Result<()> {
+        let mut name = String::new();
+        self.record(|world| {
+            let before = world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
+            let mut after = before.clone();
+            change(&mut after)?;
+            check(world, &after)?;
+            name.clone_from(&after.spec.name);
+            Ok(if after == *before { vec![] } else { vec![Change::InstanceType(Box::new(after))] })
+        })
+        .await?;
+        let text = format!("Instance type {name} was updated.");
+        self.tell(Code::INSTANCE_TYPE_UPDATED, About::default(), text);
+        Ok(())
+    }
+
+    /// Removes the type; VMs of its size stay as they are, and are of no type from now on.
+    pub async fn remove_instance_type(&self, id: InstanceTypeId) -> Result<()> {
+        let name = self.instance_type(id)?.spec.name;
+        self.record(|world| {
+            world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
+            let of_it = |spec: &VmSpec| spec.instance_type == Some(id);
+            let vms =
+                world.vms.values().filter(|vm| of_it(&vm.spec) || vm.next_run.as_ref().is_some_and(of_it));
+            let mut changes: Vec<Change> = vms
+                .cloned()
+                .map(|mut vm| {
+                    let specs = std::iter::once(&mut vm.spec).chain(vm.next_run.as_mut());
+                    specs.filter(|spec| of_it(spec)).for_each(|spec| spec.instance_type = None);
+                    Change::Vm(Box::new(vm))
+                })
+                .collect();
+            changes.push(Change::DropInstanceType(id));
+            Ok(changes)
+        })
+        .await?;
+        let text = format!("Instance type {name} was removed.");
+        self.tell(Code::INSTANCE_TYPE_REMOVED, About::default(), text);
+        Ok(())
+    }
+}

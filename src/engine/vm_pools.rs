@@ -1,0 +1,247 @@
+//! Pools of VMs: made over a template, given to who asks, and taken back.
+//!
+//! Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
+//! short has fewer VMs, and a client that asks for its size again gets the rest.
+
+use super::world::{Change, World};
+use super::{DiskCopies, Engine, NewVm, Source, StartOptions};
+use crate::error::{Error, Kind, Result};
+use crate::model::change::put_over;
+use crate::model::*;
+use std::sync::Arc;
+
+/// What a client says of a pool; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct PoolChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub kind: Option<PoolKind>,
+    pub max_user_vms: Option<u32>,
+    pub size: Option<u32>,
+}
+
+impl World {
+    /// The VMs of a pool by their names.
+    pub fn pool_vms(&self, id: VmPoolId) -> Vec<&Vm> {
+        let members = self.pooled.iter().filter(|it| it.pool == id);
+        let mut found: Vec<&Vm> = members.filter_map(|it| self.vms.get(&it.vm)).collect();
+        found.sort_by(|a, b| (a.spec.name.len(), &a.spec.name).cmp(&(b.spec.name.len(), &b.spec.name)));
+        found
+    }
+
+    pub fn pool_of(&self, vm: VmId) -> Option<VmPoolId> {
+        let of = |pool| Pooled { vm, pool: VmPoolId(pool) };
+        self.pooled.range(of(uuid::Uuid::nil())..=of(uuid::Uuid::max())).next().map(|it| it.pool)
+    }
+
+    /// By what users have the VMs that they were given.
+    fn given(&self, vm: VmId) -> impl Iterator<Item = &Permission> {
+        let on = Object::from(vm);
+        self.permissions.values().filter(move |it| it.on() == on && it.role == roles::USER)
+    }
+
+    fn check_pool(&self, pool: &VmPool) -> Result<()> {
+        pool.check().map_err(Error::invalid)?;
+        self.clusters
+            .get(&pool.cluster)
+            .ok_or_else(|| Error::not_found(format!("Cluster: {}", pool.cluster)))?;
+        match self.vm_pools.values().any(|other| other.id != pool.id && other.name == pool.name) {
+            true => Err(Error::new(
+                Kind::Exists,
+                "Cannot add VM-Pool. The name is already in use, please choose a unique name and try again.",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Engine {
+    pub fn vm_pool(&self, id: VmPoolId) -> Result<VmPool> {
+        self.world().vm_pools.get(&id).cloned().ok_or_else(|| Error::not_found(id))
+    }
+
+    pub async fn add_vm_pool(
+        self: &Arc<Self>,
+        cluster: ClusterId,
+        template: TemplateId,
+        change: PoolChange,
+    ) -> Result<VmPoolId> {
+        let pool = VmPool {
+            id: VmPoolId::random(),
+            name: change.name.unwrap_or_default(),
+            description: change.description.unwrap_or_default(),
+            comment: change.comment.unwrap_or_default(),
+            cluster,
+            template,
+            kind: change.kind.unwrap_or(PoolKind::Automatic),
+            max_user_vms: change.max_user_vms.unwrap_or(1),
+        };
+        let (id, name) = (pool.id, pool.name.clone());
+        self.record(|world| {
+            world.check_pool(&pool)?;
+            if !world.has_template(template) {
+                return Err(Error::not_found(format!("Template: id={template}")));
+            }
+            Ok(vec![Change::VmPool(pool)])
+        })
+        .await?;
+        let grown = self.grow_pool(id, change.size.unwrap_or(0)).await;
+        if grown.is_err() && self.world().pool_vms(id).is_empty() {
+            self.record(|_| Ok(vec![Change::DropVmPool(id)])).await?;
+        }
+        grown?;
+        self.tell(
+            Code::VM_POOL_ADDED,
+            self.world().about_cluster(cluster),
+            format!("VM pool {name} was added."),
+        );
+        Ok(id)
+    }
+
+    pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
+        let mut pool = self.vm_pool(id)?;
+        put_over!(pool, change, name, description, comment, kind, max_user_vms);
+        let (name, cluster) = (pool.name.clone(), pool.cluster);
+        let size = change.size.unwrap_or(0);
+        self.record(|world| {
+            world.vm_pools.get(&id).ok_or_else(|| Error::not_found(id))?;
+            world.check_pool(&pool)?;
+            match change.size.is_some_and(|size| (size as usize) < world.pool_vms(id).len()) {
+                true => Err(Error::invalid(
+                    "Cannot edit VM-Pool. The size of a pool does not decrease: detach VMs.",
+                )),
+                false => Ok(vec![Change::VmPool(pool)]),
+            }
+        })
+        .await?;
+        self.grow_pool(id, size).await?;
+        self.tell(
+            Code::VM_POOL_UPDATED,
+            self.world().about_cluster(cluster),
+            format!("VM pool {name} was updated."),
+        );
+        Ok(())
+    }
+
+    /// Makes VMs until the pool has so many.
+    async fn grow_pool(self: &Arc<Self>, id: VmPoolId, size: u32) -> Result<()> {
+        if size > VmPool::MAX_SIZE {
+            return Err(Error::invalid(format!("A pool has at most {} VMs.", VmPool::MAX_SIZE)));
+        }
+        let mut number = 0;
+        while self.world().pool_vms(id).len() < size as usize {
+            let pool = self.vm_pool(id)?;
+            let source = Source::Template { id: pool.template, clone: false };
+            let mut spec = self.spec_of(source)?;
+            spec.name = {
+                let world = self.world();
+                let mut names = std::iter::repeat_with(|| {
+                    number += 1;
+                    pool.vm_name(number)
+                });
+                names.find(|name| world.vm_named(name).is_none()).unwrap_or_default()
+            };
+            let (cluster, disks) = (pool.cluster, DiskCopies::default());
+            let new = NewVm { cluster, source, spec, disks, grants_of: None, pool: Some(id) };
+            self.create_vm(new).await?.finished().await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a pool with its VMs, none of which runs.
+    pub async fn remove_vm_pool(self: &Arc<Self>, id: VmPoolId) -> Result<()> {
+        let pool = self.vm_pool(id)?;
+        let vms: Vec<VmId> = self.world().pool_vms(id).iter().map(|vm| vm.id).collect();
+        if vms.iter().any(|vm| self.status(*vm) != VmStatus::Down) {
+            return Err(Error::conflict(
+                "Cannot remove VM-Pool. Stop all VMs in the pool first and try again.",
+            ));
+        }
+        for vm in vms {
+            self.remove_any_vm(vm, false).await?;
+        }
+        self.record(|world| match world.pool_vms(id).is_empty() {
+            true => Ok(vec![Change::DropVmPool(id)]),
+            false => Err(Error::busy("add VM to pool")),
+        })
+        .await?;
+        let about = self.world().about_cluster(pool.cluster);
+        self.tell(Code::VM_POOL_REMOVED, about, format!("VM pool {} was removed.", pool.name));
+        Ok(())
+    }
+
+    /// Gives the user a VM of the pool that nobody has, and starts it.
+    pub async fn allocate_vm(self: &Arc<Self>, id: VmPoolId, user: UserId) -> Result<VmId> {
+        let pool = self.vm_pool(id)?;
+        let mut chosen = None;
+        self.record(|world| {
+            let mine = |vm: &&Vm| world.given(vm.id).any(|it| it.holder == user.0);
+            let all = world.pool_vms(id);
+            if all.iter().copied().filter(|vm| mine(vm)).count() >= pool.max_user_vms as usize {
+                return Err(Error::conflict(
+                    "Cannot allocate and run VM from VM-Pool. The user has as many VMs of it as it may.",
+                ));
+            }
+            let is_free =
+                |vm: &&Vm| self.status(vm.id) == VmStatus::Down && world.given(vm.id).next().is_none();
+            let vm = all.into_iter().find(is_free).ok_or_else(|| {
+                Error::conflict(
+                    "Cannot allocate and run VM from VM-Pool. There are no available VMs in the VM-Pool.",
+                )
+            })?;
+            chosen = Some(vm.id);
+            Ok(vec![Change::Permission(Permission {
+                id: PermissionId::random(),
+                role: roles::USER,
+                holder: user.0,
+                kind: ObjectKind::Vm,
+                object: vm.id.0,
+            })])
+        })
+        .await?;
+        let vm = chosen.ok_or_else(|| Error::bug("nothing was chosen"))?;
+        if let Err(why) = self.start_vm(vm, StartOptions::default()).await {
+            self.take_back(vm).await?;
+            return Err(why);
+        }
+        self.tell_of_vm(
+            Code::VM_ALLOCATED,
+            vm,
+            &format!("was given to {} from its pool", self.holder_name(user.0)),
+        );
+        Ok(vm)
+    }
+
+    /// A VM whose run is over goes back to its pool, if that one takes them back by itself.
+    pub(super) async fn return_to_pool(&self, vm: VmId) {
+        let automatic = {
+            let world = self.world();
+            let pool = world.pool_of(vm).and_then(|id| world.vm_pools.get(&id));
+            pool.is_some_and(|pool| pool.kind == PoolKind::Automatic)
+        };
+        if automatic && let Err(why) = self.take_back(vm).await {
+            tracing::warn!(vm = %vm, "a VM could not go back to its pool: {why}");
+        }
+    }
+
+    async fn take_back(&self, vm: VmId) -> Result<()> {
+        self.record(|world| Ok(world.given(vm).map(|it| Change::DropPermission(it.id)).collect())).await
+    }
+
+    /// The VM is one like any other from now on; who has it keeps it.
+    pub async fn detach_from_pool(&self, vm: VmId) -> Result<()> {
+        self.vm(vm)?;
+        if self.status(vm) != VmStatus::Down {
+            return Err(Error::conflict("Cannot detach VM from VM-Pool. The VM is running."));
+        }
+        self.record(|world| match world.pool_of(vm) {
+            Some(pool) => Ok(vec![Change::DropPooled(Pooled { vm, pool })]),
+            None => Err(Error::conflict("Cannot detach VM. The VM is not a member of a pool.")),
+        })
+        .await?;
+        self.inventory.touch(vm);
+        self.tell_of_vm(Code::VM_DETACHED_FROM_POOL, vm, "was detached from its pool");
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+-- Pools of VMs.
+CREATE TABLE vm_pools (
+    id           TEXT NOT NULL PRIMARY KEY,
+    name         TEXT NOT NULL,
+    description  TEXT NOT NULL,
+    comment      TEXT NOT NULL,
+    cluster      TEXT NOT NULL REFERENCES clusters DEFERRABLE INITIALLY DEFERRED,
+    template     TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    max_user_vms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE pooled (
+    vm   TEXT NOT NULL UNIQUE REFERENCES vms ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    pool TEXT NOT NULL REFERENCES vm_pools ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (vm, pool)
+) STRICT;

@@ -1,0 +1,91 @@
+//! Pools of VMs.
+
+use super::*;
+
+#[tokio::test]
+async fn pools_give_vms_to_who_asks() {
+    const USER_ROLE: &str = "00000000-0000-0000-0001-000000000001";
+    let sim = Sim::start().await;
+    let original = sim.vm("original").await;
+    sim.disk(&format!("/vms/{original}/disks"), "system").await;
+    let template = format!("<template><name>t</name><vm id='{original}'/></template>");
+    sim.send("POST", "/templates", &[("content-type", "application/xml"), CREATED], template).await.is(201);
+    let body = |name: &str, more: &str| {
+        format!(
+            "<vmpool><name>{name}</name><cluster><name>Default</name></cluster><template><name>t</name></template>\
+             {more}</vmpool>"
+        )
+    };
+    let made =
+        sim.post("/vmpools", &body("lab-??", "<size>2</size><max_user_vms>1</max_user_vms>")).await.is(201);
+    assert_eq!([made.at("size"), made.at("type"), made.at("max_user_vms")], ["2", "automatic", "1"]);
+    let path = format!("/vmpools/{}", made.at("@id"));
+    sim.post("/vmpools", &body("lab-??", "")).await.is(400);
+    sim.post("/vmpools", &body("a b", "")).await.is(400);
+    sim.post("/vmpools", &body("x", "<size>-1</size>")).await.is(400);
+    sim.post("/vmpools", &body("x", "<size>5000</size>")).await.is(400);
+    assert_eq!(sim.get("/vmpools?search=name%3Dx").await.is(200).each("vmpool", "@id"), [] as [String; 0]);
+    sim.post("/vmpools", "<vmpool><name>x</name></vmpool>").await.is(400);
+    let vms = sim.get("/vms?search=name%3Dlab-*").await.is(200);
+    assert_eq!(vms.each("vm", "name"), ["lab-01", "lab-02"]);
+    assert_eq!(vms.at("vm/vmpool/@id"), made.at("@id"));
+    assert_eq!(sim.get("/vms?search=pool%3Dlab-??").await.is(200).each("vm", "name").len(), 2);
+    let first: VmId = vms.at("vm/@id").parse().unwrap();
+    assert_eq!(sim.get(&format!("/vms/{first}/disks")).await.is(200).each("disk", "@id").len(), 1);
+
+    // It grows, and does not shrink.
+    assert_eq!(
+        sim.put(&path, "<vmpool><size>3</size><comment>c</comment></vmpool>").await.is(200).at("size"),
+        "3"
+    );
+    sim.put(&path, "<vmpool><size>2</size></vmpool>").await.is(400);
+    sim.put(&path, "<vmpool><template><name>Blank</name></template></vmpool>").await.is(409);
+    assert_eq!(
+        sim.get("/vmpools?search=assigned_vm_count%3D3").await.is(200).each("vmpool", "comment"),
+        ["c"]
+    );
+    sim.delete(&format!("/vms/{first}")).await.is(409);
+
+    // A user takes one, which runs, and no second; it goes back when its run is over.
+    let user = "<user><user_name>anna@internal</user_name><password>secret</password></user>";
+    let anna = sim.post("/users", user).await.is(201).at("@id");
+    let credentials = format!("Basic {}", BASE64_STANDARD.encode("anna@internal:secret"));
+    let headers = [("content-type", "application/xml"), ("filter", "true")];
+    let take = async || {
+        sim.send_as(&credentials, "POST", &format!("{path}/allocatevm"), &headers, "<action/>").await
+    };
+    take().await.is(404);
+    let given = format!("<permission><role id='{USER_ROLE}'/><user id='{anna}'/></permission>");
+    let permission = sim.post(&format!("{path}/permissions"), &given).await.is(201);
+    assert_eq!(permission.at("vmpool/@id"), made.at("@id"));
+    let taken = take().await.is(200);
+    assert_eq!(taken.at("vm/@id"), first.to_string());
+    sim.is_in(first, "up").await;
+    let seen = sim.send_as(&credentials, "GET", "/vms", &headers, "").await.is(200);
+    assert_eq!(seen.each("vm", "name"), ["lab-01"]);
+    take().await.is(409);
+    sim.delete(&path).await.is(409);
+    sim.post(&format!("/vms/{first}/detach"), "<action/>").await.is(409);
+    sim.post(&format!("/vms/{first}/stop"), "<action/>").await.is(200);
+    let seen = sim.send_as(&credentials, "GET", "/vms", &headers, "").await.is(200);
+    assert_eq!(seen.each("vm", "name"), [] as [String; 0]);
+    // Of a manual pool it stays who took it.
+    sim.put(&path, "<vmpool><type>manual</type></vmpool>").await.is(200);
+    take().await.is(200);
+    sim.post(&format!("/vms/{first}/stop"), "<action/>").await.is(200);
+    let seen = sim.send_as(&credentials, "GET", "/vms", &headers, "").await.is(200);
+    assert_eq!(seen.each("vm", "name"), ["lab-01"]);
+
+    sim.post(&format!("/vms/{first}/detach"), "<action/>").await.is(200);
+    sim.post(&format!("/vms/{first}/detach"), "<action/>").await.is(409);
+    assert_eq!(sim.get(&path).await.at("size"), "2");
+    sim.delete(&path).await.is(204);
+    sim.get(&path).await.is(404);
+    assert_eq!(sim.get("/vms").await.is(200).each("vm", "name"), ["lab-01", "original"]);
+    let told = sim.get("/events").await.is(200).each("event", "description").join("\n");
+    for sentence in
+        ["VM pool lab-?? was added", "VM lab-01 was given to anna@internal", "VM pool lab-?? was removed"]
+    {
+        assert!(told.contains(sentence), "{sentence}: {told}");
+    }
+}

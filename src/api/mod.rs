@@ -30,6 +30,7 @@ mod data_centers;
 mod disk_moves;
 mod disk_snapshots;
 mod disks;
+mod domain_contents;
 mod domains;
 mod entry;
 mod events;

@@ -57,6 +57,8 @@ pub struct Request {
     pub current: bool,
     /// The configuration of the next run.
     pub next_run: bool,
+    /// What lies in a storage domain and is not known yet.
+    pub unregistered: bool,
     /// Answer before the work is done.
     pub background: bool,
     /// Wait for the end of a creation.
@@ -111,6 +113,7 @@ impl Request {
             from: either("from").and_then(|text| text.parse().ok()),
             current: is_set("current"),
             next_run: is_set("next_run"),
+            unregistered: is_set("unregistered"),
             background: boolean("async", either("async"))?.unwrap_or(false) || expects("202-accepted"),
             expect_created: expects("201-created"),
             correlation: correlation(headers)?,

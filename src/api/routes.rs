@@ -5,11 +5,12 @@ use super::reply::Answer;
 use super::request::Request;
 use super::{
     affinity_groups, applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves,
-    disk_snapshots, disks, domains, entry, events, graphics_consoles, groups, host_devices, host_nics,
-    host_numa_nodes, hosts, icons, instance_type_parts, instance_types, iso_files, jobs, mac_pools, networks,
-    nics, nothing, numa_nodes, operating_systems, permissions, profiles, qoss, quotas, reported_devices,
-    roles, scheduling_policies, snapshots, ssh_keys, statistics, storage_connections, storage_domains, tags,
-    template_parts, templates, users, vm_actions, vm_pools, vm_sessions, vms, watchdogs,
+    disk_snapshots, disks, domain_contents, domains, entry, events, graphics_consoles, groups, host_devices,
+    host_nics, host_numa_nodes, hosts, icons, instance_type_parts, instance_types, iso_files, jobs,
+    mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions, profiles, qoss, quotas,
+    reported_devices, roles, scheduling_policies, snapshots, ssh_keys, statistics, storage_connections,
+    storage_domains, tags, template_parts, templates, users, vm_actions, vm_pools, vm_sessions, vms,
+    watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -159,6 +160,20 @@ pub static ROUTES: &[Route] = routes![
     GET "/storagedomains/{domain}/disksnapshots" => disk_snapshots::list,
     GET "/storagedomains/{domain}/disksnapshots/{disk_snapshot}" => disk_snapshots::show,
     DELETE "/storagedomains/{domain}/disksnapshots/{disk_snapshot}" => disk_snapshots::remove,
+    GET "/storagedomains/{domain}/vms" => domain_contents::list_vms,
+    GET "/storagedomains/{domain}/vms/{vm}" => domain_contents::show_vm,
+    DELETE "/storagedomains/{domain}/vms/{vm}" => domain_contents::only_of_export_domains,
+    GET "/storagedomains/{domain}/vms/{vm}/disks" => domain_contents::list_vm_disks,
+    GET "/storagedomains/{domain}/vms/{vm}/disks/{disk}" => domain_contents::show_vm_disk,
+    POST "/storagedomains/{domain}/vms/{vm}/register" => domain_contents::register_vm,
+    POST "/storagedomains/{domain}/vms/{vm}/import" => domain_contents::only_of_export_domains,
+    GET "/storagedomains/{domain}/templates" => domain_contents::list_templates,
+    GET "/storagedomains/{domain}/templates/{template}" => domain_contents::show_template,
+    DELETE "/storagedomains/{domain}/templates/{template}" => domain_contents::only_of_export_domains,
+    GET "/storagedomains/{domain}/templates/{template}/disks" => domain_contents::list_template_disks,
+    GET "/storagedomains/{domain}/templates/{template}/disks/{disk}" => domain_contents::show_template_disk,
+    POST "/storagedomains/{domain}/templates/{template}/register" => domain_contents::register_template,
+    POST "/storagedomains/{domain}/templates/{template}/import" => domain_contents::only_of_export_domains,
     GET "/storagedomains/{domain}/storageconnections" => storage_connections::list_of_domain,
     GET "/storagedomains/{domain}/storageconnections/{connection}" => storage_connections::show_of_domain,
     GET "/storagedomains/{domain}/files" => iso_files::list,

@@ -39,7 +39,7 @@ impl Seen {
     fn has(&self, collection: &str) -> bool {
         match self.row.kind {
             StorageKind::Data => collection != "files",
-            StorageKind::Iso => !matches!(collection, "disks" | "disksnapshots"),
+            StorageKind::Iso => !["disks", "disksnapshots", "vms", "templates"].contains(&collection),
         }
     }
 
@@ -259,7 +259,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
             ("host.id|name", lookup::is_named(&asked.host)),
             ("type", filled(&asked.r#type).is_some()),
             ("storage", filled(&storage.r#type).is_some()),
-            ("name", filled(&asked.name).is_some()),
+            ("name", filled(&asked.name).is_some() || asked.r#import == Some(true)),
         ],
     )?;
     lookup::host(&app, &asked.host.unwrap_or_default())?;
@@ -286,7 +286,11 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let id = app
         .engine
         .add_storage_domain(NewStorageDomain {
-            name: asked.name.unwrap_or_default(),
+            name: match filled(&asked.name) {
+                Some(name) => name.to_owned(),
+                None => folder_name(storage.path.as_deref().unwrap_or_default()),
+            },
+            filled: asked.r#import.unwrap_or(false),
             description: asked.description.unwrap_or_default(),
             kind,
             folder: storage.path.unwrap_or_default(),
@@ -384,4 +388,9 @@ pub async fn remove_disk(app: Arc<App>, request: Request) -> Answer {
         true => disks::remove(app, request).await,
         false => Err(Error::not_found(disk).into()),
     }
+}
+
+/// What an imported domain is called that nobody gives a name: as its folder.
+fn folder_name(folder: &str) -> String {
+    std::path::Path::new(folder).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

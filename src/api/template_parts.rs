@@ -15,7 +15,7 @@ use crate::wire::{filled, require};
 use std::sync::Arc;
 use uuid::Uuid;
 
-fn disk(app: &App, template: &Template, disk: &Disk) -> types::Disk {
+pub fn disk(app: &App, template: &Template, disk: &Disk) -> types::Disk {
     const ITEM: &str = "/templates/{template}/disks/{disk}";
     let world = app.engine.world();
     let places = world.template_disks(template).filter(|it| it.id == disk.id).map(|it| it.storage_domain);

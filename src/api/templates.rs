@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 const ITEM: &str = "/templates/{template}";
 
-fn document(template: &Template) -> types::Template {
+pub fn document(template: &Template) -> types::Template {
     let document = convert::template(template);
     let href = document.href.clone().unwrap_or_default();
     types::Template {

@@ -38,7 +38,7 @@ async fn begin(
     Ok((id, action))
 }
 
-/// The action on that VM is done.
+/// The end of an action, with the VM that it was about.
 pub fn done(id: VmId, action: Action) -> Answer {
     let vm = types::Vm {
         id: Some(id.to_string()),

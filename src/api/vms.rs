@@ -25,7 +25,7 @@ use std::sync::Arc;
 const ITEM: &str = "/vms/{vm}";
 
 /// What every representation of a VM begins with; sub-collections join it by `detail`.
-fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
+pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
     let next = view.vm.next_run.as_ref().filter(|_| request.next_run);
     let console = view.seen.as_ref().filter(|_| view.status.runs()).and_then(|seen| {
         let wanted = view.vm.spec.display.as_ref().map(|display| display.protocol);

@@ -43,6 +43,7 @@ pub mod ports;
 mod quotas;
 mod reconcile;
 pub mod recover;
+mod registers;
 mod reports;
 mod restore;
 mod secrets;

@@ -138,6 +138,7 @@ impl Engine {
     async fn finish(&self, operation: &Operation) -> Result<Vec<Change>> {
         match operation {
             Operation::CreateVm { vm, images, .. } => self.finish_create_vm(*vm, images).await,
+            Operation::RegisterVm { vm, .. } => self.finish_create_vm(*vm, &[]).await,
             Operation::CreateTemplate { template, images, .. } => {
                 self.finish_create_template(*template, images).await
             }
@@ -193,7 +194,7 @@ impl Engine {
                 self.finish_copy_disk(*source, *disk).await?;
                 Ok(self.unlocked(*disk))
             }
-            Operation::AddStorageDomain { domain } => {
+            Operation::AddStorageDomain { domain, .. } => {
                 self.finish_add_storage_domain(domain).await.map(|()| vec![])
             }
             Operation::UpdateStorageDomain { before } => {
@@ -307,7 +308,10 @@ impl Engine {
             Operation::CopyTemplateDisk { copy, .. } => self.remove_copy(copy).await.map(|()| vec![]),
             Operation::RemoveTemplateCopy { .. } => self.finish(operation).await,
             Operation::CopyDisk { disk, .. } => self.undo_copy_disk(*disk).await,
-            Operation::AddStorageDomain { domain } => self.undo_add_storage_domain(domain).await,
+            Operation::AddStorageDomain { domain, filled } => {
+                self.undo_add_storage_domain(domain, *filled).await
+            }
+            Operation::RegisterVm { vm, disks } => self.undo_register_vm(*vm, disks).await,
             Operation::UpdateStorageDomain { before } => {
                 self.undo_update_storage_domain(before).await.map(|()| vec![])
             }
@@ -389,7 +393,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             std::iter::once(template(id)).chain(disks.iter().map(disk)).collect()
         }
         Operation::UpdateVm { before } => vec![vm(&before.id)],
-        Operation::RemoveVm { vm: id, disks } => {
+        Operation::RemoveVm { vm: id, disks } | Operation::RegisterVm { vm: id, disks } => {
             std::iter::once(vm(id)).chain(disks.iter().map(disk)).collect()
         }
         Operation::AddDisk { disk: id, vm } => {
@@ -416,7 +420,7 @@ fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         }
         Operation::RemoveTemplateCopy { template: id, copy } => vec![template(id), disk(&copy.id)],
         Operation::CopyDisk { source, disk: id } => vec![disk(source), disk(id)],
-        Operation::AddStorageDomain { domain: new } => vec![domain(&new.id)],
+        Operation::AddStorageDomain { domain: new, .. } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]
         }

@@ -54,7 +54,7 @@ pub async fn recover(
     .await
 }
 
-struct Recovery<'a> {
+pub(super) struct Recovery<'a> {
     images: &'a dyn Images,
     /// What has been recovered.
     world: World,
@@ -63,6 +63,23 @@ struct Recovery<'a> {
 }
 
 impl<'a> Recovery<'a> {
+    /// Over a world that is there, for what one hint tells of.
+    pub(super) fn into(world: &World, images: &'a dyn Images) -> Self {
+        Self { images, world: world.clone(), changes: Vec::new(), report: Report::default() }
+    }
+
+    /// The rows of what the hint tells of; refused where anything is not as it was.
+    pub(super) fn all_of(mut self, hint: Hint) -> Result<Vec<Change>> {
+        match hint.vm.clone() {
+            Some(vm) => self.vm(vm, hint),
+            None => self.template(hint),
+        }
+        match self.report.notes.is_empty() {
+            true => Ok(self.changes),
+            false => Err(Error::conflict(self.report.notes.join(" "))),
+        }
+    }
+
     fn new(settings: &Settings, images: &'a dyn Images, password: String) -> Self {
         let mut recovery =
             Self { images, world: World::default(), changes: Vec::new(), report: Report::default() };

@@ -96,7 +96,7 @@ impl Engine {
         drop(world);
         if !names.is_empty() {
             let what = format!(
-                "has a snapshot without disks that are shareable, read-only or LUNs: {}",
+                "gets a snapshot without disks that are shareable, read-only or LUNs: {}",
                 names.join(", ")
             );
             self.tell_of_vm(Code::SNAPSHOT_WITHOUT_DISKS, vm, &what);

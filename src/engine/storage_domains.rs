@@ -19,6 +19,8 @@ pub struct NewStorageDomain {
     pub description: String,
     pub kind: StorageKind,
     pub folder: String,
+    /// The folder is a storage domain's already, with all that lies in it.
+    pub filled: bool,
 }
 
 const FILES: &[&str] = &["iso", "vfd"];
@@ -53,13 +55,20 @@ impl Engine {
     /// A storage domain over a folder of the host that is there and empty; attached nowhere yet.
     pub async fn add_storage_domain(self: &Arc<Self>, new: NewStorageDomain) -> Result<StorageDomainId> {
         check_text("description", &new.description, 4000).map_err(Error::invalid)?;
-        let id = StorageDomainId::random();
+        let id = match new.filled {
+            true => self.filled_domain(&new).await?,
+            false => StorageDomainId::random(),
+        };
         let _guard = self.take("add storage domain", &[(Entity::StorageDomain(id), Mode::Exclusive)]).await?;
         let (images, folder) = (self.images.clone(), PathBuf::from(&new.folder));
+        let filled = new.filled;
         let suffixes = if new.kind == StorageKind::Iso { FILES } else { &[] };
         blocking(move || {
             if !folder.is_absolute() {
                 return Err(Error::invalid("The path of a storage domain must be absolute."));
+            }
+            if filled {
+                return Ok(());
             }
             images.vacant(&folder, suffixes)?;
             match images.marked(&folder)? {
@@ -94,7 +103,7 @@ impl Engine {
                     };
                     changes.push(Change::DiskProfile(profile));
                 }
-                Ok((Operation::AddStorageDomain { domain: Box::new(domain) }, changes))
+                Ok((Operation::AddStorageDomain { domain: Box::new(domain), filled }, changes))
             })
             .await?;
         failpoint::hit("add_storage_domain.intended");
@@ -102,6 +111,21 @@ impl Engine {
         match self.finish_add_storage_domain(&domain).await {
             Ok(()) => self.settle(intent, vec![]).await.map(|()| id),
             Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// The id that another engine, or this one once, has written into the folder.
+    async fn filled_domain(&self, new: &NewStorageDomain) -> Result<StorageDomainId> {
+        let (images, folder) = (self.images.clone(), PathBuf::from(&new.folder));
+        let marked = blocking(move || images.marked(&folder)).await?;
+        let id = marked.and_then(|id| id.trim().parse().ok()).ok_or_else(|| {
+            Error::conflict(
+                "Cannot add Storage. The folder is not one of a storage domain that could be imported.",
+            )
+        })?;
+        match self.world().storage_domains.contains_key(&id) {
+            true => Err(Error::conflict("Cannot add Storage. The Storage Domain is there already.")),
+            false => Ok(id),
         }
     }
 
@@ -135,8 +159,14 @@ impl Engine {
         blocking(move || images.unmark(&folder)).await
     }
 
-    pub(super) async fn undo_add_storage_domain(&self, domain: &StorageDomain) -> Result<Vec<Change>> {
-        self.unmark(domain).await?;
+    pub(super) async fn undo_add_storage_domain(
+        &self,
+        domain: &StorageDomain,
+        filled: bool,
+    ) -> Result<Vec<Change>> {
+        if !filled {
+            self.unmark(domain).await?;
+        }
         Ok(self.without_domain(domain.id))
     }
 

@@ -44,6 +44,9 @@ impl Telling {
             Operation::CreateVm { vm, .. } => {
                 of_vm(world, *vm, "Creating", "was created", Code::VM_ADDED, Code::VM_ADD_FAILED)
             }
+            Operation::RegisterVm { vm, .. } => {
+                of_vm(world, *vm, "Registering", "was registered", Code::VM_ADDED, Code::VM_ADD_FAILED)
+            }
             Operation::UpdateVm { before } => {
                 of_vm(world, before.id, "Updating", "was updated", Code::VM_UPDATED, Code::VM_UPDATE_FAILED)
             }
@@ -187,7 +190,7 @@ impl Telling {
                 let did = format!("{}{} {name} was updated", what[..1].to_uppercase(), &what[1..]);
                 Self::new(format!("Updating {what} {name}"), did, done, failed, About::default())
             }
-            Operation::AddStorageDomain { domain } => {
+            Operation::AddStorageDomain { domain, .. } => {
                 of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
             }
             Operation::UpdateStorageDomain { before } => {

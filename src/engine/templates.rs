@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 const ADD: &str = "Cannot add Template";
 const EDIT: &str = "Cannot edit Template";
-/// Interfaces of templates have none: each VM's get new ones.
-const NO_ADDRESS: Mac = Mac([0; 6]);
+/// The address of a template's interface, which nobody sees: each VM's get new ones.
+const NO_ADDRESS: Mac = Mac([2, 0, 0, 0, 0, 0]);
 const REMOVE: &str = "Cannot remove Template";
 
 /// What a client gives for a new template.

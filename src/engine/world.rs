@@ -124,6 +124,11 @@ pub enum Operation {
         #[serde(default)]
         original: Option<VmId>,
     },
+    /// With its disks, which lay in a storage domain that another engine filled.
+    RegisterVm {
+        vm: VmId,
+        disks: Vec<DiskId>,
+    },
     UpdateVm {
         before: Box<Vm>,
     },
@@ -201,6 +206,9 @@ pub enum Operation {
     },
     AddStorageDomain {
         domain: Box<StorageDomain>,
+        /// It was one before.
+        #[serde(default)]
+        filled: bool,
     },
     /// Its name, where it is attached, maintenance.
     UpdateStorageDomain {

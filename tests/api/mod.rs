@@ -5,6 +5,7 @@ mod bad_input;
 mod capabilities;
 mod cdrom;
 mod consoles;
+mod contents;
 mod crawl;
 mod disks;
 mod guests;

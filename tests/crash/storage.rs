@@ -11,6 +11,7 @@ fn new(name: &str) -> NewStorageDomain {
         description: String::new(),
         kind: StorageKind::Data,
         folder: format!("/elsewhere/{name}"),
+        filled: false,
     }
 }
 

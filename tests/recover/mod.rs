@@ -147,6 +147,7 @@ async fn what_was_there_is_there_again() {
         description: String::new(),
         kind: StorageKind::Data,
         folder: second,
+        filled: false,
     };
     let second = lab.engine.add_storage_domain(new).await.unwrap();
     let home = *lab.engine.world().data_centers.keys().next().unwrap();

@@ -1,0 +1,222 @@
+//! `/storagedomains/{domain}/vms` and `/templates`: what has disks in a storage domain, and with
+//! `;unregistered` what lies in it and is not known here; such a thing can be registered.
+
+use super::app::App;
+use super::fault::Fault;
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::storage_domains::of_kind;
+use super::{access, disks, links, lookup, templates, vm_actions, vms};
+use crate::error::Error;
+use crate::model::*;
+use crate::ovf::Hint;
+use crate::wire::convert::{self, DiskPlace, RunState};
+use crate::wire::types::{self, Action};
+use crate::wire::{filled, require};
+use std::sync::Arc;
+
+const VM: &str = "/storagedomains/{domain}/vms/{vm}";
+const TEMPLATE: &str = "/storagedomains/{domain}/templates/{template}";
+
+fn place(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
+    Ok(of_kind(app, request, StorageKind::Data)?.id)
+}
+
+fn unregistered_vm(place: StorageDomainId, vm: &Vm) -> types::Vm {
+    let href = links::href(VM, &[&place, &vm.id]);
+    let document = convert::vm(vm, &vm.spec, &RunState::default(), false);
+    types::Vm {
+        actions: links::actions(VM, &href),
+        link: links::collections(VM, &href),
+        href: Some(href),
+        cluster: None,
+        cpu_profile: None,
+        ..document
+    }
+}
+
+fn unregistered_template(place: StorageDomainId, template: &Template) -> types::Template {
+    let href = links::href(TEMPLATE, &[&place, &template.id]);
+    types::Template {
+        actions: links::actions(TEMPLATE, &href),
+        link: links::collections(TEMPLATE, &href),
+        href: Some(href),
+        cluster: None,
+        cpu_profile: None,
+        ..convert::template(template)
+    }
+}
+
+/// VMs that have disks there, and that the user sees.
+fn vms_in(app: &App, request: &Request, place: StorageDomainId) -> Vec<VmId> {
+    let mut found: Vec<VmId> = {
+        let world = app.engine.world();
+        let disks: Vec<DiskId> = world.disks_in(place).map(|disk| disk.id).collect();
+        let on = disks.iter().flat_map(|disk| world.attachments_of(*disk)).map(|on| on.vm);
+        on.collect()
+    };
+    found.sort();
+    found.dedup();
+    found.retain(|vm| access::shows(app, request, *vm));
+    found
+}
+
+fn templates_in(app: &App, request: &Request, place: StorageDomainId) -> Vec<Template> {
+    let found: Vec<Template> = {
+        let world = app.engine.world();
+        let there = |it: &&Template| world.template_disks(it).any(|disk| disk.storage_domain == place);
+        world.templates.values().filter(there).cloned().collect()
+    };
+    found.into_iter().filter(|it| access::shows(app, request, it.id)).collect()
+}
+
+/// `GET /storagedomains/{domain}/vms`
+pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
+    let place = place(&app, &request)?;
+    let vm: Vec<types::Vm> = match request.unregistered {
+        true => {
+            let hints = app.engine.unregistered(place).await?;
+            hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| unregistered_vm(place, vm)).collect()
+        }
+        false => {
+            let views = vms_in(&app, &request, place).into_iter().filter_map(|id| app.engine.vm(id).ok());
+            views.map(|view| vms::document(&app, &view, &request, false)).collect()
+        }
+    };
+    Ok(Reply::ok(types::Vms { vm, ..Default::default() }))
+}
+
+async fn hint(app: &App, place: StorageDomainId, id: uuid::Uuid) -> Result<Hint, Fault> {
+    let all = app.engine.unregistered(place).await?;
+    Ok(all.into_iter().find(|hint| hint.id() == Some(id)).ok_or_else(|| Error::not_found(id))?)
+}
+
+/// `GET /storagedomains/{domain}/vms/{vm}`
+pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
+    let (place, id) = (place(&app, &request)?, request.id::<VmId>("vm")?);
+    if vms_in(&app, &request, place).contains(&id) {
+        return Ok(Reply::ok(vms::document(&app, &app.engine.vm(id)?, &request, false)));
+    }
+    let hint = hint(&app, place, id.0).await?;
+    let vm = hint.vm.as_ref().ok_or_else(|| Error::not_found(id))?;
+    Ok(Reply::ok(unregistered_vm(place, vm)))
+}
+
+/// The disks of something unregistered, below it.
+fn unregistered_disk(path: &'static str, ids: &[&dyn std::fmt::Display], disk: &Disk) -> types::Disk {
+    let document = convert::disk(disk, DiskPlace::Floating, 0, &[]);
+    let all: Vec<&dyn std::fmt::Display> = ids.iter().copied().chain([&disk.id as _]).collect();
+    types::Disk { href: Some(links::href(path, &all)), actual_size: None, ..document }
+}
+
+/// `GET /storagedomains/{domain}/vms/{vm}/disks`
+pub async fn list_vm_disks(app: Arc<App>, request: Request) -> Answer {
+    let disk = vm_disks(&app, &request).await?;
+    Ok(Reply::ok(types::Disks { disk, ..Default::default() }))
+}
+
+/// `GET /storagedomains/{domain}/vms/{vm}/disks/{disk}`
+pub async fn show_vm_disk(app: Arc<App>, request: Request) -> Answer {
+    one_of(vm_disks(&app, &request).await?, &request)
+}
+
+async fn vm_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Fault> {
+    const DISK: &str = "/storagedomains/{domain}/vms/{vm}/disks/{disk}";
+    let (place, id) = (place(app, request)?, request.id::<VmId>("vm")?);
+    if vms_in(app, request, place).contains(&id) {
+        return Ok(disks::of_vm(app, id, request).disk);
+    }
+    let hint = hint(app, place, id.0).await?;
+    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place, &id], disk)).collect())
+}
+
+fn one_of(all: Vec<types::Disk>, request: &Request) -> Answer {
+    let id = request.id::<DiskId>("disk")?.to_string();
+    let found = all.into_iter().find(|disk| disk.id.as_ref() == Some(&id));
+    Ok(Reply::ok(found.ok_or_else(|| Error::not_found(id))?))
+}
+
+/// `POST /storagedomains/{domain}/vms/{vm}/register`
+pub async fn register_vm(app: Arc<App>, request: Request) -> Answer {
+    let (place, id) = (place(&app, &request)?, request.id::<VmId>("vm")?);
+    let (action, cluster) = begin(&app, &request).await?;
+    let name = action.vm.as_ref().and_then(|vm| filled(&vm.name)).map(str::to_owned);
+    app.engine.register_vm(place, id, cluster, name).await?;
+    vm_actions::done(id, action)
+}
+
+/// What a registration says: its cluster; that it becomes another one is not served.
+async fn begin(app: &App, request: &Request) -> Result<(Action, ClusterId), Fault> {
+    let action: Action = request.document().await?;
+    require("Action", "register", &[("cluster.id|name", lookup::is_named(&action.cluster))])?;
+    let cluster = lookup::cluster(app, action.cluster.as_ref())?;
+    access::require(app, request, 1, cluster)?;
+    match action.clone == Some(true) {
+        true => {
+            Err(Error::unsupported("What lies in a data domain is registered as what it is: clone it then.")
+                .into())
+        }
+        false => Ok((action, cluster)),
+    }
+}
+
+/// `GET /storagedomains/{domain}/templates`
+pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
+    let place = place(&app, &request)?;
+    let template: Vec<types::Template> = match request.unregistered {
+        true => {
+            let hints = app.engine.unregistered(place).await?;
+            let those = hints.iter().filter_map(|hint| hint.template.as_ref());
+            those.map(|it| unregistered_template(place, it)).collect()
+        }
+        false => templates_in(&app, &request, place).iter().map(templates::document).collect(),
+    };
+    Ok(Reply::ok(types::Templates { template, ..Default::default() }))
+}
+
+/// `GET /storagedomains/{domain}/templates/{template}`
+pub async fn show_template(app: Arc<App>, request: Request) -> Answer {
+    let (place, id) = (place(&app, &request)?, request.id::<TemplateId>("template")?);
+    if let Some(known) = templates_in(&app, &request, place).iter().find(|it| it.id == id) {
+        return Ok(Reply::ok(templates::document(known)));
+    }
+    let hint = hint(&app, place, id.0).await?;
+    let template = hint.template.as_ref().ok_or_else(|| Error::not_found(id))?;
+    Ok(Reply::ok(unregistered_template(place, template)))
+}
+
+/// `GET /storagedomains/{domain}/templates/{template}/disks`
+pub async fn list_template_disks(app: Arc<App>, request: Request) -> Answer {
+    let disk = template_disks(&app, &request).await?;
+    Ok(Reply::ok(types::Disks { disk, ..Default::default() }))
+}
+
+/// `GET /storagedomains/{domain}/templates/{template}/disks/{disk}`
+pub async fn show_template_disk(app: Arc<App>, request: Request) -> Answer {
+    one_of(template_disks(&app, &request).await?, &request)
+}
+
+async fn template_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Fault> {
+    const DISK: &str = "/storagedomains/{domain}/templates/{template}/disks/{disk}";
+    let (place, id) = (place(app, request)?, request.id::<TemplateId>("template")?);
+    if let Some(known) = templates_in(app, request, place).iter().find(|it| it.id == id) {
+        let rows = known.disks.iter().filter_map(|id| app.engine.disk(*id).ok());
+        return Ok(rows.map(|row| super::template_parts::disk(app, known, &row)).collect());
+    }
+    let hint = hint(app, place, id.0).await?;
+    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place, &id], disk)).collect())
+}
+
+/// `POST /storagedomains/{domain}/templates/{template}/register`
+pub async fn register_template(app: Arc<App>, request: Request) -> Answer {
+    let (place, id) = (place(&app, &request)?, request.id::<TemplateId>("template")?);
+    let (action, cluster) = begin(&app, &request).await?;
+    app.engine.register_template(place, id, cluster).await?;
+    Ok(Reply::complete(action))
+}
+
+/// Imports and removals are of export domains, and there are none.
+pub async fn only_of_export_domains(app: Arc<App>, request: Request) -> Answer {
+    place(&app, &request)?;
+    Err(Error::conflict("The Storage Domain is not an export domain: what lies in it is registered.").into())
+}

@@ -1,0 +1,99 @@
+//! What another engine left in a storage domain: listed, and taken in.
+
+use super::*;
+use std::path::Path;
+use vireo::engine::ports::Images;
+
+const FOLDER: &str = "/more/second";
+
+/// A folder with a template, a thin VM of it and a plain VM, that an engine which is gone has filled.
+async fn filled(into: &Sim) -> [String; 3] {
+    let other = Sim::start().await;
+    let second = other.domain("second", "data").await;
+    let plain = other.vm("plain").await;
+    let headers = [("content-type", "application/xml"), CREATED];
+    let disk = disk_body("system").replace(DATA, &second);
+    other.send("POST", &format!("/vms/{plain}/disks"), &headers, disk).await.is(201);
+    let made = format!("<template><name>t</name><vm id='{plain}'/></template>");
+    let template = other.send("POST", "/templates", &headers, made).await.is(201).at("@id");
+    let thin = format!("<vm><name>thin</name><cluster id='{CLUSTER}'/><template id='{template}'/></vm>");
+    let thin = other.send("POST", "/vms", &headers, thin).await.is(201).at("@id");
+    other.engine.drain().await;
+    let folder = Path::new(FOLDER);
+    for (name, text) in other.images.hints(folder).unwrap() {
+        into.images.keep_hint(&folder.join(name), &text).unwrap();
+    }
+    let world = other.engine.world();
+    let mut rows: Vec<_> =
+        world.disks.values().filter(|disk| disk.storage_domain.to_string() == second).collect();
+    rows.sort_by_key(|disk| disk.parent.is_some());
+    for disk in rows {
+        let file = folder.join(disk.file_name());
+        match disk.parent {
+            None => into.images.create(&file, disk.format, disk.size, disk.sparse).unwrap(),
+            Some(parent) => {
+                let below = world.disks.values().find(|it| it.image == parent).unwrap();
+                into.images.overlay(&file, disk.size, &below.file_name(), below.format).unwrap();
+            }
+        }
+    }
+    into.images.mark(folder, &second).unwrap();
+    [template, thin, plain.to_string()]
+}
+
+async fn taken(sim: &Sim) -> String {
+    let host = sim.get("/hosts").await.at("host/name");
+    let body = |import: &str| {
+        format!(
+            "<storage_domain>{import}<type>data</type><host><name>{host}</name></host>\
+             <storage><type>localfs</type><path>{FOLDER}</path></storage></storage_domain>"
+        )
+    };
+    assert_eq!(sim.post("/storagedomains", &body("<name>second</name>")).await.status, 409, "it is marked");
+    assert_eq!(sim.post("/storagedomains", &body("")).await.status, 400);
+    let made = sim.post("/storagedomains", &body("<import>true</import>")).await.is(201);
+    assert_eq!(made.at("name"), "second");
+    assert_eq!(sim.post("/storagedomains", &body("<import>true</import>")).await.status, 409);
+    let attach = format!("<storage_domain id='{}'/>", made.at("@id"));
+    sim.post("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains", &attach).await.is(201);
+    made.at("@id")
+}
+
+#[tokio::test]
+async fn what_another_engine_left_is_registered() {
+    let sim = Sim::start().await;
+    let [template, thin, plain] = filled(&sim).await;
+    let second = taken(&sim).await;
+    let (vms, templates) =
+        (format!("/storagedomains/{second}/vms"), format!("/storagedomains/{second}/templates"));
+    assert!(sim.get(&vms).await.is(200).each("vm", "@id").is_empty());
+    let mut found = sim.get(&format!("{vms};unregistered")).await.is(200).each("vm", "name");
+    found.sort();
+    assert_eq!(found, ["plain", "thin"]);
+    assert_eq!(sim.get(&format!("{templates};unregistered")).await.is(200).each("template", "name"), ["t"]);
+    assert_eq!(sim.get(&format!("{vms}/{thin}/disks")).await.is(200).each("disk", "alias").len(), 1);
+    assert_eq!(sim.get(&format!("{templates}/{template}")).await.is(200).at("name"), "t");
+
+    let action = |more: &str| format!("<action><cluster id='{CLUSTER}'/>{more}</action>");
+    assert_eq!(sim.post(&format!("{vms}/{plain}/register"), "<action/>").await.status, 400);
+    assert_eq!(sim.post(&format!("{vms}/{UNKNOWN}/register"), &action("")).await.status, 404);
+    assert_eq!(
+        sim.post(&format!("{vms}/{thin}/register"), &action("")).await.status,
+        409,
+        "its template comes first"
+    );
+    assert_eq!(sim.post(&format!("{vms}/{plain}/import"), &action("")).await.status, 409);
+    assert_eq!(sim.delete(&format!("{vms}/{plain}")).await.status, 409);
+    sim.post(&format!("{templates}/{template}/register"), &action("")).await.is(200);
+    sim.post(&format!("{vms}/{thin}/register"), &action("")).await.is(200);
+    sim.post(&format!("{vms}/{plain}/register"), &action("<vm><name>renamed</name></vm>")).await.is(200);
+    assert_eq!(sim.get(&format!("/vms/{plain}")).await.at("name"), "renamed");
+    assert_eq!(sim.get(&format!("/vms/{thin}")).await.at("template/@id"), template);
+    let mut there = sim.get(&vms).await.is(200).each("vm", "name");
+    there.sort();
+    assert_eq!(there, ["renamed", "thin"]);
+    assert!(sim.get(&format!("{vms};unregistered")).await.each("vm", "@id").is_empty());
+    assert_eq!(sim.get(&templates).await.each("template", "name"), ["t"]);
+    assert_eq!(sim.post(&format!("{vms}/{plain}/register"), &action("")).await.status, 404);
+    sim.start_vm(thin.parse().unwrap()).await;
+}

@@ -1,5 +1,6 @@
 //! `/users`. Nothing here ever tells a password.
 
+use super::access;
 use super::app::App;
 use super::events::SEVERITIES;
 use super::fault::Fault;
@@ -141,6 +142,10 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
             let named = asked.groups.iter().flat_map(|groups| &groups.group);
             let groups: Vec<GroupId> =
                 named.map(|group| lookup::group(&app, group)).collect::<Result<_, _>>()?;
+            // What its groups may do is more than who adds it may be able to give.
+            if !groups.is_empty() && !request.reach.is_super_user() {
+                return Err(access::denied());
+            }
             app.engine.add_user(name.to_owned(), password, &groups).await?
         }
         None => lookup::user(&app, &format!("{name}@{INTERNAL}")).map_err(|_| unknown())?,

@@ -14,12 +14,15 @@ pub const MANAGEMENT: NetworkId = NetworkId(uuid!("00000000-0000-0000-0000-00000
 pub(super) const DATA: StorageDomainId = StorageDomainId(uuid!("fabe0451-701f-4235-8f7e-e20e458819ed"));
 const DISK_PROFILE: DiskProfileId = DiskProfileId(uuid!("23fb2e0d-3062-4819-8165-3be88f2f587e"));
 
+/// The setting that tells that there were instance types once.
+const SIZES: &str = "instance_types";
+
 /// Where the seeded password of the first administrator is to be told.
 pub const ADMIN_PASSWORD_FILE: &str = "admin-password";
 
 impl Engine {
     pub(super) async fn seed(&self) -> Result<()> {
-        let known = self.world().users.contains_key(&ADMIN);
+        let known = !self.world().users.is_empty();
         let hash = if known { None } else { Some(first_password(&self.settings).await?) };
         self.record(|world| Ok(missing(&self.settings, world, hash))).await
     }
@@ -138,8 +141,9 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             value: MacRange::numbered(rand::random()).to_string(),
         });
     }
-    // Only once: who removes one means it.
-    if !world.users.contains_key(&ADMIN) {
+    // Only once: who removes one means it. A state of before there were any gets them, too.
+    if !world.settings.contains_key(SIZES) {
+        changes.push(Change::Setting { name: SIZES.into(), value: "seeded".into() });
         changes.extend(InstanceType::first().map(Box::new).map(Change::InstanceType));
     }
     let mut give = |role: RoleId, holder, object: Object| {
@@ -156,7 +160,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
         give(roles::SUPER_USER, ADMIN.0, Object::SYSTEM);
     }
     // Only once: who takes it away means it.
-    if !world.users.contains_key(&ADMIN) {
+    if world.users.is_empty() {
         give(roles::TEMPLATE_USER, EVERYONE, BLANK.into());
         give(roles::VNIC_PROFILE_USER, EVERYONE, management_profile.into());
     }

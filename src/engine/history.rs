@@ -249,8 +249,24 @@ impl Engine {
 
     /// Work without an intent, told as a job and by its end.
     pub(super) async fn told<T>(&self, telling: Telling, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let job = self.begin(&telling);
+        self.told_as(job, telling, work).await
+    }
+
+    /// Work without an intent begins, perhaps to go on after the answer to who asked for it.
+    pub(super) fn begin(&self, telling: &Telling) -> Uuid {
         let job = Uuid::new_v4();
-        self.begin_job(job, &telling);
+        self.begin_job(job, telling);
+        job
+    }
+
+    /// The same for a job that has begun.
+    pub(super) async fn told_as<T>(
+        &self,
+        job: Uuid,
+        telling: Telling,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let done = work.await;
         self.end_job(job, telling, done.as_ref().err());
         done

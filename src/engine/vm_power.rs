@@ -391,6 +391,7 @@ impl Engine {
         self.inventory.set_phase(id, Some(Phase::Saving));
         let telling =
             self.telling_vm(id, "Suspending", "was suspended", Code::VM_SUSPENDED, Code::VM_SUSPEND_FAILED);
+        let job = self.begin(&telling);
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
             let work = async {
@@ -402,7 +403,7 @@ impl Engine {
                 engine.inventory.end_phase(id, Phase::Saving);
                 saved.and(looked)
             };
-            engine.told(telling, work).await
+            engine.told_as(job, telling, work).await
         }))
     }
 

@@ -285,13 +285,8 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
-        match self.world().pool_of(id) {
-            None => {}
-            Some(_) => {
-                return Err(Error::conflict(
-                    "Cannot remove VM. The VM is a member of a pool: detach it first.",
-                ));
-            }
+        if self.world().pool_of(id).is_some() {
+            return Err(Error::conflict("Cannot remove VM. The VM is a member of a pool: detach it first."));
         }
         self.remove_any_vm(id, keep_disks).await
     }

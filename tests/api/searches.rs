@@ -4,7 +4,7 @@ use super::*;
 use vireo::engine::ports::Hypervisor;
 
 async fn finds(sim: &Sim, collection: &str, item: &str, query: &str) -> Vec<String> {
-    let query = query.replace(' ', "+").replace('=', "%3D").replace('>', "%3E");
+    let query = query.replace(' ', "+").replace('=', "%3D").replace('>', "%3E").replace('"', "%22");
     sim.get(&format!("/{collection}?search={query}")).await.is(200).each(item, "name")
 }
 
@@ -42,7 +42,7 @@ async fn what_others_have_is_searched() {
         ("event.time>yesterday and name=web", &["web"]),
         ("tag=prod", &["db"]),
         ("name=WEB", &[]),
-        ("name=db page 2", &["db"]),
+        ("name=db page 2", &[]),
     ] {
         assert_eq!(finds(&sim, "vms", "vm", query).await, names, "{query}");
     }

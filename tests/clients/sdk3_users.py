@@ -1,6 +1,6 @@
 # -*- coding: utf-8 -*-
 """What clients look up and keep, by the unmodified Python SDK of version 3 (Python 2.7): events,
-jobs, tags and bookmarks as the administrator; then the world as a user who has a role on one VM.
+jobs, tags, bookmarks, sizes, rules, pools and groups as the administrator; then the world as a user who has a role on one VM.
 Ends with code 0, or with 1 and the first thing that was wrong."""
 from __future__ import print_function
 
@@ -105,6 +105,60 @@ def user_view(args, api, mine, other):
     user.delete()
 
 
+def sizes(api, vm):
+    same("the sizes", sorted(it.name for it in api.instancetypes.list()), [
+        "Large", "Medium", "Small", "Tiny", "XLarge"])
+    size = api.instancetypes.add(params.InstanceType(name=NAME, memory=256 * 2**20))
+    size.nics.add(params.NIC(name="nic1", interface="virtio"))
+    sized = api.vms.add(params.VM(
+        name=NAME + ".sized", cluster=params.Cluster(name="Default"), template=params.Template(name="Blank"),
+        instance_type=params.InstanceType(name=NAME),
+    ))
+    same("the memory of its VM", sized.memory, 256 * 2**20)
+    same("its interfaces", [nic.name for nic in sized.nics.list()], ["nic1"])
+    size.set_description("changed")
+    same("the size's description", size.update().description, "changed")
+    sized.delete()
+    size.delete()
+    picture = api.icons.get(id=vm.large_icon.id)
+    same("the VM's picture", picture.media_type, "image/png")
+
+
+def rules(api, one, other):
+    groups = api.clusters.get(name="Default").affinitygroups
+    apart = groups.add(params.AffinityGroup(name=NAME, positive=False, enforcing=True))
+    for vm in [one, other]:
+        apart.vms.add(params.VM(id=vm.id))
+    same("the VMs of the rule", sorted(vm.name for vm in apart.vms.list()), sorted([one.name, other.name]))
+    apart.set_enforcing(False)
+    same("the rule", apart.update().enforcing, False)
+    apart.vms.get(name=one.name).delete()
+    apart.delete()
+    check(groups.get(name=NAME) is None, "a removed rule is there")
+
+
+def pools(api):
+    pool = api.vmpools.add(params.VmPool(
+        name=NAME + "-pool", size=2, cluster=params.Cluster(name="Default"), template=params.Template(name="Blank")))
+    same("the pool's size", api.vmpools.get(name=NAME + "-pool").size, 2)
+    vms = api.vms.list(query="pool=%s-pool" % NAME)
+    same("the pool's VMs", [vm.name for vm in vms], [NAME + "-pool-1", NAME + "-pool-2"])
+    refused("the removal of one of its VMs", 409, vms[0].delete)
+    vms[0].detach(params.Action())
+    vms[0].delete()
+    pool.delete()
+    same("what is left of it", api.vms.list(query="name=%s-pool*" % NAME), [])
+
+
+def groups(api, vm):
+    group = api.groups.add(params.Group(name=NAME))
+    group.permissions.add(params.Permission(
+        role=params.Role(name="UserRole"), vm=params.VM(id=vm.id)))
+    same("the VM's groups", [it.group.id for it in vm.permissions.list() if it.group], [group.id])
+    group.delete()
+    same("after it went", [it.group.id for it in vm.permissions.list() if it.group], [])
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ["--url", "--user", "--password", "--ca"]:
@@ -115,6 +169,10 @@ def main():
     try:
         events(api, mine)
         labels(api, mine)
+        sizes(api, mine)
+        rules(api, mine, other)
+        pools(api)
+        groups(api, mine)
         user_view(args, api, mine, other)
     finally:
         mine.delete()

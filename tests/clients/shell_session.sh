@@ -90,7 +90,20 @@ show storagedomain data
 show network ovirtmgmt
 list permits --parent-role-name UserRole
 list cpuprofiles --parent-cluster-name Default
-list affinitygroups --parent-cluster-name Default
+add affinitygroup --parent-cluster-name Default --name $name-apart --positive False --enforcing True
+list affinitygroups --parent-cluster-name Default --show-all
+remove affinitygroup $name-apart --parent-cluster-name Default
+add instancetype --name $name-size --memory 536870912 --description sized
+list instancetypes
+show instancetype $name-size
+remove instancetype $name-size
+add vmpool --name $name-pool --size 1 --cluster-name Default --template-name Blank --description pooled
+show vmpool $name-pool
+remove vmpool $name-pool
+add group --name $name-group
+show group $name-group
+remove group $name-group
+list icons
 list roles --parent-user-name admin
 list users --query "login=admin"
 show user admin
@@ -131,6 +144,11 @@ wanted '^value *: Hosts'
 wanted "^name +: admin"
 wanted '^name +: none'
 wanted '^ranges-range'
+wanted '^description *: sized'
+wanted '^description *: pooled'
+wanted "^name +: $name-apart"
+wanted "^name +: $name-group"
+wanted '^name +: XLarge'
 wanted '^name +: SuperUser'
 wanted "^name +: UserVmManager"
 wanted "^description *: VM $name was created by"

@@ -57,6 +57,7 @@ pub fn instance_type(it: &InstanceType) -> types::InstanceType {
     types::InstanceType {
         href: reference("instancetypes", it.id).href,
         id: Some(it.id.to_string()),
+        cluster: None,
         creation_time: None,
         status: Some(TemplateStatus::Ok.name().into()),
         ..shared!(machine as InstanceType)

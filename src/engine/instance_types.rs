@@ -16,7 +16,7 @@ fn check(world: &World, it: &InstanceType) -> Result<()> {
         ));
     }
     for (index, nic) in it.nics.iter().enumerate() {
-        nic.check().map_err(Error::invalid)?;
+        nic.check_name().map_err(Error::invalid)?;
         if it.nics[..index].iter().any(|other| other.name == nic.name) {
             return Err(Error::conflict("Network interface is already in use."));
         }

@@ -227,7 +227,7 @@ impl<'a> Recovery<'a> {
         template.copies = copies.into_iter().filter(|copy| self.has_copy(copy)).collect();
         template.cluster = template.cluster.and_then(|id| self.cluster(id));
         template.status = TemplateStatus::Ok;
-        template.spec.cpu_profile = None;
+        forget(&mut template.spec);
         template.nics = template.nics.iter().map(|nic| self.led(nic, &hint.leads)).collect();
         self.add(Change::Template(Box::new(template)));
     }
@@ -244,11 +244,11 @@ impl<'a> Recovery<'a> {
             vm.template = BLANK;
         }
         vm.next_run = vm.next_run.filter(|next| next.check().is_ok() && next.name == name);
-        vm.spec.cpu_profile = None;
-        vm.next_run.iter_mut().for_each(|next| next.cpu_profile = None);
+        forget(&mut vm.spec);
+        vm.next_run.iter_mut().for_each(forget);
         vm.machine = vm.machine.filter(|machine| is_word(machine, "._-"));
-        let id = vm.id;
-        self.add(Change::Vm(Box::new(vm)));
+        let (id, wakes_from) = (vm.id, vm.wakes_from.take());
+        self.add(Change::Vm(Box::new(vm.clone())));
         for disk in hint.disks {
             self.disk(disk, &hint.snapshots, &name);
         }
@@ -273,6 +273,10 @@ impl<'a> Recovery<'a> {
         for snapshot in hint.snapshots.into_iter().filter(|snapshot| snapshot.vm == id) {
             self.snapshot(snapshot, &name, &hint.leads);
         }
+        let has_memory = |id: &SnapshotId| self.world.snapshots.get(id).is_some_and(|it| it.memory.is_some());
+        if let Some(moment) = wakes_from.filter(has_memory) {
+            self.add(Change::Vm(Box::new(Vm { wakes_from: Some(moment), ..vm })));
+        }
     }
 
     fn snapshot(&mut self, mut snapshot: Snapshot, vm: &str, leads: &[crate::ovf::Lead]) {
@@ -287,7 +291,7 @@ impl<'a> Recovery<'a> {
         for saved in &mut snapshot.disks {
             let known = &self.world.disks[&saved.disk.id];
             (saved.disk.storage_domain, saved.disk.profile) = (known.storage_domain, known.profile);
-            saved.disk.status = DiskStatus::Ok;
+            (saved.disk.status, saved.disk.quota) = (DiskStatus::Ok, None);
         }
         if snapshot.status == SnapshotStatus::Locked {
             snapshot.status = SnapshotStatus::Ok;
@@ -298,7 +302,7 @@ impl<'a> Recovery<'a> {
             domain.is_some_and(|it| self.images.beneath(Path::new(&it.folder), &memory).is_ok())
         });
         snapshot.machine = snapshot.machine.filter(|machine| is_word(machine, "._-"));
-        snapshot.spec.cpu_profile = None;
+        forget(&mut snapshot.spec);
         snapshot.nics = snapshot.nics.iter().map(|nic| self.led(nic, leads)).collect();
         self.add(Change::Snapshot(Box::new(snapshot)));
     }
@@ -329,7 +333,7 @@ impl<'a> Recovery<'a> {
         let known = disk.profile.filter(|id| {
             self.world.disk_profiles.get(id).is_some_and(|it| it.storage_domain == disk.storage_domain)
         });
-        disk.profile = known.or(first);
+        (disk.profile, disk.quota) = (known.or(first), None);
         if let (Some(folder), None) = (place, &disk.lun) {
             let unfinished = disk.status == DiskStatus::Locked;
             match self.look(&mut disk, &folder, snapshots) {
@@ -456,4 +460,9 @@ impl<'a> Recovery<'a> {
         let (network, profile) = cluster.map_or((None, None), |it| self.world.named_lead(it, &wanted));
         Nic { network, profile, port_mirroring: Vec::new(), ..nic.clone() }
     }
+}
+
+/// What a configuration names by ids that went with the database.
+fn forget(spec: &mut VmSpec) {
+    (spec.cpu_profile, spec.quota, spec.instance_type) = (None, None, None);
 }

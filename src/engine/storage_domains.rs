@@ -62,20 +62,22 @@ impl Engine {
         let _guard = self.take("add storage domain", &[(Entity::StorageDomain(id), Mode::Exclusive)]).await?;
         let (images, folder) = (self.images.clone(), PathBuf::from(&new.folder));
         let filled = new.filled;
-        let suffixes = if new.kind == StorageKind::Iso { FILES } else { &[] };
+        let suffixes: &[&str] = match (filled, new.kind) {
+            // Whatever lies in it is its own.
+            (true, _) => &[""],
+            (false, StorageKind::Iso) => FILES,
+            (false, StorageKind::Data) => &[],
+        };
         blocking(move || {
             if !folder.is_absolute() {
                 return Err(Error::invalid("The path of a storage domain must be absolute."));
             }
-            if filled {
-                return Ok(());
-            }
             images.vacant(&folder, suffixes)?;
             match images.marked(&folder)? {
-                Some(_) => Err(Error::conflict(
+                Some(_) if !filled => Err(Error::conflict(
                     "Cannot add Storage. The folder belongs to another storage domain already.",
                 )),
-                None => Ok(()),
+                _ => Ok(()),
             }
         })
         .await?;

@@ -144,7 +144,7 @@ impl Engine {
         version_name: Option<String>,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
-        self.edit_template(id, |_, template| {
+        self.edit_template(id, |template| {
             change(&mut template.spec)?;
             template.version_name = version_name.unwrap_or(std::mem::take(&mut template.version_name));
             Ok(())
@@ -155,9 +155,10 @@ impl Engine {
     /// Gives the template an interface, which VMs that are made of it will have.
     pub async fn add_template_nic(&self, id: TemplateId, change: NicChange) -> Result<NicId> {
         let nic = NicId::random();
-        self.edit_template(id, |world, template| {
-            let made = change.over(world, &Nic::blank(nic, VmId(template.id.0), NO_ADDRESS))?;
-            check_nic(world, template, &made)?;
+        self.edit_template(id, |template| {
+            let world = self.world();
+            let made = change.over(&world, &Nic::blank(nic, VmId(template.id.0), NO_ADDRESS))?;
+            check_nic(&world, template, &made)?;
             template.nics.push(made);
             template.nics.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(())
@@ -167,11 +168,12 @@ impl Engine {
     }
 
     pub async fn update_template_nic(&self, id: TemplateId, nic: NicId, change: NicChange) -> Result<()> {
-        self.edit_template(id, |world, template| {
+        self.edit_template(id, |template| {
+            let world = self.world();
             let place = template.nics.iter().position(|it| it.id == nic);
             let place = place.ok_or_else(|| Error::not_found(nic))?;
-            let changed = change.over(world, &template.nics[place])?;
-            check_nic(world, template, &changed)?;
+            let changed = change.over(&world, &template.nics[place])?;
+            check_nic(&world, template, &changed)?;
             template.nics[place] = changed;
             template.nics.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(())
@@ -180,7 +182,7 @@ impl Engine {
     }
 
     pub async fn remove_template_nic(&self, id: TemplateId, nic: NicId) -> Result<()> {
-        self.edit_template(id, |_, template| {
+        self.edit_template(id, |template| {
             let before = template.nics.len();
             template.nics.retain(|it| it.id != nic);
             if template.nics.len() == before { Err(Error::not_found(nic)) } else { Ok(()) }
@@ -192,7 +194,7 @@ impl Engine {
     async fn edit_template(
         &self,
         id: TemplateId,
-        change: impl FnOnce(&World, &mut Template) -> Result<()>,
+        change: impl FnOnce(&mut Template) -> Result<()>,
     ) -> Result<()> {
         if id == BLANK {
             return Err(Error::conflict(format!("{EDIT}. Editing Blank Template is not allowed.")));
@@ -203,7 +205,7 @@ impl Engine {
             return Err(Error::conflict(format!("{EDIT}. The template is locked.")));
         }
         let mut after = before.clone();
-        change(&self.world(), &mut after)?;
+        change(&mut after)?;
         check(&after.spec, Some(&after.version_name))?;
         let renamed = after.spec.name != before.spec.name;
         self.record(|world| {

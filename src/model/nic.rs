@@ -78,6 +78,15 @@ impl Nic {
 
     /// What is wrong with the interface by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
+        self.check_name()?;
+        match self.mac.is_unicast() {
+            true => Ok(()),
+            false => Err(format!("The MAC address {} is not a unicast address.", self.mac)),
+        }
+    }
+
+    /// The same for one that has no address yet.
+    pub fn check_name(&self) -> Result<(), String> {
         if self.name.is_empty() {
             return Err("The name of a network interface may not be empty.".into());
         }
@@ -88,10 +97,7 @@ impl Nic {
                     .into(),
             );
         }
-        match self.mac.is_unicast() {
-            true => Ok(()),
-            false => Err(format!("The MAC address {} is not a unicast address.", self.mac)),
-        }
+        Ok(())
     }
 }
 

@@ -81,7 +81,7 @@ async fn the_session_and_the_configuration_are_two_things() {
 
     // A reboot brings back what the session took out.
     sim.post(&format!("/vms/{vm}/reboot"), "<action/>").await.is(200);
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if sim.media(vm).await == [DEBIAN, DEBIAN] {
             break;
         }

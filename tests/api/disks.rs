@@ -40,7 +40,7 @@ async fn a_disk_is_renamed_and_grows_by_the_document_that_was_read() {
     assert!(grown.contains(&format!("<size>{GIB}<")));
     sim.put(&path, &grown).await.is(200);
     let mut size = String::new();
-    for _ in 0..200 {
+    for _ in 0..1000 {
         let shown = sim.get(&path).await;
         size = shown.at("provisioned_size");
         if shown.at("status/state") == "ok" {

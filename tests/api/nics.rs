@@ -199,7 +199,7 @@ async fn figures_and_addresses() {
     );
     sim.start_vm(vm).await;
     let mut rate = 0.0;
-    for _ in 0..100 {
+    for _ in 0..1000 {
         rate = datum(&sim.get(&statistics).await, "data.current.rx");
         if rate > 0.0 {
             break;

@@ -42,7 +42,7 @@ async fn of_a_vm_and_its_disks() {
     assert_eq!(datum(&got, "cpu.current.total"), 0.0);
     sim.start_vm(vm).await;
     let mut total = 0.0;
-    for _ in 0..100 {
+    for _ in 0..1000 {
         total = datum(&sim.get(&path).await.is(200), "cpu.current.total");
         if total > 0.0 {
             break;

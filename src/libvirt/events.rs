@@ -56,6 +56,8 @@ pub fn translate(id: VmId, seen: Seen) -> Option<HypervisorEvent> {
         }
         Seen::Agent { .. } => return None,
         Seen::Graphics { phase: sys::VIR_DOMAIN_EVENT_GRAPHICS_CONNECT, .. } => return None,
+        // Who comes by a descriptor comes through us, and comes from nowhere that QEMU knows.
+        Seen::Graphics { address, .. } if address.is_empty() => return None,
         Seen::Graphics { phase, served, address, port } => HypervisorEvent::Console {
             id,
             served: served.parse().unwrap_or_default(),

@@ -82,7 +82,7 @@ async fn vms_come_in_sizes() {
     sim.put(&vm_path, "<vm><instance_type><name>none</name></instance_type></vm>").await.is(404);
     sim.put(&path, "<instance_type><memory>4294967296</memory></instance_type>").await.is(200);
     assert_eq!(sim.get(&format!("/vms/{}", other.at("@id"))).await.at("memory"), GIB.to_string());
-    sim.delete(&format!("{item}")).await.is(204);
+    sim.delete(&item).await.is(204);
     sim.delete(&format!("{watchdogs}/{watchdog_id}")).await.is(204);
     sim.delete(&path).await.is(204);
     sim.get(&path).await.is(404);

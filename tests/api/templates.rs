@@ -380,7 +380,7 @@ async fn a_templates_disk_lies_in_several_storage_domains() {
     sim.delete(&format!("/vms/{made}")).await.is(204);
     // The first one may go as well: the other is the disk's own then.
     assert_eq!(off("data").await, 204);
-    assert_eq!(domains(sim.get(&path).await.is(200)), [second.clone()]);
+    assert_eq!(domains(sim.get(&path).await.is(200)), std::slice::from_ref(&second));
     assert_eq!((off("data").await, off("second").await), (409, 409), "it is the last");
     sim.post(&format!("{path}/copy"), &to("data")).await.is(200);
     sim.delete(&format!("/templates/{template}")).await.is(204);

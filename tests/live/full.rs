@@ -49,7 +49,7 @@ fn copies_that_do_not_fit_leave_nothing() {
     // Twenty megabytes that take little room, compressed: nobody can know before what a copy takes.
     let image = images.join(format!("{}.qcow2", disk.show().value("image_id").unwrap()));
     let (file, raw) = (image.to_str().unwrap(), lab.host.root.join("raw"));
-    std::fs::write(&raw, "all the same ".repeat(20 << 20)[..20 << 20].as_bytes()).unwrap();
+    std::fs::write(&raw, &"all the same ".repeat(20 << 20).as_bytes()[..20 << 20]).unwrap();
     std::fs::OpenOptions::new().write(true).open(&raw).unwrap().set_len(64 * MIB).unwrap();
     inside("qemu-img", &["convert", "-c", "-f", "raw", "-O", "qcow2", raw.to_str().unwrap(), file]);
     let digest = || inside("sha256sum", &[file]);

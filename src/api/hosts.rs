@@ -1,15 +1,15 @@
 //! `/hosts`: this machine.
 
 use super::app::App;
-use super::events::SEVERITIES;
 use super::host_statistics;
+use super::related::Related;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
-use super::{links, related, rows, statistics};
+use super::{links, rows, statistics};
 use crate::engine::VmView;
 use crate::host::nics::interfaces;
-use crate::model::{Host, Object, VmStatus};
+use crate::model::{Event, Host, Object, VmStatus};
 use crate::wire::convert;
 use crate::wire::types::{self, Ref, VersionNumber};
 use std::sync::Arc;
@@ -195,17 +195,6 @@ impl Searched for Seen {
         "storage.name",
         "nic",
         "nic.name",
-        "user",
-        "user.name",
-        "user.usrname",
-        "user.login",
-        "event",
-        "event.message",
-        "event.severity",
-        "event.type",
-        "event.time",
-        "event.usrname",
-        "event.correlation_id",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("external_status", Holds::Words(&["ok", "info", "warning", "error", "failure"])),
@@ -214,9 +203,6 @@ impl Searched for Seen {
         ("mem_usage", Holds::Number),
         ("committed_mem", Holds::Number),
         ("update_available", Holds::Flag),
-        ("event.severity", Holds::Words(SEVERITIES)),
-        ("event.type", Holds::Number),
-        ("event.time", Holds::Time),
         ("status", Holds::Words(STATUSES)),
         ("cpus", Holds::Number),
         ("memory", Holds::Number),
@@ -224,9 +210,14 @@ impl Searched for Seen {
         ("active_vms", Holds::Number),
         ("migrating_vms", Holds::Number),
     ];
+    const RELATED: &'static [Related] = &[Related::Users, Related::Events];
 
     fn object(&self) -> Option<Object> {
         Some(self.row.id.into())
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        event.about.host.as_ref().is_some_and(|it| it.id == self.row.id)
     }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
@@ -270,10 +261,6 @@ impl Searched for Seen {
         let id = self.row.id;
         let of = name.split('.').next().unwrap_or_default();
         match of {
-            "user" => return related::users(app, name, id.into()),
-            "event" => {
-                return related::events(app, name, |about| about.host.as_ref().is_some_and(|it| it.id == id));
-            }
             "vm" => return self.vms.clone(),
             "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
             "tag" => return app.engine.tags_of(id.into()).into_iter().map(|tag| tag.name).collect(),

@@ -25,15 +25,15 @@ pub enum Holds {
 
 /// The fields of what is searched.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields {
-    pub names: &'static [&'static str],
-    pub kinds: &'static [(&'static str, Holds)],
+pub struct Fields<'f> {
+    pub names: &'f [&'static str],
+    pub kinds: &'f [(&'static str, Holds)],
 }
 
 /// Text fields in which a free text is not looked for.
 const NOT_FREE: &[&str] = &["id", "os", "apps"];
 
-impl Fields {
+impl Fields<'_> {
     fn kind(&self, name: &str) -> Holds {
         self.kinds.iter().find(|(known, _)| *known == name).map_or(Holds::Text, |(_, kind)| *kind)
     }

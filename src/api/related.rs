@@ -1,21 +1,51 @@
 //! What searches look at beside a row itself: the events about it, and who has permissions on it.
 
 use super::app::App;
-use super::search::Searched;
+use super::events::SEVERITIES;
+use super::search::{Holds, Searched};
 use crate::engine::world::User;
-use crate::model::{About, Event, Object, UserId};
+use crate::model::{Event, Object, UserId};
 
-/// `event.severity` and the like, of the events that are about something.
-pub fn events(app: &App, field: &str, about: impl Fn(&About) -> bool) -> Vec<String> {
-    of_events(app, field, |event| about(&event.about))
+/// Others whose fields a search of one kind of rows knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Related {
+    /// The events about it.
+    Events,
+    /// The users who have a permission on it.
+    Users,
 }
 
-/// The same of what a user did.
-pub fn events_of(app: &App, field: &str, user: UserId) -> Vec<String> {
-    of_events(app, field, |event| event.user.as_ref().is_some_and(|it| it.id == user))
+impl Related {
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Events => &[
+                "event",
+                "event.message",
+                "event.severity",
+                "event.type",
+                "event.time",
+                "event.usrname",
+                "event.correlation_id",
+            ],
+            Self::Users => &["user", "user.name", "user.usrname", "user.login"],
+        }
+    }
+
+    /// What those of its fields hold that are no text.
+    pub fn kinds(self) -> &'static [(&'static str, Holds)] {
+        match self {
+            Self::Events => &[
+                ("event.severity", Holds::Words(SEVERITIES)),
+                ("event.type", Holds::Number),
+                ("event.time", Holds::Time),
+            ],
+            Self::Users => &[],
+        }
+    }
 }
 
-fn of_events(app: &App, field: &str, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
+/// `event.severity` and the like, of the events that are meant.
+pub fn events(app: &App, field: &str, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
     let all = app.engine.history.events();
     let found = all.iter().filter(|event| wanted(event));
     let mut values: Vec<String> = found.flat_map(|event| event.values(app, of(field))).collect();

@@ -7,8 +7,9 @@ use super::app::App;
 use super::fault::Fault;
 pub use super::query::Holds;
 use super::query::{Fields, Query};
+use super::related::{self, Related};
 use super::request::Request;
-use crate::model::Object;
+use crate::model::{Event, Object};
 use std::cmp::{Ordering, Reverse};
 
 /// What can be searched for.
@@ -17,11 +18,17 @@ pub trait Searched {
     const FIELDS: &'static [&'static str];
     /// What those of them hold that are no text.
     const KINDS: &'static [(&'static str, Holds)] = &[];
+    /// What is looked at beside it, by fields of their own.
+    const RELATED: &'static [Related] = &[];
     /// A field's value; `None` when it has none.
     fn field(&self, app: &App, name: &str) -> Option<String>;
     /// What its readers need to see; nothing when everybody may read it.
     fn object(&self) -> Option<Object> {
         None
+    }
+    /// Whether an event is about it.
+    fn concerns(&self, _: &Event) -> bool {
+        false
     }
     /// All values of a field that may have several: one that matches is enough.
     fn values(&self, app: &App, name: &str) -> Vec<String> {
@@ -31,10 +38,23 @@ pub trait Searched {
 
 /// What the request searches for among items of that kind.
 pub fn query<T: Searched>(request: &Request) -> Result<Query, Fault> {
-    Ok(match &request.search {
-        Some(text) => Query::parse(text, Fields { names: T::FIELDS, kinds: T::KINDS })?,
-        None => Query::everything(),
-    })
+    let Some(text) = &request.search else { return Ok(Query::everything()) };
+    let mut names = T::FIELDS.to_vec();
+    let mut kinds = T::KINDS.to_vec();
+    for related in T::RELATED {
+        names.extend(related.fields());
+        kinds.extend(related.kinds());
+    }
+    Ok(Query::parse(text, Fields { names: &names, kinds: &kinds })?)
+}
+
+/// All values of a field, those of what is related among them.
+fn values<T: Searched>(app: &App, item: &T, name: &str) -> Vec<String> {
+    match T::RELATED.iter().find(|related| related.fields().contains(&name)) {
+        Some(Related::Events) => related::events(app, name, |event| item.concerns(event)),
+        Some(Related::Users) => item.object().map(|on| related::users(app, name, on)).unwrap_or_default(),
+        None => item.values(app, name),
+    }
 }
 
 /// The items that the request asks for: searched, sorted, and no more than it wants.
@@ -45,7 +65,7 @@ pub fn select<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Resul
 /// The same by a query that was read already.
 pub fn chosen<T: Searched>(app: &App, request: &Request, query: &Query, mut items: Vec<T>) -> Vec<T> {
     items.retain(|item| item.object().is_none_or(|object| access::shows(app, request, object)));
-    items.retain(|item| query.holds(request.case_sensitive, |name| item.values(app, name)));
+    items.retain(|item| query.holds(request.case_sensitive, |name| values(app, item, name)));
     if let Some((field, descending)) = query.sort {
         // Either way, what is alike keeps its order.
         let key = |item: &T| Key::of(&item.field(app, field).unwrap_or_default());

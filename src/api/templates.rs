@@ -1,13 +1,13 @@
 //! `/templates`: Blank, which every VM can be made of, and those that users made of VMs.
 
 use super::app::App;
-use super::events::SEVERITIES;
 use super::fault::Fault;
+use super::related::Related;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::vm_actions::made;
-use super::{access, disks, links, lookup, machine, related};
+use super::{access, disks, links, lookup, machine};
 use crate::engine::NewTemplate;
 use crate::error::Error;
 use crate::model::*;
@@ -58,30 +58,21 @@ impl Searched for Template {
         "vnic",
         "vnic.name",
         "vnic.network_name",
-        "user",
-        "user.name",
-        "user.usrname",
-        "user.login",
-        "event",
-        "event.message",
-        "event.severity",
-        "event.type",
-        "event.time",
-        "event.usrname",
-        "event.correlation_id",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(&["ok", "locked", "illegal"])),
         ("creationdate", Holds::Time),
         ("childcount", Holds::Number),
         ("mem", Holds::Number),
-        ("event.severity", Holds::Words(SEVERITIES)),
-        ("event.type", Holds::Number),
-        ("event.time", Holds::Time),
     ];
+    const RELATED: &'static [Related] = &[Related::Users, Related::Events];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        event.about.template.as_ref().is_some_and(|it| it.id == self.id)
     }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
@@ -109,14 +100,6 @@ impl Searched for Template {
 
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let id = self.id;
-        match name.split('.').next().unwrap_or_default() {
-            "user" => return related::users(app, name, id.into()),
-            "event" => {
-                let about = |about: &About| about.template.as_ref().is_some_and(|it| it.id == id);
-                return related::events(app, name, about);
-            }
-            _ => {}
-        }
         let world = app.engine.world();
         match name {
             "vm" | "vm.name" => {

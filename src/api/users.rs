@@ -2,11 +2,10 @@
 
 use super::access;
 use super::app::App;
-use super::events::SEVERITIES;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
-use super::related;
+use super::related::Related;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::rows;
@@ -14,7 +13,7 @@ use super::search::{self, Holds, Searched};
 use crate::engine::INTERNAL;
 use crate::engine::world::User;
 use crate::error::Error;
-use crate::model::{GroupId, HostId, Object, TemplateId, VmId};
+use crate::model::{Event, GroupId, HostId, Object, TemplateId, VmId};
 use crate::wire::convert;
 use crate::wire::require;
 use crate::wire::types::{self, Action};
@@ -52,20 +51,9 @@ impl Searched for User {
         "template.name",
         "host",
         "host.name",
-        "event",
-        "event.message",
-        "event.severity",
-        "event.type",
-        "event.time",
-        "event.usrname",
-        "event.correlation_id",
     ];
-    const KINDS: &'static [(&'static str, Holds)] = &[
-        ("type", Holds::Words(&["user", "group"])),
-        ("event.severity", Holds::Words(SEVERITIES)),
-        ("event.type", Holds::Number),
-        ("event.time", Holds::Time),
-    ];
+    const KINDS: &'static [(&'static str, Holds)] = &[("type", Holds::Words(&["user", "group"]))];
+    const RELATED: &'static [Related] = &[Related::Events];
 
     fn object(&self) -> Option<Object> {
         Some(self.id.into())
@@ -82,13 +70,16 @@ impl Searched for User {
         })
     }
 
-    /// Of what the user has permissions on; of what it did.
+    /// What it did.
+    fn concerns(&self, event: &Event) -> bool {
+        event.user.as_ref().is_some_and(|it| it.id == self.id)
+    }
+
+    /// Of what the user has permissions on.
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let object = name.split('.').next().unwrap_or_default();
-        match object {
-            "event" => return related::events_of(app, name, self.id),
-            "tag" => return app.engine.tags_of(self.id.into()).into_iter().map(|tag| tag.name).collect(),
-            _ => {}
+        if object == "tag" {
+            return app.engine.tags_of(self.id.into()).into_iter().map(|tag| tag.name).collect();
         }
         let world = app.engine.world();
         let on = world.permissions.values().filter(|it| it.holder == self.id.0).map(|it| it.on());

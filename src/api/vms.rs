@@ -2,16 +2,16 @@
 
 use super::access;
 use super::app::App;
-use super::events::SEVERITIES;
 use super::fault::Fault;
 use super::links;
 use super::lookup;
+use super::related::Related;
 use super::rendered::Key;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::vm_actions::made;
-use super::{disks, hosts, machine, nics, ovf, related, statistics, tags};
+use super::{disks, hosts, machine, nics, ovf, statistics, tags};
 use crate::engine::jobs::Started;
 use crate::engine::{Import, NewVm, Source, VmView};
 use crate::error::Error;
@@ -182,17 +182,6 @@ impl Searched for VmView {
         "vnic",
         "vnic.name",
         "vnic.network_name",
-        "user",
-        "user.name",
-        "user.usrname",
-        "user.login",
-        "event",
-        "event.message",
-        "event.severity",
-        "event.type",
-        "event.time",
-        "event.usrname",
-        "event.correlation_id",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(STATUSES)),
@@ -205,13 +194,15 @@ impl Searched for VmView {
         ("migration_progress_percent", Holds::Number),
         ("host.status", Holds::Words(hosts::STATUSES)),
         ("storage.type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
-        ("event.severity", Holds::Words(SEVERITIES)),
-        ("event.type", Holds::Number),
-        ("event.time", Holds::Time),
     ];
+    const RELATED: &'static [Related] = &[Related::Users, Related::Events];
 
     fn object(&self) -> Option<Object> {
         Some(self.vm.id.into())
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        event.about.vm.as_ref().is_some_and(|it| it.id == self.vm.id)
     }
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
@@ -252,14 +243,6 @@ impl Searched for VmView {
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let guest = || self.guest(app).into_iter();
         let id = self.vm.id;
-        let of = |name: &str| name.split('.').next() == Some("user");
-        match name {
-            _ if of(name) => return related::users(app, name, id.into()),
-            _ if name.starts_with("event") => {
-                return related::events(app, name, |about| about.vm.as_ref().is_some_and(|vm| vm.id == id));
-            }
-            _ => {}
-        }
         let world = app.engine.world();
         match name {
             "ip" => guest()

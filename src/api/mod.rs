@@ -41,6 +41,7 @@ mod host_devices;
 mod host_nics;
 mod host_numa_nodes;
 mod host_statistics;
+mod host_storage;
 mod hosts;
 mod icons;
 mod instance_type_parts;

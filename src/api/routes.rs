@@ -6,11 +6,11 @@ use super::request::Request;
 use super::{
     affinity_groups, applications, bookmarks, capabilities, cdroms, clusters, data_centers, disk_moves,
     disk_snapshots, disks, domain_contents, domains, entry, events, graphics_consoles, groups, host_devices,
-    host_nics, host_numa_nodes, hosts, icons, instance_type_parts, instance_types, iso_files, jobs,
-    mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions, profiles, qoss, quotas,
-    reported_devices, roles, scheduling_policies, snapshots, ssh_keys, statistics, storage_connections,
-    storage_domains, tags, template_parts, templates, users, vm_actions, vm_pools, vm_sessions, vms,
-    watchdogs,
+    host_nics, host_numa_nodes, host_storage, hosts, icons, instance_type_parts, instance_types, iso_files,
+    jobs, mac_pools, networks, nics, nothing, numa_nodes, operating_systems, permissions, profiles, qoss,
+    quotas, reported_devices, roles, scheduling_policies, snapshots, ssh_keys, statistics,
+    storage_connections, storage_domains, tags, template_parts, templates, users, vm_actions, vm_pools,
+    vm_sessions, vms, watchdogs,
 };
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -142,6 +142,8 @@ pub static ROUTES: &[Route] = routes![
     GET "/hosts/{host}/numanodes/{node}/statistics/{statistic}" => host_numa_nodes::show_statistic,
     GET "/hosts/{host}/storageconnectionextensions" => nothing::connection_extensions,
     GET "/hosts/{host}/unmanagednetworks" => nothing::unmanaged_networks,
+    GET "/hosts/{host}/storage" => host_storage::list,
+    GET "/hosts/{host}/storage/{lun}" => host_storage::show,
     GET "/hosts/{host}/statistics" => hosts::list_statistics,
     GET "/hosts/{host}/statistics/{statistic}" => hosts::show_statistic,
 

@@ -257,6 +257,14 @@ async fn a_lun_of_the_host_is_one_that_the_host_lists() {
     );
     assert_eq!(made.at("provisioned_size"), (1u64 << 30).to_string());
     sim.post("/disks", &body(&listed.id, "")).await.is(409);
+    let host = sim.get("/hosts").await.at("host/@id");
+    let storage = sim.get(&format!("/hosts/{host}/storage")).await.is(200);
+    assert_eq!(storage.xml().every("storage").len(), 1);
+    let unit = sim.get(&format!("/hosts/{host}/storage/{}", listed.id)).await.is(200);
+    let field = |name: &str| unit.at(&format!("logical_unit/{name}"));
+    assert_eq!(unit.at("type"), "fcp");
+    assert_eq!((field("status"), field("disk_id")), ("used".into(), made.at("@id")));
+    assert_eq!(sim.get(&format!("/hosts/{host}/storage/3600144e")).await.status, 404);
     let document = vireo::engine::ports::Hypervisor::document(&sim.hypervisor, vm, true).unwrap().unwrap();
     for part in [
         "type=\"block\" device=\"lun\" sgio=\"unfiltered\"",

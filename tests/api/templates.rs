@@ -373,6 +373,13 @@ async fn a_templates_disk_lies_in_several_storage_domains() {
     );
     sim.post(&format!("{center}/storagedomains/{second}/activate"), "<action/>").await.is(200);
 
+    // Its disk moves to where the template's is, and nowhere else.
+    sim.domain("third", "data").await;
+    let its = format!("/vms/{made}/disks/{}/move", thin.at("disk/@id"));
+    assert_eq!(sim.post(&its, &to("third")).await.status, 409);
+    sim.post(&its, &to("data")).await.is(200);
+    sim.post(&its, &to("second")).await.is(200);
+
     let from = |name: &str| format!("<action><storage_domain><name>{name}</name></storage_domain></action>");
     let off = async |name: &str| sim.with_body("DELETE", &path, &from(name)).await.status;
     assert_eq!(sim.delete(&path).await.status, 400);

@@ -177,6 +177,34 @@ fn lun_storage(disk: &Disk, lun: &Lun) -> types::HostStorage {
     }
 }
 
+/// A LUN that the host has, and the disk that it is.
+pub fn host_lun(host: HostId, it: &HostLun, disk: Option<DiskId>) -> types::HostStorage {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    types::HostStorage {
+        id: Some(it.id.clone()),
+        href: Some(format!("{API}/hosts/{host}/storage/{}", it.id)),
+        r#type: Some(match it.kind {
+            HostLunKind::Fcp => "fcp".into(),
+            HostLunKind::Iscsi => "iscsi".into(),
+        }),
+        host: Some(reference("hosts", host)),
+        logical_units: Some(types::LogicalUnits {
+            logical_unit: vec![types::LogicalUnit {
+                id: Some(it.id.clone()),
+                vendor_id: text(&it.vendor),
+                product_id: text(&it.product),
+                serial: text(&it.serial),
+                size: Some(it.size),
+                paths: i32::try_from(it.paths).ok(),
+                status: Some(if disk.is_some() { "used" } else { "free" }.into()),
+                disk_id: disk.map(|disk| disk.to_string()),
+                ..Default::default()
+            }],
+        }),
+        ..Default::default()
+    }
+}
+
 fn name<T: Named>(text: &Option<String>) -> Result<Option<T>> {
     text.as_deref().filter(|text| !text.is_empty()).map(named).transpose()
 }

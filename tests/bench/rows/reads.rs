@@ -39,10 +39,10 @@ pub fn one(bench: &mut Bench) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (row, path, must, moonshot) in [
         ("P3", "", 1.0, 0.5),
-        ("P5", "/disks", 1.0, 0.6),
-        ("P5", "/nics", 1.0, 0.6),
-        ("P5", "/cdroms", 1.0, 0.6),
-        ("P5", "/snapshots", 1.5, 0.6),
+        ("P5", "/disks", 1.0, 0.5),
+        ("P5", "/nics", 1.0, 0.5),
+        ("P5", "/cdroms", 1.0, 0.5),
+        ("P5", "/snapshots", 1.5, 0.5),
     ] {
         let address = format!("/vms/{id}{path}");
         if session.send("GET", &address, "").is_ok_and(|answer| answer.status != 200) {

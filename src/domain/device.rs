@@ -47,6 +47,21 @@ pub fn holds(domain: &Element, name: &str) -> bool {
     devices(domain).any(|device| alias(device) == Some(name))
 }
 
+/// Takes the device of that alias out.
+pub fn take_device(domain: &mut Element, name: &str) -> Option<Element> {
+    let devices = domain.first_mut("devices")?;
+    let found = devices.elements().find(|device| alias(device) == Some(name)).cloned();
+    devices.retain(|device| alias(device) != Some(name));
+    found
+}
+
+/// Whether no other device comes behind the one of that alias when the firmware looks for a system.
+pub fn boots_last(domain: &Element, name: &str) -> bool {
+    let place = |device: &Element| device.value("boot/@order").and_then(|order| order.parse::<u32>().ok());
+    let its = devices(domain).find(|device| alias(device) == Some(name)).and_then(place);
+    devices(domain).filter_map(place).max() == its || its.is_none()
+}
+
 /// The alias of a device.
 pub fn alias(device: &Element) -> Option<&str> {
     device.first("alias")?.get("name")

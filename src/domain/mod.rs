@@ -46,7 +46,7 @@ mod samples;
 
 pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
-pub use device::holds;
+pub use device::{boots_last, holds, take_device};
 pub use disk::{copy_target, device as disk_device, iotune, limits};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;

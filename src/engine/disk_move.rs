@@ -129,12 +129,14 @@ impl Engine {
         self.check_target(world, MOVE, disk, to, images.sum())?;
         world.check_no_template(MOVE, id)?;
         world.attachments_of(id).try_for_each(|it| check_not_stateless(world, MOVE, it.vm))?;
-        if world.is_thin(id) {
-            return Err(Error::conflict(format!(
-                "{MOVE}. The disk is based on a template, whose disk stays in its storage domain."
-            )));
+        let mut below = world.template_images_below(id);
+        match below.find(|below| world.template_image(below.image, to).is_none()) {
+            Some(below) => Err(Error::conflict(format!(
+                "{MOVE}. The template's disk {} that it is based on is not in the target storage domain.",
+                below.alias
+            ))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn check_target(
@@ -327,10 +329,7 @@ impl Engine {
 
     /// Where libvirt may have brought a disk that is on the move.
     pub(super) fn destination(&self, world: &World, disk: &Disk) -> Option<PathBuf> {
-        let to = world.intents.values().find_map(|intent| match intent.operation {
-            Operation::MoveDisk(passage) if passage.disk == disk.id => Some(passage.to),
-            _ => None,
-        })?;
+        let to = world.destination(disk.id)?;
         Some(Path::new(&world.storage_domains.get(&to)?.folder).join(disk.file_name()))
     }
 

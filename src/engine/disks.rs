@@ -2,7 +2,6 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
-use super::ports::Scope;
 use super::stateless::check_not_stateless;
 use super::vm_disks::NewAttachment;
 use super::world::{Change, Operation, World};
@@ -173,16 +172,21 @@ impl Engine {
         })
     }
 
+    /// Units of SCSI targets that the host has and that nothing but VMs uses.
+    pub async fn host_luns(&self) -> Result<Vec<HostLun>> {
+        let images = self.images.clone();
+        super::lane::blocking(move || images.luns()).await
+    }
+
     /// A LUN that the host has, where the host has it.
     async fn located(&self, mut new: NewDisk) -> Result<NewDisk> {
         if let Some(Lun { id, size, at: LunAt::Host { device }, .. }) = &mut new.lun {
-            let images = self.images.clone();
-            let listed = super::lane::blocking(move || images.luns()).await?;
-            let found = listed.into_iter().find(|listed| listed.id == *id).ok_or_else(|| {
-                Error::conflict(format!(
-                    "Cannot add Virtual Machine Disk. The host has no LUN {id} that a VM may have."
-                ))
-            })?;
+            let found =
+                self.host_luns().await?.into_iter().find(|listed| listed.id == *id).ok_or_else(|| {
+                    Error::conflict(format!(
+                        "Cannot add Virtual Machine Disk. The host has no LUN {id} that a VM may have."
+                    ))
+                })?;
             (*device, *size, new.size) = (found.device, found.size, found.size);
         }
         Ok(new)
@@ -259,12 +263,8 @@ impl Engine {
         self.create_image(id).await?;
         failpoint::hit("add_disk.created");
         if let Some(vm) = vm.filter(|_| active) {
-            if self.runs(vm) {
-                self.plug(vm, id).await?;
-                failpoint::hit("add_disk.plugged");
-            }
-            self.sync_definition(vm).await?;
-            failpoint::hit("add_disk.defined");
+            self.plug(vm, id).await?;
+            failpoint::hit("add_disk.plugged");
         }
         self.refresh_pools();
         Ok(())
@@ -648,12 +648,13 @@ impl Engine {
         .await
     }
 
-    /// Plugs the device of the disk into the running VM.
+    /// Gives the VM the device of the disk: the definition, and the guest when it runs.
     pub(super) async fn plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        if !self.runs(vm) {
+            return self.sync_definition(vm).await.map(drop);
+        }
         self.check_images("Cannot hot plug Virtual Machine Disk", &[disk]).await?;
-        let device = self.live_disk(vm, disk)?.to_string();
-        self.lane.call(move |hv| hv.attach(vm, &device, &disk.alias(), Scope::Live)).await?;
-        self.look_at(vm).await
+        self.give_device(vm, disk.alias(), self.live_disk(vm, disk)?).await
     }
 }
 

@@ -7,34 +7,17 @@ use crate::domain::{self, DiskDevice, Medium, NicDevice, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-/// One definition of a VM at a time: each run reads the rows anew, so the last one is right.
-#[derive(Default)]
-pub(super) struct DefinitionLocks {
-    locks: Mutex<HashMap<VmId, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-impl DefinitionLocks {
-    fn of(&self, vm: VmId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.locks.lock().expect("no panic while held");
-        locks.retain(|id, lock| *id == vm || Arc::strong_count(lock) > 1);
-        locks.entry(vm).or_default().clone()
-    }
-}
 
 impl Engine {
     /// Makes libvirt's persistent definition of the VM what the rows say, and tells whether it
     /// had to change. What libvirt assigned and what vireo does not know survive.
     pub(super) async fn sync_definition(&self, id: VmId) -> Result<bool> {
         self.require_connection()?;
-        let lock = self.definitions.of(id);
-        let _one_at_a_time = lock.lock().await;
+        // Each turn reads the rows anew, so the last one is right.
+        let _turn = self.definitions.take(id).await;
         let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(false) };
-        let seen = self.lane.call(move |hv| Ok((hv.domain(id)?, hv.document(id, true)?))).await?;
-        let (seen, present) = seen;
+        let (seen, present) = self.lane.call(move |hv| hv.look(id, true)).await?.unzip();
         let present = present.map(|text| parse(&text)).transpose()?;
         let down = seen.as_ref().is_none_or(|seen| seen.power == Power::Off);
         let mut spec = vm.spec.clone();
@@ -63,7 +46,8 @@ impl Engine {
             return Ok(false);
         }
         let document = document.to_string();
-        self.lane.call(move |hv| hv.define(&document)).await?;
+        let edited = before.is_some();
+        self.lane.call(move |hv| if edited { hv.redefine(&document) } else { hv.define(&document) }).await?;
         self.look_at(id).await?;
         Ok(true)
     }
@@ -214,7 +198,7 @@ impl Engine {
 }
 
 /// The document as libvirt shows it to those who may not read secrets.
-fn without_secrets(document: &Element) -> String {
+pub(super) fn without_secrets(document: &Element) -> String {
     let mut shown = document.clone();
     let devices = shown.first_mut("devices").into_iter().flat_map(Element::elements_mut);
     for graphics in devices.filter(|device| device.name == "graphics") {

@@ -6,7 +6,7 @@ use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Kind, Result};
 use crate::model::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 const RESYNC: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(2);
+const BURST: Duration = Duration::from_millis(3);
+/// How long a look waits for another at the same domain.
+const TURN: Duration = Duration::from_secs(1);
 /// How often a VM that died is started anew while other operations hold it.
 const RESTARTS: u32 = 60;
 /// A monitor that has been busy for so long counts as not responding.
@@ -90,11 +93,14 @@ impl Engine {
         }
     }
 
-    /// Looks at a domain in a task of its own, so that one slow look holds no event up.
+    /// Looks at a domain in a task of its own, so that one slow look holds no event up, and a
+    /// moment later, so that a burst of events is one look: often that of whoever caused them.
     fn look_again(self: &Arc<Self>, id: VmId) {
         let engine = self.clone();
+        let since = self.inventory.look();
         tokio::spawn(async move {
-            if let Err(why) = engine.look_at(id).await {
+            tokio::time::sleep(BURST).await;
+            if let Err(why) = engine.look_since(id, since).await {
                 tracing::debug!(vm = %id, "a look at the domain failed: {why}");
             }
         });
@@ -102,19 +108,25 @@ impl Engine {
 
     /// Reads the domain as libvirt has it now into the inventory.
     pub(super) async fn look_at(&self, id: VmId) -> Result<()> {
+        self.look_since(id, self.inventory.look()).await
+    }
+
+    /// The same for who is content with a look that began after that ticket was given out.
+    async fn look_since(&self, id: VmId, since: u64) -> Result<()> {
+        // Who is held up too long by another's look goes ahead.
+        let _turn = tokio::time::timeout(TURN, self.looks.take(id)).await;
+        if self.inventory.looked(id) > since {
+            return Ok(());
+        }
         let look = self.inventory.look();
+        let found = self.lane.call(move |hv| hv.look(id, false)).await?;
+        self.saw(id, look, found)
+    }
+
+    /// What a look that began with that ticket saw.
+    fn saw(&self, id: VmId, look: u64, found: Option<(DomainSeen, String)>) -> Result<()> {
         let own = self.world().vms.contains_key(&id);
-        let (domain, document) = self
-            .lane
-            .call(move |hv| match hv.domain(id)? {
-                Some(domain) => Ok((Some(domain), hv.document(id, false)?)),
-                None => Ok((None, None)),
-            })
-            .await?;
-        let seen = match (domain, document) {
-            (Some(domain), Some(document)) => Some(observed(domain, &document, own)?),
-            _ => None,
-        };
+        let seen = found.map(|(domain, document)| observed(domain, &document, own)).transpose()?;
         let gone = seen.is_none();
         if self.inventory.saw(id, look, seen) {
             self.taps_changed.notify_one();
@@ -234,18 +246,25 @@ impl Engine {
 
     /// Compares the list of domains with the inventory and looks at what differs; at everything when `all`.
     async fn resync(self: &Arc<Self>, all: bool) -> Result<()> {
+        let look = self.inventory.look();
         let domains = self.lane.call(|hv| hv.domains()).await?;
-        let present: BTreeMap<VmId, DomainSeen> =
-            domains.into_iter().map(|domain| (domain.id, domain)).collect();
-        let known: BTreeSet<VmId> = self.inventory.ids().into_iter().collect();
-        let differ: Vec<VmId> = present
-            .values()
-            .filter(|domain| all || self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != **domain))
-            .map(|domain| domain.id)
-            .chain(known.into_iter().filter(|id| !present.contains_key(id)))
-            .collect();
+        let present: BTreeSet<VmId> = domains.iter().map(|domain| domain.id).collect();
+        let differs = |domain: &DomainSeen| {
+            all || self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain)
+        };
         let mut looks = tokio::task::JoinSet::new();
-        for id in differ {
+        for domain in domains.into_iter().filter(differs) {
+            let (engine, id) = (self.clone(), domain.id);
+            looks.spawn(async move {
+                // The list told all but the document.
+                let read = async {
+                    let document = engine.lane.call(move |hv| hv.document(id, false)).await?;
+                    engine.saw(id, look, document.map(|document| (domain, document)))
+                };
+                (id, read.await)
+            });
+        }
+        for id in self.inventory.ids().into_iter().filter(|id| !present.contains(id)) {
             let engine = self.clone();
             looks.spawn(async move { (id, engine.look_at(id).await) });
         }

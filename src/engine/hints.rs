@@ -58,7 +58,7 @@ fn digest(hint: &Hint) -> Uuid {
 }
 
 impl Hints {
-    /// Rows have changed.
+    /// Rows are about to change: `world` is as it was.
     pub(super) fn follow(&self, changes: &[Change], world: &World) {
         let mut stale = self.stale.lock().expect("no panic while held");
         let before = stale.len();
@@ -67,8 +67,8 @@ impl Hints {
                 Change::Vm(vm) => drop(stale.insert(Kept::Vm(vm.id))),
                 Change::DropVm(vm) => {
                     stale.insert(Kept::Vm(*vm));
-                    // Its disks float now, if they are there.
-                    stale.extend(world.disks.keys().copied().map(Kept::Disk));
+                    // Its disks float from now on, if they are kept.
+                    stale.extend(world.disks_of(*vm).into_iter().map(|(_, disk)| Kept::Disk(disk.id)));
                 }
                 Change::Nic(Nic { vm, .. }) | Change::DropNic { vm, .. } => drop(stale.insert(Kept::Vm(*vm))),
                 Change::Attachment(Attachment { vm, disk, .. }) | Change::DropAttachment { vm, disk } => {
@@ -81,14 +81,17 @@ impl Hints {
                 }
                 Change::DropDisk(disk) => drop(stale.insert(Kept::Disk(*disk))),
                 Change::Snapshot(snapshot) => drop(stale.insert(Kept::Vm(snapshot.vm))),
-                Change::DropSnapshot(_) => stale.extend(world.vms.keys().copied().map(Kept::Vm)),
+                Change::DropSnapshot { vm, .. } => drop(stale.insert(Kept::Vm(*vm))),
                 Change::Template(template) => {
                     stale.insert(Kept::Template(template.id));
                     stale.extend(template.disks.iter().copied().map(Kept::Disk));
                 }
                 Change::DropTemplate(template) => drop(stale.insert(Kept::Template(*template))),
                 // What it holds is where it was, or is there again.
-                Change::StorageDomain(_) | Change::DropStorageDomain(_) => stale.extend(all(world)),
+                Change::StorageDomain(StorageDomain { id, .. }) | Change::DropStorageDomain(id) => {
+                    stale.extend(all(world));
+                    stale.insert(Kept::Place(*id));
+                }
                 _ => {}
             }
         }
@@ -99,7 +102,7 @@ impl Hints {
 }
 
 /// Everything that may have a hint.
-fn all(world: &World) -> Vec<Kept> {
+fn all(world: &World) -> BTreeSet<Kept> {
     let vms = world.vms.keys().copied().map(Kept::Vm);
     let templates = world.templates.keys().copied().map(Kept::Template);
     let disks = world.disks.keys().copied().map(Kept::Disk);
@@ -135,18 +138,24 @@ impl Engine {
             let data = world.storage_domains.values().filter(|it| it.kind == StorageKind::Data && it.active);
             data.map(|domain| PathBuf::from(&domain.folder)).collect()
         };
+        let everything = all(&self.world());
         for folder in folders {
-            let images = self.images.clone();
-            let found = blocking(move || Ok((images.hints(&folder).unwrap_or_default(), folder))).await?;
-            let (found, folder) = found;
-            for (name, text) in found {
-                let Ok(hint) = Hint::read(&text) else { continue };
+            let (images, its) = (self.images.clone(), folder.clone());
+            let found = blocking(move || {
+                let all = images.hints(&its).unwrap_or_default().into_iter();
+                let read = all.filter_map(|(name, text)| {
+                    let hint = Hint::read(&text).ok()?;
+                    Some((name, digest(&hint), hint))
+                });
+                Ok(read.collect::<Vec<_>>())
+            });
+            for (name, digest, hint) in found.await? {
                 let file = folder.join(&name);
                 let ours = hint.owner.is_some() && hint.owner == self.world().hosts.keys().next().copied();
                 let kept = kept(&hint).filter(|kept| Hint::file_name(kept.id()) == name && ours);
                 let Some(kept) = kept else { continue };
-                if all(&self.world()).contains(&kept) || self.is_needless(&hint) {
-                    self.hints.written.lock().await.insert(kept, (file, digest(&hint)));
+                if everything.contains(&kept) || self.is_needless(&hint) {
+                    self.hints.written.lock().await.insert(kept, (file, digest));
                     self.hints.stale.lock().expect("no panic while held").insert(kept);
                 }
             }

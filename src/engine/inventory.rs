@@ -76,6 +76,11 @@ impl Inventory {
         self.looks.fetch_add(1, Ordering::AcqRel) + 1
     }
 
+    /// The ticket of the look that is known of the VM.
+    pub(super) fn looked(&self, id: VmId) -> u64 {
+        self.read(id, |entry| entry.looked).unwrap_or(0)
+    }
+
     fn change<T>(&self, id: VmId, change: impl FnOnce(&mut Entry) -> T) -> T {
         let mut entries = self.entries.write().expect("no panic while held");
         self.change_in(&mut entries, id, change)

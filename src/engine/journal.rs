@@ -111,10 +111,10 @@ impl Engine {
         })
         .await?;
         let mut world = self.world.write().expect("no panic while held");
+        self.hints.follow(&changes, &world);
         for change in &changes {
             world.apply(change);
         }
-        self.hints.follow(&changes, &world);
         drop(world);
         // After the rows: whoever reads the new stamp reads the new rows.
         for change in &changes {

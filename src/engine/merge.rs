@@ -144,7 +144,7 @@ impl Engine {
         if whole {
             let memory = self.memory_file(&snapshot)?;
             self.remove_files(memory.into_iter().collect(), false).await?;
-            changes.push(Change::DropSnapshot(id));
+            changes.push(Change::DropSnapshot { vm, snapshot: id });
         } else {
             changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..snapshot })));
         }

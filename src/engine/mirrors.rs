@@ -76,6 +76,12 @@ impl Engine {
         copies
     }
 
+    /// Whether any interface is sent what others send.
+    pub(super) fn mirrors(&self) -> bool {
+        let world = self.world();
+        world.nics.values().any(|nic| nic.plugged && !mirrored(&world, nic).is_empty())
+    }
+
     fn receivers(&self) -> Vec<Receiver> {
         let world = self.world();
         let plugged = world.nics.values().filter(|nic| nic.plugged);

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod accounts;
 mod affinity;
+mod attachments;
 pub mod caller;
 mod disk_move;
 mod disk_profiles;
@@ -39,6 +40,7 @@ mod nics;
 mod orders;
 mod ovf;
 mod places;
+mod plug;
 pub mod ports;
 mod quotas;
 mod reconcile;
@@ -54,6 +56,7 @@ mod storage_domains;
 mod telling;
 mod template_copies;
 mod templates;
+mod turns;
 mod unplug;
 mod users;
 mod vm_cdrom;
@@ -162,7 +165,8 @@ pub struct Engine {
     happened: broadcast::Sender<HypervisorEvent>,
     /// Active storage domains whose folders are not there.
     lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
-    definitions: documents::DefinitionLocks,
+    definitions: turns::Turns,
+    looks: turns::Turns,
     pools_changed: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
     hints: hints::Hints,
@@ -212,7 +216,8 @@ impl Engine {
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
             lost_storage: std::sync::Mutex::default(),
-            definitions: documents::DefinitionLocks::default(),
+            definitions: turns::Turns::default(),
+            looks: turns::Turns::default(),
             pools_changed: tokio::sync::Notify::new(),
             mirrors,
             hints: hints::Hints::default(),

@@ -1,7 +1,7 @@
 //! Network interfaces of VMs: add, change, plug, remove.
 
 use super::locks::{Entity, Guard, Mode};
-use super::ports::Scope;
+use super::ports::{Hypervisor, Scope};
 use super::unplug::NIC;
 use super::world::{Change, Operation, World};
 use super::{Engine, documents, failpoint, locks};
@@ -270,9 +270,12 @@ impl Engine {
         failpoint::hit("update_nic.intended");
         let acted = async {
             if unplugs {
-                self.take_device(vm, id.alias(), &NIC).await?;
+                let followed = self.take_device(vm, id.alias(), &NIC).await?;
                 failpoint::hit("unplug_nic.gone");
                 self.note(vec![Change::Nic(after)]).await?;
+                if followed {
+                    return Ok(());
+                }
             }
             self.bring_nic(vm, id).await
         };
@@ -337,17 +340,21 @@ impl Engine {
     /// Makes the running VM and its definition what the interface's row says.
     pub(super) async fn bring_nic(&self, vm: VmId, id: NicId) -> Result<()> {
         let Some(nic) = self.world().nics.get(&(vm, id)).cloned() else { return Ok(()) };
-        if nic.plugged && self.runs(vm) {
-            self.bring_nic_live(&nic).await?;
+        let live = nic.plugged && self.runs(vm);
+        let is_new = live && self.bring_nic_live(&nic).await?;
+        if live {
             failpoint::hit("nic.live");
             self.bring_mirrors().await?;
         }
-        self.sync_definition(vm).await?;
+        if !is_new {
+            self.sync_definition(vm).await?;
+        }
         failpoint::hit("nic.defined");
         Ok(())
     }
 
-    async fn bring_nic_live(&self, nic: &Nic) -> Result<()> {
+    /// Tells whether the guest had none: then the definition has it now, too.
+    async fn bring_nic_live(&self, nic: &Nic) -> Result<bool> {
         let (vm, alias) = (nic.vm, nic.id.alias());
         let way = Way::of(&self.world(), nic);
         let wanted = domain::nic_device(&way.device(nic))?;
@@ -355,14 +362,21 @@ impl Engine {
         let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
         let updates: Vec<String> =
             domain::bring_nic_live(&live, &wanted).iter().map(ToString::to_string).collect();
-        let present = domain::holds(&live, &alias);
-        self.lane
-            .call(move |hv| match present {
-                true => updates.iter().try_for_each(|update| hv.update_device(vm, update, Scope::Live)),
-                false => hv.attach(vm, &wanted.to_string(), &alias, Scope::Live),
-            })
-            .await?;
-        self.look_at(vm).await
+        let is_new = !domain::holds(&live, &alias);
+        match is_new {
+            true => self.give_device(vm, alias, wanted).await?,
+            false => {
+                let update = move |hv: &dyn Hypervisor| {
+                    updates.iter().try_for_each(|update| hv.update_device(vm, update, Scope::Live))
+                };
+                self.lane.call(update).await?;
+            }
+        }
+        // Of an update there is no event; of a new one the taps are asked for.
+        if !is_new || self.mirrors() {
+            self.look_at(vm).await?;
+        }
+        Ok(is_new)
     }
 
     pub(super) async fn undo_add_nic(&self, vm: VmId, nic: NicId) -> Result<()> {

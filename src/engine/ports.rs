@@ -190,9 +190,14 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// The live document of a running domain (or else the persistent one), or the persistent one.
     /// Never carries secrets.
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>>;
+    /// Both at once.
+    fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>>;
 
     /// Defines or redefines, validated against libvirt's schema.
     fn define(&self, document: &str) -> Result<()>;
+    /// The same with an edited definition that was validated before it was edited: reading the
+    /// schema takes libvirt longer than all the rest.
+    fn redefine(&self, document: &str) -> Result<()>;
     /// Removes the definition with its managed save and NVRAM; fine when it is gone already.
     fn undefine(&self, id: VmId) -> Result<()>;
 
@@ -221,9 +226,9 @@ pub trait Hypervisor: Send + Sync + 'static {
 
     /// Fine when a device of that alias is there already.
     fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()>;
-    /// Asks for the device to go. With `Live` the guest must let go first: the event tells.
-    /// Fine when no such device is there.
-    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()>;
+    /// Asks for the device to go. A guest must let go first: the event tells. Tells whether there
+    /// is one to wait for; fine when no such device is there.
+    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<bool>;
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()>;
     /// The drive of a running domain with another medium, or none; with `force` past a locked tray.
     fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()>;

@@ -208,7 +208,7 @@ impl Engine {
         self.remove_files(files, false).await?;
         let mut changes = self.released(Snapshot { status: SnapshotStatus::Ok, ..snapshot });
         changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
-        changes.push(Change::DropSnapshot(before));
+        changes.push(Change::DropSnapshot { vm, snapshot: before });
         Ok(changes)
     }
 
@@ -364,7 +364,7 @@ fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
         let mut left = Snapshot { memory: None, ..later.clone() };
         left.disks.retain(|saved| !restored(saved));
         changes.push(match left.disks.is_empty() || left.id == kept.id {
-            true => Change::DropSnapshot(left.id),
+            true => Change::DropSnapshot { vm: left.vm, snapshot: left.id },
             false => Change::Snapshot(Box::new(left)),
         });
     }
@@ -376,7 +376,7 @@ fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
     let (shown, kept) = preview(world, vm)?;
     let mut changes = put_back(world, &kept);
     changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..shown })));
-    changes.push(Change::DropSnapshot(kept.id));
+    changes.push(Change::DropSnapshot { vm: kept.vm, snapshot: kept.id });
     Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories: vec![] }, changes))
 }
 

@@ -150,7 +150,7 @@ impl Engine {
         let mut files = self.overlay_files(&snapshot, overlays)?;
         files.extend(self.memory_file(&snapshot)?);
         self.remove_files(files, false).await?;
-        Ok(vec![Change::DropSnapshot(id)])
+        Ok(vec![Change::DropSnapshot { vm: snapshot.vm, snapshot: id }])
     }
 
     pub(super) async fn make_overlays(&self, snapshot: &Snapshot, overlays: &[Overlay]) -> Result<()> {

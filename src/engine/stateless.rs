@@ -47,7 +47,7 @@ impl Engine {
             .promise(|world| {
                 let kept = stateless_run(world, vm).ok_or_else(|| Error::not_found(vm))?;
                 let mut changes = back(world, kept);
-                changes.push(Change::DropSnapshot(kept.id));
+                changes.push(Change::DropSnapshot { vm, snapshot: kept.id });
                 doomed = restore::unneeded(world, vm, &changes);
                 Ok((Operation::EndStateless { vm, doomed: doomed.clone() }, changes))
             })

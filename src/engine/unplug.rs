@@ -22,38 +22,58 @@ pub(super) const DISK: Pluggable =
 pub(super) const NIC: Pluggable =
     Pluggable { noun: "Interface", short: "interface", asked: "unplug_nic.asked" };
 
+/// What is heard of a guest that was asked.
+enum Answer {
+    Gone,
+    Kept,
+    Unclear,
+}
+
 impl Engine {
-    /// Asks the guest to let the device go and waits until it did. Nothing to do when it is not there.
-    pub(super) async fn take_device(&self, vm: VmId, alias: String, kind: &Pluggable) -> Result<()> {
+    /// Asks the guest to let the device go and waits until it did. Nothing to do when it is not
+    /// there. Tells whether the definition has let it go, too.
+    pub(super) async fn take_device(&self, vm: VmId, alias: String, kind: &Pluggable) -> Result<bool> {
         let mut events = self.happened.subscribe();
-        if !self.holds(vm, &alias).await? {
-            return Ok(());
-        }
+        // The definition changes in one turn with the guest.
+        let turn = self.definitions.take(vm).await;
+        let scope = self.scope_of_removal(vm, &alias).await?;
         let asked = alias.clone();
-        self.lane.call(move |hv| hv.detach(vm, &asked, Scope::Live)).await?;
+        let waits = self.lane.call(move |hv| hv.detach(vm, &asked, scope)).await?;
+        drop(turn);
+        let followed = scope == Scope::Both;
+        if !waits {
+            return Ok(followed);
+        }
         failpoint::hit(kind.asked);
         let let_go = async {
             loop {
                 match events.recv().await {
                     Ok(HypervisorEvent::DeviceRemoved { id, alias: gone }) if id == vm && gone == alias => {
-                        return true;
+                        return Answer::Gone;
                     }
-                    Ok(HypervisorEvent::Stopped { id, .. }) if id == vm => return true,
+                    Ok(HypervisorEvent::Stopped { id, .. }) if id == vm => return Answer::Unclear,
                     Ok(HypervisorEvent::DeviceRemovalFailed { id, alias: kept })
                         if id == vm && kept == alias =>
                     {
-                        return false;
+                        return Answer::Kept;
                     }
                     Ok(_) => {}
-                    // Events were lost: the document below tells.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return true,
+                    // Events were lost.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return Answer::Unclear,
                 }
             }
         };
         let answered = tokio::time::timeout(self.settings.hotunplug_timeout, let_go).await;
+        if matches!(answered, Ok(Answer::Gone)) {
+            return Ok(followed);
+        }
         self.look_at(vm).await?;
         if !self.holds(vm, &alias).await? {
-            return Ok(());
+            return Ok(followed);
+        }
+        if followed {
+            // The rows still have it.
+            self.sync_definition(vm).await?;
         }
         let Pluggable { noun, short, .. } = kind;
         Err(Error::conflict(match answered {

@@ -132,12 +132,8 @@ impl Engine {
         if !active {
             return Ok(());
         }
-        if self.runs(vm) {
-            self.plug(vm, disk).await?;
-            failpoint::hit("attach_disk.plugged");
-        }
-        self.sync_definition(vm).await?;
-        failpoint::hit("attach_disk.defined");
+        self.plug(vm, disk).await?;
+        failpoint::hit("attach_disk.plugged");
         Ok(())
     }
 
@@ -187,12 +183,15 @@ impl Engine {
         let intent = self.promise(|_| Ok((operation, promised))).await?;
         failpoint::hit("unplug_disk.intended");
         let acted = async {
+            let mut followed = false;
             if plugged {
-                self.unplug(vm, id).await?;
+                followed = self.unplug(vm, id).await?;
                 failpoint::hit("unplug_disk.gone");
                 self.note(vec![out]).await?;
             }
-            self.sync_definition(vm).await?;
+            if !followed {
+                self.sync_definition(vm).await?;
+            }
             failpoint::hit("unplug_disk.defined");
             Ok(())
         };
@@ -205,10 +204,10 @@ impl Engine {
     /// The disk hangs on the VM again as it did, plugged if the VM runs.
     pub(super) async fn put_back(&self, before: &Attachment) -> Result<()> {
         self.note(vec![Change::Attachment(before.clone())]).await?;
-        if before.active && self.runs(before.vm) {
-            self.plug(before.vm, before.disk).await?;
+        match before.active {
+            true => self.plug(before.vm, before.disk).await,
+            false => self.sync_definition(before.vm).await.map(drop),
         }
-        self.sync_definition(before.vm).await.map(|_| ())
     }
 
     /// An attachment that a change of its activity finds as it needs it.
@@ -249,12 +248,8 @@ impl Engine {
             .await?;
         failpoint::hit("plug_disk.intended");
         let acted = async {
-            if self.runs(vm) {
-                self.plug(vm, id).await?;
-            }
+            self.plug(vm, id).await?;
             failpoint::hit("plug_disk.plugged");
-            self.sync_definition(vm).await?;
-            failpoint::hit("plug_disk.defined");
             Ok(())
         };
         if let Err(failure) = acted.await {
@@ -313,7 +308,7 @@ impl Engine {
     }
 
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
-    pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<()> {
+    pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<bool> {
         self.take_device(vm, disk.alias(), &DISK).await
     }
 }

@@ -3,6 +3,7 @@
 //! A mutation is a batch of `Change`s: the store commits it, then the world applies it, so
 //! what is read is what a restart would read.
 
+use super::attachments::Attachments;
 use crate::model::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub enum Change {
     Nic(Nic),
     DropNic { vm: VmId, nic: NicId },
     Snapshot(Box<Snapshot>),
-    DropSnapshot(SnapshotId),
+    DropSnapshot { vm: VmId, snapshot: SnapshotId },
     Intent(Intent),
     DropIntent(IntentId),
 }
@@ -340,7 +341,7 @@ pub struct World {
     pub templates: BTreeMap<TemplateId, Template>,
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
-    pub attachments: BTreeMap<(VmId, DiskId), Attachment>,
+    pub attachments: Attachments,
     pub nics: BTreeMap<(VmId, NicId), Nic>,
     pub snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub intents: BTreeMap<IntentId, Intent>,
@@ -438,7 +439,7 @@ impl World {
             Change::Vm(it) => drop(self.vms.insert(it.id, *it)),
             Change::DropVm(id) => {
                 self.vms.remove(&id);
-                self.attachments.retain(|(vm, _), _| *vm != id);
+                self.attachments.drop_vm(id);
                 self.nics.retain(|(vm, _), _| *vm != id);
                 self.affine.retain(|it| it.vm != id);
                 self.pooled.retain(|it| it.vm != id);
@@ -448,21 +449,20 @@ impl World {
             Change::Disk(it) => drop(self.disks.insert(it.id, it)),
             Change::DropDisk(id) => {
                 self.disks.remove(&id);
-                self.attachments.retain(|(_, disk), _| *disk != id);
+                self.attachments.drop_disk(id);
                 self.forget(id.0);
             }
-            Change::Attachment(it) => drop(self.attachments.insert((it.vm, it.disk), it)),
-            Change::DropAttachment { vm, disk } => drop(self.attachments.remove(&(vm, disk))),
+            Change::Attachment(it) => self.attachments.insert(it),
+            Change::DropAttachment { vm, disk } => self.attachments.remove(vm, disk),
             Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
             Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
             Change::Snapshot(it) => drop(self.snapshots.insert(it.id, *it)),
-            Change::DropSnapshot(id) => {
-                self.snapshots.remove(&id);
+            Change::DropSnapshot { vm, snapshot } => {
+                self.snapshots.remove(&snapshot);
                 // Its memory goes with it.
-                self.vms
-                    .values_mut()
-                    .filter(|vm| vm.wakes_from == Some(id))
-                    .for_each(|vm| vm.wakes_from = None);
+                if let Some(vm) = self.vms.get_mut(&vm).filter(|vm| vm.wakes_from == Some(snapshot)) {
+                    vm.wakes_from = None;
+                }
             }
             Change::Intent(it) => drop(self.intents.insert(it.id, it)),
             Change::DropIntent(id) => drop(self.intents.remove(&id)),
@@ -477,16 +477,15 @@ impl World {
 
     /// The disks of a VM with how they hang on it, in the order of their targets.
     pub fn disks_of(&self, vm: VmId) -> Vec<(&Attachment, &Disk)> {
-        let range = (vm, DiskId(uuid::Uuid::nil()))..=(vm, DiskId(uuid::Uuid::max()));
-        let mut found: Vec<_> =
-            self.attachments.range(range).filter_map(|(_, a)| Some((a, self.disks.get(&a.disk)?))).collect();
+        let on = self.attachments.of_vm(vm);
+        let mut found: Vec<_> = on.filter_map(|it| Some((it, self.disks.get(&it.disk)?))).collect();
         found.sort_by(|(a, _), (b, _)| (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target)));
         found
     }
 
     /// The attachments of a disk.
     pub fn attachments_of(&self, disk: DiskId) -> impl Iterator<Item = &Attachment> {
-        self.attachments.values().filter(move |attachment| attachment.disk == disk)
+        self.attachments.of_disk(disk)
     }
 
     /// The network interfaces of a VM in the order of their names.
@@ -564,7 +563,7 @@ impl World {
     }
 
     /// The disk of a template that has that image in that storage domain.
-    fn template_image(&self, image: ImageId, place: StorageDomainId) -> Option<&Disk> {
+    pub fn template_image(&self, image: ImageId, place: StorageDomainId) -> Option<&Disk> {
         let mut all = self.templates.values().flat_map(|template| self.template_disks(template));
         all.find(|disk| disk.image == image && disk.storage_domain == place)
     }
@@ -580,11 +579,22 @@ impl World {
         self.template_disks(template).find(|it| it.id == disk && it.storage_domain == place)
     }
 
-    /// What lies over an image of that storage domain.
+    /// What lies over an image of that storage domain, or is on its way there.
     pub fn lies_over(&self, image: ImageId, place: StorageDomainId) -> bool {
         let saved = self.snapshots.values().flat_map(|snapshot| &snapshot.disks).map(|saved| &saved.disk);
         let mut all = self.disks.values().chain(saved);
-        all.any(|disk| disk.parent == Some(image) && disk.storage_domain == place)
+        all.any(|disk| {
+            disk.parent == Some(image)
+                && (disk.storage_domain == place || self.destination(disk.id) == Some(place))
+        })
+    }
+
+    /// Where a disk that moves is to be.
+    pub fn destination(&self, disk: DiskId) -> Option<StorageDomainId> {
+        self.intents.values().find_map(|intent| match intent.operation {
+            Operation::MoveDisk(passage) if passage.disk == disk => Some(passage.to),
+            _ => None,
+        })
     }
 
     /// Disks of that storage domain, copies of templates' among them.
@@ -595,8 +605,21 @@ impl World {
 
     /// The disk is read from a template's, too.
     pub fn is_thin(&self, disk: DiskId) -> bool {
-        let mut below = self.images_of(disk).into_iter();
-        below.any(|it| it.parent.is_some_and(|image| self.template_image(image, it.storage_domain).is_some()))
+        self.template_images_below(disk).next().is_some()
+    }
+
+    /// The images of templates over which those of the disk lie.
+    pub fn template_images_below(&self, disk: DiskId) -> impl Iterator<Item = &Disk> {
+        let images = self.images_of(disk).into_iter();
+        images.filter_map(|it| self.template_image(it.parent?, it.storage_domain))
+    }
+
+    /// The disk that is that LUN of the host.
+    pub fn disk_of_lun(&self, lun: &str) -> Option<DiskId> {
+        let is = |disk: &&Disk| {
+            disk.lun.as_ref().is_some_and(|it| it.id == lun && matches!(it.at, LunAt::Host { .. }))
+        };
+        self.disks.values().find(is).map(|disk| disk.id)
     }
 
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {

@@ -1,7 +1,7 @@
 //! Devices of a domain, each known by its alias.
 //!
-//! Both documents are looked at first, so that a change which was made before (by a call whose
-//! answer was lost) is not made twice, and one that was half made is finished.
+//! When a change is refused, both documents are looked at: what was made before (by a call whose
+//! answer was lost) is fine, and what was half made is finished.
 
 use super::domain::{found, lookup, responsive};
 use super::raw;
@@ -25,20 +25,31 @@ pub fn flags(scope: Scope) -> u32 {
 
 pub fn attach(connect: &Connect, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
     let domain = responsive(connect, id)?;
-    match flags(scope) & !holding(&domain, alias)? {
+    let wanted = flags(scope);
+    let Err(refused) = domain.attach_device_flags(device, wanted) else { return Ok(()) };
+    match wanted & !holding(&domain, alias)? {
         0 => Ok(()),
+        missing if missing == wanted => Err(refused.into()),
         missing => Ok(domain.attach_device_flags(device, missing)?),
     }
 }
 
-pub fn detach(connect: &Connect, id: VmId, alias: &str, scope: Scope) -> Result<()> {
+/// Tells whether there is a guest to wait for.
+pub fn detach(connect: &Connect, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
     let domain = responsive(connect, id)?;
+    // The guest may have been asked before and not have let go yet.
+    let is_asked = |why: &virt::error::Error| why.message().contains("already in the process of unplug");
+    let asked = flags(scope) & LIVE != 0;
+    match raw::detach_by_alias(&domain, alias, flags(scope)) {
+        Ok(()) => return Ok(asked),
+        Err(why) if is_asked(&why) => return Ok(asked),
+        Err(_) => {}
+    }
     match flags(scope) & holding(&domain, alias)? {
-        0 => Ok(()),
+        0 => Ok(false),
         present => match raw::detach_by_alias(&domain, alias, present) {
-            // The guest was asked before and has not let go yet.
-            Err(why) if why.message().contains("already in the process of unplug") => Ok(()),
-            other => found(other.map_err(Error::from)).map(drop),
+            Err(why) if is_asked(&why) => Ok(true),
+            other => found(other.map_err(Error::from)).map(|_| present & LIVE != 0),
         },
     }
 }

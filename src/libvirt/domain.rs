@@ -51,13 +51,15 @@ pub fn control(domain: &Domain) -> Result<Control> {
 }
 
 pub fn document(connect: &Connect, id: VmId, persistent: bool) -> Result<Option<String>> {
-    let flags = if persistent { sys::VIR_DOMAIN_XML_INACTIVE } else { 0 };
-    let text = lookup(connect, id).and_then(|domain| Ok(domain.xml_desc(flags)?));
-    found(text)
+    found(lookup(connect, id).and_then(|domain| text(&domain, persistent)))
 }
 
-pub fn define(connect: &Connect, document: &str) -> Result<()> {
-    connect.define_domain_xml_flags(document, sys::VIR_DOMAIN_DEFINE_VALIDATE)?;
+pub fn text(domain: &Domain, persistent: bool) -> Result<String> {
+    Ok(domain.xml_desc(if persistent { sys::VIR_DOMAIN_XML_INACTIVE } else { 0 })?)
+}
+
+pub fn define(connect: &Connect, document: &str, validate: bool) -> Result<()> {
+    connect.define_domain_xml_flags(document, if validate { sys::VIR_DOMAIN_DEFINE_VALIDATE } else { 0 })?;
     Ok(())
 }
 

@@ -38,12 +38,20 @@ pub fn all(connect: &Connect) -> Result<Vec<DomainSeen>> {
 }
 
 pub fn one(connect: &Connect, id: VmId) -> Result<Option<DomainSeen>> {
-    if id == PROBE_ID {
-        return Ok(None);
-    }
-    let Some(domain) = found(domain::lookup(connect, id))? else { return Ok(None) };
+    let Some(domain) = of_users(connect, id)? else { return Ok(None) };
     // It may go while it is looked at.
     found(look(connect, id, &domain))
+}
+
+pub fn with_document(connect: &Connect, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
+    let Some(domain) = of_users(connect, id)? else { return Ok(None) };
+    let seen = look(connect, id, &domain);
+    found(seen.and_then(|seen| Ok((seen, domain::text(&domain, persistent)?))))
+}
+
+/// Not the one that facts are asked of.
+fn of_users(connect: &Connect, id: VmId) -> Result<Option<Domain>> {
+    if id == PROBE_ID { Ok(None) } else { found(domain::lookup(connect, id)) }
 }
 
 fn look(connect: &Connect, id: VmId, domain: &Domain) -> Result<DomainSeen> {

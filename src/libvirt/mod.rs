@@ -100,8 +100,18 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| domain::document(connect, id, persistent))
     }
 
+    fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
+        self.link.call(Lane::Calls, |connect| inventory::with_document(connect, id, persistent))
+    }
+
     fn define(&self, document: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::define(connect, document))
+        self.link.call(Lane::Calls, |connect| domain::define(connect, document, true))
+    }
+
+    fn redefine(&self, document: &str) -> Result<()> {
+        // Tests run debug builds: there an edit that the schema does not know is found out.
+        let validate = cfg!(debug_assertions);
+        self.link.call(Lane::Calls, |connect| domain::define(connect, document, validate))
     }
 
     fn undefine(&self, id: VmId) -> Result<()> {
@@ -164,7 +174,7 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |connect| devices::attach(connect, id, device, alias, scope))
     }
 
-    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()> {
+    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
         self.link.call(Lane::Calls, |connect| devices::detach(connect, id, alias, scope))
     }
 

@@ -192,10 +192,10 @@ impl Simulated {
         events.into_iter().for_each(|event| state.send(event));
     }
 
-    fn look<T>(&self, look: impl FnOnce(&State) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&State) -> Result<T>) -> Result<T> {
         let state = self.state();
         state.require_connection()?;
-        look(&state)
+        read(&state)
     }
 
     fn change<T>(&self, what: &str, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
@@ -325,12 +325,12 @@ impl Hypervisor for Simulated {
     }
 
     fn version(&self) -> Result<String> {
-        self.look(|_| Ok("libvirt 9.0.0, QEMU 7.2.22 (simulated)".into()))
+        self.read(|_| Ok("libvirt 9.0.0, QEMU 7.2.22 (simulated)".into()))
     }
 
     fn facts(&self) -> Result<HostFacts> {
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-        self.look(|_| {
+        self.read(|_| {
             Ok(HostFacts {
                 accelerator: Accelerator::Kvm,
                 kvm: true,
@@ -355,23 +355,27 @@ impl Hypervisor for Simulated {
     }
 
     fn host_uuid(&self) -> Result<String> {
-        self.look(|_| Ok("5e5e5e5e-0000-4000-8000-000000000001".into()))
+        self.read(|_| Ok("5e5e5e5e-0000-4000-8000-000000000001".into()))
     }
 
     fn domains(&self) -> Result<Vec<DomainSeen>> {
-        self.look(|state| Ok(state.domains.values().map(seen).collect()))
+        self.read(|state| Ok(state.domains.values().map(seen).collect()))
     }
 
     fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {
-        self.look(|state| Ok(state.domains.get(&id).map(seen)))
+        self.read(|state| Ok(state.domains.get(&id).map(seen)))
     }
 
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
-        self.look(|state| {
+        self.read(|state| {
             let Some(found) = state.domains.get(&id) else { return Ok(None) };
             let live = found.run.as_ref().map(|run| &run.document).filter(|_| !persistent);
             Ok(live.or(found.persistent.as_ref()).map(domain::told))
         })
+    }
+
+    fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
+        Ok(self.domain(id)?.zip(self.document(id, persistent)?))
     }
 
     fn define(&self, document: &str) -> Result<()> {
@@ -388,6 +392,10 @@ impl Hypervisor for Simulated {
             state.send(Event::Domain(id));
             Ok(())
         })
+    }
+
+    fn redefine(&self, document: &str) -> Result<()> {
+        self.define(document)
     }
 
     fn undefine(&self, id: VmId) -> Result<()> {
@@ -451,7 +459,7 @@ impl Hypervisor for Simulated {
     }
 
     fn saved_document(&self, file: &Path) -> Result<String> {
-        self.look(|state| {
+        self.read(|state| {
             let there = state.images.as_ref().is_none_or(|images| images.files().contains(&file.into()));
             let saved = state.memories.get(file).filter(|_| there);
             saved.map(domain::told).ok_or_else(|| not_allowed("cannot read the save image"))
@@ -562,7 +570,7 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<()> {
+    fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
         self.change("detach", |state| {
             let domain = state.domain(id)?;
             // What does not apply to this domain is refused before anything happens.
@@ -571,9 +579,11 @@ impl Hypervisor for Simulated {
                 let config = domain.documents(Scope::Config)?;
                 config.into_iter().for_each(|document| domain::remove(document, alias));
             }
+            let mut asked = false;
             if scope != Scope::Config {
                 let run = domain.answering()?;
-                if domain::has(&run.document, alias) {
+                asked = domain::has(&run.document, alias);
+                if asked {
                     run.leaving.insert(alias.to_owned());
                     if !run.deaf {
                         run.leaving.remove(alias);
@@ -583,7 +593,7 @@ impl Hypervisor for Simulated {
                 }
             }
             state.send(Event::Domain(id));
-            Ok(())
+            Ok(asked)
         })
     }
 
@@ -676,7 +686,7 @@ impl Hypervisor for Simulated {
     }
 
     fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>> {
-        self.look(|state| {
+        self.read(|state| {
             let run = state.domains.get(&id).and_then(|domain| domain.run.as_ref());
             let job = run.and_then(|run| run.jobs.get(target));
             Ok(job.map(|_| BlockJob { done: 1, total: 1, ready: true }))
@@ -735,7 +745,7 @@ impl Hypervisor for Simulated {
     }
 
     fn guest(&self, id: VmId) -> Result<GuestReport> {
-        self.look(|state| {
+        self.read(|state| {
             let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
             let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
             let text = |text: &str| Some(text.to_owned());
@@ -758,7 +768,7 @@ impl Hypervisor for Simulated {
     }
 
     fn leases(&self) -> Result<Vec<GuestInterface>> {
-        self.look(|state| {
+        self.read(|state| {
             let runs = state.domains.values().filter_map(|domain| domain.run.as_ref());
             let all = runs.flat_map(|run| domain::guest_interfaces(&run.document));
             Ok(all.map(|lease| GuestInterface { name: String::new(), ..lease }).collect())
@@ -767,7 +777,7 @@ impl Hypervisor for Simulated {
 
     /// It greets as a VNC server does, and takes what it is told.
     fn open_console(&self, id: VmId, _place: u32) -> Result<OwnedFd> {
-        self.look(|state| {
+        self.read(|state| {
             let running = state.domains.get(&id).is_some_and(|domain| domain.run.is_some());
             running.then_some(()).ok_or_else(|| not_allowed("domain is not running"))
         })?;
@@ -782,7 +792,7 @@ impl Hypervisor for Simulated {
     }
 
     fn control(&self, id: VmId) -> Result<Control> {
-        self.look(|state| {
+        self.read(|state| {
             let domain = state.domains.get(&id).ok_or_else(|| Error::not_found("VM"))?;
             let run = domain.run.as_ref().ok_or_else(|| not_allowed("domain is not running"))?;
             Ok(run.hung.map_or(Control::Free, |since| Control::Occupied(since.elapsed())))
@@ -790,7 +800,7 @@ impl Hypervisor for Simulated {
     }
 
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
-        self.look(|state| {
+        self.read(|state| {
             let sample = |id: &VmId| Some((*id, state.domains.get(id)?.sample()?));
             Ok(ids.iter().filter_map(sample).collect())
         })
@@ -806,7 +816,7 @@ impl Hypervisor for Simulated {
         };
         let usb = "<device><name>usb_1_1</name><parent>usb_usb1</parent><capability type='usb_device'>\
                    <product id='0x0001'/><vendor id='0x0627'/></capability></device>";
-        self.look(|_| {
+        self.read(|_| {
             Ok(vec![
                 device("pci_0000_02_10_7", "<iommuGroup number='31'/>"),
                 device("pci_0000_00_1f_2", ""),
@@ -830,7 +840,7 @@ impl Hypervisor for Simulated {
     }
 
     fn refresh_pool(&self, name: &str) -> Result<()> {
-        self.look(|state| match state.pools.contains_key(name) {
+        self.read(|state| match state.pools.contains_key(name) {
             true => Ok(()),
             false => Err(Error::not_found("storage pool")),
         })
@@ -838,7 +848,7 @@ impl Hypervisor for Simulated {
 
     fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
         self.refresh_pool(name)?;
-        self.look(|state| match &state.images {
+        self.read(|state| match &state.images {
             Some(images) => images.space(Path::new("/")),
             None => Ok((1024 * GIB, 1024 * GIB)),
         })
@@ -860,7 +870,7 @@ impl Hypervisor for Simulated {
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {
-        self.look(|state| Ok(state.networks.contains(name)))
+        self.read(|state| Ok(state.networks.contains(name)))
     }
 
     fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()> {

@@ -236,7 +236,7 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Nic(it) => put(&db, it),
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
             Change::Snapshot(it) => put(&db, &**it),
-            Change::DropSnapshot(id) => delete::<Snapshot>(&db, &[id.to_string()]),
+            Change::DropSnapshot { snapshot: id, .. } => delete::<Snapshot>(&db, &[id.to_string()]),
             Change::Intent(it) => put(&db, it),
             Change::DropIntent(id) => delete::<Intent>(&db, &[id.to_string()]),
         }?;

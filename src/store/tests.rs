@@ -213,7 +213,8 @@ fn change() -> impl Strategy<Value = Change> {
         (n.clone(), n.clone(), text, any::<bool>()).prop_map(|(vm, n, description, flag)| {
             Change::Snapshot(snapshot(vm, n, &description, flag).into())
         }),
-        n.clone().prop_map(|n| Change::DropSnapshot(SnapshotId(id(n)))),
+        (n.clone(), n.clone())
+            .prop_map(|(vm, n)| Change::DropSnapshot { vm: VmId(id(vm)), snapshot: SnapshotId(id(n)) }),
         (n.clone(), text).prop_map(|(n, name)| {
             Change::Intent(Intent {
                 id: IntentId(id(n)),

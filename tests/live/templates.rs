@@ -1,7 +1,9 @@
 //! Templates, clones and VMs of snapshots: what was written in one guest is read in another.
 
 use super::disks::address;
-use super::harness::{Boots, Disk, Guest, Lab, Vm, until};
+use super::harness::{Boots, Disk, Guest, Lab, Vm, run, until};
+use super::moves::{second, to};
+use std::process::Command;
 use vireo::xml::Element;
 
 pub fn write(guest: &mut Guest, text: &str) {
@@ -85,6 +87,55 @@ fn what_a_template_holds_is_in_every_vm_of_it() {
     lab.client().delete(&template).is(204);
     assert!(seen(&copy).contains("pattern-A"), "a copy needs no template");
     assert_eq!(lab.daemon.images(), 2, "the original's and the copy's");
+}
+
+#[test]
+fn a_thin_disk_moves_to_where_its_templates_disk_is() {
+    let Some(lab) = Lab::own() else { return };
+    let folder = second(&lab, "near");
+    let vm = lab.vm("mother", Boots::Mini, "");
+    vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    write(&mut vm.boot(), "pattern-A");
+    vm.act("stop");
+    let template =
+        made(&lab, "/templates", &format!("<template><name>t</name><vm id='{}'/></template>", vm.id));
+    let template = format!("/templates/{}", template.value("@id").unwrap());
+    let thin = vm_of(&lab, "thin", "<template><name>t</name></template>");
+    let disk = lab.client().get(&format!("{}/disks", thin.path())).is(200);
+    let disk = Disk { vm: &thin, id: disk.value("disk/@id").unwrap() };
+    let source = disk.file();
+    let layer = |file: &std::path::Path| {
+        let told = run(Command::new("qemu-img").args(["info", "-U", "--backing-chain"]).arg(file));
+        told.matches("image: ").count()
+    };
+    lab.client().post(&format!("{}/move", disk.path()), &to("near")).refused(409);
+    let its = lab.client().get(&format!("{template}/disks")).is(200).value("disk/@id").unwrap();
+    let base = format!("{template}/disks/{its}");
+    let near = to("near").replace("<action>", "<action><async>false</async>");
+    lab.client().post(&format!("{base}/copy"), &near).is(200);
+
+    // Its guest running, a snapshot between it and the template.
+    made(&lab, &format!("{}/snapshots", thin.path()), "<snapshot><description>s</description></snapshot>");
+    let mut guest = thin.boot();
+    assert!(read(&mut guest).contains("pattern-A"));
+    let there = folder.join(disk.file().file_name().unwrap());
+    lab.client().post(&format!("{}/move", disk.path()), &near).is(200);
+    assert!(read(&mut guest).contains("pattern-A"));
+    write(&mut guest, "pattern-B");
+    assert!(!source.exists() && layer(&there) == 3, "it lies over the template's disk that is there");
+    let from = |name: &str| format!("<action><storage_domain><name>{name}</name></storage_domain></action>");
+    lab.client().send("DELETE", &base, &[], &from("near")).refused(409);
+    thin.act("stop");
+    assert!(seen(&thin).contains("pattern-B"));
+
+    // And back, down.
+    let back = to("data").replace("<action>", "<action><async>false</async>");
+    lab.client().post(&format!("{}/move", disk.path()), &back).is(200);
+    assert!(!there.exists());
+    assert_eq!(layer(&disk.file()), 3);
+    lab.client().send("DELETE", &base, &[], &from("near")).is(204);
+    assert!(seen(&thin).contains("pattern-B"));
+    assert!(seen(&vm).contains("pattern-A"));
 }
 
 #[test]

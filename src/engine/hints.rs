@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// A burst of changes is one.
 const BURST: Duration = Duration::from_millis(500);
+/// How long hints wait for the engine to be up.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// When a storage domain that was not there is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
@@ -120,6 +122,13 @@ enum Wanted {
 
 impl Engine {
     pub(super) async fn keep_hints_for_ever(self: Arc<Self>) {
+        // The start comes first.
+        let started = async {
+            while !self.connected() {
+                tokio::time::sleep(BURST).await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, started).await;
         if let Err(why) = self.heal_hints().await {
             tracing::warn!("the hints of the storage domains could not be looked at: {why}");
         }

@@ -93,6 +93,12 @@ fn the_sdk_rolls_vms_out() {
 }
 
 #[test]
+fn the_sdk_sets_limits_and_hands_vms_out() {
+    let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
+    passes(scenario(&sdk, &daemon, "sdk3_limits.py").arg("--kernel").arg(guests().unwrap().join("halt.elf")));
+}
+
+#[test]
 fn the_shell_holds_a_session() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     let mut shell = Command::new(script("shell_session.sh"));

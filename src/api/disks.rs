@@ -305,6 +305,13 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
         let gone = || Error::invalid("Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.");
         let id: DiskId = convert::parse_id(id, "Disk").map_err(|_| gone())?;
         access::require(&app, &request, 1101, id)?;
+        if asked.snapshot.is_some() {
+            return Err(Error::conflict(
+                "Cannot attach Virtual Machine Disk. A disk's snapshot cannot be attached to another VM; \
+                 a VM can be made of the snapshot.",
+            )
+            .into());
+        }
         let onto = NewAttachment { vm, active: Some(asked.active.unwrap_or(false)), read_only };
         app.engine.attach_disk(id, onto).await?;
         return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));

@@ -55,7 +55,10 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::CpuProfile => world.cpu_profiles.contains_key(&CpuProfileId(id)),
         ObjectKind::Template => world.has_template(TemplateId(id)),
         ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
-        ObjectKind::Disk => world.disks.contains_key(&DiskId(id)),
+        ObjectKind::Disk => match request.id::<VmId>("vm") {
+            Ok(vm) => world.attachments.contains_key(&(vm, DiskId(id))),
+            Err(_) => world.disks.contains_key(&DiskId(id)),
+        },
         ObjectKind::VmPool => world.vm_pools.contains_key(&VmPoolId(id)),
         ObjectKind::Group => id == EVERYONE || world.groups.contains_key(&GroupId(id)),
         ObjectKind::User => world.users.contains_key(&UserId(id)),

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::model::*;
 use crate::wire::convert::{self, CDROM};
 use crate::wire::types::{self, Action};
-use crate::wire::{missing, require};
+use crate::wire::{filled, missing, require};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let vm: VmId = request.id("vm")?;
     app.engine.vm(vm)?;
     let asked: types::Snapshot = request.document().await?;
-    require("Snapshot", "add", &[("description", asked.description.is_some())])?;
+    require("Snapshot", "add", &[("description", filled(&asked.description).is_some())])?;
     let new = NewSnapshot {
         description: asked.description.unwrap_or_default(),
         memory: asked.persist_memorystate.unwrap_or(false),

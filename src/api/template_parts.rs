@@ -64,7 +64,7 @@ pub async fn remove_disk(app: Arc<App>, request: Request) -> Answer {
 /// `POST /templates/{template}/disks/{disk}/export`
 pub async fn export_disk(app: Arc<App>, request: Request) -> Answer {
     addressed(&app, &request)?;
-    templates::nowhere_to_export(&app, &request).await
+    templates::nowhere_to_export(&app, &request, "Template Disk").await
 }
 
 /// `GET /templates/{template}/nics`

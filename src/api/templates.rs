@@ -204,13 +204,13 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
 /// `POST /templates/{template}/export`
 pub async fn export(app: Arc<App>, request: Request) -> Answer {
     addressed(&app, &request)?;
-    nowhere_to_export(&app, &request).await
+    nowhere_to_export(&app, &request, "Template").await
 }
 
 /// Whatever storage domain an export names: none is one for exports.
-pub async fn nowhere_to_export(app: &App, request: &Request) -> Answer {
+pub async fn nowhere_to_export(app: &App, request: &Request, noun: &str) -> Answer {
     let action: Action = request.document().await?;
     require("Action", "export", &[("storageDomain.id|name", lookup::is_named(&action.storage_domain))])?;
     lookup::storage_domain(app, &action.storage_domain.unwrap_or_default())?;
-    Err(Error::conflict("Cannot export Template. The Storage Domain is not an export domain.").into())
+    Err(Error::conflict(format!("Cannot export {noun}. The Storage Domain is not one for exports.")).into())
 }

@@ -451,8 +451,11 @@ impl Engine {
     }
 }
 
+/// An address of the pool that is not used, and that no VM gets back with a snapshot.
 fn free_mac(world: &World, used: &BTreeSet<Mac>) -> Result<Mac> {
-    pool_of(world)?.free(used).ok_or_else(|| {
+    let saved = world.snapshots.values().flat_map(|snapshot| &snapshot.nics).map(|nic| nic.mac);
+    let taken: BTreeSet<Mac> = used.iter().copied().chain(saved).collect();
+    pool_of(world)?.free(&taken).ok_or_else(|| {
         Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
     })
 }

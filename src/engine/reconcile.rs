@@ -116,8 +116,11 @@ impl Engine {
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
-                let disks = self.judged(&disks_of(&intent.operation));
-                self.close(intent.id, disks, Some(&why)).await?;
+                let mut rows = self.judged(&disks_of(&intent.operation));
+                if let Operation::PreviewSnapshot(preview) = &intent.operation {
+                    rows.extend(self.left_in_preview(preview));
+                }
+                self.close(intent.id, rows, Some(&why)).await?;
                 Err(why)
             }
         }

@@ -52,10 +52,13 @@ impl Engine {
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
                 self.check_devices(world, snapshot, &overlays, only.is_none())?;
-                let disks = world.disks_of(vm).into_iter();
+                // Whatever is going to change, even if no snapshot would take it as it is now.
+                let changes = |(at, disk): &(&Attachment, &Disk)| {
+                    is_frozen_with(at, disk) || overlays.iter().any(|overlay| overlay.disk == disk.id)
+                };
                 let keeps = Snapshot {
                     kind: SnapshotKind::Preview,
-                    disks: disks.filter(|(at, disk)| is_frozen_with(at, disk)).map(saved).collect(),
+                    disks: world.disks_of(vm).into_iter().filter(changes).map(saved).collect(),
                     ..present(world, vm, before, BEFORE)?
                 };
                 let mut changes = locked(keeps, world);
@@ -168,6 +171,9 @@ impl Engine {
         if kept.status == SnapshotStatus::Locked {
             let mut rows = self.overlaid(&snapshot, overlays);
             self.record(|world| {
+                if preview.whole {
+                    rows.iter_mut().for_each(|row| described(row, &snapshot));
+                }
                 rows.extend(configured(world, &snapshot, preview));
                 rows.push(Change::Snapshot(Box::new(Snapshot {
                     status: SnapshotStatus::Ok,
@@ -210,6 +216,18 @@ impl Engine {
         changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
         changes.push(Change::DropSnapshot { vm, snapshot: before });
         Ok(changes)
+    }
+
+    /// The rows of a way back that can neither be finished nor undone now: somebody may undo it
+    /// when what stands in its way is gone.
+    pub(super) fn left_in_preview(&self, preview: &Preview) -> Vec<Change> {
+        let world = self.world();
+        let row = |id: SnapshotId, status| {
+            let found = world.snapshots.get(&id)?.clone();
+            Some(Change::Snapshot(Box::new(Snapshot { status, ..found })))
+        };
+        let shown = row(preview.snapshot, SnapshotStatus::InPreview);
+        shown.into_iter().chain(row(preview.before, SnapshotStatus::Ok)).collect()
     }
 
     /// Refuses a way back by which the guest would wake without a disk that it had.
@@ -296,14 +314,29 @@ fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) -> Vec<Chan
     changes.extend(with_nics(world, snapshot));
     for (attachment, disk) in world.disks_of(vm) {
         let restored = overlays.iter().any(|overlay| overlay.disk == disk.id);
-        let attachment = match snapshot.disk(disk.id).filter(|_| restored) {
-            Some(saved) => saved.attachment.clone(),
-            None if is_frozen_with(attachment, disk) => Attachment { active: false, ..attachment.clone() },
-            None => continue,
-        };
-        changes.push(Change::Attachment(attachment));
+        match snapshot.disk(disk.id).filter(|_| restored) {
+            Some(saved) => changes.push(Change::Attachment(saved.attachment.clone())),
+            None if is_frozen_with(attachment, disk) => {
+                changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
+                // Of the disks of a VM one is bootable.
+                if disk.bootable && snapshot.disks.iter().any(|saved| saved.disk.bootable) {
+                    changes.push(Change::Disk(Disk { bootable: false, ..disk.clone() }));
+                }
+            }
+            None => {}
+        }
     }
     changes
+}
+
+/// Makes a disk the device that it was, too.
+fn described(row: &mut Change, snapshot: &Snapshot) {
+    if let Change::Disk(disk) = row
+        && let Some(saved) = snapshot.disk(disk.id)
+    {
+        let Disk { interface, bootable, propagate_errors, .. } = saved.disk;
+        (disk.interface, disk.bootable, disk.propagate_errors) = (interface, bootable, propagate_errors);
+    }
 }
 
 /// The rows of the snapshot's network interfaces instead of the present ones.

@@ -440,7 +440,7 @@ impl Engine {
         blocking(move || images.write(&file, &mut parts)).await
     }
 
-    /// Removes a file of an ISO domain that no running VM has in its drive.
+    /// Removes a file of an ISO domain that no VM has in its drive, nor gets there at its start.
     pub async fn remove_file(&self, id: StorageDomainId, name: &str) -> Result<()> {
         let wanted = [(Entity::StorageDomain(id), Mode::Shared)];
         let _guard = self.take("remove file", &wanted).await?;
@@ -448,6 +448,14 @@ impl Engine {
         let (file, _) = self.own_file(&domain, name, "Cannot remove the file")?;
         if self.media_in_use(&domain).contains(&file) {
             return Err(Error::conflict("Cannot remove the file. A running VM has it in its drive."));
+        }
+        let starts_with = |vm: &&Vm| {
+            let next = vm.next_run.as_ref();
+            [Some(&vm.spec), next].into_iter().flatten().any(|spec| spec.cdrom.as_deref() == Some(name))
+        };
+        if let Some(vm) = self.world().vms.values().find(starts_with) {
+            let name = &vm.spec.name;
+            return Err(Error::conflict(format!("Cannot remove the file. It is the CD that VM {name} has.")));
         }
         let images = self.images.clone();
         blocking(move || images.remove(&file)).await

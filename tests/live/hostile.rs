@@ -101,6 +101,10 @@ fn what_hostile_images_name_is_never_opened() {
     let named = canary.to_str().unwrap();
     let kinds = kinds(&workshop, named, &name(&file), &name(&link));
     let evil = workshop.qcow2(&["-b", named, "-F", "raw"]);
+    // A pool's own look at its files goes by what they hold, and ends there: no guest is told.
+    for pool in lab.host.virsh(&["pool-list", "--name"]).split_whitespace() {
+        lab.host.virsh(&["pool-destroy", pool]);
+    }
     let canary = Canary::watch(canary);
     for (kind, image) in kinds {
         std::fs::write(&file, image).unwrap();
@@ -119,10 +123,6 @@ fn what_hostile_images_name_is_never_opened() {
     });
     canary.is_untouched("copies");
     std::fs::remove_file(link).unwrap();
-    // A pool's own look at its files goes by what they hold, and ends there: no guest is told.
-    for pool in lab.host.virsh(&["pool-list", "--name"]).split_whitespace() {
-        lab.host.virsh(&["pool-destroy", pool]);
-    }
     guests_bytes_stay_bytes(&lab, &evil);
     canary.is_untouched("a guest");
     foreign_folders(&lab, &workshop.0.join("domain"), &evil);

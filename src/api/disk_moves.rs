@@ -4,7 +4,6 @@ use super::app::App;
 use super::disks::{self, ATTACHED, FLOATING};
 use super::reply::Answer;
 use super::request::Request;
-use super::templates::nowhere_to_export;
 use super::{access, links, lookup};
 use crate::error::Error;
 use crate::model::{DiskId, StorageDomainId, VmId};
@@ -48,24 +47,6 @@ pub async fn move_of_vm(app: Arc<App>, request: Request) -> Answer {
     let (href, parent) =
         (links::href("/vms/{vm}/disks/{disk}/move", &[&vm, &id]), links::href(ATTACHED, &[&vm, &id]));
     super::vm_actions::runs_on(started, action, href, parent).await
-}
-
-/// `POST /disks/{disk}/export`: to an image provider, of which there is none.
-pub async fn export_floating(app: Arc<App>, request: Request) -> Answer {
-    app.engine.disk(request.id("disk")?)?;
-    nowhere_to_export(&app, &request, "Virtual Machine Disk").await
-}
-
-/// `POST /vms/{vm}/disks/{disk}/export`
-pub async fn export_of_vm(app: Arc<App>, request: Request) -> Answer {
-    app.engine.attachment(request.id("vm")?, request.id("disk")?)?;
-    nowhere_to_export(&app, &request, "Virtual Machine Disk").await
-}
-
-/// `POST /vms/{vm}/export`
-pub async fn export_vm(app: Arc<App>, request: Request) -> Answer {
-    app.engine.vm(request.id("vm")?)?;
-    nowhere_to_export(&app, &request, "VM").await
 }
 
 /// `POST /vms/{vm}/move`: all of its disks.

@@ -34,6 +34,7 @@ mod domain_contents;
 mod domains;
 mod entry;
 mod events;
+mod exports;
 pub mod fault;
 mod graphics_consoles;
 mod groups;

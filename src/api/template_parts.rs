@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::templates::addressed;
-use super::{disk_moves, links, lookup, nics, templates, vm_actions};
+use super::{disk_moves, links, lookup, nics, vm_actions};
 use crate::error::Error;
 use crate::model::vm::Protocol;
 use crate::model::*;
@@ -59,12 +59,6 @@ pub async fn remove_disk(app: Arc<App>, request: Request) -> Answer {
     let from = lookup::storage_domain(&app, &action.storage_domain.unwrap_or_default())?;
     app.engine.remove_template_copy(template.id, id, from).await?;
     Ok(Reply::no_content())
-}
-
-/// `POST /templates/{template}/disks/{disk}/export`
-pub async fn export_disk(app: Arc<App>, request: Request) -> Answer {
-    addressed(&app, &request)?;
-    templates::nowhere_to_export(&app, &request, "Template Disk").await
 }
 
 /// `GET /templates/{template}/nics`

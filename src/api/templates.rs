@@ -200,17 +200,3 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     app.engine.remove_template(id).await?;
     Ok(Reply::no_content())
 }
-
-/// `POST /templates/{template}/export`
-pub async fn export(app: Arc<App>, request: Request) -> Answer {
-    addressed(&app, &request)?;
-    nowhere_to_export(&app, &request, "Template").await
-}
-
-/// Whatever storage domain an export names: none is one for exports.
-pub async fn nowhere_to_export(app: &App, request: &Request, noun: &str) -> Answer {
-    let action: Action = request.document().await?;
-    require("Action", "export", &[("storageDomain.id|name", lookup::is_named(&action.storage_domain))])?;
-    lookup::storage_domain(app, &action.storage_domain.unwrap_or_default())?;
-    Err(Error::conflict(format!("Cannot export {noun}. The Storage Domain is not one for exports.")).into())
-}

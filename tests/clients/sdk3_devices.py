@@ -4,13 +4,12 @@ version 3 (Python 2.7): networks and profiles, network interfaces, the CD-ROM dr
 watchdog, consoles, sessions. Ends with code 0, or with 1 and the first thing that was wrong."""
 from __future__ import print_function
 
-import argparse
 import sys
 import uuid
 
 from ovirtsdk.xml import params
 
-from sdk3_main_job import MIB, check, find, read_statistics, refused, report, same, step, wait
+from sdk3_main_job import MIB, check, find, read_statistics, refused, scenario_of, same, step, wait
 
 NAME = "dev-" + uuid.uuid4().hex[:8]
 NETWORK = NAME[:12]
@@ -202,13 +201,5 @@ def run(api, asked):
     same("the deleted network", api.networks.get(name=NETWORK), None)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for option in ["--url", "--user", "--password", "--ca", "--kernel", "--iso"]:
-        parser.add_argument(option, required=True)
-    asked = parser.parse_args()
-    return report(run, asked)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(scenario_of(__doc__, run, "--kernel", "--iso"))

@@ -281,6 +281,14 @@ def report(scenario, asked, clean_up=None):
     return 0
 
 
+def scenario_of(description, run, *more):
+    """The command line of a scenario that needs nothing but where to go and these options."""
+    parser = argparse.ArgumentParser(description=description)
+    for name in ("--url", "--user", "--password", "--ca") + more:
+        parser.add_argument(name, required=True)
+    return report(run, parser.parse_args())
+
+
 def main():
     environment = os.environ.get
     parser = argparse.ArgumentParser(description=__doc__)

@@ -3,12 +3,11 @@
 of a VM, listed, VMs of them thin and cloned, of a snapshot, clones, removed. Ends with the word passed."""
 from __future__ import print_function
 
-import argparse
 import sys
 
 from ovirtsdk.xml import params
 
-from sdk3_main_job import MIB, check, refused, report, same, step, wait
+from sdk3_main_job import MIB, check, refused, scenario_of, same, step, wait
 
 CLUSTER = params.Cluster(name="Default")
 
@@ -107,12 +106,5 @@ def run(api, asked):
     same("disks", api.disks.list(), [])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--url", "--user", "--password", "--ca", "--kernel"):
-        parser.add_argument(name, required=True)
-    return report(run, parser.parse_args())
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(scenario_of(__doc__, run, "--kernel"))

@@ -16,36 +16,37 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let nics: Vec<String> = plan.nics.iter().map(|device| device.nic.id.alias()).collect();
 
     let devices = domain.ensure("devices");
-    for device in devices.elements_mut() {
-        if matches!(device.name.as_str(), "disk" | "interface") {
-            device.remove("boot");
-        }
-    }
-    let mut order = 0;
+    let all: Vec<&Element> = devices.elements().collect();
+    let mut places: Vec<Option<u32>> = vec![None; all.len()];
+    let mut last = 0;
+    let mut next = |place: &mut Option<u32>| {
+        last += 1;
+        *place = Some(last);
+    };
+    let named = |name: &str| all.iter().position(|device| alias(device) == Some(name));
     for kind in &plan.spec.os.boot {
         match kind {
-            BootDevice::Hd => disks.iter().for_each(|disk| number(named(devices, disk), &mut order)),
-            BootDevice::Cdrom => number(named(devices, cdrom::ALIAS), &mut order),
+            BootDevice::Hd => {
+                disks.iter().filter_map(|disk| named(disk)).for_each(|it| next(&mut places[it]));
+            }
+            BootDevice::Cdrom => named(cdrom::ALIAS).into_iter().for_each(|it| next(&mut places[it])),
             BootDevice::Network => {
-                nics.iter().for_each(|nic| number(named(devices, nic), &mut order));
+                nics.iter().filter_map(|nic| named(nic)).for_each(|it| next(&mut places[it]));
                 // What somebody else plugged in comes behind.
-                let others = devices
-                    .elements_mut()
-                    .filter(|device| device.name == "interface" && device.first("boot").is_none());
-                number(others, &mut order);
+                let others = places.iter_mut().zip(&all);
+                others
+                    .filter(|(place, device)| place.is_none() && device.name == "interface")
+                    .for_each(|(place, _)| next(place));
             }
         }
     }
-    Ok(())
-}
-
-fn number<'a>(devices: impl IntoIterator<Item = &'a mut Element>, order: &mut u32) {
-    for device in devices {
-        *order += 1;
-        device.push(Element::new("boot").with("order", *order));
+    for (device, place) in devices.elements_mut().zip(places) {
+        match place {
+            // Where libvirt wrote it: a definition that says it already is not another one.
+            Some(order) => device.ensure("boot").set("order", order),
+            None if matches!(device.name.as_str(), "disk" | "interface") => device.remove("boot"),
+            None => {}
+        }
     }
-}
-
-fn named<'a>(devices: &'a mut Element, name: &str) -> Option<&'a mut Element> {
-    devices.elements_mut().find(|device| alias(device) == Some(name))
+    Ok(())
 }

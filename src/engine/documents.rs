@@ -40,9 +40,9 @@ impl Engine {
             }
             (present, _) => present,
         };
-        let before = present.as_ref().map(Element::to_string);
+        let before = present.as_ref().map(comparable);
         let document = self.document(&vm, &spec, present)?;
-        if before == Some(without_secrets(&document)) {
+        if before.as_ref().is_some_and(|before| before.says_the_same(&comparable(&document))) {
             return Ok(false);
         }
         let document = document.to_string();
@@ -197,15 +197,28 @@ impl Engine {
     }
 }
 
-/// The document as libvirt shows it to those who may not read secrets.
-pub(super) fn without_secrets(document: &Element) -> String {
+/// What two definitions can be compared by: without what libvirt never tells, and what it says of
+/// itself where nothing was asked for.
+pub(super) fn comparable(document: &Element) -> Element {
     let mut shown = document.clone();
-    let devices = shown.first_mut("devices").into_iter().flat_map(Element::elements_mut);
-    for graphics in devices.filter(|device| device.name == "graphics") {
-        graphics.unset("passwd");
-        graphics.unset("passwdValidTo");
+    if let Some(topology) = shown.first_mut("cpu").and_then(|cpu| cpu.first_mut("topology"))
+        && topology.get("dies") == Some("1")
+    {
+        topology.unset("dies");
     }
-    shown.to_string()
+    for device in shown.first_mut("devices").into_iter().flat_map(Element::elements_mut) {
+        match device.name.as_str() {
+            // It says the address twice.
+            "graphics" => ["passwd", "passwdValidTo", "listen"].iter().for_each(|name| device.unset(name)),
+            "serial" => {
+                if let Some(target) = device.first_mut("target") {
+                    target.remove("model");
+                }
+            }
+            _ => {}
+        }
+    }
+    shown
 }
 
 #[derive(Debug, Default)]

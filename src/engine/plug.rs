@@ -34,10 +34,9 @@ impl Engine {
         let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(None) };
         let Some(present) = self.lane.call(move |hv| hv.document(id, true)).await? else { return Ok(None) };
         let present = documents::parse(&present)?;
-        let before = present.to_string();
-        let mut wanted = self.document(&vm, &vm.spec, Some(present))?;
+        let mut wanted = self.document(&vm, &vm.spec, Some(present.clone()))?;
         let device = domain::take_device(&mut wanted, alias);
-        Ok(device.filter(|_| documents::without_secrets(&wanted) == before))
+        Ok(device.filter(|_| documents::comparable(&present).says_the_same(&documents::comparable(&wanted))))
     }
 
     /// Where a device may be taken out by one call: no other one moves up in the boot order.

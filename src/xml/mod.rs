@@ -102,6 +102,20 @@ impl Element {
         self.first_mut(name).expect("just ensured")
     }
 
+    /// Whether both say the same, in whatever order attributes and children of different names stand.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs): (Vec<_>, Vec<_>) =
+            (self.elements().collect(), other.elements().collect());
+        ours.sort_by_key(|child| &child.name);
+        theirs.sort_by_key(|child| &child.name);
+        self.name == other.name
+            && self.attributes.len() == other.attributes.len()
+            && self.attributes.iter().all(|(name, value)| other.get(name) == Some(value))
+            && self.content() == other.content()
+            && ours.len() == theirs.len()
+            && ours.into_iter().zip(theirs).all(|(a, b)| a.says_the_same(b))
+    }
+
     /// Replaces every child of the new child's name by it, in the place of the first one.
     pub fn replace(&mut self, child: Element) {
         let place =
@@ -140,5 +154,28 @@ impl Element {
     /// Replaces all children by a text.
     pub fn set_content(&mut self, text: impl ToString) {
         self.children = vec![Node::Text(text.to_string())];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_all_the_same_but_among_those_of_one_name() {
+        let read = |text: &str| parse(text.as_bytes()).unwrap();
+        let one = read("<d><a x='1' y='2'/>\n  <b>t</b><c n='1'/><c n='2'/></d>");
+        assert!(one.says_the_same(&read("<d><c n='1'/><b>t</b><c n='2'/><a y='2' x='1'/></d>")));
+        for other in [
+            "<d><a x='1' y='2'/><b>t</b><c n='2'/><c n='1'/></d>",
+            "<d><a x='1' y='3'/><b>t</b><c n='1'/><c n='2'/></d>",
+            "<d><a x='1' y='2' z=''/><b>t</b><c n='1'/><c n='2'/></d>",
+            "<d><a x='1' y='2'/><b>u</b><c n='1'/><c n='2'/></d>",
+            "<d><a x='1' y='2'/><b>t</b><c n='1'/></d>",
+            "<e><a x='1' y='2'/><b>t</b><c n='1'/><c n='2'/></e>",
+        ] {
+            let other = read(other);
+            assert!(!one.says_the_same(&other) && !other.says_the_same(&one), "{other}");
+        }
     }
 }

@@ -33,6 +33,28 @@ fn read(guest: &mut Guest, name: &str) -> String {
     guest.ask(&format!("dd if=/dev/{name} bs=64k skip=16 count=16 2>/dev/null | sort -u"))
 }
 
+/// Edited afterwards, the definition alone would have the place among what is booted from.
+#[test]
+fn guest_and_definition_get_a_disk_by_one_call() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("one-call", Boots::Halt, "");
+    vm.add_disk(&Disk::document(8, "virtio_scsi", "cow", ""));
+    vm.start();
+    let disk = vm.add_disk(&Disk::document(8, "virtio_scsi", "cow", "<active>true</active>"));
+    let bootable = || {
+        let document = lab.host.persistent_document(&vm.id);
+        document.every("devices/disk").iter().filter(|disk| disk.at("boot").is_some()).count()
+    };
+    for _ in 0..2 {
+        assert_eq!(disk.device().unwrap().value("boot/@order").as_deref(), Some("2"));
+        assert_eq!(bootable(), 2);
+        disk.act("deactivate");
+        assert!(disk.device().is_none());
+        assert_eq!(bootable(), 1);
+        disk.act("activate");
+    }
+}
+
 #[test]
 fn a_disk_comes_and_goes_while_linux_runs() {
     let Some(lab) = lab() else { return };

@@ -14,6 +14,7 @@ pub mod caller;
 mod disk_move;
 mod disk_profiles;
 mod documents;
+mod domain_jobs;
 mod events;
 pub mod failpoint;
 mod fillings;

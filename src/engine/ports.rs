@@ -236,8 +236,14 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()>;
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()>;
     /// Lets disks of a running domain go on in new images that are there, all of them or none, as
-    /// the document says, which also names the file that the memory goes to, if it does.
+    /// the document says, which also names the file that the memory goes to, if it does. Refused
+    /// while a job is at work on the domain, and when a disk is in one of the images already.
     fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()>;
+    /// Whether a job is at work on the domain as a whole, as a snapshot or a save is. It outlives
+    /// the client that asked for it.
+    fn has_job(&self, id: VmId) -> Result<bool>;
+    /// Asks that job to end without having been; fine when there is none.
+    fn abort_job(&self, id: VmId) -> Result<()>;
     /// Begins to write what the image `top` of a running domain's disk holds into `base`, the one
     /// below it. With `active`, `top` is the one that the guest writes, and the job waits for its end.
     fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()>;

@@ -215,11 +215,7 @@ impl Engine {
             Operation::LimitDisks { before } => self.bring_limits(before).await.map(|()| vec![]),
             Operation::WakeVm { vm, pause } => self.finish_wake(*vm, *pause).await,
             Operation::CreateSnapshot { vm, snapshot, overlays } => {
-                if self.runs(*vm) {
-                    // Who froze the guest may have died before it thawed it.
-                    self.thaw(*vm).await;
-                }
-                self.finish_create_snapshot(*vm, *snapshot, overlays).await
+                self.resume_create_snapshot(*vm, *snapshot, overlays).await
             }
             Operation::RemoveSnapshot { vm, snapshot, merged, whole } => {
                 self.finish_remove_snapshot(*vm, *snapshot, merged, *whole).await

@@ -6,7 +6,7 @@ use super::stateless::check_not_stateless;
 use super::world::{Change, Operation, Overlay, World};
 use super::{Engine, failpoint, jobs::Started};
 use crate::domain;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::check_text;
 use crate::model::*;
 use jiff::Timestamp;
@@ -103,6 +103,26 @@ impl Engine {
         }
     }
 
+    /// Takes up what a daemon that is gone has begun. A moment of the guest's memory that was missed
+    /// does not come back, and what libvirt may still have been told of it finds no images.
+    pub(super) async fn resume_create_snapshot(
+        &self,
+        vm: VmId,
+        id: SnapshotId,
+        overlays: &[Overlay],
+    ) -> Result<Vec<Change>> {
+        self.outlast_job(vm).await?;
+        if self.runs(vm) {
+            // Who froze the guest may have died before it thawed it.
+            self.thaw(vm).await;
+        }
+        self.look_at(vm).await?;
+        if self.any_snapshot(id)?.memory.is_some() && !self.is_switched(vm, overlays)? {
+            return Err(Error::conflict("Cannot create Snapshot. Saving the memory was interrupted."));
+        }
+        self.finish_create_snapshot(vm, id, overlays).await
+    }
+
     /// New images, a running guest switched to them, rows, definition: each may be asked again.
     pub(super) async fn finish_create_snapshot(
         &self,
@@ -110,18 +130,17 @@ impl Engine {
         id: SnapshotId,
         overlays: &[Overlay],
     ) -> Result<Vec<Change>> {
-        let snapshot = self.any_snapshot(id)?;
+        let mut snapshot = self.any_snapshot(id)?;
         self.make_overlays(&snapshot, overlays).await?;
         failpoint::hit("create_snapshot.overlaid");
         self.look_at(vm).await?;
-        if !self.is_switched(vm, overlays)? {
-            match self.runs(vm) {
-                true => self.switch(&snapshot, overlays).await?,
-                false if snapshot.memory.is_some() => {
-                    return Err(Error::conflict("Cannot create Snapshot. The VM went down meanwhile."));
-                }
-                false => {}
+        match (self.is_switched(vm, overlays)?, self.runs(vm)) {
+            (true, _) => self.keep_whole_memory(&mut snapshot).await?,
+            (false, true) => self.switch(&snapshot, overlays).await?,
+            (false, false) if snapshot.memory.is_some() => {
+                return Err(Error::conflict("Cannot create Snapshot. The VM went down meanwhile."));
             }
+            (false, false) => {}
         }
         failpoint::hit("create_snapshot.switched");
         let rows = self.overlaid(&snapshot, overlays);
@@ -140,6 +159,8 @@ impl Engine {
         overlays: &[Overlay],
     ) -> Result<Vec<Change>> {
         let Ok(snapshot) = self.any_snapshot(id) else { return Ok(vec![]) };
+        // The images are libvirt's as long as it works on them, whoever waits for that.
+        self.end_job_of(vm).await?;
         self.look_at(vm).await?;
         if self.is_switched(vm, overlays)? {
             return self.finish_create_snapshot(vm, id, overlays).await;
@@ -151,6 +172,24 @@ impl Engine {
         files.extend(self.memory_file(&snapshot)?);
         self.remove_files(files, false).await?;
         Ok(vec![Change::DropSnapshot { vm: snapshot.vm, snapshot: id }])
+    }
+
+    /// Of a snapshot that somebody else took: without its memory when the file of that is not whole.
+    async fn keep_whole_memory(&self, snapshot: &mut Snapshot) -> Result<()> {
+        let Some(file) = self.memory_file(snapshot)? else { return Ok(()) };
+        match self.saved_document(file.clone()).await {
+            Ok(_) => {
+                let images = self.images.clone();
+                super::lane::blocking(move || images.sync(&file)).await
+            }
+            Err(why) if why.kind == Kind::Unavailable || why.said == NOT_RESPONDING => Err(why),
+            Err(why) => {
+                tracing::warn!(snapshot = %snapshot.id, "a snapshot is kept without its memory: {why}");
+                self.remove_files(vec![file], false).await?;
+                snapshot.memory = None;
+                Ok(())
+            }
+        }
     }
 
     pub(super) async fn make_overlays(&self, snapshot: &Snapshot, overlays: &[Overlay]) -> Result<()> {
@@ -205,8 +244,6 @@ impl Engine {
         let targets: Vec<String> = seen.observed.disks.iter().map(|disk| disk.target.clone()).collect();
         let document = domain::snapshot(&targets, &plugged, memory.as_deref())?.to_string();
         if let Some(memory) = memory {
-            // What an interrupted try has left.
-            self.remove_files(vec![memory.clone()], false).await?;
             self.lane.slow(move |hv| hv.snapshot(vm, &document, true)).await?;
             let images = self.images.clone();
             super::lane::blocking(move || images.sync(&memory)).await?;

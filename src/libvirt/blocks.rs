@@ -5,12 +5,19 @@ use super::raw;
 use crate::engine::ports::BlockJob;
 use crate::error::{Error, Result};
 use crate::model::VmId;
-use crate::xml;
+use crate::xml::{self, Element};
 use std::path::Path;
 use virt::connect::Connect;
+use virt::domain::Domain;
 use virt::sys;
 
 pub fn snapshot(connect: &Connect, id: VmId, document: &str, memory: bool) -> Result<()> {
+    let domain = responsive(connect, id)?;
+    // libvirt would let the call wait for the job, and puts a disk over its own image when asked to.
+    if is_at_work(&domain)? {
+        return Err(Error::busy("a job of the host"));
+    }
+    check_fresh(&parsed(&domain.xml_desc(0)?)?, &parsed(document)?)?;
     // The images are there already, and libvirt keeps no metadata: the engine does.
     let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
         | sys::VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
@@ -19,8 +26,52 @@ pub fn snapshot(connect: &Connect, id: VmId, document: &str, memory: bool) -> Re
         true => sys::VIR_DOMAIN_SNAPSHOT_CREATE_LIVE,
         false => sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
     };
-    responsive(connect, id)?.create_snapshot_xml(document, flags | kind)?;
+    domain.create_snapshot_xml(document, flags | kind)?;
     Ok(())
+}
+
+/// Refuses a snapshot whose images are in the chains of the domain's disks.
+fn check_fresh(domain: &Element, snapshot: &Element) -> Result<()> {
+    let of_disk = |disk: &Element| -> Vec<String> {
+        let images = std::iter::successors(Some(disk), |image| image.first("backingStore"));
+        images.filter_map(|image| image.value("source/@file")).collect()
+    };
+    let present: Vec<String> = domain.every("devices/disk").into_iter().flat_map(of_disk).collect();
+    let new = snapshot.every("disks/disk").into_iter().filter_map(|disk| disk.value("source/@file"));
+    match new.into_iter().find(|file| present.contains(file)) {
+        Some(file) => Err(Error::conflict("A disk of the VM is in its new image already.").because(file)),
+        None => Ok(()),
+    }
+}
+
+pub fn has_job(connect: &Connect, id: VmId) -> Result<bool> {
+    let Some(domain) = found(lookup(connect, id))? else { return Ok(false) };
+    match is_at_work(&domain) {
+        Err(_) if matches!(domain.is_active(), Ok(false)) => Ok(false),
+        other => other,
+    }
+}
+
+/// A monitor that is held tells by itself whether it is for a job of the whole domain. Only where
+/// nobody holds it, and so nobody is waited for, the job is asked after.
+fn is_at_work(domain: &Domain) -> Result<bool> {
+    Ok(match raw::control(domain)?.0 {
+        sys::VIR_DOMAIN_CONTROL_JOB => true,
+        sys::VIR_DOMAIN_CONTROL_OCCUPIED => false,
+        _ => domain.job_info()?.r#type != sys::VIR_DOMAIN_JOB_NONE as i32,
+    })
+}
+
+pub fn abort_job(connect: &Connect, id: VmId) -> Result<()> {
+    match raw::abort_job(&lookup(connect, id)?) {
+        // It may have ended by itself.
+        Err(_) if !has_job(connect, id)? => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn parsed(document: &str) -> Result<Element> {
+    xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))
 }
 
 pub fn saved_document(connect: &Connect, file: &Path) -> Result<String> {
@@ -54,8 +105,7 @@ pub fn job(connect: &Connect, id: VmId, target: &str) -> Result<Option<BlockJob>
         return Ok(None);
     }
     let Some((done, total)) = raw::block_job(&domain, target)? else { return Ok(None) };
-    let document = domain.xml_desc(0)?;
-    let root = xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))?;
+    let root = parsed(&domain.xml_desc(0)?)?;
     let ready = root.every("devices/disk").into_iter().any(|disk| {
         disk.value("target/@dev").as_deref() == Some(target)
             && disk.value("mirror/@ready").as_deref() == Some("yes")

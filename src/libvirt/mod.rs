@@ -198,6 +198,14 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Slow, |connect| blocks::snapshot(connect, id, document, memory))
     }
 
+    fn has_job(&self, id: VmId) -> Result<bool> {
+        self.link.call(Lane::Calls, |connect| blocks::has_job(connect, id))
+    }
+
+    fn abort_job(&self, id: VmId) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| blocks::abort_job(connect, id))
+    }
+
     fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
         self.link.call(Lane::Calls, |connect| blocks::commit(connect, id, target, top, base, active))
     }

@@ -256,6 +256,13 @@ pub fn block_job_abort(domain: &Domain, disk: &str, flags: u32) -> Result<()> {
     Ok(())
 }
 
+/// Ends the job on the domain as a whole.
+pub fn abort_job(domain: &Domain) -> Result<()> {
+    // SAFETY: the handle lives as long as `domain`.
+    checked(unsafe { sys::virDomainAbortJob(domain.as_ptr()) })?;
+    Ok(())
+}
+
 /// Freezes all file systems of the guest; their number.
 pub fn freeze(domain: &Domain) -> Result<c_int> {
     // SAFETY: no mount points mean all of them.

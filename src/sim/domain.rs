@@ -31,9 +31,18 @@ pub struct Run {
     pub leaving: BTreeSet<String>,
     /// Jobs of disks by their targets: the image that the guest is to go on in.
     pub jobs: BTreeMap<String, String>,
+    /// A snapshot that is being taken for a caller who is gone.
+    pub lasting: Option<Lasting>,
     /// The monitor does not answer since then.
     pub hung: Option<Instant>,
     pub started: Instant,
+}
+
+/// A snapshot that is not there yet.
+pub struct Lasting {
+    pub document: String,
+    /// How often somebody finds it at work before it is.
+    pub looks: u32,
 }
 
 impl Domain {
@@ -82,6 +91,7 @@ impl Run {
             deaf: false,
             leaving: BTreeSet::new(),
             jobs: BTreeMap::new(),
+            lasting: None,
             hung: None,
             started: Instant::now(),
         }

@@ -1,6 +1,6 @@
 //! The simulated hypervisor.
 
-use super::domain::{self, Domain, Run, not_allowed};
+use super::domain::{self, Domain, Lasting, Run, not_allowed};
 use super::images::SimImages;
 use super::steps::{Steps, steered};
 use crate::engine::ports::{
@@ -40,6 +40,8 @@ struct State {
     images: Option<SimImages>,
     events: Option<UnboundedSender<Event>>,
     connected: bool,
+    /// The next snapshot with memory loses its caller, and is found at work so often.
+    lasts: Option<u32>,
     /// How many devices met a running domain.
     plugged: u32,
 }
@@ -55,6 +57,7 @@ impl Default for State {
             images: None,
             events: None,
             connected: true,
+            lasts: None,
             plugged: 0,
         }
     }
@@ -102,6 +105,12 @@ impl Simulated {
             run.agent = connected;
             events.push(Event::Agent { id, connected });
         });
+    }
+
+    /// The next snapshot with memory is still being taken when its caller is told that it failed,
+    /// until somebody has found it at work so often.
+    pub fn let_snapshot_last(&self, looks: u32) {
+        self.state().lasts = Some(looks);
     }
 
     /// Somebody logs in to the guest.
@@ -290,6 +299,40 @@ impl State {
             }
             self.send(Event::Stopped { id, detail });
         }
+    }
+
+    fn take_snapshot(&mut self, id: VmId, document: &str, memory: bool) -> Result<()> {
+        let told = domain::read_device(document, None)?;
+        let disks = told.every("disks/disk").into_iter();
+        let external = disks.filter(|disk| disk.get("snapshot") == Some("external"));
+        let onto: Vec<(String, String)> =
+            external.filter_map(|disk| Some((disk.value("@name")?, disk.value("source/@file")?))).collect();
+        let saved = self.domain(id)?.answering()?.document.clone();
+        let is_there =
+            |(target, file): &(String, String)| domain::disk_source(&saved, target).as_ref() == Some(file);
+        if onto.iter().any(is_there) {
+            return Err(Error::conflict("A disk of the VM is in its new image already."));
+        }
+        for document in self.domain(id)?.documents(Scope::Both)? {
+            onto.iter().for_each(|(target, file)| domain::switch_disk(document, target, file));
+        }
+        if let (true, Some(images), Some(file)) = (memory, &self.images, told.value("memory/@file")) {
+            images.put(&file, 1);
+            self.memories.insert(file.into(), saved);
+        }
+        self.send(Event::Domain(id));
+        Ok(())
+    }
+
+    /// Begins a snapshot with memory that nobody hears the end of.
+    fn begin_snapshot(&mut self, id: VmId, document: &str, looks: u32) -> Result<()> {
+        let file = domain::read_device(document, None)?.value("memory/@file");
+        if let (Some(images), Some(file)) = (&self.images, file) {
+            images.put(file, 1);
+        }
+        let lasting = Lasting { document: document.to_owned(), looks };
+        self.domain(id)?.answering()?.lasting = Some(lasting);
+        Err(Error::conflict("The operation was interrupted."))
     }
 
     /// A guest hears a request, by its agent or by ACPI. Does it heed it?
@@ -636,22 +679,36 @@ impl Hypervisor for Simulated {
 
     fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()> {
         self.change("snapshot", |state| {
-            let told = domain::read_device(document, None)?;
-            let disks = told.every("disks/disk").into_iter();
-            let external = disks.filter(|disk| disk.get("snapshot") == Some("external"));
-            let onto: Vec<(String, String)> = external
-                .filter_map(|disk| Some((disk.value("@name")?, disk.value("source/@file")?)))
-                .collect();
-            let images = state.images.clone();
-            let saved = state.domain(id)?.answering()?.document.clone();
-            for document in state.domain(id)?.documents(Scope::Both)? {
-                onto.iter().for_each(|(target, file)| domain::switch_disk(document, target, file));
+            if state.domain(id)?.answering()?.lasting.is_some() {
+                return Err(Error::busy("a job of the host"));
             }
-            if let (true, Some(images), Some(file)) = (memory, images, told.value("memory/@file")) {
-                images.put(&file, 1);
-                state.memories.insert(file.into(), saved);
+            match state.lasts.take_if(|_| memory) {
+                Some(looks) => state.begin_snapshot(id, document, looks),
+                None => state.take_snapshot(id, document, memory),
             }
-            state.send(Event::Domain(id));
+        })
+    }
+
+    fn has_job(&self, id: VmId) -> Result<bool> {
+        let mut state = self.state();
+        state.require_connection()?;
+        let run = state.domains.get_mut(&id).and_then(|domain| domain.run.as_mut());
+        let Some((run, mut lasting)) = run.and_then(|run| run.lasting.take().map(|it| (run, it))) else {
+            return Ok(false);
+        };
+        match lasting.looks {
+            0 => state.take_snapshot(id, &lasting.document, true).map(|()| false),
+            left => {
+                lasting.looks = left - 1;
+                run.lasting = Some(lasting);
+                Ok(true)
+            }
+        }
+    }
+
+    fn abort_job(&self, id: VmId) -> Result<()> {
+        self.change("abort job", |state| {
+            state.domain(id)?.answering()?.lasting = None;
             Ok(())
         })
     }

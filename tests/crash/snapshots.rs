@@ -1,9 +1,14 @@
 //! Every change of snapshots.
 
+use super::audit::audit;
 use super::lab::{Lab, grown, new_disk, onto};
-use super::sim::sweep;
+use super::sim::{alone, sweep};
+use std::collections::BTreeSet;
 use vireo::engine::{NewDisk, NewSnapshot, Restored, RunOnce, StartOptions};
 use vireo::model::*;
+
+/// More calls than a snapshot makes.
+const MOST_CALLS: u64 = 30;
 
 fn named(description: &str, memory: bool) -> NewSnapshot {
     NewSnapshot { description: description.into(), memory, disks: None }
@@ -61,6 +66,38 @@ fn quiesced_snapshot() {
 #[test]
 fn snapshot_with_memory() {
     create(true, false, named("n", true));
+}
+
+/// libvirt goes on with a snapshot whose caller it has lost, whenever the daemon was killed.
+#[test]
+fn snapshot_with_memory_outlives_its_caller() {
+    let mut ends = BTreeSet::new();
+    for n in 0..MOST_CALLS {
+        let lab = alone(async {
+            let lab = Lab::new().await;
+            let (vm, _) = with_snapshots(&lab, 1, true).await;
+            lab.rest().await;
+            lab.sim.let_snapshot_last(3);
+            // Without a kill it is the daemon that gives it up.
+            if n > 0 {
+                lab.steps.cut_at(n);
+            }
+            if let Ok(made) = lab.engine.create_snapshot(vm, named("n", true)).await {
+                made.finished().await.unwrap_err();
+            }
+            lab
+        });
+        alone(async {
+            lab.steps.heal();
+            let lab = lab.restarted(lab.store.reopened().unwrap()).await;
+            lab.rest().await;
+            assert_eq!(audit(&lab).await, [""; 0], "killed at {n}");
+            let count = lab.engine.world().snapshots.len();
+            assert!(n > 0 || count == 1, "given up");
+            ends.insert(count);
+        });
+    }
+    assert_eq!(ends, [1, 2].into(), "undone before the call, there after it");
 }
 
 fn remove(of: usize, which: usize, runs: bool) {

@@ -1,9 +1,11 @@
 //! Snapshots and merges amid faults: whoever dies and whatever is full, the disks read as their
 //! guests wrote them, and nothing is left over.
 
-use super::harness::{Boots, Client, Disk, Lab, Vm, run, until};
+use super::harness::{Boots, Client, Daemon, Disk, Lab, Vm, run, until};
 use super::moves::over;
-use super::snapshots::{chain, files, list, take};
+use super::snapshots::{are_free, chain, files, list, take};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -138,6 +140,102 @@ fn a_snapshot_with_memory_is_there_or_not_whoever_dies() {
         assert_eq!((chain(&disk).len(), files(&vm)), (kept.len(), 2 * kept.len() - 1), "{victim}");
         assert!(holds(&disk.content(), &[(0, 1)]), "{victim}");
     }
+}
+
+/// Waits until the memory file of the running snapshot is whole, and holds QEMU there, before its
+/// disks are switched: there are some, so that this takes a moment.
+fn hold_before_the_switch(lab: &Lab, vm: &str) {
+    let images = lab.daemon.state.join("images");
+    let is_memory = |file: &Path| file.extension().is_some_and(|it| it == "memory");
+    let whole = || {
+        let file = Daemon::images_in(&images).into_iter().find(|file| is_memory(file));
+        let mut magic = [0; 16];
+        let read = file.and_then(|file| File::open(file).ok()?.read_exact(&mut magic).ok());
+        read.is_some() && &magic == b"LibvirtQemudSave"
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !whole() {
+        assert!(Instant::now() < end, "the memory is never saved");
+    }
+    signal(lab, vm, "-STOP");
+}
+
+fn signal(lab: &Lab, vm: &str, name: &str) {
+    run(Command::new("kill").args([name, &lab.host.qemu(vm).unwrap()]));
+}
+
+/// The guest has so much to save that the daemon dies amid it: libvirt goes on without it.
+#[test]
+fn a_snapshot_with_memory_outlives_the_daemon() {
+    let Some(mut lab) = Lab::own() else { return };
+    let (id, disks, mut guest) = {
+        let vm = lab.vm("much", Boots::Linux, "");
+        let disks: Vec<String> =
+            (0..6).map(|_| vm.add_disk(&Disk::document(8, "virtio", "cow", "")).id).collect();
+        vm.update(&format!("<memory>{}</memory>", 1 << 30));
+        let mut guest = vm.boot();
+        guest.ask("mkdir /run/much && mount -t tmpfs -o size=700m much /run/much");
+        for part in 0..6 {
+            guest.ask(&format!("head -c 100000000 /dev/zero | tr '\\0' x >/run/much/{part}"));
+        }
+        guest.ask("(n=0; while sleep 0.1; do n=$((n+1)); echo $n >/run/new; mv /run/new /run/n; done) >/dev/null 2>&1 &");
+        guest.until(10, "test -e /run/n && echo yes");
+        let id = vm.id.clone();
+        std::mem::forget(vm);
+        (id, disks, guest)
+    };
+    let body =
+        "<snapshot><description>d</description><persist_memorystate>true</persist_memorystate></snapshot>";
+    for moment in [Some(100), Some(300), Some(500), None, None] {
+        lab.client().post(&format!("/vms/{id}/snapshots"), body).is(202);
+        match moment {
+            Some(moment) => std::thread::sleep(Duration::from_millis(moment)),
+            None => hold_before_the_switch(&lab, &id),
+        }
+        lab.daemon.kill();
+        lab.daemon.restart();
+        if moment.is_none() {
+            std::thread::sleep(Duration::from_millis(500));
+            signal(&lab, &id, "-CONT");
+        }
+        let client = lab.client();
+        let vm = Vm { lab: &lab, id: id.clone() };
+        let settled = || list(&vm).iter().all(|it| it.value("snapshot_status").as_deref() == Some("ok"));
+        until(90, "it is over", || disks.iter().all(|disk| is_free(&client, disk)) && settled());
+        assert_eq!(vm.state(), "up", "{moment:?}");
+        let then: u64 = guest.ask("cat /run/n").trim().parse().unwrap();
+        guest.until(10, &format!("test $(cat /run/n) -gt {then}"));
+        guest.ask("dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=fsync 2>/dev/null");
+        let kept = list(&vm);
+        println!("killed after {moment:?} ms: {} snapshots", kept.len() - 1);
+        for disk in &disks {
+            let disk = Disk::of(&vm, disk);
+            assert_eq!(chain(&disk).len(), kept.len());
+            let device = disk.device().unwrap();
+            let used = std::iter::successors(Some(&device), |image| image.first("backingStore"));
+            let used: Vec<String> = used.filter_map(|image| image.value("source/@file")).collect();
+            assert_eq!(used.len(), kept.len(), "{used:?}");
+        }
+        // The list begins with the present.
+        let Some(snapshot) = kept.get(1).map(|it| it.value("@id").unwrap()) else {
+            std::mem::forget(vm);
+            continue;
+        };
+        let path = format!("{}/snapshots/{snapshot}", vm.path());
+        let remembers = client.get(&path).is(200).value("persist_memorystate").as_deref() == Some("true");
+        assert!(remembers && lab.daemon.image(&format!("{snapshot}.memory")).exists(), "{moment:?}");
+        assert_eq!(files(&vm), 2 * disks.len() + 1);
+        vm.act("stop");
+        let again = "<action><restore_memory>true</restore_memory></action>";
+        vm.act_with(&format!("snapshots/{snapshot}/restore"), again);
+        vm.start();
+        guest = vm.guest();
+        guest.until(10, "test $(cat /run/n) -gt 0 && test -e /run/much/5");
+        client.delete(&path).is(202);
+        until(60, "it is gone", || client.get(&path).status == 404 && are_free(&vm));
+        std::mem::forget(vm);
+    }
+    drop(Vm { lab: &lab, id });
 }
 
 #[test]

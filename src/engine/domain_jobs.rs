@@ -1,0 +1,40 @@
+//! Jobs on whole domains, which outlive the daemon that asked for them: libvirt goes on with a
+//! snapshot whose client is gone. Nobody knows what became of it before its end.
+
+use super::Engine;
+use crate::error::{Error, NOT_RESPONDING, Result};
+use crate::model::VmId;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long saving a guest's memory may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a job that is aborted may.
+const ABORT_PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Engine {
+    /// Waits until nothing is at work on the VM's domain any more.
+    pub(super) async fn outlast_job(&self, vm: VmId) -> Result<()> {
+        self.wait_for_job(vm, PATIENCE).await
+    }
+
+    /// Ends what is at work on the VM's domain.
+    pub(super) async fn end_job_of(&self, vm: VmId) -> Result<()> {
+        if self.lane.call(move |hv| hv.has_job(vm)).await? {
+            self.lane.call(move |hv| hv.abort_job(vm)).await?;
+        }
+        self.wait_for_job(vm, ABORT_PATIENCE).await
+    }
+
+    async fn wait_for_job(&self, vm: VmId, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
+        while self.lane.call(move |hv| hv.has_job(vm)).await? {
+            if Instant::now() > end {
+                return Err(Error::conflict(NOT_RESPONDING).because("a job of its domain does not end"));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}

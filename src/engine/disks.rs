@@ -369,6 +369,10 @@ impl Engine {
         }
     }
 
+    fn check_none_is_to_wake(&self, attachments: &[Attachment], wanted: Move) -> Result<()> {
+        attachments.iter().try_for_each(|attachment| self.check_not_to_wake(attachment.vm, wanted))
+    }
+
     /// Removes the disk and its image from every VM.
     pub async fn remove_disk(self: &Arc<Self>, id: DiskId) -> Result<()> {
         let (_guard, disk, attachments) = self.hold_disk("remove disk", id).await?;
@@ -381,6 +385,7 @@ impl Engine {
                 "Cannot remove Virtual Machine Disk. At least one of the VMs is not down.",
             ));
         }
+        self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;
         if !attachments.is_empty() {
             self.require_connection()?;
         }
@@ -460,6 +465,7 @@ impl Engine {
             || after.lun != before.lun
             || hangs != attachments;
         if device_changes {
+            self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;
             self.check_device_change(&before, &after, &attachments)?;
         }
         self.check_growth(&before, after.size, &attachments)?;
@@ -570,6 +576,7 @@ impl Engine {
             ));
         }
         check_size(size)?;
+        self.check_none_is_to_wake(attachments, Move::Resize)?;
         for attachment in attachments {
             check_not_stateless(&self.world(), "Cannot edit Virtual Machine Disk", attachment.vm)?;
         }

@@ -29,6 +29,7 @@ impl Engine {
                 true => {
                     let name = spec.name.clone();
                     self.lane.call(move |hv| hv.rename(id, &name)).await?;
+                    self.look_at(id).await?;
                 }
                 false => spec.name.clone_from(&seen.name),
             }

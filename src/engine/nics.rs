@@ -97,6 +97,7 @@ impl Engine {
     }
 
     fn may_change_nics(&self, vm: VmId, verb: &str) -> Result<()> {
+        self.check_not_to_wake(vm, Move::ChangeNics)?;
         self.may(vm, Move::ChangeNics).map(drop).map_err(|why| {
             Error::conflict(format!(
                 "Cannot {verb} a Network Interface when VM is not Down, Up or Image-Locked."

@@ -96,6 +96,7 @@ impl Engine {
     /// The table's verdict as a result: true when there is nothing to do.
     pub fn may(&self, id: VmId, wanted: Move) -> Result<bool> {
         match may(self.status(id), wanted) {
+            Verdict::Go if wanted.changes_devices() => self.check_not_to_wake(id, wanted).map(|()| false),
             Verdict::Go => Ok(false),
             Verdict::Already => Ok(true),
             Verdict::Refused(why) => Err(Error::conflict(why)),
@@ -107,9 +108,9 @@ impl Engine {
             vm.id != id
                 && (vm.spec.name == name || vm.next_run.as_ref().is_some_and(|next| next.name == name))
         });
-        let foreign =
-            self.inventory.named(name).is_some_and(|other| other != id && !world.vms.contains_key(&other));
-        match taken || foreign {
+        // A VM that was renamed while it runs keeps the old name for its domain, which is one's own.
+        let held = self.inventory.named(name).is_some_and(|other| other != id);
+        match taken || held {
             true => Err(Error::new(
                 Kind::Exists,
                 "The VM name is already in use, please choose a unique name and try again.",

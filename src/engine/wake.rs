@@ -26,6 +26,8 @@ impl Engine {
     }
 
     pub(super) async fn finish_wake(&self, id: VmId, pause: bool) -> Result<Vec<Change>> {
+        // A daemon that is gone may have asked for it: a guest that is still being read is paused, too.
+        self.outlast_job(id).await?;
         self.look_at(id).await?;
         let vm = self.own_vm(id)?;
         if let Some(from) = vm.wakes_from {
@@ -52,6 +54,7 @@ impl Engine {
 
     /// A guest that has not done anything yet may be given up.
     pub(super) async fn undo_wake(&self, id: VmId, pause: bool) -> Result<Vec<Change>> {
+        self.outlast_job(id).await?;
         self.look_at(id).await?;
         if self.own_vm(id)?.wakes_from.is_none() {
             return self.finish_wake(id, pause).await;
@@ -61,7 +64,19 @@ impl Engine {
             self.look_at(id).await?;
         }
         self.drop_media(id).await;
+        // It may have got the name back that its memory knows.
+        self.sync_definition(id).await?;
         Ok(vec![])
+    }
+
+    /// Refuses a change of the devices that the memory knows, which the VM is to go on from.
+    pub(super) fn check_not_to_wake(&self, id: VmId, wanted: Move) -> Result<()> {
+        match self.world().vms.get(&id).is_some_and(|vm| vm.wakes_from.is_some()) {
+            true => Err(Error::conflict(wanted.refusal(
+                "The VM is to go on from the memory of a Snapshot: start it, or restore the Snapshot without memory, first.",
+            ))),
+            false => Ok(()),
+        }
     }
 
     async fn bring_back(&self, vm: &Vm, from: SnapshotId) -> Result<()> {
@@ -71,12 +86,14 @@ impl Engine {
         };
         let saved = self.saved_document(file.clone()).await?;
         // The machine is the one that the memory is of, whatever the VM was told since.
-        let spec = VmSpec { name: vm.spec.name.clone(), ..snapshot.spec };
+        let name = saved.value("name").unwrap_or_else(|| vm.spec.name.clone());
+        let spec = VmSpec { name, ..snapshot.spec };
         let seeded = domain::media_in(&saved) > spec.payloads.len();
         let options = StartOptions { cloud_init: Some(seeded), ..StartOptions::default() };
         let media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
         let document = self.document_with(vm, &spec, Some(saved.clone()), &media)?;
         let document = domain::as_saved(document, &saved).to_string();
+        self.give_back_name(id, &spec.name).await?;
         self.inventory.set_phase(id, Some(Phase::Restoring));
         let restored = self.lane.slow(move |hv| hv.restore(&file, &document)).await;
         let looked = self.look_at(id).await;
@@ -84,8 +101,27 @@ impl Engine {
         restored.and(looked)
     }
 
+    /// libvirt brings a domain back by the name alone that it was saved with. A VM that was renamed
+    /// since runs by that name, and its domain is renamed when it is down.
+    async fn give_back_name(&self, id: VmId, name: &str) -> Result<()> {
+        if self.inventory.seen(id).is_none_or(|seen| seen.domain.name == name) {
+            return Ok(());
+        }
+        if self.inventory.named(name).is_some() {
+            return Err(Error::conflict(format!(
+                "Cannot run VM. The memory that it is to go on from is of a VM named {name}, as another VM is now."
+            )));
+        }
+        let name = name.to_owned();
+        self.lane.call(move |hv| hv.rename(id, &name)).await
+    }
+
     /// The document of the domain that a file of memory is of.
     pub(super) async fn saved_document(&self, file: PathBuf) -> Result<crate::xml::Element> {
+        let (images, looked) = (self.images.clone(), file.clone());
+        if super::lane::blocking(move || images.actual_size(&looked)).await?.is_none() {
+            return Err(Error::conflict("The memory of the Snapshot is gone.").because(file.display()));
+        }
         let text = self.lane.call(move |hv| hv.saved_document(&file)).await?;
         documents::parse(&text)
     }

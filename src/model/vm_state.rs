@@ -201,6 +201,18 @@ impl Move {
     }
 }
 
+impl Move {
+    /// Whether the VM has other devices after it.
+    pub fn changes_devices(self) -> bool {
+        matches!(self, Self::ChangeDisks | Self::ChangeNics | Self::Resize | Self::ReorderMacs)
+    }
+
+    /// A sentence that refuses it.
+    pub fn refusal(self, why: &str) -> String {
+        format!("Cannot {} VM. {why}", self.verb())
+    }
+}
+
 /// The table's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -213,7 +225,7 @@ pub enum Verdict {
 /// May a VM in this state make that move?
 pub fn may(status: VmStatus, wanted: Move) -> Verdict {
     use VmStatus as S;
-    let refused = |why: &str| Verdict::Refused(format!("Cannot {} VM. {why}", wanted.verb()));
+    let refused = |why: &str| Verdict::Refused(wanted.refusal(why));
     let wrong_state = || refused(&format!("The VM is in {} status.", status.spoken()));
     match (wanted, status) {
         (Move::Start, S::Down | S::Suspended | S::Paused) => Verdict::Go,

@@ -512,8 +512,11 @@ impl Hypervisor for Simulated {
     fn restore(&self, file: &Path, document: &str) -> Result<()> {
         let saved = self.saved_document(file)?;
         self.change("restore", |state| {
-            let (id, _, document) = domain::read(document)?;
-            let (_, _, saved) = domain::read(&saved)?;
+            let (id, name, document) = domain::read(document)?;
+            let (_, saved_name, saved) = domain::read(&saved)?;
+            if name != saved_name || state.domain(id)?.name != name {
+                return Err(not_allowed("the target domain's name does not match that of the source"));
+            }
             if domain::named_devices(&saved) != domain::named_devices(&document) {
                 return Err(not_allowed("the target domain's devices do not match those of the source"));
             }

@@ -256,6 +256,12 @@ impl Sim {
         self.send("POST", at, &headers, body).await.is(201).at("@id").parse().unwrap()
     }
 
+    /// The VM's definition.
+    fn defined(&self, vm: VmId) -> Element {
+        let document = vireo::engine::ports::Hypervisor::document(&self.hypervisor, vm, true).unwrap();
+        xml::parse(document.unwrap().as_bytes()).unwrap()
+    }
+
     async fn start_vm(&self, id: VmId) {
         self.post(&format!("/vms/{id}/start"), "<action/>").await.is(200);
         self.is_in(id, "up").await;

@@ -22,11 +22,6 @@ impl Sim {
         self.put(&format!("/vms/{vm}"), &body).await.is(200);
         (vm, format!("/vms/{vm}/numanodes"))
     }
-
-    fn defined(&self, vm: VmId) -> Element {
-        let document = vireo::engine::ports::Hypervisor::document(&self.hypervisor, vm, true).unwrap();
-        xml::parse(document.unwrap().as_bytes()).unwrap()
-    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Snapshots: what lists and documents say, and what is refused.
 
 use super::*;
+use vireo::engine::ports::Images;
 
 const NOBODY: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -250,6 +251,72 @@ async fn a_guest_goes_on_from_its_memory() {
     sim.start_vm(vm).await;
     assert_eq!(keeps().await, ["false", "true"]);
     assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("status/state"), "up");
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    sim.images.remove(format!("/sim/images/{id}.memory").as_ref()).unwrap();
+    let with_memory = "<action><restore_memory>true</restore_memory></action>";
+    let gone = sim.post(&restore, with_memory).await.is(409);
+    assert!(gone.body.contains("The memory of the Snapshot is gone."), "{}", gone.body);
+}
+
+/// A memory knows its devices and its VM's name.
+#[tokio::test]
+async fn who_is_to_wake_stays_the_machine_that_it_was() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let disk = sim.disk(&format!("{at}/disks"), "system").await;
+    let other = sim.disk("/disks", "other").await;
+    let nic = sim.post(&format!("{at}/nics"), "<nic><name>n</name></nic>").await.is(201).at("@id");
+    sim.start_vm(vm).await;
+    let id = sim.take(vm, "<persist_memorystate>true</persist_memorystate>").await;
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    let restore = async |memory: bool| {
+        let body = format!("<action><restore_memory>{memory}</restore_memory></action>");
+        sim.post(&format!("{at}/snapshots/{id}/restore"), &body).await.is(200);
+    };
+    restore(true).await;
+    let edits = [
+        ("POST", format!("{at}/disks"), format!("<disk id='{other}'/>")),
+        ("POST", format!("{at}/disks/{disk}/deactivate"), "<action/>".into()),
+        ("PUT", format!("{at}/disks/{disk}"), "<disk><interface>ide</interface></disk>".into()),
+        ("PUT", format!("{at}/disks/{disk}"), format!("<disk><size>{}</size></disk>", 2 * GIB)),
+        ("DELETE", format!("/disks/{disk}"), String::new()),
+        ("POST", format!("{at}/nics"), "<nic><name>m</name></nic>".into()),
+        ("PUT", format!("{at}/nics/{nic}"), "<nic><interface>e1000</interface></nic>".into()),
+        ("DELETE", format!("{at}/nics/{nic}"), String::new()),
+        ("POST", format!("{at}/reordermacaddresses"), "<action/>".into()),
+    ];
+    for (method, path, body) in &edits {
+        let got = sim.with_body(method, path, body).await.is(409);
+        assert!(
+            got.body.contains("is to go on from the memory of a Snapshot"),
+            "{method} {path}: {}",
+            got.body
+        );
+    }
+    sim.put(&at, "<vm><name>b</name></vm>").await.is(200);
+    let name = || sim.defined(vm).value("name").unwrap();
+    assert_eq!(name(), "b");
+    sim.start_vm(vm).await;
+    assert_eq!((name(), sim.get(&at).await.at("name")), ("a".into(), "b".into()), "as it was then");
+    let said = "The VM name is already in use, please choose a unique name and try again.";
+    let taken = sim.post("/vms", "<vm><name>a</name><cluster><name>Default</name></cluster><template><name>Blank</name></template></vm>");
+    assert!(taken.await.is(400).body.contains(said));
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    sim.until("its domain is renamed", || name() == "b").await;
+
+    // Whose name it was, it may be another's by now. A change waits for the end of what the engine does.
+    sim.put(&at, "<vm><description>d</description></vm>").await.is(200);
+    let new = sim.vm("a").await;
+    restore(true).await;
+    let refused = sim.post(&format!("{at}/start"), "<action/>").await.is(409);
+    assert!(refused.body.contains("is of a VM named a, as another VM is now"), "{}", refused.body);
+    assert_eq!((name(), sim.get(&at).await.at("status/state")), ("b".into(), "down".into()));
+    sim.delete(&format!("/vms/{new}")).await.is(204);
+    sim.start_vm(vm).await;
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    restore(false).await;
+    sim.with_body(edits[5].0, &edits[5].1, &edits[5].2).await.is(201);
 }
 
 #[tokio::test]

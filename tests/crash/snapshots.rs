@@ -271,6 +271,23 @@ fn wake_from_memory_and_stay_paused() {
     });
 }
 
+/// Its memory knows it by another name than everybody else does.
+#[test]
+fn wake_a_renamed_vm_from_memory() {
+    sweep(
+        async |lab| {
+            let vm = asleep(lab).await;
+            let rename = |spec: &mut VmSpec| {
+                spec.name = "renamed".into();
+                Ok(())
+            };
+            lab.engine.update_vm(vm, false, rename).await.unwrap();
+            vm
+        },
+        async |lab, vm| lab.engine.start_vm(*vm, StartOptions::default()).await,
+    );
+}
+
 #[test]
 fn remove_the_memory_that_a_vm_would_wake_from() {
     sweep(asleep, async |lab, vm| {

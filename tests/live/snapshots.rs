@@ -304,6 +304,24 @@ fn a_guest_goes_on_from_its_memory() {
         assert_eq!(kept(&disk), "pattern-C");
     }
 
+    // The memory knows the VM by the name of then.
+    vm.act_with(&format!("snapshots/{id}/restore"), again);
+    vm.update("<name>renamed</name>");
+    let (nics, domain) =
+        (format!("{}/nics", vm.path()), || lab.host.virsh(&["domname", &vm.id]).trim().to_owned());
+    let said = lab.client().post(&nics, "<nic><name>more</name></nic>").refused(409);
+    assert!(said.contains("to go on from the memory"), "{said}");
+    disk.resize(16).refused(409);
+    assert_eq!(domain(), "renamed");
+    vm.start();
+    assert_eq!((vm.field("name").unwrap(), domain()), ("renamed".into(), "remembers".into()));
+    vm.guest().ask("test ! -e /run/later && grep -q pattern-A /dev/vda");
+    let taken = Boots::Mini.document("remembers", "");
+    lab.client().post("/vms", &taken).refused(400);
+    put(&mut vm.guest(), "pattern-C");
+    vm.act("stop");
+    until(10, "its domain is renamed", || domain() == "renamed");
+
     // A look, and back: what woke is not what was.
     let look = format!("<action><snapshot id='{id}'/><restore_memory>true</restore_memory></action>");
     vm.act_with("preview_snapshot", &look);

@@ -66,6 +66,7 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
         once: action.vm.as_deref().map(run_once).transpose()?.flatten(),
         cloud_init: action.use_cloud_init,
         initialization: initialization(&app, id, action.vm.as_deref())?,
+        stateless: false,
     };
     app.engine.start_vm(id, options).await?;
     done(id, action)

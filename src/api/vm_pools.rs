@@ -86,13 +86,11 @@ fn change(asked: types::VmPool) -> Result<PoolChange, Error> {
         let wrong = |number: i32| Error::new(Kind::Value, format!("{what}: {number} is negative."));
         number.map(|number| u32::try_from(number).map_err(|_| wrong(number))).transpose()
     };
-    if asked.prestarted_vms.is_some_and(|count| count != 0) {
-        return Err(Error::unsupported("VMs of a pool are started when somebody takes them, none ahead."));
-    }
     Ok(PoolChange {
         kind: filled(&asked.r#type).map(named).transpose()?,
         size: count("size", asked.size)?,
         max_user_vms: count("max_user_vms", asked.max_user_vms)?,
+        prestarted_vms: count("prestarted_vms", asked.prestarted_vms)?,
         name: asked.name,
         description: asked.description,
         comment: asked.comment,

@@ -198,6 +198,7 @@ impl Engine {
         let host = self.world().about_host();
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
         self.reconcile(guards).await;
+        self.pools_taken_from.notify_one();
         Ok(())
     }
 

@@ -43,6 +43,7 @@ mod ovf;
 mod places;
 mod plug;
 pub mod ports;
+mod prestart;
 mod quotas;
 mod reconcile;
 pub mod recover;
@@ -169,6 +170,8 @@ pub struct Engine {
     definitions: turns::Turns,
     looks: turns::Turns,
     pools_changed: tokio::sync::Notify,
+    /// Pools of VMs may have fewer ahead than they ask for.
+    pools_taken_from: tokio::sync::Notify,
     mirrors: Arc<dyn Mirrors>,
     hints: hints::Hints,
     taps_changed: tokio::sync::Notify,
@@ -220,6 +223,7 @@ impl Engine {
             definitions: turns::Turns::default(),
             looks: turns::Turns::default(),
             pools_changed: tokio::sync::Notify::new(),
+            pools_taken_from: tokio::sync::Notify::new(),
             mirrors,
             hints: hints::Hints::default(),
             taps_changed: tokio::sync::Notify::new(),
@@ -238,6 +242,7 @@ impl Engine {
         tokio::spawn(engine.clone().write_history_for_ever());
         tokio::spawn(engine.clone().listen_to_guests_for_ever());
         tokio::spawn(engine.clone().keep_hints_for_ever());
+        tokio::spawn(engine.clone().prestart_for_ever());
         Ok(engine)
     }
 

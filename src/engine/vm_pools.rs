@@ -1,6 +1,6 @@
 //! Pools of VMs: made over a template, given to who asks, and taken back.
 //!
-//! Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
+//! Their runs are stateless. Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
 //! short has fewer VMs, and a client that asks for its size again gets the rest.
 
 use super::world::{Change, World};
@@ -18,6 +18,7 @@ pub struct PoolChange {
     pub comment: Option<String>,
     pub kind: Option<PoolKind>,
     pub max_user_vms: Option<u32>,
+    pub prestarted_vms: Option<u32>,
     pub size: Option<u32>,
 }
 
@@ -36,13 +37,19 @@ impl World {
     }
 
     /// By what users have the VMs that they were given.
-    fn given(&self, vm: VmId) -> impl Iterator<Item = &Permission> {
+    pub(super) fn given(&self, vm: VmId) -> impl Iterator<Item = &Permission> {
         let on = Object::from(vm);
         self.permissions.values().filter(move |it| it.on() == on && it.role == roles::USER)
     }
 
-    fn check_pool(&self, pool: &VmPool) -> Result<()> {
+    /// `size` is how many VMs the pool is to have.
+    fn check_pool(&self, pool: &VmPool, size: u32) -> Result<()> {
         pool.check().map_err(Error::invalid)?;
+        if pool.prestarted_vms > size {
+            return Err(Error::invalid(
+                "The number of prestarted VMs cannot exceed the number of VMs in the VM-Pool.",
+            ));
+        }
         self.clusters
             .get(&pool.cluster)
             .ok_or_else(|| Error::not_found(format!("Cluster: {}", pool.cluster)))?;
@@ -76,21 +83,23 @@ impl Engine {
             template,
             kind: change.kind.unwrap_or(PoolKind::Automatic),
             max_user_vms: change.max_user_vms.unwrap_or(1),
+            prestarted_vms: change.prestarted_vms.unwrap_or(0),
         };
-        let (id, name) = (pool.id, pool.name.clone());
+        let (id, name, size) = (pool.id, pool.name.clone(), change.size.unwrap_or(0));
         self.record(|world| {
-            world.check_pool(&pool)?;
+            world.check_pool(&pool, size)?;
             if !world.has_template(template) {
                 return Err(Error::not_found(format!("Template: id={template}")));
             }
             Ok(vec![Change::VmPool(pool)])
         })
         .await?;
-        let grown = self.grow_pool(id, change.size.unwrap_or(0)).await;
+        let grown = self.grow_pool(id, size).await;
         if grown.is_err() && self.world().pool_vms(id).is_empty() {
             self.record(|_| Ok(vec![Change::DropVmPool(id)])).await?;
         }
         grown?;
+        self.pools_taken_from.notify_one();
         self.tell(
             Code::VM_POOL_ADDED,
             self.world().about_cluster(cluster),
@@ -101,13 +110,15 @@ impl Engine {
 
     pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
         let mut pool = self.vm_pool(id)?;
-        put_over!(pool, change, name, description, comment, kind, max_user_vms);
+        put_over!(pool, change, name, description, comment, kind, max_user_vms, prestarted_vms);
         let (name, cluster) = (pool.name.clone(), pool.cluster);
-        let size = change.size.unwrap_or(0);
+        let mut size = 0;
         self.record(|world| {
             world.vm_pools.get(&id).ok_or_else(|| Error::not_found(id))?;
-            world.check_pool(&pool)?;
-            match change.size.is_some_and(|size| (size as usize) < world.pool_vms(id).len()) {
+            let present = u32::try_from(world.pool_vms(id).len()).unwrap_or(u32::MAX);
+            size = change.size.unwrap_or(present);
+            world.check_pool(&pool, size)?;
+            match size < present {
                 true => Err(Error::invalid(
                     "Cannot edit VM-Pool. The size of a pool does not decrease: detach VMs.",
                 )),
@@ -116,6 +127,7 @@ impl Engine {
         })
         .await?;
         self.grow_pool(id, size).await?;
+        self.pools_taken_from.notify_one();
         self.tell(
             Code::VM_POOL_UPDATED,
             self.world().about_cluster(cluster),
@@ -171,10 +183,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives the user a VM of the pool that nobody has, and starts it.
+    /// Gives the user a VM of the pool that nobody has: one that runs already, or else one that starts.
     pub async fn allocate_vm(self: &Arc<Self>, id: VmPoolId, user: UserId) -> Result<VmId> {
         let pool = self.vm_pool(id)?;
-        let mut chosen = None;
+        let (mut chosen, mut runs) = (None, false);
         self.record(|world| {
             let mine = |vm: &&Vm| world.given(vm.id).any(|it| it.holder == user.0);
             let all = world.pool_vms(id);
@@ -183,14 +195,14 @@ impl Engine {
                     "Cannot allocate and run VM from VM-Pool. The user has as many VMs of it as it may.",
                 ));
             }
-            let is_free =
-                |vm: &&Vm| self.status(vm.id) == VmStatus::Down && world.given(vm.id).next().is_none();
-            let vm = all.into_iter().find(is_free).ok_or_else(|| {
-                Error::conflict(
-                    "Cannot allocate and run VM from VM-Pool. There are no available VMs in the VM-Pool.",
-                )
-            })?;
-            chosen = Some(vm.id);
+            let ahead = all.iter().find(|vm| self.is_ahead(world, vm));
+            let vm =
+                ahead.or_else(|| all.iter().find(|vm| self.waits_in_pool(world, vm))).ok_or_else(|| {
+                    Error::conflict(
+                        "Cannot allocate and run VM from VM-Pool. There are no available VMs in the VM-Pool.",
+                    )
+                })?;
+            (chosen, runs) = (Some(vm.id), ahead.is_some());
             Ok(vec![Change::Permission(Permission {
                 id: PermissionId::random(),
                 role: roles::USER,
@@ -201,10 +213,11 @@ impl Engine {
         })
         .await?;
         let vm = chosen.ok_or_else(|| Error::bug("nothing was chosen"))?;
-        if let Err(why) = self.start_vm(vm, StartOptions::default()).await {
+        if !runs && let Err(why) = self.start_vm(vm, StartOptions::of_pool()).await {
             self.take_back(vm).await?;
             return Err(why);
         }
+        self.pools_taken_from.notify_one();
         self.tell_of_vm(
             Code::VM_ALLOCATED,
             vm,

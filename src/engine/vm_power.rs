@@ -40,9 +40,16 @@ pub struct StartOptions {
     pub cloud_init: Option<bool>,
     /// Takes the place of the VM's own for this run.
     pub initialization: Option<Initialization>,
+    /// What the run writes goes with it, whatever the VM is set to.
+    pub stateless: bool,
 }
 
 impl StartOptions {
+    /// How VMs of pools run.
+    pub(super) fn of_pool() -> Self {
+        Self { stateless: true, ..Self::default() }
+    }
+
     /// It is not just a start, which also resumes.
     fn asks_for_more(&self) -> bool {
         self.once.is_some() || self.cloud_init == Some(true) || self.initialization.is_some()
@@ -199,7 +206,7 @@ impl Engine {
         let vm = self.own_vm(id)?;
         let spec = match &options.once {
             Some(once) => once.over(&vm.spec)?,
-            None => vm.spec.clone(),
+            None => VmSpec { stateless: vm.spec.stateless || options.stateless, ..vm.spec.clone() },
         };
         self.check_startable(id, &spec)?;
         let active: Vec<DiskId> = {
@@ -387,6 +394,9 @@ impl Engine {
         let guard = self.hold_vm("suspend", id).await?;
         self.may(id, Move::Suspend)?;
         check_not_stateless(&self.world(), "Cannot hibernate VM", id)?;
+        if self.world().pool_of(id).is_some() {
+            return Err(Error::conflict("Cannot hibernate VM. It belongs to a VM-Pool."));
+        }
         self.require_connection()?;
         self.inventory.set_phase(id, Some(Phase::Saving));
         let telling =

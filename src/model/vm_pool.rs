@@ -24,6 +24,8 @@ pub struct VmPool {
     pub kind: PoolKind,
     /// So many VMs one user may have.
     pub max_user_vms: u32,
+    /// So many of its VMs run before anybody has taken them.
+    pub prestarted_vms: u32,
 }
 
 /// A VM is in a pool.
@@ -77,6 +79,7 @@ mod tests {
             template: BLANK,
             kind: PoolKind::Automatic,
             max_user_vms: 1,
+            prestarted_vms: 0,
         };
         assert_eq!(pool("lab").vm_name(7), "lab-7");
         assert_eq!(pool("lab-???-x").vm_name(7), "lab-007-x");

@@ -2,20 +2,31 @@
 
 use super::*;
 
+/// A pool's document over the template `t`.
+fn body(name: &str, more: &str) -> String {
+    format!(
+        "<vmpool><name>{name}</name><cluster><name>Default</name></cluster><template><name>t</name></template>\
+         {more}</vmpool>"
+    )
+}
+
+impl Sim {
+    /// Makes the template `t`, with a disk.
+    async fn template_for_pools(&self) {
+        let original = self.vm("original").await;
+        self.disk(&format!("/vms/{original}/disks"), "system").await;
+        let template = format!("<template><name>t</name><vm id='{original}'/></template>");
+        self.send("POST", "/templates", &[("content-type", "application/xml"), CREATED], template)
+            .await
+            .is(201);
+    }
+}
+
 #[tokio::test]
 async fn pools_give_vms_to_who_asks() {
     const USER_ROLE: &str = "00000000-0000-0000-0001-000000000001";
     let sim = Sim::start().await;
-    let original = sim.vm("original").await;
-    sim.disk(&format!("/vms/{original}/disks"), "system").await;
-    let template = format!("<template><name>t</name><vm id='{original}'/></template>");
-    sim.send("POST", "/templates", &[("content-type", "application/xml"), CREATED], template).await.is(201);
-    let body = |name: &str, more: &str| {
-        format!(
-            "<vmpool><name>{name}</name><cluster><name>Default</name></cluster><template><name>t</name></template>\
-             {more}</vmpool>"
-        )
-    };
+    sim.template_for_pools().await;
     let made =
         sim.post("/vmpools", &body("lab-??", "<size>2</size><max_user_vms>1</max_user_vms>")).await.is(201);
     assert_eq!([made.at("size"), made.at("type"), made.at("max_user_vms")], ["2", "automatic", "1"]);
@@ -88,4 +99,45 @@ async fn pools_give_vms_to_who_asks() {
     {
         assert!(told.contains(sentence), "{sentence}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_pool_has_vms_running_before_somebody_comes() {
+    let sim = Sim::start().await;
+    sim.template_for_pools().await;
+    let said = "The number of prestarted VMs cannot exceed the number of VMs in the VM-Pool.";
+    let refused = |got: Got| got.is(400).body.contains(said);
+    let more = "<size>1</size><prestarted_vms>2</prestarted_vms>";
+    assert!(refused(sim.post("/vmpools", &body("lab", more)).await));
+    sim.post("/vmpools", &body("lab", "<size>1</size><prestarted_vms>-1</prestarted_vms>")).await.is(400);
+    let made = sim.post("/vmpools", &body("lab", &more.replace("<size>1", "<size>4"))).await.is(201);
+    assert_eq!([made.at("size"), made.at("prestarted_vms")], ["4", "2"]);
+    let path = format!("/vmpools/{}", made.at("@id"));
+    let running = || {
+        let world = sim.engine.world();
+        let vms = world.vms.values().filter(|vm| sim.engine.status(vm.id).runs());
+        let mut names: Vec<String> = vms.map(|vm| vm.spec.name.clone()).collect();
+        names.sort();
+        names
+    };
+    sim.until("two run ahead", || running() == ["lab-1", "lab-2"]).await;
+
+    // Who comes gets one of them, and another takes its place.
+    let taken = sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(200).at("vm/@id");
+    assert_eq!(sim.get(&format!("/vms/{taken}")).await.at("name"), "lab-1");
+    sim.until("two run ahead again", || running() == ["lab-1", "lab-2", "lab-3"]).await;
+    let types = sim.get(&format!("/vms/{taken}/snapshots")).await.each("snapshot", "snapshot_status");
+    assert_eq!(types.len(), 2, "what it writes goes with its run");
+    sim.post(&format!("/vms/{taken}/suspend"), "<action/>").await.is(409);
+    sim.put(&path, "<vmpool><prestarted_vms>3</prestarted_vms></vmpool>").await.is(200);
+    sim.until("all run", || running().len() == 4).await;
+    assert!(refused(sim.put(&path, "<vmpool><prestarted_vms>5</prestarted_vms></vmpool>").await));
+
+    // What somebody starts otherwise is nobody's.
+    sim.put(&path, "<vmpool><prestarted_vms>0</prestarted_vms></vmpool>").await.is(200);
+    for vm in sim.get("/vms?search=name%3Dlab-*").await.each("vm", "@id") {
+        sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+        sim.post(&format!("/vms/{vm}/start"), "<action/>").await.is(200);
+    }
+    sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(409);
 }

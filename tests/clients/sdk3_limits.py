@@ -91,6 +91,13 @@ def run(api, asked):
     taken = pool.allocatevm(params.Action()).vm
     wait("the VM that was taken", lambda: api.vms.get(id=taken.id).status.state, "up")
     check(api.vms.get(id=taken.id).name.startswith("desks-"), "another VM was taken")
+    check("stateless" in [one.get_type() for one in api.vms.get(id=taken.id).snapshots.list()],
+          "the run leaves something behind")
+    pool.set_prestarted_vms(1)
+    pool.update()
+    wait("a VM ahead", lambda: len(api.vms.list(query="name=desks-* and status=up")), 2)
+    pool.set_prestarted_vms(0)
+    pool.update()
 
     step("everything goes")
     for one in api.vms.list():

@@ -16,7 +16,7 @@ pub fn vm_pool(it: &VmPool, size: usize) -> types::VmPool {
         size: i32::try_from(size).ok(),
         cluster: Some(reference("clusters", it.cluster)),
         template: Some(reference("templates", it.template)),
-        prestarted_vms: Some(0),
+        prestarted_vms: count(it.prestarted_vms),
         max_user_vms: count(it.max_user_vms),
         r#type: Some(it.kind.name().into()),
         use_latest_template_version: Some(false),

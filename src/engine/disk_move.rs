@@ -250,7 +250,9 @@ impl Engine {
         if let Some(attachment) = self.guest_of(disk.id).await? {
             return self.move_live(&attachment, disk, passage).await;
         }
-        self.copy_files(self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?).await
+        let (from, to) = (self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?);
+        let work = self.copy_files(from.clone(), to.clone());
+        self.watched(Entity::Disk(disk.id), &from, &to, work).await
     }
 
     async fn copy_files(&self, from: Vec<PathBuf>, to: Vec<PathBuf>) -> Result<()> {
@@ -290,7 +292,10 @@ impl Engine {
                     self.lane.slow(move |hv| hv.end_block_job(vm, &target, true)).await?;
                     break;
                 }
-                Some(_) => tokio::time::sleep(WATCH).await,
+                Some(job) => {
+                    self.tell_progress(Entity::Disk(disk.id), job.done, job.total);
+                    tokio::time::sleep(WATCH).await;
+                }
                 None => break,
             }
         }

@@ -3,11 +3,13 @@
 
 use super::Engine;
 use super::disks::{LEAST_IMAGE, check_alias};
+use super::locks::Entity;
 use super::world::{Change, Filling, World};
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// What a client says of a disk that is made from another one; `None`: it is as that one is.
@@ -89,6 +91,12 @@ impl Engine {
         Ok((disks, fillings))
     }
 
+    /// The files that a disk is read from.
+    fn chain_files(&self, disk: &Disk) -> Result<Vec<PathBuf>> {
+        let world = self.world();
+        world.chain(disk).into_iter().map(|image| self.image_file(&world, image)).collect()
+    }
+
     /// Bytes of all images that a disk is read from.
     pub(super) fn shown(&self, world: &World, disk: &Disk) -> u64 {
         let files = world.chain(disk).into_iter().filter_map(|image| self.image_file(world, image).ok());
@@ -103,12 +111,13 @@ impl Engine {
                 let world = self.world();
                 (self.image_file(&world, &source)?, self.image_file(&world, &made)?)
             };
+            let (below, above) = (self.chain_files(&source)?, vec![to.clone()]);
             let images = self.images.clone();
-            super::lane::blocking(move || match thin {
+            let work = super::lane::blocking(move || match thin {
                 true => images.overlay(&to, made.size, &source.file_name(), source.format),
                 false => images.flatten(&from, source.format, &to, made.format, made.sparse),
-            })
-            .await?;
+            });
+            self.watched(Entity::Disk(disk), &below, &above, work).await?;
         }
         self.refresh_pools();
         Ok(())

@@ -136,6 +136,20 @@ impl History {
         self.told.notify_one();
     }
 
+    /// How much of the job's running step is done, in percent.
+    pub(super) fn tell_progress(&self, id: JobId, percent: u8) {
+        let mut past = self.past();
+        let Some(job) = past.jobs.get(&id) else { return };
+        let mut job = Job::clone(job);
+        let Some(step) = job.steps.iter_mut().rfind(|step| step.status == JobStatus::Started) else { return };
+        if step.progress.replace(percent) != Some(percent) {
+            job.updated = Timestamp::now();
+            past.put_job(job);
+            drop(past);
+            self.told.notify_one();
+        }
+    }
+
     pub(super) fn forget_job(&self, id: JobId) {
         let mut past = self.past();
         past.jobs.remove(&id);

@@ -252,7 +252,10 @@ impl Engine {
                     self.lane.slow(move |hv| hv.end_block_job(vm, &target, true)).await?;
                     break;
                 }
-                Some(_) => tokio::time::sleep(WATCH).await,
+                Some(job) => {
+                    self.tell_progress(Entity::Disk(plan.base.id), job.done, job.total);
+                    tokio::time::sleep(WATCH).await;
+                }
                 None => break,
             }
         }

@@ -44,6 +44,7 @@ mod places;
 mod plug;
 pub mod ports;
 mod prestart;
+mod progress;
 mod quotas;
 mod reconcile;
 pub mod recover;

@@ -346,6 +346,8 @@ pub trait Images: Send + Sync + 'static {
     fn wipe(&self, file: &Path) -> Result<()>;
     /// Bytes that the file takes on its storage; `None` when it is missing.
     fn actual_size(&self, file: &Path) -> Result<Option<u64>>;
+    /// Bytes that the file takes, or what is being written to become it.
+    fn written(&self, file: &Path) -> Result<u64>;
     /// The image's virtual size in bytes, read as that format.
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64>;
     /// The host's block devices that are units of SCSI targets and that nothing on the host uses.

@@ -367,7 +367,7 @@ impl Engine {
     }
 }
 
-fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
+pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let vm = |id: &VmId| (Entity::Vm(*id), Mode::Exclusive);
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);

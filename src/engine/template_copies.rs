@@ -56,8 +56,10 @@ impl Engine {
             let original = world.disks.get(&copy.id).ok_or_else(|| Error::not_found(copy.id))?;
             (self.image_file(&world, original)?, self.image_file(&world, copy)?)
         };
+        let (below, above) = (vec![from.clone()], vec![to.clone()]);
         let images = self.images.clone();
-        super::lane::blocking(move || images.copy(&from, &to)).await?;
+        let work = super::lane::blocking(move || images.copy(&from, &to));
+        self.watched(Entity::Template(id), &below, &above, work).await?;
         self.refresh_pools();
         let is_new = |other: &Disk| (other.id, other.storage_domain) != (copy.id, copy.storage_domain);
         let mut copies: Vec<Disk> = template.copies.iter().filter(|it| is_new(it)).cloned().collect();

@@ -180,6 +180,11 @@ impl Images for QemuImg {
         }
     }
 
+    fn written(&self, file: &Path) -> Result<u64> {
+        let part = self.actual_size(&part_of(file))?;
+        Ok(part.or(self.actual_size(file)?).unwrap_or(0))
+    }
+
     fn virtual_size(&self, file: &Path, format: DiskFormat) -> Result<u64> {
         let image = open(file, OpenOptions::new().read(true)).map_err(|why| failed("read", file, why))?;
         size_of(&image, format)

@@ -61,6 +61,9 @@ pub struct Step {
     pub started: Timestamp,
     pub ended: Option<Timestamp>,
     pub external: bool,
+    /// In percent, where that is known.
+    #[serde(default)]
+    pub progress: Option<u8>,
 }
 
 impl Job {
@@ -92,6 +95,7 @@ impl Job {
             started: now,
             ended: None,
             external: self.external,
+            progress: None,
         });
         self.updated = now;
         id

@@ -289,6 +289,10 @@ impl Images for SimImages {
         Ok(self.disk().files.get(file).map(|image| image.used))
     }
 
+    fn written(&self, file: &Path) -> Result<u64> {
+        Ok(self.actual_size(file)?.unwrap_or(0))
+    }
+
     fn sync(&self, _file: &Path) -> Result<()> {
         self.step("sync file", |_| Ok(()))
     }

@@ -162,6 +162,11 @@ fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
             virsh.output().unwrap().status.success()
         };
         until(10, "the copy runs", job);
+        until(10, "its job tells how far it is", || {
+            let jobs = lab.client().get("/jobs").is(200);
+            let steps = lab.client().get(&format!("/jobs/{}/steps", jobs.value("job/@id").unwrap())).is(200);
+            steps.all("step").any(|step| step.value("description").unwrap().ends_with(" %"))
+        });
         (vm.id.clone(), disk.id.clone(), name)
     };
     lab.host.command(&["kill-libvirtd", "KILL"]);

@@ -66,7 +66,11 @@ pub fn step(it: &Step, job: JobId) -> types::Step {
     types::Step {
         href: Some(format!("{steps}/{}", it.id)),
         id: Some(it.id.to_string()),
-        description: Some(it.description.clone()),
+        description: Some(match it.progress.filter(|_| it.status == JobStatus::Started) {
+            // Version 3 has no element for it.
+            Some(percent) => format!("{}: {percent} %", it.description),
+            None => it.description.clone(),
+        }),
         parent_step: it.parent.map(|parent| Ref::at(format!("{steps}/{parent}"), parent)),
         job: Some(reference("jobs", job)),
         r#type: Some(it.kind.name().into()),

@@ -4,6 +4,7 @@
 pub mod harness;
 
 mod cdrom;
+mod chains;
 mod cloud_init;
 mod console;
 mod daemon;

@@ -18,7 +18,7 @@ fn read(guest: &mut Guest, at: &str) -> String {
 }
 
 /// The same sector in the image file.
-fn kept(disk: &Disk) -> String {
+pub fn kept(disk: &Disk) -> String {
     let content = disk.content();
     let sector = &content[3 * 512..4 * 512];
     String::from_utf8_lossy(sector).trim_end_matches('\0').trim().to_owned()
@@ -37,12 +37,12 @@ pub fn list(vm: &Vm) -> Vec<Element> {
     all.all("snapshot").cloned().collect()
 }
 
-fn restore(vm: &Vm, id: &str) {
+pub fn restore(vm: &Vm, id: &str) {
     vm.act(&format!("snapshots/{id}/restore"));
 }
 
 /// Removes it and waits until it is gone.
-fn remove(vm: &Vm, id: &str) {
+pub fn remove(vm: &Vm, id: &str) {
     let path = format!("{}/snapshots/{id}", vm.path());
     vm.lab.client().delete(&path).is(202);
     until(30, "the snapshot is gone", || vm.lab.client().get(&path).status == 404);

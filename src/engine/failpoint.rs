@@ -1,7 +1,8 @@
-//! Places where a crash test stops the daemon as a power cut would.
+//! Places where a crash test stops the daemon as a power cut would, or holds it while others die.
 //!
-//! A build with feature `failpoints` aborts at the point that `VIREO_FAILPOINT` names;
-//! any other build compiles these calls to nothing.
+//! A build with feature `failpoints` aborts at the point that `VIREO_FAILPOINT` names, or stops there
+//! once, until it is continued, if that is `stop:` and the name; any other build compiles these calls
+//! to nothing.
 
 /// Every failpoint, in the order in which an operation passes them.
 pub const ALL: &[&str] = &[
@@ -97,14 +98,22 @@ pub const ALL: &[&str] = &[
     "undo.begun",
 ];
 
-/// Aborts when this is the point that `VIREO_FAILPOINT` names.
+/// Aborts or stops when this is the point that `VIREO_FAILPOINT` names.
 #[cfg(feature = "failpoints")]
 pub fn hit(name: &'static str) {
+    use nix::sys::signal::{Signal, raise};
+    use std::sync::OnceLock;
     debug_assert!(ALL.contains(&name), "the failpoint {name} is not listed");
-    static WANTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    if WANTED.get_or_init(|| std::env::var("VIREO_FAILPOINT").ok()).as_deref() == Some(name) {
+    static WANTED: OnceLock<Option<String>> = OnceLock::new();
+    static STOPPED: OnceLock<()> = OnceLock::new();
+    let Some(wanted) = WANTED.get_or_init(|| std::env::var("VIREO_FAILPOINT").ok()) else { return };
+    if wanted == name {
         eprintln!("failpoint {name}: aborting");
         std::process::abort();
+    }
+    if wanted.strip_prefix("stop:") == Some(name) && STOPPED.set(()).is_ok() {
+        eprintln!("failpoint {name}: stopping");
+        raise(Signal::SIGSTOP).expect("a process may stop itself");
     }
 }
 

@@ -1,11 +1,12 @@
-//! The daemon dies at each of its failpoints, and its next start leaves nothing half done.
+//! The daemon dies at each of its failpoints, and its next start leaves nothing half done; or it is
+//! held there while libvirtd or the guest's QEMU dies, and goes on.
 //!
 //! `VIREO_FAILPOINT_RUNS` says how often it dies at each (1; the full count is 3).
 
 use super::place::{MIB, items, prompt};
 use super::place::{Place, act, attempt, create_disk, create_vm, disk_document, start, vm_document};
-use crate::live::harness::Client;
-use std::process::Child;
+use crate::live::harness::{Client, run};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use vireo::engine::failpoint;
 use vireo::xml::Element;
@@ -538,10 +539,14 @@ fn running(client: &Client, name: &str) -> Things {
     things
 }
 
+fn runs_of_each() -> usize {
+    std::env::var("VIREO_FAILPOINT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 #[test]
 fn every_failpoint() {
     let Some(mut place) = Place::new() else { return };
-    let runs = std::env::var("VIREO_FAILPOINT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let runs = runs_of_each();
     let mut times = Vec::new();
     for run in 0..runs {
         for point in failpoint::ALL {
@@ -571,6 +576,78 @@ fn every_failpoint() {
     }
     let slowest = prompt(times);
     println!("{runs} x {} failpoints, whole again after {slowest:?} at most", failpoint::ALL.len());
+}
+
+/// What changes chains of images or makes images of others, and whether its guest runs meanwhile.
+const STRICKEN: &[(&str, bool)] = &[
+    ("create_snapshot", true),
+    ("remove_snapshot", true),
+    ("move_disk", true),
+    ("wake_vm", true),
+    ("restore_snapshot", false),
+    ("end_preview", false),
+    ("create_vm", false),
+    ("create_template", false),
+];
+
+/// Waits until the process has stopped itself.
+fn stops(child: &Child, what: &str) {
+    let stat = format!("/proc/{}/stat", child.id());
+    let state = || std::fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1.chars().next();
+    let end = Instant::now() + Duration::from_secs(15);
+    while state() != Some('T') {
+        assert!(Instant::now() < end, "never reached: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whoever else dies while the daemon is amid an operation, that one ends wholly or not at all.
+#[test]
+fn others_die_at_failpoints() {
+    let Some(mut place) = Place::new() else { return };
+    let mut strikes = 0;
+    for point in failpoint::ALL {
+        let operation = point.split('.').next().unwrap();
+        let Some((_, runs)) = STRICKEN.iter().find(|(name, _)| *name == operation) else { continue };
+        let way = WAYS.iter().find(|way| way.operation == operation).unwrap();
+        let victims: &[&str] = match runs {
+            false => &["libvirtd"],
+            // In turns, to save time, or both.
+            true if runs_of_each() == 1 => &[["libvirtd", "qemu"][strikes % 2]],
+            true => &["libvirtd", "qemu"],
+        };
+        for victim in victims {
+            let what = format!("{victim} at {point}");
+            println!("{what}");
+            let name = format!("{}-{victim}", point.replace(['.', '_'], "-"));
+            let things = (way.prepare)(&place.client(), &name);
+            let mut held = place.doomed(&format!("stop:{point}"));
+            let client = place.client();
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| (way.request)(&client, &things));
+                stops(&held, &what);
+                let qemu = place.lab.host.qemu(&things.vm).filter(|_| *victim == "qemu");
+                match &qemu {
+                    Some(qemu) => drop(run(Command::new("kill").args(["-KILL", qemu]))),
+                    None => drop(place.lab.host.command(&["kill-libvirtd", "KILL"])),
+                }
+                run(Command::new("kill").args(["-CONT", &held.id().to_string()]));
+                if qemu.is_none() {
+                    // What is asked of it in vain.
+                    std::thread::sleep(Duration::from_millis(300));
+                    place.lab.host.command(&["start-libvirtd"]);
+                }
+                asked.join().unwrap();
+            });
+            place.whole();
+            held.kill().unwrap();
+            held.wait().unwrap();
+            place.recovered();
+            clean(&place, &things);
+            strikes += 1;
+        }
+    }
+    println!("{strikes} deaths of others, whole again after each");
 }
 
 /// What the next one does not need would only slow its audit.

@@ -183,9 +183,16 @@ pub async fn add_in(app: Arc<App>, request: Request, domain: Option<StorageDomai
 pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let id: DiskId = request.id("disk")?;
     app.engine.disk(id)?;
-    request.optional::<Action>().await?;
-    app.engine.remove_disk(id).await?;
+    remove_for_good(&app, id, &request.optional::<Action>().await?.unwrap_or_default()).await?;
     Ok(Reply::no_content())
+}
+
+/// By force also where its storage is gone.
+async fn remove_for_good(app: &App, id: DiskId, asked: &Action) -> Result<(), Error> {
+    match asked.force {
+        Some(true) => app.engine.remove_disk_by_force(id).await,
+        _ => app.engine.remove_disk(id).await,
+    }
 }
 
 /// Disks are made where the body says, else where the VM's first one is.
@@ -366,7 +373,7 @@ pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
     let asked = request.optional::<Action>().await?.unwrap_or_default();
     match asked.detach {
         Some(true) => app.engine.detach_disk(vm, id).await?,
-        _ => app.engine.remove_disk(id).await?,
+        _ => remove_for_good(&app, id, &asked).await?,
     }
     Ok(Reply::no_content())
 }

@@ -219,6 +219,10 @@ impl Query {
                         (Token::Word(name), None) if fields.find(&name).is_some() => {
                             return Err(wrong(format!("{name} has no comparison")));
                         }
+                        // As people write it where rows of all kinds are searched.
+                        (Token::Word(text), None) if text.ends_with(':') => {
+                            return Err(wrong(format!("{text} names no field")));
+                        }
                         (Token::Word(text) | Token::Quoted(text), None) if !free => {
                             free = true;
                             Condition::Free(text, fields.free().collect())

@@ -6,7 +6,7 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::{disks, links, lookup, profiles, rows};
-use crate::engine::{NewStorageDomain, Space};
+use crate::engine::{NewStorageDomain, PlaceChange, Space};
 use crate::error::Error;
 use crate::model::{
     DataCenterId, Disk, DiskId, Object, StorageDomain, StorageDomainId, StorageKind, StorageStatus,
@@ -125,6 +125,7 @@ impl Searched for Seen {
                 app.engine.world().data_centers.get(&self.row.data_center?)?.name.clone()
             }
             "type" => self.row.kind.name().into(),
+            "comment" => self.row.comment.clone(),
             "size" => self.space.map(|space| space.available + space.used)?.to_string(),
             "used" => self.space?.used.to_string(),
             "committed" => self.space?.committed.to_string(),
@@ -292,6 +293,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
             },
             filled: asked.r#import.unwrap_or(false),
             description: asked.description.unwrap_or_default(),
+            comment: asked.comment.unwrap_or_default(),
             kind,
             folder: storage.path.unwrap_or_default(),
         })
@@ -305,7 +307,8 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = of_path(&app, &request)?.id;
     let asked: types::StorageDomain = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_storage_domain(id, asked.name, asked.description).await?;
+    let change = PlaceChange { name: asked.name, description: asked.description, comment: asked.comment };
+    app.engine.update_storage_domain(id, change).await?;
     one(&app, &request, None).await
 }
 

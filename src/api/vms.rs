@@ -468,11 +468,17 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     // Its presence decides, whatever it holds.
     let keep =
         asked.vm.as_ref().and_then(|vm| vm.disks.as_ref()).is_some_and(|disks| disks.detach_only.is_some());
+    let (engine, force) = (app.engine.clone(), asked.force == Some(true));
+    let removal = async move {
+        match force {
+            true => engine.remove_vm_by_force(id, keep).await,
+            false => engine.remove_vm(id, keep).await,
+        }
+    };
     if request.background {
-        let engine = app.engine.clone();
-        app.engine.jobs.start((), async move { engine.remove_vm(id, keep).await });
+        app.engine.jobs.start((), removal);
         return Ok(Reply::accepted(Action { status: Some("pending".into()), ..Action::default() }));
     }
-    app.engine.remove_vm(id, keep).await?;
+    removal.await?;
     Ok(Reply::no_content())
 }

@@ -402,7 +402,7 @@ impl Engine {
     }
 }
 
-fn find_domain(world: &World, id: StorageDomainId) -> Result<&StorageDomain> {
+pub(super) fn find_domain(world: &World, id: StorageDomainId) -> Result<&StorageDomain> {
     let missing = || Error::not_found(format!("StorageDomain: {id}"));
     world.storage_domains.get(&id).ok_or_else(missing)
 }

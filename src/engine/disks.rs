@@ -2,6 +2,7 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
+use super::snapshots::check_no_preview;
 use super::stateless::check_not_stateless;
 use super::vm_disks::NewAttachment;
 use super::world::{Change, Operation, World};
@@ -375,6 +376,15 @@ impl Engine {
 
     /// Removes the disk and its image from every VM.
     pub async fn remove_disk(self: &Arc<Self>, id: DiskId) -> Result<()> {
+        self.remove_any_disk(id, false).await
+    }
+
+    /// The same, of one whose storage is gone, too.
+    pub async fn remove_disk_by_force(self: &Arc<Self>, id: DiskId) -> Result<()> {
+        self.remove_any_disk(id, true).await
+    }
+
+    async fn remove_any_disk(self: &Arc<Self>, id: DiskId, force: bool) -> Result<()> {
         let (_guard, disk, attachments) = self.hold_disk("remove disk", id).await?;
         self.world().check_no_template("Cannot remove Virtual Machine Disk", id)?;
         if attachments
@@ -384,6 +394,12 @@ impl Engine {
             return Err(Error::conflict(
                 "Cannot remove Virtual Machine Disk. At least one of the VMs is not down.",
             ));
+        }
+        {
+            let (world, cannot) = (self.world(), "Cannot remove Virtual Machine Disk");
+            let mut vms = attachments.iter().map(|attachment| attachment.vm);
+            vms.try_for_each(|vm| check_no_preview(&world, cannot, vm))?;
+            self.require_removable(cannot, &world, &[id], force)?;
         }
         self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;
         if !attachments.is_empty() {
@@ -577,8 +593,13 @@ impl Engine {
         }
         check_size(size)?;
         self.check_none_is_to_wake(attachments, Move::Resize)?;
-        for attachment in attachments {
-            check_not_stateless(&self.world(), "Cannot edit Virtual Machine Disk", attachment.vm)?;
+        {
+            let (world, cannot) = (self.world(), "Cannot edit Virtual Machine Disk");
+            for attachment in attachments {
+                check_not_stateless(&world, cannot, attachment.vm)?;
+                check_no_preview(&world, cannot, attachment.vm)?;
+            }
+            self.require_active_below(cannot, &world, [disk.id])?;
         }
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if attachment.read_only {

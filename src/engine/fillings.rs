@@ -2,6 +2,7 @@
 //! a clone from its original's.
 
 use super::Engine;
+use super::disk_move::find_domain;
 use super::disks::{LEAST_IMAGE, check_alias};
 use super::locks::Entity;
 use super::world::{Change, Filling, World};
@@ -82,6 +83,7 @@ impl Engine {
             // A thin disk lies over what its own storage domain has.
             let near = world.template_copy(original.id, disk.storage_domain).unwrap_or(original);
             let source = if making.thin { near } else { original }.clone();
+            self.require_active(making.verb, find_domain(world, source.storage_domain)?)?;
             fillings.push(Filling { disk: disk.id, source, thin: making.thin });
             disks.push(disk);
         }

@@ -68,7 +68,7 @@ impl Engine {
         let whole = only.is_none();
         let intent = self
             .promise(|world| {
-                check_no_preview(world, vm)?;
+                check_no_preview(world, REMOVE, vm)?;
                 check_not_stateless(world, REMOVE, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let disks = snapshot.disks.iter().map(|saved| saved.disk.id);
@@ -78,6 +78,7 @@ impl Engine {
                 }
                 merged =
                     disks.iter().filter_map(|disk| Some(Merge::of(world, snapshot, *disk)?.child)).collect();
+                self.require_active_below(REMOVE, world, disks.iter().copied())?;
                 let mut changes: Vec<Change> = disks
                     .iter()
                     .filter_map(|disk| world.disks.get(disk))

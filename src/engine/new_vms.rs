@@ -77,7 +77,7 @@ impl Parts {
             }
             Source::Vm(id) => {
                 let vm = world.vms.get(&id).ok_or_else(|| Error::not_found(id))?;
-                check_no_preview(world, id)?;
+                check_no_preview(world, VERB, id)?;
                 let own = world.disks_of(id).into_iter().filter(|(hangs, disk)| is_frozen_with(hangs, disk));
                 Ok(Self {
                     spec: vm.spec.clone(),

@@ -3,11 +3,12 @@
 use super::Engine;
 use super::lane::blocking;
 use super::ports::Images;
-use super::world::Change;
+use super::world::{Change, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::access::check_name;
 use crate::model::vm::check_text;
 use crate::model::*;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a storage domain.
@@ -167,6 +168,31 @@ impl Engine {
         }
     }
 
+    /// The same for all that these disks lie on.
+    pub(super) fn require_active_below(
+        &self,
+        cannot: &str,
+        world: &World,
+        disks: impl IntoIterator<Item = DiskId>,
+    ) -> Result<()> {
+        let mut below = domains_below(world, disks).into_iter();
+        below.try_for_each(|domain| self.require_active(cannot, domain).map(drop))
+    }
+
+    /// The same for their removal; by force also where a folder is gone, and with it its files.
+    pub(super) fn require_removable(
+        &self,
+        cannot: &str,
+        world: &World,
+        disks: &[DiskId],
+        force: bool,
+    ) -> Result<()> {
+        let is_lost = |domain: &&StorageDomain| self.storage_status(domain).0 == StorageStatus::Inactive;
+        let below = domains_below(world, disks.iter().copied()).into_iter();
+        let mut asked = below.filter(|domain| !force || !is_lost(domain));
+        asked.try_for_each(|domain| self.require_active(cannot, domain).map(drop))
+    }
+
     /// The ISO and floppy images of an ISO domain, by name.
     pub async fn files(&self, domain: &StorageDomain) -> Result<Vec<StorageFile>> {
         let images = self.images.clone();
@@ -180,6 +206,13 @@ impl Engine {
     pub async fn hypervisor_version(&self) -> Result<String> {
         self.lane.call(|hv| hv.version()).await
     }
+}
+
+/// The storage domains that the images of these disks lie in.
+fn domains_below(world: &World, disks: impl IntoIterator<Item = DiskId>) -> Vec<&StorageDomain> {
+    let images = disks.into_iter().filter_map(|id| world.disks.get(&id)).filter(|disk| disk.lun.is_none());
+    let domains: BTreeSet<StorageDomainId> = images.map(|disk| disk.storage_domain).collect();
+    domains.into_iter().filter_map(|id| world.storage_domains.get(&id)).collect()
 }
 
 /// Total and free bytes of a domain whose folder is there, and is its own.

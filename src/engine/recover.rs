@@ -161,6 +161,7 @@ impl<'a> Recovery<'a> {
             id,
             name: format!("recovered-{id}"),
             description: String::new(),
+            comment: String::new(),
             kind: StorageKind::Data,
             folder: folder.to_string_lossy().into_owned(),
             data_center: Some(DATA_CENTER),

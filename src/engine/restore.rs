@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+const REVERT: &str = "Cannot revert to Snapshot";
 /// What a preview keeps of the present.
 const BEFORE: &str = "Active VM before the preview";
 
@@ -36,7 +37,7 @@ impl Engine {
     ) -> Result<()> {
         let Restored { only, memory } = wanted;
         let snapshot = self.snapshot(vm, id)?;
-        check_regular("Cannot revert to Snapshot", &snapshot)?;
+        check_regular(REVERT, &snapshot)?;
         let (_guard, _) = self.hold_with_disks("restore snapshot", vm).await?;
         self.may(vm, Move::Restore)?;
         self.require_connection()?;
@@ -48,10 +49,11 @@ impl Engine {
         let mut preview = None;
         let intent = self
             .promise(|world| {
-                check_no_preview(world, vm)?;
+                check_no_preview(world, REVERT, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
                 self.check_devices(world, snapshot, &overlays, only.is_none())?;
+                self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.
                 let changes = |(at, disk): &(&Attachment, &Disk)| {
                     is_frozen_with(at, disk) || overlays.iter().any(|overlay| overlay.disk == disk.id)
@@ -114,6 +116,8 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 let planned = plan(world, vm)?;
+                let all = world.disks_of(vm).into_iter().map(|(_, disk)| disk.id);
+                self.require_active_below(REVERT, world, all)?;
                 operation = Some(planned.0.clone());
                 Ok(planned)
             })
@@ -232,7 +236,7 @@ impl Engine {
 
     /// Refuses a way back by which the guest would wake without a disk that it had.
     async fn check_memory(&self, snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<()> {
-        let cannot = |why: String| Error::conflict(format!("Cannot revert to Snapshot. {why}"));
+        let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
         if only.is_some() {
             return Err(cannot("Its memory is restored with all of its disks only.".into()));
         }
@@ -260,7 +264,7 @@ impl Engine {
         if !whole {
             return Ok(());
         }
-        let cannot = |why: String| Error::conflict(format!("Cannot revert to Snapshot. {why}"));
+        let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
         let restored = |disk: DiskId| overlays.iter().any(|overlay| overlay.disk == disk);
         for (attachment, disk) in world.disks_of(snapshot.vm) {
             let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
@@ -285,15 +289,14 @@ impl Engine {
 /// The saved disks to restore.
 fn chosen(snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
     if let Some(unknown) = only.unwrap_or_default().iter().find(|id| snapshot.disk(**id).is_none()) {
-        return Err(Error::invalid(format!("Cannot revert to Snapshot. It has no disk {unknown}.")));
+        return Err(Error::invalid(format!("{REVERT}. It has no disk {unknown}.")));
     }
     let wanted = |saved: &&SavedDisk| only.is_none_or(|only| only.contains(&saved.disk.id));
     let chosen: Vec<SavedDisk> = snapshot.disks.iter().filter(wanted).cloned().collect();
     match chosen.iter().find(|saved| saved.disk.status != DiskStatus::Ok) {
-        Some(saved) => Err(Error::conflict(format!(
-            "Cannot revert to Snapshot. Its image of disk {} is illegal.",
-            saved.disk.alias
-        ))),
+        Some(saved) => {
+            Err(Error::conflict(format!("{REVERT}. Its image of disk {} is illegal.", saved.disk.alias)))
+        }
         None => Ok(chosen),
     }
 }

@@ -56,9 +56,11 @@ impl Engine {
         let mut overlays = Vec::new();
         let intent = self
             .promise(|world| {
-                check_no_preview(world, vm)?;
+                check_no_preview(world, "Cannot create Snapshot", vm)?;
                 check_not_stateless(world, "Cannot create Snapshot", vm)?;
                 let disks = to_freeze(world, vm, new.disks.as_deref())?;
+                let frozen = disks.iter().map(|saved| saved.disk.id);
+                self.require_active_below("Cannot create Snapshot", world, frozen)?;
                 if memory && !disks.iter().any(|saved| saved.attachment.active) {
                     return Err(Error::conflict(
                         "Cannot create Snapshot. Memory is saved together with an active disk, and there is none.",
@@ -390,11 +392,12 @@ pub(super) fn not_regular(cannot: &str, kind: &str) -> String {
     )
 }
 
-pub(super) fn check_no_preview(world: &World, vm: VmId) -> Result<()> {
+/// Refuses what an undo could not take back, or would lose.
+pub(super) fn check_no_preview(world: &World, cannot: &str, vm: VmId) -> Result<()> {
     match world.snapshots_of(vm).iter().any(|snapshot| snapshot.kind == SnapshotKind::Preview) {
-        true => Err(Error::conflict(
-            "Cannot change the snapshots of VM. The VM is previewing a Snapshot: commit or undo it first.",
-        )),
+        true => Err(Error::conflict(format!(
+            "{cannot}. The VM is previewing a Snapshot: commit or undo it first."
+        ))),
         false => Ok(()),
     }
 }

@@ -4,9 +4,10 @@ use super::first_world::DATA;
 use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint, telling};
+use super::{Engine, PlaceChange, failpoint, telling};
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
+use crate::model::change::put_over;
 use crate::model::vm::check_text;
 use crate::model::*;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub struct NewStorageDomain {
     pub name: String,
     pub description: String,
+    pub comment: String,
     pub kind: StorageKind,
     pub folder: String,
     /// The folder is a storage domain's already, with all that lies in it.
@@ -89,6 +91,7 @@ impl Engine {
                     id,
                     name: new.name.clone(),
                     description: new.description.clone(),
+                    comment: new.comment.clone(),
                     kind: new.kind,
                     folder: new.folder.clone(),
                     data_center: None,
@@ -182,14 +185,13 @@ impl Engine {
     pub async fn update_storage_domain(
         self: &Arc<Self>,
         id: StorageDomainId,
-        name: Option<String>,
-        description: Option<String>,
+        change: PlaceChange,
     ) -> Result<()> {
         let (_guard, before) = self.hold_domain("update storage domain", id).await?;
         let mut after = before.clone();
-        after.name = name.unwrap_or(after.name);
-        after.description = description.unwrap_or(after.description);
+        put_over!(after, change, name, description, comment);
         check_text("description", &after.description, 4000).map_err(Error::invalid)?;
+        check_text("comment", &after.comment, 4000).map_err(Error::invalid)?;
         self.bring(before, after, |world, after| check_name(world, &after.name, id)).await
     }
 

@@ -1,5 +1,6 @@
 //! Templates: made from VMs that are down, and kept as long as something is read from their disks.
 
+use super::disk_move::find_domain;
 use super::fillings::{DiskCopies, Making};
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
@@ -240,6 +241,11 @@ impl Engine {
             .promise(|world| {
                 let template = world.templates.get(&id).ok_or_else(|| Error::not_found(id))?;
                 check_removal(world, template)?;
+                let copies = template.copies.iter().map(|copy| copy.storage_domain);
+                let originals = template.disks.iter().filter_map(|disk| world.disks.get(disk));
+                for place in originals.map(|disk| disk.storage_domain).chain(copies) {
+                    self.require_active(REMOVE, find_domain(world, place)?)?;
+                }
                 let locked = Template { status: TemplateStatus::Locked, ..template.clone() };
                 let doomed = template.disks.iter().filter_map(|disk| world.disks.get(disk));
                 let mut changes: Vec<Change> = doomed

@@ -1,6 +1,7 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
 use super::locks::{Entity, Guard, Mode};
+use super::snapshots::check_no_preview;
 use super::unplug::DISK;
 use super::world::{Change, Operation, World};
 use super::{Engine, disks, failpoint, locks};
@@ -35,6 +36,7 @@ impl Engine {
         disk: &Disk,
     ) -> Result<Attachment> {
         let vm = world.vms.get(&onto.vm).ok_or_else(|| Error::not_found(onto.vm))?;
+        check_no_preview(world, "Cannot attach Virtual Machine Disk", onto.vm)?;
         if onto.read_only && disk.interface == DiskInterface::Ide {
             return Err(Error::invalid("Cannot attach Virtual Machine Disk. IDE disks can't be read-only."));
         }
@@ -48,6 +50,9 @@ impl Engine {
         }
         let down = self.status(onto.vm) == VmStatus::Down;
         let active = onto.active.unwrap_or(down);
+        if active && !down {
+            self.require_active_below("Cannot attach Virtual Machine Disk", world, [disk.id])?;
+        }
         if active && !down && disk.interface == DiskInterface::Ide {
             return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
         }
@@ -153,6 +158,7 @@ impl Engine {
         if disk.status == DiskStatus::Locked {
             return Err(Error::conflict("Cannot detach Virtual Machine Disk. The disk is locked."));
         }
+        check_no_preview(&self.world(), "Cannot detach Virtual Machine Disk", vm)?;
         if self.world().snapshots_with(id).next().is_some() {
             return Err(Error::conflict(format!(
                 "Cannot detach Virtual Machine Disk. Disk {} is part of the VM's Snapshots: remove them first.",
@@ -236,8 +242,11 @@ impl Engine {
                 "Cannot hot plug Virtual Machine Disk. The disk is locked or illegal.",
             ));
         }
-        if self.runs(vm) && disk.interface == DiskInterface::Ide {
-            return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
+        if self.runs(vm) {
+            if disk.interface == DiskInterface::Ide {
+                return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
+            }
+            self.require_active_below("Cannot hot plug Virtual Machine Disk", &self.world(), [id])?;
         }
         let plugged = Attachment { active: true, ..attachment.clone() };
         let intent = self

@@ -171,7 +171,7 @@ impl Engine {
             ));
         }
         for vm in vms {
-            self.remove_any_vm(vm, false).await?;
+            self.remove_any_vm(vm, false, false).await?;
         }
         self.record(|world| match world.pool_vms(id).is_empty() {
             true => Ok(vec![Change::DropVmPool(id)]),

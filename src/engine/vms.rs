@@ -286,14 +286,28 @@ impl Engine {
 
     /// Removes the VM, and its disks but for those that others share, or keeps them floating.
     pub async fn remove_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+        self.remove_vm_of_no_pool(id, keep_disks, false).await
+    }
+
+    /// The same, with disks whose storage is gone, too.
+    pub async fn remove_vm_by_force(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+        self.remove_vm_of_no_pool(id, keep_disks, true).await
+    }
+
+    async fn remove_vm_of_no_pool(self: &Arc<Self>, id: VmId, keep_disks: bool, force: bool) -> Result<()> {
         if self.world().pool_of(id).is_some() {
             return Err(Error::conflict("Cannot remove VM. The VM is a member of a pool: detach it first."));
         }
-        self.remove_any_vm(id, keep_disks).await
+        self.remove_any_vm(id, keep_disks, force).await
     }
 
     /// The same, of one of a pool, too.
-    pub(super) async fn remove_any_vm(self: &Arc<Self>, id: VmId, keep_disks: bool) -> Result<()> {
+    pub(super) async fn remove_any_vm(
+        self: &Arc<Self>,
+        id: VmId,
+        keep_disks: bool,
+        force: bool,
+    ) -> Result<()> {
         let (_guard, disks) = self.hold_with_disks("remove VM", id).await?;
         let vm = self.own_vm(id)?;
         if vm.spec.delete_protected {
@@ -306,7 +320,7 @@ impl Engine {
         let mut doomed = Vec::new();
         let intent = self
             .promise(|world| {
-                snapshots::check_no_preview(world, id)?;
+                snapshots::check_no_preview(world, "Cannot remove VM", id)?;
                 if keep_disks && disks.iter().any(|disk| world.is_thin(*disk)) {
                     return Err(Error::conflict(
                         "Cannot remove VM. Its disks cannot be kept: they are based on a template.",
@@ -324,6 +338,7 @@ impl Engine {
                         .filter(|disk| world.attachments_of(*disk).count() == 1)
                         .collect();
                 }
+                self.require_removable("Cannot remove VM", world, &doomed, force)?;
                 let locked = doomed
                     .iter()
                     .filter_map(|disk| world.disks.get(disk))

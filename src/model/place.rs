@@ -44,6 +44,8 @@ pub struct StorageDomain {
     pub id: StorageDomainId,
     pub name: String,
     pub description: String,
+    #[serde(default)]
+    pub comment: String,
     pub kind: StorageKind,
     /// The folder of the files on the host.
     pub folder: String,

@@ -41,7 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/11_template_copies.sql"),
     include_str!("schema/12_lookups.sql"),
     include_str!("schema/13_vm_pools.sql"),
-    include_str!("schema/14_prestarted.sql"),
+    include_str!("schema/14_details.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

@@ -47,7 +47,7 @@ nouns! {
     Cluster, clusters: id Key, name Plain, description Plain, comment Plain, data_center Plain;
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
-        id Key, name Plain, description Plain, kind Plain, folder Plain, data_center Plain,
+        id Key, name Plain, description Plain, comment Plain, kind Plain, folder Plain, data_center Plain,
         active Flag;
     Network, networks:
         id Key, name Plain, description Plain, comment Plain, data_center Plain, binding Plain, vlan Plain,

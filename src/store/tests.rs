@@ -42,6 +42,7 @@ fn seed() -> Vec<Change> {
         Change::Quota(quota(data_center, storage_domain, cluster)),
         Change::Host(Host { id: HostId(id(5)), name: name.clone(), cluster }),
         Change::StorageDomain(StorageDomain {
+            comment: "c".into(),
             id: storage_domain,
             name: name.clone(),
             description: description.clone(),

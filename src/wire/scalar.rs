@@ -99,9 +99,10 @@ pub(super) fn integer(text: &str, min: i128, max: i128, kind: &str) -> Result<i1
     }
 }
 
-/// A plain decimal: no exponent, no infinity.
+/// A number, finite. The SDK of version 3 writes its doubles with an exponent.
 pub(super) fn decimal(text: &str) -> Result<f64, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
     match text.parse::<f64>() {
         Ok(number) if plain && number.is_finite() => Ok(number),
         _ => Err(format!("Value \"{text}\" isn't a valid decimal")),
@@ -155,7 +156,8 @@ mod tests {
     #[test]
     fn decimals() {
         assert_eq!(decimal("12.50"), Ok(12.5));
-        for bad in ["", ".", "NaN", "inf", "1e3", "1,5", "1-2", "٣"] {
+        assert_eq!(decimal("2.500000e-01"), Ok(0.25));
+        for bad in ["", ".", "NaN", "inf", "e3", "1e", "1e999", "1,5", "1-2", "٣"] {
             assert!(decimal(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(decimal(&"9".repeat(400)).is_err());

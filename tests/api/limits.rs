@@ -63,7 +63,7 @@ async fn quotas_come_and_go() {
     }
     sim.delete(&format!("{limits}/{DATA}")).await.is(204);
     sim.delete(&format!("{limits}/{DATA}")).await.is(404);
-    let all = "<cluster_quota_limit><vcpu_limit>4</vcpu_limit><memory_limit>-1</memory_limit></cluster_quota_limit>";
+    let all = "<cluster_quota_limit><vcpu_limit>4</vcpu_limit><memory_limit>-1.000000e+00</memory_limit></cluster_quota_limit>";
     let made = sim.post(&format!("{path}/quotaclusterlimits"), all).await.is(201);
     let said = ["@id", "vcpu_limit", "memory_limit", "vcpu_usage"].map(|name| made.at(name));
     assert_eq!(said, [&*id, "4", "-1", "0"]);

@@ -112,6 +112,34 @@ async fn previews_are_committed_or_undone() {
     assert_eq!(sim.get(&format!("/vms/{vm}/snapshots/{id}")).await.at("snapshot_status"), "ok");
 }
 
+/// An undo takes back what was previewed, and nothing else may have been lost meanwhile.
+#[tokio::test]
+async fn disks_stay_what_they_are_in_a_preview() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}/disks");
+    let disk = sim.disk(&at, "system").await;
+    let other = sim.disk("/disks", "other").await;
+    let id = sim.take(vm, "").await;
+    let preview = format!("<action><snapshot id='{id}'/></action>");
+    sim.post(&format!("/vms/{vm}/preview_snapshot"), &preview).await.is(200);
+    let (before, shown) = (sim.images.files(), sim.get(&at).await.body);
+    for (method, path, body) in [
+        ("DELETE", format!("{at}/{disk}"), String::new()),
+        ("DELETE", format!("/disks/{disk}"), String::new()),
+        ("DELETE", format!("{at}/{disk}"), "<action><detach>true</detach></action>".into()),
+        ("PUT", format!("{at}/{disk}"), format!("<disk><size>{}</size></disk>", 2 * GIB)),
+        ("POST", at.clone(), format!("<disk id='{other}'/>")),
+        ("POST", at.clone(), disk_body("new")),
+    ] {
+        let got = sim.with_body(method, &path, &body).await.is(409);
+        assert!(got.body.contains("The VM is previewing a Snapshot"), "{method} {path}: {}", got.body);
+    }
+    assert_eq!((sim.images.files(), sim.get(&at).await.body), (before, shown));
+    sim.post(&format!("/vms/{vm}/undo_snapshot"), "<action/>").await.is(200);
+    sim.delete(&format!("{at}/{disk}")).await.is(204);
+}
+
 /// Whatever became of a disk's device since, the way back and the way back from there keep it.
 #[tokio::test]
 async fn a_way_back_knows_the_device_that_a_disk_was() {

@@ -27,6 +27,61 @@ impl Sim {
     }
 }
 
+/// In maintenance, or with its folder gone: then a file that is not found is not one that was removed.
+#[tokio::test]
+async fn nobody_touches_a_domain_that_is_not_active() {
+    let sim = Sim::start().await;
+    let id = sim.domain("second", "data").await;
+    let inside = format!("{CENTER}/storagedomains/{id}");
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let disk = sim.post(&format!("{at}/disks"), &disk_body("system").replace(DATA, &id)).await;
+    let disk = disk.is(202).at("@id");
+    sim.until("made", || sim.engine.jobs.running() == 0).await;
+    let snapshot = "<snapshot><description>first</description></snapshot>";
+    let headers = [("content-type", "application/xml"), CREATED];
+    let first = sim.send("POST", &format!("{at}/snapshots"), &headers, snapshot).await.is(201).at("@id");
+    let template = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    let template = sim.send("POST", "/templates", &headers, template).await.is(201).at("@id");
+    let files = sim.images.files();
+    let refuses = async |status: &str| {
+        for (method, path, body) in [
+            ("POST", format!("{at}/snapshots"), snapshot.to_owned()),
+            ("POST", format!("{at}/snapshots/{first}/restore"), "<action/>".into()),
+            ("POST", format!("{at}/preview_snapshot"), format!("<action><snapshot id='{first}'/></action>")),
+            ("DELETE", format!("{at}/snapshots/{first}"), String::new()),
+            ("PUT", format!("{at}/disks/{disk}"), format!("<disk><size>{}</size></disk>", 2 * GIB)),
+            ("DELETE", format!("{at}/disks/{disk}"), String::new()),
+            ("POST", format!("{at}/clone"), "<action><vm><name>b</name></vm></action>".into()),
+            ("DELETE", format!("/templates/{template}"), String::new()),
+            ("DELETE", at.clone(), String::new()),
+        ] {
+            let got = sim.with_body(method, &path, &body).await.is(409);
+            let said = format!("The relevant Storage Domain&apos;s status is {status}.");
+            let plain = said.replace("&apos;", "'");
+            assert!(got.body.contains(&said) || got.body.contains(&plain), "{method} {path}: {}", got.body);
+        }
+        assert_eq!(sim.images.files(), files);
+    };
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    refuses("Maintenance").await;
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(200);
+    sim.images.set_missing("/more/second", true);
+    refuses("Inactive").await;
+    // What is lost can be given up.
+    let forced = "<action><force>true</force></action>";
+    let lost = sim.get(&format!("/templates/{template}/disks")).await.at("disk/@id");
+    sim.with_body("DELETE", &format!("/disks/{lost}"), forced).await.is(409);
+    sim.images.set_missing("/more/second", false);
+    let other = sim.disk_in(&id).await.is(201).at("@id");
+    sim.images.set_missing("/more/second", true);
+    sim.delete(&format!("/disks/{other}")).await.is(409);
+    sim.with_body("DELETE", &format!("/disks/{other}"), forced).await.is(204);
+    sim.images.set_missing("/more/second", false);
+    sim.delete(&at).await.is(204);
+    sim.delete(&format!("/templates/{template}")).await.is(204);
+}
+
 #[tokio::test]
 async fn a_domain_comes_and_goes() {
     let sim = Sim::start().await;
@@ -53,6 +108,9 @@ async fn a_domain_comes_and_goes() {
     let disk = sim.disk_in(&id).await.is(201).at("@id");
     assert_eq!(sim.get(&format!("{top}/disks")).await.at("disk/@id"), disk);
 
+    let told = "<storage_domain><comment>c</comment></storage_domain>";
+    assert_eq!(sim.put(&top, told).await.is(200).at("comment"), "c");
+    assert_eq!(sim.get("/storagedomains?search=comment%3Dc").await.at("storage_domain/@id"), id);
     sim.post(&format!("{inside}/activate"), "<action/>").await.is(409);
     sim.delete(&inside).await.is(409);
     let ended = sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
@@ -65,7 +123,9 @@ async fn a_domain_comes_and_goes() {
         "Operation Failed",
         "[Cannot detach Storage. The storage domain contains disks.]",
     );
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(200);
     sim.delete(&format!("{top}/disks/{disk}")).await.is(204);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
     let remove = "<storage_domain><host><name>host</name></host><format>true</format></storage_domain>";
     sim.with_body("DELETE", &top, remove).await.is(409);
     sim.delete(&inside).await.is(204);

@@ -2,13 +2,14 @@
 
 use super::lab::Lab;
 use super::sim::sweep;
-use vireo::engine::NewStorageDomain;
+use vireo::engine::{NewStorageDomain, PlaceChange};
 use vireo::model::*;
 
 fn new(name: &str) -> NewStorageDomain {
     NewStorageDomain {
         name: name.into(),
         description: String::new(),
+        comment: String::new(),
         kind: StorageKind::Data,
         folder: format!("/elsewhere/{name}"),
         filled: false,
@@ -45,7 +46,11 @@ fn attach_storage_domain() {
 fn rename_storage_domain() {
     sweep(
         async |lab| lab.domain("b").await,
-        async |lab, id| lab.engine.update_storage_domain(*id, Some("c".into()), Some("x".into())).await,
+        async |lab, id| {
+            let name = Some("c".into());
+            let change = PlaceChange { name, description: Some("x".into()), comment: Some("y".into()) };
+            lab.engine.update_storage_domain(*id, change).await
+        },
     );
 }
 

@@ -146,6 +146,7 @@ async fn what_was_there_is_there_again() {
     let new = NewStorageDomain {
         name: "second".into(),
         description: String::new(),
+        comment: String::new(),
         kind: StorageKind::Data,
         folder: second,
         filled: false,

@@ -108,6 +108,7 @@ fn what_is_not_understood_is_refused() {
         "page x",
         "name!x",
         "web1 web2",
+        "Vms: name=x",
         "name>x",
         "size=x",
         "size=1*",

@@ -64,6 +64,7 @@ pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain 
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
         description: unless_empty(&it.description),
+        comment: unless_empty(&it.comment),
         data_centers: it.data_center.map(|id| [Ref::bare(id)].into_iter().collect()),
         r#type: Some(it.kind.name().into()),
         master: Some(master),

@@ -42,17 +42,14 @@ pub fn devices(domain: &Element) -> impl Iterator<Item = &Element> {
     domain.first("devices").into_iter().flat_map(Element::elements)
 }
 
-/// Whether the domain has a device of that alias.
-pub fn holds(domain: &Element, name: &str) -> bool {
-    devices(domain).any(|device| alias(device) == Some(name))
+/// The domain's device of that alias.
+pub fn device_named<'a>(domain: &'a Element, name: &str) -> Option<&'a Element> {
+    devices(domain).find(|device| alias(device) == Some(name))
 }
 
-/// Takes the device of that alias out.
-pub fn take_device(domain: &mut Element, name: &str) -> Option<Element> {
-    let devices = domain.first_mut("devices")?;
-    let found = devices.elements().find(|device| alias(device) == Some(name)).cloned();
-    devices.retain(|device| alias(device) != Some(name));
-    found
+/// Whether the domain has a device of that alias.
+pub fn holds(domain: &Element, name: &str) -> bool {
+    device_named(domain, name).is_some()
 }
 
 /// Whether no other device comes behind the one of that alias when the firmware looks for a system.

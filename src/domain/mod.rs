@@ -44,9 +44,10 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
+pub use boot::{has_order as has_boot_order, spell_out as spell_out_boot_order};
 pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
 pub use check::check;
-pub use device::{boots_last, holds, take_device};
+pub use device::{boots_last, device_named, holds};
 pub use disk::{copy_target, device as disk_device, iotune, limits};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;

@@ -207,6 +207,7 @@ pub(super) fn comparable(document: &Element) -> Element {
     {
         topology.unset("dies");
     }
+    domain::spell_out_boot_order(&mut shown);
     for device in shown.first_mut("devices").into_iter().flat_map(Element::elements_mut) {
         match device.name.as_str() {
             // It says the address twice.

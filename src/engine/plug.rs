@@ -34,9 +34,16 @@ impl Engine {
         let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(None) };
         let Some(present) = self.lane.call(move |hv| hv.document(id, true)).await? else { return Ok(None) };
         let present = documents::parse(&present)?;
-        let mut wanted = self.document(&vm, &vm.spec, Some(present.clone()))?;
-        let device = domain::take_device(&mut wanted, alias);
-        Ok(device.filter(|_| documents::comparable(&present).says_the_same(&documents::comparable(&wanted))))
+        let wanted = self.document(&vm, &vm.spec, Some(present.clone()))?;
+        let Some(mut device) = domain::device_named(&wanted, alias).cloned() else { return Ok(None) };
+        if !domain::has_boot_order(&present) {
+            // libvirt has given it a general boot device, and refuses places beside that.
+            device.remove("boot");
+        }
+        let mut grown = present;
+        grown.ensure("devices").push(device.clone());
+        let suffices = documents::comparable(&grown).says_the_same(&documents::comparable(&wanted));
+        Ok(suffices.then_some(device))
     }
 
     /// Where a device may be taken out by one call: no other one moves up in the boot order.

@@ -1,9 +1,9 @@
-//! Image files. A raw image is a plain file and needs no tool; qcow2 images are made and grown
-//! by qemu-img, always with their format named.
+//! Image files. A raw image is a plain file and needs no tool, and neither does a new qcow2 image
+//! without data; others are made and grown by qemu-img, always with their format named.
 
 use super::files::sync_folder;
 use super::qcow2::{self, Header};
-use super::{command, folders};
+use super::{command, folders, qcow2_new};
 use crate::engine::ports::{Examined, Images};
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskFormat, HostLun, Payload};
@@ -53,7 +53,8 @@ impl Images for QemuImg {
 
     fn overlay(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
         let header = Header { size: whole_sectors(size)?, below: Some(below.to_owned()) };
-        self.bring(file, header, DiskFormat::Cow, |part, size| self.make_overlay(part, size, below, format))
+        // The image below may be in use: nobody looks into it.
+        self.bring(file, header, DiskFormat::Cow, |part, size| make_empty(part, size, Some((below, format))))
     }
 
     fn commit(&self, file: &Path) -> Result<()> {
@@ -298,19 +299,11 @@ impl QemuImg {
         whole(file, "made", |part| make(part, wanted.size))
     }
 
-    /// The image below may be in use: nobody looks into it.
-    fn make_overlay(&self, part: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
-        let image = fresh(part)?;
-        let options = "compat=1.1,lazy_refcounts=off";
-        let args =
-            ["create", "-q", "-u", "-f", "qcow2", "-o", options, "-F", format.driver(), "-b", below, "--"];
-        let args = args.map(OsStr::new).into_iter();
-        self.run(args.chain([part.as_os_str(), size.to_string().as_ref()]))?;
-        image.sync_all().map_err(|why| failed("made", part, why))
-    }
-
     /// Makes a whole image, on the disk when this returns; a failure may leave a part of it.
     fn make(&self, part: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
+        if (format, sparse) == (DiskFormat::Cow, true) {
+            return make_empty(part, size, None);
+        }
         let wrong = |why| failed("made", part, why);
         let image = fresh(part)?;
         match (format, sparse) {
@@ -318,9 +311,8 @@ impl QemuImg {
             (DiskFormat::Raw, false) => allocate(&image, size).map_err(wrong)?,
             (DiskFormat::Cow, _) => {
                 // Lazy reference counts would cost a repair of the whole image after each crash.
-                let preallocation = if sparse { "off" } else { "falloc" };
-                let options = format!("compat=1.1,lazy_refcounts=off,preallocation={preallocation}");
-                let args = ["create", "-q", "-f", "qcow2", "-o", &options, "--"].map(OsStr::new);
+                let options = "compat=1.1,lazy_refcounts=off,preallocation=falloc";
+                let args = ["create", "-q", "-f", "qcow2", "-o", options, "--"].map(OsStr::new);
                 self.run(args.into_iter().chain([part.as_os_str(), size.to_string().as_ref()]))?;
             }
         }
@@ -406,6 +398,13 @@ fn fresh(part: &Path) -> Result<File> {
         _ => {}
     }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(wrong)
+}
+
+/// Makes a qcow2 image without data, on the disk when this returns.
+fn make_empty(part: &Path, size: u64, below: Option<(&str, DiskFormat)>) -> Result<()> {
+    let image = fresh(part)?;
+    let written = qcow2_new::write(&image, size, below).and_then(|()| image.sync_all());
+    written.map_err(|why| failed("made", part, why))
 }
 
 fn low_space() -> Error {
@@ -643,11 +642,11 @@ mod tests {
         fs::create_dir(&store).unwrap();
         let file = store.join("image");
         let full = fake(dir.path(), "echo half >\"$8\"; echo 'x: No space left on device' >&2; exit 1");
-        let error = full.create(&file, Cow, MIB, true).unwrap_err();
+        let error = full.create(&file, Cow, MIB, false).unwrap_err();
         assert_eq!((error.kind, &*error.said), (Kind::Conflict, "Low disk space on the storage domain."));
         assert_eq!(names(&store), [""; 0]);
         let broken = QemuImg { program: "/nonexistent/qemu-img".into() };
-        assert_eq!(broken.create(&file, Cow, MIB, true).unwrap_err().kind, Kind::Host);
+        assert_eq!(broken.create(&file, Cow, MIB, false).unwrap_err().kind, Kind::Host);
         assert_eq!(names(&store), [""; 0]);
         assert_eq!(broken.create(&dir.path().join("no/x"), Raw, MIB, true).unwrap_err().kind, Kind::Host);
     }

@@ -14,6 +14,7 @@ pub mod nics;
 pub mod numa;
 pub mod pki;
 mod qcow2;
+mod qcow2_new;
 
 pub use beneath::beneath;
 pub use files::{private_folder, write_private};

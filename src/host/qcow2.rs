@@ -13,7 +13,7 @@ const SIZE: usize = 24;
 const INCOMPATIBLE_FEATURES: usize = 72;
 const HEADER_LENGTH: u64 = 100;
 /// Extensions of the header: the format of the image below, and that there are no more.
-const BACKING_FORMAT: u32 = 0xe279_2aca;
+pub(super) const BACKING_FORMAT: u32 = 0xe279_2aca;
 const END: u32 = 0;
 const MAX_EXTENSIONS: usize = 32;
 /// The data lie in another file.

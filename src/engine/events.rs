@@ -4,11 +4,11 @@ use super::inventory::{Phase, Seen};
 use super::ports::{Control, DomainSeen, HypervisorEvent, StopDetail};
 use super::{Engine, documents};
 use crate::domain;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -190,7 +190,7 @@ impl Engine {
         self.ensure_pools().await?;
         self.ensure_networks().await;
         self.ensure_secrets().await?;
-        self.resync(true).await?;
+        self.look_at_all().await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -215,7 +215,7 @@ impl Engine {
             if since.elapsed() >= RESYNC {
                 since = tokio::time::Instant::now();
                 self.watch_storage().await;
-                if let Err(why) = self.resync(false).await {
+                if let Err(why) = self.resync().await {
                     tracing::debug!("a resync failed: {why}");
                 }
             }
@@ -245,14 +245,34 @@ impl Engine {
         }
     }
 
-    /// Compares the list of domains with the inventory and looks at what differs; at everything when `all`.
-    async fn resync(self: &Arc<Self>, all: bool) -> Result<()> {
+    /// Looks at every domain.
+    async fn look_at_all(self: &Arc<Self>) -> Result<()> {
+        let look = self.inventory.look();
+        let engine = self.clone();
+        let told = self.lane.slow(move |hv| {
+            let present = Mutex::new(BTreeSet::new());
+            hv.each_domain(&|domain, document| {
+                let id = domain.id;
+                present.lock().expect("no panic while held").insert(id);
+                // The list told all but the document.
+                let read = document
+                    .and_then(|document| engine.saw(id, look, document.map(|document| (domain, document))));
+                if let Err(why) = read {
+                    unread(id, &why);
+                }
+            })?;
+            Ok(present.into_inner().expect("no panic while held"))
+        });
+        self.look_at_missing(&told.await?).await
+    }
+
+    /// Compares the list of domains with the inventory and looks at what differs.
+    async fn resync(self: &Arc<Self>) -> Result<()> {
         let look = self.inventory.look();
         let domains = self.lane.call(|hv| hv.domains()).await?;
         let present: BTreeSet<VmId> = domains.iter().map(|domain| domain.id).collect();
-        let differs = |domain: &DomainSeen| {
-            all || self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain)
-        };
+        let differs =
+            |domain: &DomainSeen| self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain);
         let mut looks = tokio::task::JoinSet::new();
         for domain in domains.into_iter().filter(differs) {
             let (engine, id) = (self.clone(), domain.id);
@@ -265,21 +285,37 @@ impl Engine {
                 (id, read.await)
             });
         }
+        all_of(looks).await?;
+        self.look_at_missing(&present).await
+    }
+
+    /// Looks at what the inventory has beside these domains.
+    async fn look_at_missing(self: &Arc<Self>, present: &BTreeSet<VmId>) -> Result<()> {
+        let mut looks = tokio::task::JoinSet::new();
         for id in self.inventory.ids().into_iter().filter(|id| !present.contains(id)) {
             let engine = self.clone();
             looks.spawn(async move { (id, engine.look_at(id).await) });
         }
-        while let Some(looked) = looks.join_next().await {
-            if let Ok((id, Err(why))) = looked {
-                if why.kind == Kind::Unavailable {
-                    return Err(why);
-                }
-                // One odd domain must not hide the others.
-                tracing::warn!(vm = %id, "a domain could not be read: {why}");
-            }
-        }
-        Ok(())
+        all_of(looks).await
     }
+}
+
+/// Waits for looks; only the loss of libvirt ends them.
+async fn all_of(mut looks: tokio::task::JoinSet<(VmId, Result<()>)>) -> Result<()> {
+    while let Some(looked) = looks.join_next().await {
+        if let Ok((id, Err(why))) = looked {
+            if why.kind == Kind::Unavailable {
+                return Err(why);
+            }
+            unread(id, &why);
+        }
+    }
+    Ok(())
+}
+
+/// One odd domain must not hide the others.
+fn unread(id: VmId, why: &Error) {
+    tracing::warn!(vm = %id, "a domain could not be read: {why}");
 }
 
 fn observed(domain: DomainSeen, document: &str, own: bool) -> Result<Seen> {

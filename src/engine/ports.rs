@@ -174,6 +174,10 @@ pub struct InterfaceSample {
     pub tx_errors: u64,
 }
 
+/// Hears of a domain and its live document, or else the persistent one: `None` when it has gone
+/// meanwhile.
+pub type Telling<'a> = &'a (dyn Fn(DomainSeen, Result<Option<String>>) + Sync);
+
 /// Live values that a graphics console is reached by are read from the live document.
 pub trait Hypervisor: Send + Sync + 'static {
     /// Where events go from now on; called once, before anything else.
@@ -186,6 +190,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn host_uuid(&self) -> Result<String>;
 
     fn domains(&self) -> Result<Vec<DomainSeen>>;
+    /// Tells of every domain as soon as its document was read; from several threads.
+    fn each_domain(&self, tell: Telling<'_>) -> Result<()>;
     fn domain(&self, id: VmId) -> Result<Option<DomainSeen>>;
     /// The live document of a running domain (or else the persistent one), or the persistent one.
     /// Never carries secrets.

@@ -250,7 +250,7 @@ impl Listener for Link {
 }
 
 /// Known without a call to libvirtd.
-fn is_alive(connect: &Connect) -> bool {
+pub fn is_alive(connect: &Connect) -> bool {
     connect.is_alive().unwrap_or(false)
 }
 

@@ -1,12 +1,14 @@
 //! Which domains there are and how they are.
 
+use super::connection::{is_alive, lock};
 use super::domain::{self, found};
 use super::facts::PROBE_ID;
 use super::raw::{self, Record, Value};
-use crate::engine::ports::{Control, DomainSeen};
-use crate::error::Result;
+use crate::engine::ports::{Control, DomainSeen, Telling};
+use crate::error::{Error, Result};
 use crate::model::{PauseReason, Power, VmId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
@@ -14,9 +16,43 @@ use virt::sys;
 /// libvirtd answers about 4096 domains at most in one call.
 const AT_ONCE: usize = 1024;
 
+/// Documents that are asked for side by side: libvirtd serves five requests of a connection at once.
+const READERS: usize = 4;
+
 /// All domains in a few calls, however many there are.
 pub fn all(connect: &Connect) -> Result<Vec<DomainSeen>> {
+    seen_of(connect, &connect.list_all_domains(0)?)
+}
+
+/// All domains, each told with its live document, or else the persistent one, as soon as that was
+/// read; from several threads.
+pub fn each(connect: &Connect, tell: Telling<'_>) -> Result<()> {
     let domains = connect.list_all_domains(0)?;
+    let seen = seen_of(connect, &domains)?;
+    let handles: HashMap<VmId, Domain> =
+        domains.into_iter().filter_map(|domain| Some((VmId(domain.uuid().ok()?), domain))).collect();
+    let left = Mutex::new(seen.into_iter());
+    let next = || lock(&left).next();
+    std::thread::scope(|scope| {
+        let reader = || -> Result<()> {
+            while let Some(seen) = next() {
+                let Some(domain) = handles.get(&seen.id) else { continue };
+                match found(domain::text(domain, false)) {
+                    // All the others would fail, too.
+                    Err(why) if !is_alive(connect) => return Err(why),
+                    read => tell(seen, read),
+                }
+            }
+            Ok(())
+        };
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(reader)).collect();
+        readers
+            .into_iter()
+            .try_for_each(|reader| reader.join().map_err(|_| Error::bug("a reader panicked"))?)
+    })
+}
+
+fn seen_of(connect: &Connect, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
     let mut records = Vec::with_capacity(domains.len());
     for some in domains.chunks(AT_ONCE) {
         records.extend(raw::stats_of(some, sys::VIR_DOMAIN_STATS_STATE, 0)?);

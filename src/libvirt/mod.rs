@@ -35,7 +35,7 @@ mod storage;
 mod tests;
 
 use crate::engine::ports::{
-    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope, Telling,
 };
 use crate::error::Result;
 use crate::model::{Accelerator, DiskId, GuestInterface, GuestReport, HostFacts, Tune, VmId};
@@ -90,6 +90,10 @@ impl Hypervisor for Libvirt {
 
     fn domains(&self) -> Result<Vec<DomainSeen>> {
         self.link.call(Lane::Calls, inventory::all)
+    }
+
+    fn each_domain(&self, tell: Telling<'_>) -> Result<()> {
+        self.link.call(Lane::Calls, |connect| inventory::each(connect, tell))
     }
 
     fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {

@@ -5,7 +5,7 @@ use super::images::SimImages;
 use super::steps::{Steps, steered};
 use crate::engine::ports::{
     AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event,
-    Images, Scope, StopDetail,
+    Images, Scope, StopDetail, Telling,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -403,6 +403,14 @@ impl Hypervisor for Simulated {
 
     fn domains(&self) -> Result<Vec<DomainSeen>> {
         self.read(|state| Ok(state.domains.values().map(seen).collect()))
+    }
+
+    fn each_domain(&self, tell: Telling<'_>) -> Result<()> {
+        self.domains()?.into_iter().for_each(|seen| {
+            let document = self.document(seen.id, false);
+            tell(seen, document);
+        });
+        Ok(())
     }
 
     fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {

@@ -5,6 +5,7 @@ use super::ports::{DomainSeen, StopDetail};
 use crate::domain::Observed;
 use crate::model::{ConsoleClient, GuestReport, PauseReason, Power, UserId, VmId, VmSpec, VmStatus};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -166,6 +167,19 @@ impl Inventory {
 
     pub(super) fn set_disk_error(&self, id: VmId, reason: PauseReason) {
         self.change(id, |entry| entry.disk_error = Some(reason));
+    }
+
+    /// The drive of that alias has another medium now, of which a look that began before knows nothing.
+    pub(super) fn set_medium(&self, id: VmId, alias: &str, file: Option<&Path>) {
+        let look = self.look();
+        self.change(id, |entry| {
+            let Some(seen) = &mut entry.seen else { return };
+            entry.looked = look;
+            let disks = &mut Arc::make_mut(&mut seen.observed).disks;
+            for drive in disks.iter_mut().filter(|disk| disk.alias.as_deref() == Some(alias)) {
+                drive.file = file.map(|file| file.to_string_lossy().into_owned());
+            }
+        });
     }
 
     pub(super) fn set_agent(&self, id: VmId, connected: bool) {

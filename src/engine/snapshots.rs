@@ -135,6 +135,7 @@ impl Engine {
         let mut snapshot = self.any_snapshot(id)?;
         self.make_overlays(&snapshot, overlays).await?;
         failpoint::hit("create_snapshot.overlaid");
+        // A disk that was plugged just now is frozen, too.
         self.look_at(vm).await?;
         match (self.is_switched(vm, overlays)?, self.runs(vm)) {
             (true, _) => self.keep_whole_memory(&mut snapshot).await?,
@@ -147,7 +148,10 @@ impl Engine {
         failpoint::hit("create_snapshot.switched");
         let rows = self.overlaid(&snapshot, overlays);
         self.note(rows).await?;
-        self.sync_definition(vm).await?;
+        if !self.sync_definition(vm).await? {
+            // Nobody has looked at the guest in its new images yet.
+            self.look_at(vm).await?;
+        }
         failpoint::hit("create_snapshot.defined");
         self.refresh_pools();
         Ok(self.released(Snapshot { status: SnapshotStatus::Ok, ..snapshot }))
@@ -248,16 +252,14 @@ impl Engine {
         if let Some(memory) = memory {
             self.lane.slow(move |hv| hv.snapshot(vm, &document, true)).await?;
             let images = self.images.clone();
-            super::lane::blocking(move || images.sync(&memory)).await?;
-            return self.look_at(vm).await;
+            return super::lane::blocking(move || images.sync(&memory)).await;
         }
         let frozen = self.freeze(vm).await;
         let switched = self.lane.call(move |hv| hv.snapshot(vm, &document, false)).await;
         if frozen {
             self.thaw(vm).await;
         }
-        switched?;
-        self.look_at(vm).await
+        switched
     }
 
     async fn freeze(&self, vm: VmId) -> bool {

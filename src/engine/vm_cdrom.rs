@@ -60,6 +60,8 @@ impl Engine {
             }
             Some(name) => Some(self.iso_file(name)?),
         };
+        // One after the other, so that the last one is what is known of the drive.
+        let _turn = self.definitions.take(id).await;
         let live = self.lane.call(move |hv| hv.document(id, false)).await?;
         let live = documents::parse(&live.ok_or_else(|| Error::not_found(id))?)?;
         let drive = domain::cdrom_drive(&live)
@@ -81,8 +83,12 @@ impl Engine {
             other => other,
         });
         let changed = self.told(telling, change).await;
-        let looked = self.look_at(id).await;
-        changed.and(looked)
+        if changed.is_err() {
+            // It may have changed all the same, and lost its answer.
+            return changed.and(self.look_at(id).await);
+        }
+        self.inventory.set_medium(id, domain::CDROM_ALIAS, file.as_deref());
+        Ok(())
     }
 
     /// A guest that boots again finds the configured medium where its session left the drive empty.

@@ -107,13 +107,19 @@ impl Engine {
         }
         let held = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)]);
         if held.is_ok() {
-            self.follow_held_run(id).await;
+            // It may have gone on before it was held.
+            let looked = self.look_at(id).await;
+            self.follow_held_run(id, looked).await;
         }
         held.is_ok()
     }
 
-    async fn follow_held_run(&self, id: VmId) {
-        if let Err(why) = self.settle_run(id).await {
+    async fn follow_held_run(&self, id: VmId, looked: Result<()>) {
+        let settled = match looked {
+            Ok(()) => self.settle_run(id).await,
+            failed => failed,
+        };
+        if let Err(why) = settled {
             tracing::warn!(vm = %id, "the row of a VM could not follow its run: {why}");
         }
     }
@@ -140,9 +146,8 @@ impl Engine {
     }
 
     /// A VM that is down has no run, and its next configuration has taken the present one's place;
-    /// one that runs has begun to. The VM is held.
+    /// one that runs has begun to. The VM is held, and was looked at since.
     async fn settle_run(&self, id: VmId) -> Result<()> {
-        self.look_at(id).await?;
         let Ok(vm) = self.own_vm(id) else { return Ok(()) };
         if !self.is_astray(&vm) {
             return Ok(());
@@ -337,7 +342,7 @@ impl Engine {
         self.told(telling, stopped).await?;
         failpoint::hit("stop.called");
         self.look_at(id).await?;
-        self.follow_held_run(id).await;
+        self.follow_held_run(id, Ok(())).await;
         // The event of this stop need not be waited for: its rows have followed.
         self.inventory.end_phase(id, Phase::Ending);
         Ok(())

@@ -22,7 +22,7 @@ fn owner(request: &Request) -> Result<VmId, Fault> {
 /// The drive with what is configured: for the present, or for the next run.
 fn configured(app: &App, vm: VmId, request: &Request) -> Result<Cdrom, Fault> {
     let row = app.engine.vm(vm)?.vm;
-    let spec = row.next_run.filter(|_| request.next_run).unwrap_or(row.spec);
+    let spec = row.configured(request.next_run);
     Ok(convert::cdrom(vm, spec.cdrom))
 }
 

@@ -47,7 +47,7 @@ fn consoles(app: &App, vm: VmId, request: &Request) -> Result<Vec<(Protocol, Gra
         return live(app, vm);
     }
     let row = app.engine.vm(vm)?.vm;
-    let display = row.next_run.filter(|_| request.next_run).unwrap_or(row.spec).display;
+    let display = row.configured(request.next_run).display;
     let there = Protocol::ALL.into_iter().filter(|one| display.as_ref().is_some_and(|it| it.has(*one)));
     Ok(there.map(|protocol| (protocol, document(vm, protocol))).collect())
 }

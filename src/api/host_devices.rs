@@ -40,7 +40,7 @@ fn one(all: Vec<types::HostDevice>, id: &str) -> Answer {
 async fn of_vm(app: &App, request: &Request) -> Result<Vec<types::HostDevice>, Fault> {
     let vm: VmId = request.id("vm")?;
     let row = app.engine.vm(vm)?.vm;
-    let names = row.next_run.filter(|_| request.next_run).unwrap_or(row.spec).host_devices;
+    let names = row.configured(request.next_run).host_devices;
     if names.is_empty() {
         return Ok(Vec::new());
     }

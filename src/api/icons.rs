@@ -53,8 +53,8 @@ fn of_families() -> impl Iterator<Item = (IconId, Arc<Icon>)> {
 fn of_machines(app: &App, shown: impl Fn(Object) -> bool) -> BTreeMap<IconId, Arc<Icon>> {
     let world = app.engine.world();
     let vms = world.vms.values().filter(|vm| vm.spec.icon.is_some() || vm.next_run.is_some());
-    let vms =
-        vms.flat_map(|vm| [(Some(vm.id.into()), Some(&vm.spec)), (Some(vm.id.into()), vm.next_run.as_ref())]);
+    let vms = vms
+        .flat_map(|vm| [(Some(vm.id.into()), Some(&vm.spec)), (Some(vm.id.into()), vm.next_run.as_deref())]);
     let templates = world.templates.values().map(|it| (Some(it.id.into()), Some(&it.spec)));
     let types = world.instance_types.values().map(|it| (None, Some(&it.spec)));
     let all: Vec<(Option<Object>, Arc<Icon>)> = vms

@@ -21,7 +21,7 @@ fn host(app: &App) -> HostId {
 /// The nodes of the VM's present configuration, or of its next one.
 fn nodes(app: &App, vm: VmId, request: &Request) -> Result<Vec<NumaNode>, Fault> {
     let row = app.engine.vm(vm)?.vm;
-    Ok(row.next_run.filter(|_| request.next_run).unwrap_or(row.spec).numa_nodes)
+    Ok(row.configured(request.next_run).numa_nodes)
 }
 
 fn document(app: &App, vm: VmId, id: NumaNodeId, request: &Request) -> Result<VmNumaNode, Fault> {

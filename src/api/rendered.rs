@@ -19,13 +19,18 @@ pub struct Key {
     pub place: Rendering,
 }
 
-/// More renderings than this belong to VMs that are gone.
-const MOST: usize = 65_536;
+/// More items of lists than this belong to VMs that are gone.
+const MOST_ITEMS: usize = 65_536;
+/// So many VMs are asked for one by one time and again; each that was just made is, once.
+const MOST_ALONE: usize = 256;
 
 #[derive(Default)]
 pub struct Rendered {
-    kept: RwLock<HashMap<Key, (u64, Bytes)>>,
+    items: RwLock<Kept>,
+    alone: RwLock<Kept>,
 }
+
+type Kept = HashMap<Key, (u64, Bytes)>;
 
 impl Rendered {
     /// The rendering of that stamp, made when it is not there. The stamp must have been read before.
@@ -35,14 +40,18 @@ impl Rendered {
         stamp: u64,
         render: impl FnOnce() -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Fault> {
-        if let Some((at, bytes)) = self.kept.read().expect("no panic while held").get(&key)
+        let (kept, most) = match key.place {
+            Rendering::InList => (&self.items, MOST_ITEMS),
+            Rendering::Alone => (&self.alone, MOST_ALONE),
+        };
+        if let Some((at, bytes)) = kept.read().expect("no panic while held").get(&key)
             && *at == stamp
         {
             return Ok(bytes.clone());
         }
         let bytes = Bytes::from(render()?.into_boxed_slice());
-        let mut kept = self.kept.write().expect("no panic while held");
-        if kept.len() >= MOST {
+        let mut kept = kept.write().expect("no panic while held");
+        if kept.len() >= most {
             kept.clear();
         }
         kept.insert(key, (stamp, bytes.clone()));

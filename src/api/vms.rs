@@ -26,7 +26,7 @@ const ITEM: &str = "/vms/{vm}";
 
 /// What every representation of a VM begins with; sub-collections join it by `detail`.
 pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
-    let next = view.vm.next_run.as_ref().filter(|_| request.next_run);
+    let next = view.vm.next_run.as_deref().filter(|_| request.next_run);
     let console = view.seen.as_ref().filter(|_| view.status.runs()).and_then(|seen| {
         let wanted = view.vm.spec.display.as_ref().map(|display| display.protocol);
         let consoles = &seen.observed.graphics;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// The watchdog of the present, or of the next run.
 fn configured(app: &App, vm: VmId, request: &Request) -> Result<Option<Watchdog>, Fault> {
     let row = app.engine.vm(vm)?.vm;
-    Ok(row.next_run.filter(|_| request.next_run).unwrap_or(row.spec).watchdog)
+    Ok(row.configured(request.next_run).watchdog)
 }
 
 /// The document of the one that is there.

@@ -73,11 +73,11 @@ impl Engine {
             world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
             let of_it = |spec: &VmSpec| spec.instance_type == Some(id);
             let vms =
-                world.vms.values().filter(|vm| of_it(&vm.spec) || vm.next_run.as_ref().is_some_and(of_it));
+                world.vms.values().filter(|vm| of_it(&vm.spec) || vm.next_run.as_deref().is_some_and(of_it));
             let mut changes: Vec<Change> = vms
                 .cloned()
                 .map(|mut vm| {
-                    let specs = std::iter::once(&mut vm.spec).chain(vm.next_run.as_mut());
+                    let specs = std::iter::once(&mut vm.spec).chain(vm.next_run.as_deref_mut());
                     specs.filter(|spec| of_it(spec)).for_each(|spec| spec.instance_type = None);
                     Change::Vm(Box::new(vm))
                 })

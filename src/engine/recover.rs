@@ -246,7 +246,7 @@ impl<'a> Recovery<'a> {
         }
         vm.next_run = vm.next_run.filter(|next| next.check().is_ok() && next.name == name);
         forget(&mut vm.spec);
-        vm.next_run.iter_mut().for_each(forget);
+        vm.next_run.as_deref_mut().into_iter().for_each(forget);
         vm.machine = vm.machine.filter(|machine| is_word(machine, "._-"));
         let (id, wakes_from) = (vm.id, vm.wakes_from.take());
         self.add(Change::Vm(Box::new(vm.clone())));

@@ -452,7 +452,7 @@ impl Engine {
             return Err(Error::conflict("Cannot remove the file. A running VM has it in its drive."));
         }
         let starts_with = |vm: &&Vm| {
-            let next = vm.next_run.as_ref();
+            let next = vm.next_run.as_deref();
             [Some(&vm.spec), next].into_iter().flatten().any(|spec| spec.cdrom.as_deref() == Some(name))
         };
         if let Some(vm) = self.world().vms.values().find(starts_with) {

@@ -139,7 +139,7 @@ impl Engine {
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;
         let mut spec = match (&before.next_run, deferred) {
-            (Some(next), true) => next.clone(),
+            (Some(next), true) => VmSpec::clone(next),
             _ => before.spec.clone(),
         };
         let old = spec.clone();
@@ -152,7 +152,7 @@ impl Engine {
         if deferred {
             // The rest is refused at its start if it cannot be; what cannot ever be, now.
             self.document(&before, &spec, None)?;
-            after.next_run = Some(spec);
+            after.next_run = Some(Box::new(spec));
             self.record(|world| {
                 let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
                 self.check_name_free(world, id, name)?;
@@ -419,7 +419,7 @@ impl Engine {
     pub(super) async fn adopt_next_run(&self, id: VmId) -> Result<()> {
         let before = self.own_vm(id)?;
         let Some(next) = before.next_run.clone() else { return Ok(()) };
-        let after = Vm { spec: next, next_run: None, ..before.clone() };
+        let after = Vm { spec: *next, next_run: None, ..before.clone() };
         let intent = self
             .promise(|_| {
                 Ok((

@@ -21,8 +21,8 @@ pub struct Vm {
     pub template: TemplateId,
     pub created: Timestamp,
     pub spec: VmSpec,
-    /// What the VM becomes when it is next down.
-    pub next_run: Option<VmSpec>,
+    /// What the VM becomes when it is next down; most have none, and it is large.
+    pub next_run: Option<Box<VmSpec>>,
     /// The present run took overrides from its start action.
     pub run_once: bool,
     pub started: Option<Timestamp>,
@@ -48,6 +48,14 @@ impl Vm {
             stopped: None,
             machine: None,
             wakes_from: None,
+        }
+    }
+
+    /// Its present configuration, or the one of its next run where that is asked for and differs.
+    pub fn configured(self, next_run: bool) -> VmSpec {
+        match self.next_run {
+            Some(next) if next_run => *next,
+            _ => self.spec,
         }
     }
 

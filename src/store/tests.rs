@@ -106,7 +106,7 @@ fn vm(n: u8, name: &str, next: bool) -> Vm {
         cluster: ClusterId(id(2)),
         template: BLANK,
         created: Timestamp::UNIX_EPOCH,
-        next_run: next.then(|| spec.clone()),
+        next_run: next.then(|| Box::new(spec.clone())),
         spec,
         run_once: next,
         started: next.then(Timestamp::now),

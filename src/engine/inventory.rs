@@ -158,11 +158,11 @@ impl Inventory {
     }
 
     pub(super) fn end_phase(&self, id: VmId, which: Phase) {
-        self.change(id, |entry| {
-            if matches!(entry.phase, Some((phase, _)) if phase == which) {
-                entry.phase = None;
-            }
-        });
+        let mut entries = self.entries.write().expect("no panic while held");
+        let is_in = |entry: &Entry| matches!(entry.phase, Some((phase, _)) if phase == which);
+        if entries.get(&id).is_some_and(is_in) {
+            self.change_in(&mut entries, id, |entry| entry.phase = None);
+        }
     }
 
     pub(super) fn set_disk_error(&self, id: VmId, reason: PauseReason) {

@@ -175,27 +175,25 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_vm.intended");
-        if !images.is_empty() {
-            // The answer tells of it before the work begins.
-            self.inventory.set_phase(id, Some(Phase::Making));
-        }
+        // The answer tells of it before the work begins.
+        self.inventory.set_phase(id, Some(Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let _guard = guard;
-            match engine.finish_create_vm(id, &images).await {
+            let made = match engine.finish_create_vm(id, &images).await {
                 Ok(changes) => engine.settle(intent, changes).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
-            }
+            };
+            // Whoever waits for the VM to be down may use it at once.
+            drop(guard);
+            engine.inventory.end_phase(id, Phase::Making);
+            made
         }))
     }
 
     /// Images, then the definition: each may be asked again.
     pub(super) async fn finish_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {
         if !images.is_empty() {
-            self.inventory.set_phase(id, Some(Phase::Making));
-            let filled = self.fill(images).await;
-            self.inventory.end_phase(id, Phase::Making);
-            filled?;
+            self.fill(images).await?;
             failpoint::hit("create_vm.filled");
         }
         self.sync_definition(id).await?;

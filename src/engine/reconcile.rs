@@ -13,34 +13,47 @@ use tokio::time::Instant;
 
 /// How long a client waits for what the engine does by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long for what is as good as over: who saw the rows of its end need not have seen the last of it.
+const TAIL: Duration = Duration::from_millis(250);
 
 /// An undo that a guest does not answer is tried again so often, after such a pause.
 const RETRIES: u32 = 5;
 const RETRY: Duration = Duration::from_millis(500);
 
 impl Engine {
-    /// Takes all of the entities or none. An operation whose end is still owed comes first.
+    /// Takes all of the entities or none. An operation whose end is still to come comes first.
     pub(super) fn hold(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
         let guard = self.locks.hold(operation, wanted)?;
         // What is at work holds its locks: this one's intent waits for `reconcile`.
-        let owed = |intent: &Intent| locks::clash(&entities(&intent.operation), wanted);
-        match self.world().intents.values().any(owed) {
+        match self.is_promised(wanted) {
             true => Err(Error::busy(locks::RECOVERY)),
             false => Ok(guard),
         }
     }
 
+    /// Whether the end of an operation on them is still to come.
+    fn is_promised(&self, wanted: &[(Entity, Mode)]) -> bool {
+        self.world().intents.values().any(|intent| locks::clash(&entities(&intent.operation), wanted))
+    }
+
     /// The same for a client. What the engine does by itself is short, and no reason to send
     /// somebody away who waited for just that.
     pub(super) async fn take(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
-        let patience = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             match self.hold(operation, wanted) {
-                Err(_) if self.locks.is_by_itself(wanted) && Instant::now() < patience => {
+                Err(_) if self.is_short(wanted, begun.elapsed()) => {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 held => return held,
             }
+        }
+    }
+
+    fn is_short(&self, wanted: &[(Entity, Mode)], waited: Duration) -> bool {
+        match self.locks.is_by_itself(wanted) {
+            true => waited < PATIENCE,
+            false => waited < TAIL && !self.is_promised(wanted),
         }
     }
 

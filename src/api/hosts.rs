@@ -263,7 +263,7 @@ impl Searched for Seen {
         match of {
             "vm" => return self.vms.clone(),
             "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
-            "tag" => return app.engine.tags_of(id.into()).into_iter().map(|tag| tag.name).collect(),
+            "tag" => return app.engine.tag_names_over(id.into()),
             "storage" => {
                 let world = app.engine.world();
                 return world.storage_domains.values().map(|it| it.name.clone()).collect();

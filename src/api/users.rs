@@ -79,7 +79,7 @@ impl Searched for User {
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let object = name.split('.').next().unwrap_or_default();
         if object == "tag" {
-            return app.engine.tags_of(self.id.into()).into_iter().map(|tag| tag.name).collect();
+            return app.engine.tag_names_over(self.id.into());
         }
         let world = app.engine.world();
         let on = world.permissions.values().filter(|it| it.holder == self.id.0).map(|it| it.on());

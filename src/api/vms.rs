@@ -243,6 +243,9 @@ impl Searched for VmView {
     fn values(&self, app: &App, name: &str) -> Vec<String> {
         let guest = || self.guest(app).into_iter();
         let id = self.vm.id;
+        if name == "tag" {
+            return app.engine.tag_names_over(id.into());
+        }
         let world = app.engine.world();
         match name {
             "ip" => guest()
@@ -251,10 +254,6 @@ impl Searched for VmView {
                 .map(|address| address.to_string())
                 .collect(),
             "loggedinuser" => guest().flat_map(|guest| guest.users.clone()).collect(),
-            "tag" => {
-                let here = world.tagged.iter().filter(|it| it.kind == ObjectKind::Vm && it.object == id.0);
-                here.filter_map(|it| Some(world.tags.get(&it.tag)?.name.clone())).collect()
-            }
             "storage" | "storage.name" | "storage.type" => {
                 let domains = world.disks_of(id).into_iter().map(|(_, disk)| disk.storage_domain);
                 let rows = domains.filter_map(|id| world.storage_domains.get(&id));
@@ -389,6 +388,11 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     access::require(&app, &request, 1, cluster)?;
     let mut spec = app.engine.spec_of(source)?;
     machine::change(&app, &asked, &mut spec)?;
+    let drive = asked.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first());
+    if let Some(file) = drive.and_then(|drive| drive.file.as_ref()) {
+        spec.cdrom = convert::medium(file);
+        spec.cdrom.as_deref().map(|name| app.engine.iso_file(name)).transpose()?;
+    }
     let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
     let clones = asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false);
     let grants_of = match source {

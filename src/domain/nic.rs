@@ -95,6 +95,8 @@ pub fn bring_live(live: &Element, wanted: &Element) -> Vec<Element> {
     }
     let kind = wanted.get("type").unwrap_or("network");
     device.set("type", kind);
+    // Whether it is cut off from others is the network's to say.
+    device.remove("port");
     device.replace(wanted.first("source").cloned().unwrap_or_else(|| Element::new("source")));
     let mut bounced = device.clone();
     bounced.replace(link(false));
@@ -147,9 +149,10 @@ mod tests {
     fn nowhere_is_no_network() {
         assert_eq!(network(&wanted("network", NOWHERE, "up")), None);
         let moved = bring_live(
-            &live("<source network='vireo-nowhere' bridge='virbr1'/>", "up"),
+            &live("<source network='vireo-nowhere' bridge='virbr1'/><port isolated='yes'/>", "up"),
             &wanted("network", "a", "up"),
         );
         assert_eq!(moved.len(), 2);
+        assert!(moved.iter().all(|update| update.first("port").is_none()));
     }
 }

@@ -104,6 +104,17 @@ impl Engine {
         tags
     }
 
+    /// What an object is found by: the names of its tags, and of all above them.
+    pub fn tag_names_over(&self, object: Object) -> Vec<String> {
+        let tags = self.tags_of(object);
+        let world = self.world();
+        let over = |tag: Tag| std::iter::successors(Some(tag), |tag| world.tags.get(&tag.parent).cloned());
+        let mut names: Vec<String> = tags.into_iter().flat_map(over).map(|tag| tag.name).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     pub async fn attach_tag(&self, tag: TagId, object: Object) -> Result<()> {
         let tagged = Tagged { tag, kind: object.kind, object: object.id };
         self.record(|world| {

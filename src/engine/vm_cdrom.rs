@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// The file of a medium, in whichever ISO domain has it.
-    pub(super) fn iso_file(&self, name: &str) -> Result<PathBuf> {
+    pub fn iso_file(&self, name: &str) -> Result<PathBuf> {
         check_medium(name).map_err(Error::invalid)?;
         let folders = self.iso_folders();
         let found = folders.iter().find_map(|folder| self.images.beneath(folder, name).ok());

@@ -192,3 +192,19 @@ async fn a_medium_that_has_gone_keeps_nothing_else_from_working() {
     sim.start_vm(vm).await;
     assert_eq!(sim.media(vm).await, ["gone.iso", "gone.iso"]);
 }
+
+#[tokio::test]
+async fn a_new_vm_may_come_with_a_medium() {
+    let sim = Sim::start().await;
+    let new = |medium: &str| {
+        format!(
+            "<vm><name>a</name><cluster><name>Default</name></cluster><template><name>Blank</name></template>\
+             <cdroms>{}</cdroms></vm>",
+            body(medium)
+        )
+    };
+    sim.post("/vms", &new("../x.iso")).await.is(400);
+    sim.post("/vms", &new("absent.iso")).await.is(400);
+    let vm: VmId = sim.post("/vms", &new(DEBIAN)).await.is(201).at("@id").parse().unwrap();
+    assert_eq!(sim.media(vm).await[0], DEBIAN);
+}

@@ -19,7 +19,10 @@ async fn what_others_have_is_searched() {
     let anna = sim.post("/users", body).await.is(201).at("@id");
     let given = format!("<permission><role><name>UserRole</name></role><user id='{anna}'/></permission>");
     sim.post(&format!("/vms/{db}/permissions"), &given).await.is(201);
-    sim.post("/tags", "<tag><name>prod</name></tag>").await.is(201);
+    sim.post("/tags", "<tag><name>sites</name></tag>").await.is(201);
+    sim.post("/tags", "<tag><name>prod</name><parent><tag><name>sites</name></tag></parent></tag>")
+        .await
+        .is(201);
     sim.post(&format!("/vms/{db}/tags"), "<tag><name>prod</name></tag>").await.is(201);
     sim.start_vm(web).await;
 
@@ -41,6 +44,7 @@ async fn what_others_have_is_searched() {
         ("event.message=\"VM db was created*\"", &["db"]),
         ("event.time>yesterday and name=web", &["web"]),
         ("tag=prod", &["db"]),
+        ("tag=sites", &["db"]),
         ("name=WEB", &[]),
         ("name=db page 2", &[]),
     ] {

@@ -69,6 +69,8 @@ fn an_interface_comes_and_goes_while_linux_runs() {
     assert_ne!(guest.run(&format!("ping -c 1 -W 1 {gateway}")).1, 0, "nobody is there");
     nic.put("<network><name>ovirtmgmt</name></network>").is(200);
     guest.until(60, &format!("ping -c 1 -W 1 {gateway}"));
+    // Ports that are cut off from each other still reach the gateway.
+    assert_eq!(nic.device().unwrap().value("port/@isolated"), None);
 
     nic.put("<mac address='00:1a:4a:00:11:22'/>").refused(409);
     nic.delete().refused(409);

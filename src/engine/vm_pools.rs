@@ -1,6 +1,6 @@
-//! Pools of VMs: made over a template, given to who asks, and taken back.
+//! Pools of VMs: made over a template, given to who asks, and taken back. Their runs are stateless.
 //!
-//! Their runs are stateless. Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
+//! Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
 //! short has fewer VMs, and a client that asks for its size again gets the rest.
 
 use super::world::{Change, World};

@@ -5,6 +5,7 @@
 
 use super::qcow2::BACKING_FORMAT;
 use crate::model::DiskFormat;
+use nix::fcntl::posix_fallocate;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -27,12 +28,14 @@ pub fn write(file: &File, size: u64, below: Option<(&str, DiskFormat)>) -> io::R
     if table > MAX_TABLE {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
+    // Whoever gets an image has the storage for what describes it.
+    let length = i64::try_from(3 * CLUSTER + table).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    posix_fallocate(file, 0, length)?;
     file.write_all_at(&header(size, entries as u32, below), 0)?;
     file.write_all_at(&(2 * CLUSTER).to_be_bytes(), CLUSTER)?;
     let taken = 3 + table.div_ceil(CLUSTER);
     let counts: Vec<u8> = (0..taken).flat_map(|_| 1u16.to_be_bytes()).collect();
-    file.write_all_at(&counts, 2 * CLUSTER)?;
-    file.set_len(3 * CLUSTER + table)
+    file.write_all_at(&counts, 2 * CLUSTER)
 }
 
 fn header(size: u64, entries: u32, below: Option<(&str, DiskFormat)>) -> Vec<u8> {

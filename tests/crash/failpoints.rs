@@ -421,12 +421,9 @@ const WAYS: &[Way] = &[
     },
     Way {
         operation: "undo",
-        prepare: |client, name| Things::new(client, name, 0),
+        prepare: |client, name| Things::new(client, name, 1),
         // Its image cannot be made.
-        request: |client, it| {
-            let path = format!("/vms/{}/disks", it.vm);
-            drop(attempt(client, "POST", &path, &disk_document(&format!("{}-new", it.name), "")));
-        },
+        request: |client, it| drop(attempt(client, "POST", "/templates", &template_document(it))),
     },
 ];
 

@@ -93,27 +93,27 @@ impl Engine {
         Ok((disks, fillings))
     }
 
-    /// The files that a disk is read from.
-    fn chain_files(&self, disk: &Disk) -> Result<Vec<PathBuf>> {
-        let world = self.world();
-        world.chain(disk).into_iter().map(|image| self.image_file(&world, image)).collect()
+    /// The files of all images that a disk is read from.
+    fn chain_files(&self, world: &World, disk: &Disk) -> Vec<PathBuf> {
+        world.chain(disk).into_iter().filter_map(|image| self.image_file(world, image).ok()).collect()
     }
 
     /// Bytes of all images that a disk is read from.
     pub(super) fn shown(&self, world: &World, disk: &Disk) -> u64 {
-        let files = world.chain(disk).into_iter().filter_map(|image| self.image_file(world, image).ok());
-        files.filter_map(|file| self.images.actual_size(&file).ok().flatten()).sum()
+        let files = self.chain_files(world, disk);
+        files.iter().filter_map(|file| self.images.actual_size(file).ok().flatten()).sum()
     }
 
     /// Makes the images; may be asked again.
     pub(super) async fn fill(&self, fillings: &[Filling]) -> Result<()> {
         for Filling { disk, source, thin } in fillings.iter().cloned() {
             let made = self.disk(disk)?;
-            let (from, to) = {
+            let (from, to, below) = {
                 let world = self.world();
-                (self.image_file(&world, &source)?, self.image_file(&world, &made)?)
+                let (from, to) = (self.image_file(&world, &source)?, self.image_file(&world, &made)?);
+                (from, to, self.chain_files(&world, &source))
             };
-            let (below, above) = (self.chain_files(&source)?, vec![to.clone()]);
+            let above = vec![to.clone()];
             let images = self.images.clone();
             let work = super::lane::blocking(move || match thin {
                 true => images.overlay(&to, made.size, &source.file_name(), source.format),

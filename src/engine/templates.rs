@@ -241,10 +241,9 @@ impl Engine {
             .promise(|world| {
                 let template = world.templates.get(&id).ok_or_else(|| Error::not_found(id))?;
                 check_removal(world, template)?;
-                let copies = template.copies.iter().map(|copy| copy.storage_domain);
-                let originals = template.disks.iter().filter_map(|disk| world.disks.get(disk));
-                for place in originals.map(|disk| disk.storage_domain).chain(copies) {
-                    self.require_active(REMOVE, find_domain(world, place)?)?;
+                self.require_active_below(REMOVE, world, template.disks.iter().copied())?;
+                for copy in &template.copies {
+                    self.require_active(REMOVE, find_domain(world, copy.storage_domain)?)?;
                 }
                 let locked = Template { status: TemplateStatus::Locked, ..template.clone() };
                 let doomed = template.disks.iter().filter_map(|disk| world.disks.get(disk));

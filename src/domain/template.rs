@@ -71,6 +71,17 @@ pub fn choose(machine: Option<&str>) -> Result<&'static str, Invalid> {
     }
 }
 
+/// Whether the administrator's templates say other than the built-in ones.
+pub fn is_overridden(override_dir: Option<&Path>) -> bool {
+    let says_other = |(name, built_in): &(&str, &str)| {
+        let file = override_dir.map(|folder| folder.join(name).with_extension("xml"));
+        file.is_some_and(|file| {
+            file.exists() && std::fs::read_to_string(file).ok().as_deref() != Some(built_in)
+        })
+    };
+    BUILT_IN.iter().any(says_other)
+}
+
 /// A template by its name: the administrator's, else the built-in one.
 pub fn load(name: &str, override_dir: Option<&Path>) -> Result<Element, Fault> {
     if let Some(file) = override_dir.map(|folder| folder.join(name).with_extension("xml"))
@@ -147,6 +158,18 @@ mod tests {
         }
         assert!(choose(Some("pseries")).is_err());
         assert!(load("../q35", None).is_err());
+    }
+
+    #[test]
+    fn a_copy_of_a_built_in_one_says_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_overridden(None) && !is_overridden(Some(folder.path())));
+        let (name, text) = BUILT_IN[1];
+        let file = folder.path().join(name).with_extension("xml");
+        std::fs::write(&file, text).unwrap();
+        assert!(!is_overridden(Some(folder.path())));
+        std::fs::write(&file, text.replace("<domain", "<domain x='y'")).unwrap();
+        assert!(is_overridden(Some(folder.path())));
     }
 
     #[test]

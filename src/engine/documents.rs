@@ -47,8 +47,14 @@ impl Engine {
             return Ok(false);
         }
         let document = document.to_string();
-        let edited = before.is_some();
-        self.lane.call(move |hv| if edited { hv.redefine(&document) } else { hv.define(&document) }).await?;
+        let is_foreign =
+            before.is_none() && domain::template::is_overridden(self.settings.templates.as_deref());
+        self.lane
+            .call(move |hv| match is_foreign {
+                true => hv.define_validated(&document),
+                false => hv.define(&document),
+            })
+            .await?;
         self.look_at(id).await?;
         Ok(true)
     }

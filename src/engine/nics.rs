@@ -10,11 +10,19 @@ use crate::error::{Error, Result};
 use crate::model::change::put_over;
 use crate::model::*;
 use crate::ovf::DescribedNic;
+use crate::xml::Element;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The setting that holds the range of addresses for new interfaces.
 pub(super) const MAC_POOL: &str = "mac_pool";
+
+/// What is known of an interface in a guest before it is brought there.
+#[derive(Clone, Copy, PartialEq)]
+enum Guest {
+    Lacks,
+    MayHave,
+}
 
 /// What a client says of an interface; `None` is not mentioned.
 #[derive(Clone, Debug, Default)]
@@ -234,7 +242,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("add_nic.intended");
-        if let Err(failure) = self.bring_nic(vm, id).await {
+        if let Err(failure) = self.bring_nic_that(vm, id, Guest::Lacks).await {
             return Err(self.fail(intent, failure).await);
         }
         self.settle(intent, vec![]).await?;
@@ -259,6 +267,7 @@ impl Engine {
             ));
         }
         let unplugs = running && !after.plugged;
+        let plugged_before = before.plugged;
         let intent = self
             .promise(|world| {
                 self.check_nic(world, &after, Some(&before))?;
@@ -278,7 +287,8 @@ impl Engine {
                     return Ok(());
                 }
             }
-            self.bring_nic(vm, id).await
+            let guest = if plugged_before { Guest::MayHave } else { Guest::Lacks };
+            self.bring_nic_that(vm, id, guest).await
         };
         match acted.await {
             Ok(()) => self.settle(intent, vec![]).await,
@@ -340,9 +350,13 @@ impl Engine {
 
     /// Makes the running VM and its definition what the interface's row says.
     pub(super) async fn bring_nic(&self, vm: VmId, id: NicId) -> Result<()> {
+        self.bring_nic_that(vm, id, Guest::MayHave).await
+    }
+
+    async fn bring_nic_that(&self, vm: VmId, id: NicId, guest: Guest) -> Result<()> {
         let Some(nic) = self.world().nics.get(&(vm, id)).cloned() else { return Ok(()) };
         let live = nic.plugged && self.runs(vm);
-        let is_new = live && self.bring_nic_live(&nic).await?;
+        let is_new = live && self.bring_nic_live(&nic, guest).await?;
         if live {
             failpoint::hit("nic.live");
             self.bring_mirrors().await?;
@@ -355,29 +369,36 @@ impl Engine {
     }
 
     /// Tells whether the guest had none: then the definition has it now, too.
-    async fn bring_nic_live(&self, nic: &Nic) -> Result<bool> {
-        let (vm, alias) = (nic.vm, nic.id.alias());
+    async fn bring_nic_live(&self, nic: &Nic, guest: Guest) -> Result<bool> {
+        let vm = nic.vm;
         let way = Way::of(&self.world(), nic);
         let wanted = domain::nic_device(&way.device(nic))?;
-        let live = self.lane.call(move |hv| hv.document(vm, false)).await?;
-        let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
-        let updates: Vec<String> =
-            domain::bring_nic_live(&live, &wanted).iter().map(ToString::to_string).collect();
-        let is_new = !domain::holds(&live, &alias);
-        match is_new {
-            true => self.give_device(vm, alias, wanted).await?,
-            false => {
-                let update = move |hv: &dyn Hypervisor| {
-                    updates.iter().try_for_each(|update| hv.update_device(vm, update, Scope::Live))
-                };
-                self.lane.call(update).await?;
-            }
+        let is_new = guest == Guest::Lacks || !self.update_nic_live(nic, &wanted).await?;
+        if is_new {
+            self.give_device(vm, nic.id.alias(), wanted).await?;
         }
         // Of an update there is no event; of a new one the taps are asked for.
         if !is_new || self.mirrors() {
             self.look_at(vm).await?;
         }
         Ok(is_new)
+    }
+
+    /// Tells whether the guest has the interface: then it has it as wanted now.
+    async fn update_nic_live(&self, nic: &Nic, wanted: &Element) -> Result<bool> {
+        let vm = nic.vm;
+        let live = self.lane.call(move |hv| hv.document(vm, false)).await?;
+        let live = documents::parse(&live.ok_or_else(|| Error::not_found(vm))?)?;
+        if !domain::holds(&live, &nic.id.alias()) {
+            return Ok(false);
+        }
+        let updates: Vec<String> =
+            domain::bring_nic_live(&live, wanted).iter().map(ToString::to_string).collect();
+        let update = move |hv: &dyn Hypervisor| {
+            updates.iter().try_for_each(|update| hv.update_device(vm, update, Scope::Live))
+        };
+        self.lane.call(update).await?;
+        Ok(true)
     }
 
     pub(super) async fn undo_add_nic(&self, vm: VmId, nic: NicId) -> Result<()> {

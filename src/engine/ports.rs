@@ -199,11 +199,11 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Both at once.
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>>;
 
-    /// Defines or redefines, validated against libvirt's schema.
+    /// Defines or redefines.
     fn define(&self, document: &str) -> Result<()>;
-    /// The same with an edited definition that was validated before it was edited: reading the
-    /// schema takes libvirt longer than all the rest.
-    fn redefine(&self, document: &str) -> Result<()>;
+    /// The same, with a document that no test has seen the like of: validated against libvirt's
+    /// schema, whose reading takes longer than all the rest.
+    fn define_validated(&self, document: &str) -> Result<()>;
     /// Removes the definition with its managed save and NVRAM; fine when it is gone already.
     fn undefine(&self, id: VmId) -> Result<()>;
 

@@ -1,18 +1,18 @@
 //! Snapshots of running domains and the jobs on their disks.
 
-use super::domain::{found, lookup, responsive};
+use super::domain::{found, responsive};
 use super::raw;
+use super::session::Session;
 use crate::engine::ports::BlockJob;
 use crate::error::{Error, Result};
 use crate::model::VmId;
 use crate::xml::{self, Element};
 use std::path::Path;
-use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
-pub fn snapshot(connect: &Connect, id: VmId, document: &str, memory: bool) -> Result<()> {
-    let domain = responsive(connect, id)?;
+pub fn snapshot(session: &Session, id: VmId, document: &str, memory: bool) -> Result<()> {
+    let domain = responsive(session, id)?;
     // libvirt would let the call wait for the job, and puts a disk over its own image when asked to.
     if is_at_work(&domain)? {
         return Err(Error::busy("a job of the host"));
@@ -44,8 +44,8 @@ fn check_fresh(domain: &Element, snapshot: &Element) -> Result<()> {
     }
 }
 
-pub fn has_job(connect: &Connect, id: VmId) -> Result<bool> {
-    let Some(domain) = found(lookup(connect, id))? else { return Ok(false) };
+pub fn has_job(session: &Session, id: VmId) -> Result<bool> {
+    let Some(domain) = found(session.domain(id))? else { return Ok(false) };
     match is_at_work(&domain) {
         Err(_) if matches!(domain.is_active(), Ok(false)) => Ok(false),
         other => other,
@@ -62,10 +62,10 @@ fn is_at_work(domain: &Domain) -> Result<bool> {
     })
 }
 
-pub fn abort_job(connect: &Connect, id: VmId) -> Result<()> {
-    match raw::abort_job(&lookup(connect, id)?) {
+pub fn abort_job(session: &Session, id: VmId) -> Result<()> {
+    match raw::abort_job(&session.domain(id)?) {
         // It may have ended by itself.
-        Err(_) if !has_job(connect, id)? => Ok(()),
+        Err(_) if !has_job(session, id)? => Ok(()),
         other => Ok(other?),
     }
 }
@@ -74,33 +74,33 @@ fn parsed(document: &str) -> Result<Element> {
     xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))
 }
 
-pub fn saved_document(connect: &Connect, file: &Path) -> Result<String> {
-    Ok(raw::saved_document(connect, utf8(file)?)?)
+pub fn saved_document(session: &Session, file: &Path) -> Result<String> {
+    Ok(raw::saved_document(session, utf8(file)?)?)
 }
 
-pub fn restore(connect: &Connect, file: &Path, document: &str) -> Result<()> {
-    Ok(raw::restore(connect, utf8(file)?, document, sys::VIR_DOMAIN_SAVE_PAUSED)?)
+pub fn restore(session: &Session, file: &Path, document: &str) -> Result<()> {
+    Ok(raw::restore(session, utf8(file)?, document, sys::VIR_DOMAIN_SAVE_PAUSED)?)
 }
 
 fn utf8(file: &Path) -> Result<&str> {
     file.to_str().ok_or_else(|| Error::host("A path of the host is no UTF-8.").because(file.display()))
 }
 
-pub fn commit(connect: &Connect, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
+pub fn commit(session: &Session, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
     let flags =
         sys::VIR_DOMAIN_BLOCK_COMMIT_RELATIVE | if active { sys::VIR_DOMAIN_BLOCK_COMMIT_ACTIVE } else { 0 };
-    Ok(raw::block_commit(&responsive(connect, id)?, target, base, top, flags)?)
+    Ok(raw::block_commit(&responsive(session, id)?, target, base, top, flags)?)
 }
 
-pub fn copy(connect: &Connect, id: VmId, target: &str, document: &str, shallow: bool) -> Result<()> {
+pub fn copy(session: &Session, id: VmId, target: &str, document: &str, shallow: bool) -> Result<()> {
     // A copy is no job of the definition: a domain that stops meanwhile stays with its source.
     let flags = sys::VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | sys::VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB;
     let flags = flags | if shallow { sys::VIR_DOMAIN_BLOCK_COPY_SHALLOW } else { 0 };
-    Ok(raw::block_copy(&responsive(connect, id)?, target, document, flags)?)
+    Ok(raw::block_copy(&responsive(session, id)?, target, document, flags)?)
 }
 
-pub fn job(connect: &Connect, id: VmId, target: &str) -> Result<Option<BlockJob>> {
-    let Some(domain) = found(lookup(connect, id))? else { return Ok(None) };
+pub fn job(session: &Session, id: VmId, target: &str) -> Result<Option<BlockJob>> {
+    let Some(domain) = found(session.domain(id))? else { return Ok(None) };
     if !domain.is_active()? {
         return Ok(None);
     }
@@ -113,7 +113,7 @@ pub fn job(connect: &Connect, id: VmId, target: &str) -> Result<Option<BlockJob>
     Ok(Some(BlockJob { done, total, ready }))
 }
 
-pub fn end_job(connect: &Connect, id: VmId, target: &str, pivot: bool) -> Result<()> {
+pub fn end_job(session: &Session, id: VmId, target: &str, pivot: bool) -> Result<()> {
     let flags = if pivot { sys::VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT } else { 0 };
-    Ok(raw::block_job_abort(&responsive(connect, id)?, target, flags)?)
+    Ok(raw::block_job_abort(&responsive(session, id)?, target, flags)?)
 }

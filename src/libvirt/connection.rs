@@ -7,6 +7,7 @@
 use super::events;
 use super::facts::PROBE_ID;
 use super::raw::{Listener, Seen, Watch};
+use super::session::Session;
 use crate::engine::ports::HypervisorEvent;
 use crate::error::{Error, Result};
 use crate::model::VmId;
@@ -52,7 +53,7 @@ struct Status {
 /// The way to one libvirtd.
 pub struct Link {
     uri: String,
-    lanes: [Mutex<Option<Connect>>; 3],
+    lanes: [Mutex<Option<Arc<Session>>>; 3],
     status: Mutex<Status>,
     changed: Condvar,
     events: Mutex<Option<UnboundedSender<HypervisorEvent>>>,
@@ -89,10 +90,10 @@ impl Link {
     }
 
     /// Makes one or more calls on a lane's connection. `Unavailable` when it breaks meanwhile.
-    pub fn call<T>(&self, lane: Lane, calls: impl FnOnce(&Connect) -> Result<T>) -> Result<T> {
-        let connect = self.connect(lane)?;
-        calls(&connect).map_err(|why| {
-            if is_alive(&connect) {
+    pub fn call<T>(&self, lane: Lane, calls: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
+        let session = self.session(lane)?;
+        calls(&session).map_err(|why| {
+            if is_alive(&session) {
                 return why;
             }
             self.doubt();
@@ -101,15 +102,16 @@ impl Link {
     }
 
     /// The lane's connection, opened anew when the old one is dead or given up.
-    pub fn connect(&self, lane: Lane) -> Result<Connect> {
+    fn session(&self, lane: Lane) -> Result<Arc<Session>> {
         self.wait_for_first()?;
         let mut slot = lock(&self.lanes[lane as usize]);
         match &*slot {
-            Some(connect) if is_alive(connect) => Ok(connect.clone()),
+            Some(session) if is_alive(session) => Ok(Arc::clone(session)),
             _ => {
-                let connect = self.open().inspect_err(|_| self.doubt())?;
-                *slot = Some(connect.clone());
-                Ok(connect)
+                let opened = self.open().inspect_err(|_| self.doubt())?;
+                let session = Arc::new(Session::new(opened));
+                *slot = Some(Arc::clone(&session));
+                Ok(session)
             }
         }
     }

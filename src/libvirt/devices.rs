@@ -3,14 +3,14 @@
 //! When a change is refused, both documents are looked at: what was made before (by a call whose
 //! answer was lost) is fine, and what was half made is finished.
 
-use super::domain::{found, lookup, responsive};
+use super::domain::{found, responsive};
 use super::raw;
+use super::session::Session;
 use crate::domain::limits;
 use crate::engine::ports::Scope;
 use crate::error::{Error, Result};
 use crate::model::{Tune, VmId};
 use crate::xml;
-use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys::{self, VIR_DOMAIN_AFFECT_CONFIG as CONFIG, VIR_DOMAIN_AFFECT_LIVE as LIVE};
 
@@ -23,8 +23,8 @@ pub fn flags(scope: Scope) -> u32 {
     }
 }
 
-pub fn attach(connect: &Connect, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
-    let domain = responsive(connect, id)?;
+pub fn attach(session: &Session, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
+    let domain = responsive(session, id)?;
     let wanted = flags(scope);
     let Err(refused) = domain.attach_device_flags(device, wanted) else { return Ok(()) };
     match wanted & !holding(&domain, alias)? {
@@ -35,8 +35,8 @@ pub fn attach(connect: &Connect, id: VmId, device: &str, alias: &str, scope: Sco
 }
 
 /// Tells whether there is a guest to wait for.
-pub fn detach(connect: &Connect, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
-    let domain = responsive(connect, id)?;
+pub fn detach(session: &Session, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
+    let domain = responsive(session, id)?;
     // The guest may have been asked before and not have let go yet.
     let is_asked = |why: &virt::error::Error| why.message().contains("already in the process of unplug");
     let asked = flags(scope) & LIVE != 0;
@@ -54,22 +54,22 @@ pub fn detach(connect: &Connect, id: VmId, alias: &str, scope: Scope) -> Result<
     }
 }
 
-pub fn update(connect: &Connect, id: VmId, device: &str, scope: Scope) -> Result<()> {
-    Ok(responsive(connect, id)?.update_device_flags(device, flags(scope))?)
+pub fn update(session: &Session, id: VmId, device: &str, scope: Scope) -> Result<()> {
+    Ok(responsive(session, id)?.update_device_flags(device, flags(scope))?)
 }
 
-pub fn change_medium(connect: &Connect, id: VmId, drive: &str, force: bool) -> Result<()> {
+pub fn change_medium(session: &Session, id: VmId, drive: &str, force: bool) -> Result<()> {
     let force = if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
-    Ok(responsive(connect, id)?.update_device_flags(drive, LIVE | force)?)
+    Ok(responsive(session, id)?.update_device_flags(drive, LIVE | force)?)
 }
 
 /// All limits at once: those that are not set are taken away.
-pub fn tune_block(connect: &Connect, id: VmId, target: &str, tune: Tune) -> Result<()> {
-    Ok(raw::tune_block(&responsive(connect, id)?, target, &limits(tune), LIVE)?)
+pub fn tune_block(session: &Session, id: VmId, target: &str, tune: Tune) -> Result<()> {
+    Ok(raw::tune_block(&responsive(session, id)?, target, &limits(tune), LIVE)?)
 }
 
-pub fn resize_block(connect: &Connect, id: VmId, target: &str, bytes: u64) -> Result<()> {
-    Ok(responsive(connect, id)?.block_resize(target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?)
+pub fn resize_block(session: &Session, id: VmId, target: &str, bytes: u64) -> Result<()> {
+    Ok(responsive(session, id)?.block_resize(target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?)
 }
 
 /// Looks a device's alias up in one document.
@@ -92,8 +92,8 @@ fn holding(domain: &Domain, alias: &str) -> Result<u32> {
 }
 
 /// The guest's memory now, or from its next start on.
-pub fn set_memory(connect: &Connect, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
-    let domain = if scope == Scope::Config { lookup(connect, id)? } else { responsive(connect, id)? };
+pub fn set_memory(session: &Session, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
+    let domain = if scope == Scope::Config { session.domain(id)? } else { responsive(session, id)? };
     Ok(domain.set_memory_flags(bytes / crate::model::KIB, flags(scope))?)
 }
 

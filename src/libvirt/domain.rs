@@ -2,12 +2,12 @@
 
 use super::errors::NOT_RESPONDING;
 use super::raw;
+use super::session::Session;
 use crate::engine::ports::{AgentCall, Ask, Control};
 use crate::error::{Error, Kind, Result};
 use crate::model::VmId;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
@@ -22,13 +22,9 @@ pub fn found<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-pub fn lookup(connect: &Connect, id: VmId) -> Result<Domain> {
-    Ok(connect.lookup_domain_by_uuid(id.0)?)
-}
-
 /// A domain for a call that needs its monitor: refused at once where the call would hang.
-pub fn responsive(connect: &Connect, id: VmId) -> Result<Domain> {
-    let domain = lookup(connect, id)?;
+pub fn responsive(session: &Session, id: VmId) -> Result<Domain> {
+    let domain = session.domain(id)?;
     // A domain that is off has no monitor, and libvirt says so here.
     match control(&domain) {
         Ok(Control::Occupied(since)) if since > HUNG => Err(Error::conflict(NOT_RESPONDING)
@@ -37,8 +33,8 @@ pub fn responsive(connect: &Connect, id: VmId) -> Result<Domain> {
     }
 }
 
-pub fn open_console(connect: &Connect, id: VmId, place: u32) -> Result<OwnedFd> {
-    Ok(raw::open_graphics(&responsive(connect, id)?, place)?)
+pub fn open_console(session: &Session, id: VmId, place: u32) -> Result<OwnedFd> {
+    Ok(raw::open_graphics(&responsive(session, id)?, place)?)
 }
 
 pub fn control(domain: &Domain) -> Result<Control> {
@@ -50,63 +46,63 @@ pub fn control(domain: &Domain) -> Result<Control> {
     })
 }
 
-pub fn document(connect: &Connect, id: VmId, persistent: bool) -> Result<Option<String>> {
-    found(lookup(connect, id).and_then(|domain| text(&domain, persistent)))
+pub fn document(session: &Session, id: VmId, persistent: bool) -> Result<Option<String>> {
+    found(session.domain(id).and_then(|domain| text(&domain, persistent)))
 }
 
 pub fn text(domain: &Domain, persistent: bool) -> Result<String> {
     Ok(domain.xml_desc(if persistent { sys::VIR_DOMAIN_XML_INACTIVE } else { 0 })?)
 }
 
-pub fn define(connect: &Connect, document: &str, validate: bool) -> Result<()> {
-    connect.define_domain_xml_flags(document, if validate { sys::VIR_DOMAIN_DEFINE_VALIDATE } else { 0 })?;
+pub fn define(session: &Session, document: &str, validate: bool) -> Result<()> {
+    session.define_domain_xml_flags(document, if validate { sys::VIR_DOMAIN_DEFINE_VALIDATE } else { 0 })?;
     Ok(())
 }
 
-pub fn rename(connect: &Connect, id: VmId, name: &str) -> Result<()> {
-    Ok(lookup(connect, id)?.rename(name, 0)?)
+pub fn rename(session: &Session, id: VmId, name: &str) -> Result<()> {
+    Ok(session.domain(id)?.rename(name, 0)?)
 }
 
-pub fn undefine(connect: &Connect, id: VmId) -> Result<()> {
+pub fn undefine(session: &Session, id: VmId) -> Result<()> {
     let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | sys::VIR_DOMAIN_UNDEFINE_NVRAM
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-    let gone = lookup(connect, id).and_then(|domain| Ok(domain.undefine_flags(flags)?));
+    let gone = session.domain(id).and_then(|domain| Ok(domain.undefine_flags(flags)?));
     found(gone).map(drop)
 }
 
-pub fn start(connect: &Connect, id: VmId, paused: bool) -> Result<()> {
+pub fn start(session: &Session, id: VmId, paused: bool) -> Result<()> {
     let flags = if paused { sys::VIR_DOMAIN_START_PAUSED } else { 0 };
-    Ok(lookup(connect, id)?.create_with_flags(flags)?)
+    Ok(session.domain(id)?.create_with_flags(flags)?)
 }
 
 /// The persistent definition of the same uuid stays what it is.
-pub fn start_with(connect: &Connect, document: &str, paused: bool) -> Result<()> {
+pub fn start_with(session: &Session, document: &str, paused: bool) -> Result<()> {
     let flags = if paused { sys::VIR_DOMAIN_START_PAUSED } else { 0 };
-    connect.create_domain_xml(document, flags | sys::VIR_DOMAIN_START_VALIDATE)?;
+    session.create_domain_xml(document, flags | sys::VIR_DOMAIN_START_VALIDATE)?;
     Ok(())
 }
 
-pub fn shutdown(connect: &Connect, id: VmId, ask: Ask) -> Result<()> {
+pub fn shutdown(session: &Session, id: VmId, ask: Ask) -> Result<()> {
     let flags = match ask {
         Ask::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
         Ask::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
     };
-    Ok(responsive(connect, id)?.shutdown_flags(flags)?)
+    Ok(responsive(session, id)?.shutdown_flags(flags)?)
 }
 
-pub fn reboot(connect: &Connect, id: VmId, ask: Ask) -> Result<()> {
+pub fn reboot(session: &Session, id: VmId, ask: Ask) -> Result<()> {
     let flags = match ask {
         Ask::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
         Ask::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
     };
-    Ok(responsive(connect, id)?.reboot(flags)?)
+    Ok(responsive(session, id)?.reboot(flags)?)
 }
 
 /// Kills a QEMU that hangs, too; libvirt then waits some ten seconds for it.
-pub fn destroy(connect: &Connect, id: VmId) -> Result<()> {
-    let Some(domain) = found(lookup(connect, id))? else { return Ok(()) };
+pub fn destroy(session: &Session, id: VmId) -> Result<()> {
+    let Some(domain) = found(session.domain(id))? else { return Ok(()) };
     match domain.destroy() {
         Err(_) if matches!(domain.is_active(), Ok(false)) => Ok(()),
         // A transient domain ends with its run.
@@ -114,13 +110,13 @@ pub fn destroy(connect: &Connect, id: VmId) -> Result<()> {
     }
 }
 
-pub fn drop_save(connect: &Connect, id: VmId) -> Result<()> {
-    let domain = lookup(connect, id)?;
+pub fn drop_save(session: &Session, id: VmId) -> Result<()> {
+    let domain = session.domain(id)?;
     if domain.has_managed_save(0)? { Ok(domain.managed_save_remove(0)?) } else { Ok(()) }
 }
 
-pub fn pin_vcpu(connect: &Connect, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
-    Ok(responsive(connect, id)?.pin_vcpu_flags(vcpu, &bitmap(cpus), sys::VIR_DOMAIN_AFFECT_LIVE)?)
+pub fn pin_vcpu(session: &Session, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
+    Ok(responsive(session, id)?.pin_vcpu_flags(vcpu, &bitmap(cpus), sys::VIR_DOMAIN_AFFECT_LIVE)?)
 }
 
 /// libvirt's spelling of a set of CPUs: the lowest bit of the first byte is CPU 0.
@@ -130,8 +126,8 @@ fn bitmap(cpus: &[bool]) -> Vec<u8> {
         .collect()
 }
 
-pub fn agent(connect: &Connect, id: VmId, call: AgentCall) -> Result<()> {
-    let domain = responsive(connect, id)?;
+pub fn agent(session: &Session, id: VmId, call: AgentCall) -> Result<()> {
+    let domain = responsive(session, id)?;
     match call {
         AgentCall::Freeze => raw::freeze(&domain)?,
         AgentCall::Thaw => raw::thaw(&domain)?,

@@ -2,6 +2,7 @@
 
 use super::domain::responsive;
 use super::raw::{self, Value};
+use super::session::Session;
 use crate::error::Result;
 use crate::model::{GuestInterface, GuestReport, GuestSystem, VmId};
 use std::collections::BTreeMap;
@@ -13,8 +14,8 @@ const KINDS: u32 = sys::VIR_DOMAIN_GUEST_INFO_USERS
     | sys::VIR_DOMAIN_GUEST_INFO_TIMEZONE
     | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME;
 
-pub fn report(connect: &Connect, id: VmId) -> Result<GuestReport> {
-    let domain = responsive(connect, id)?;
+pub fn report(session: &Session, id: VmId) -> Result<GuestReport> {
+    let domain = responsive(session, id)?;
     // An agent that lacks one of the kinds tells what it can.
     let told = raw::guest_info(&domain, KINDS).or_else(|_| raw::guest_info(&domain, 0))?;
     let told: BTreeMap<String, Value> = told.into_iter().collect();

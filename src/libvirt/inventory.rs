@@ -4,12 +4,12 @@ use super::connection::{is_alive, lock};
 use super::domain::{self, found};
 use super::facts::PROBE_ID;
 use super::raw::{self, Record, Value};
+use super::session::Session;
 use crate::engine::ports::{Control, DomainSeen, Telling};
 use crate::error::{Error, Result};
 use crate::model::{PauseReason, Power, VmId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
@@ -20,15 +20,15 @@ const AT_ONCE: usize = 1024;
 const READERS: usize = 4;
 
 /// All domains in a few calls, however many there are.
-pub fn all(connect: &Connect) -> Result<Vec<DomainSeen>> {
-    seen_of(connect, &connect.list_all_domains(0)?)
+pub fn all(session: &Session) -> Result<Vec<DomainSeen>> {
+    seen_of(session, &session.list_all_domains(0)?)
 }
 
 /// All domains, each told with its live document, or else the persistent one, as soon as that was
 /// read; from several threads.
-pub fn each(connect: &Connect, tell: Telling<'_>) -> Result<()> {
-    let domains = connect.list_all_domains(0)?;
-    let seen = seen_of(connect, &domains)?;
+pub fn each(session: &Session, tell: Telling<'_>) -> Result<()> {
+    let domains = session.list_all_domains(0)?;
+    let seen = seen_of(session, &domains)?;
     let handles: HashMap<VmId, Domain> =
         domains.into_iter().filter_map(|domain| Some((VmId(domain.uuid().ok()?), domain))).collect();
     let left = Mutex::new(seen.into_iter());
@@ -39,7 +39,7 @@ pub fn each(connect: &Connect, tell: Telling<'_>) -> Result<()> {
                 let Some(domain) = handles.get(&seen.id) else { continue };
                 match found(domain::text(domain, false)) {
                     // All the others would fail, too.
-                    Err(why) if !is_alive(connect) => return Err(why),
+                    Err(why) if !is_alive(session) => return Err(why),
                     read => tell(seen, read),
                 }
             }
@@ -52,20 +52,20 @@ pub fn each(connect: &Connect, tell: Telling<'_>) -> Result<()> {
     })
 }
 
-fn seen_of(connect: &Connect, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
+fn seen_of(session: &Session, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
     let mut records = Vec::with_capacity(domains.len());
     for some in domains.chunks(AT_ONCE) {
         records.extend(raw::stats_of(some, sys::VIR_DOMAIN_STATS_STATE, 0)?);
     }
-    let saved = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
-    let transient = ids(connect, sys::VIR_CONNECT_LIST_DOMAINS_TRANSIENT)?;
+    let saved = ids(session, sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
+    let transient = ids(session, sys::VIR_CONNECT_LIST_DOMAINS_TRANSIENT)?;
     let mut seen = Vec::with_capacity(records.len());
     for record in records.into_iter().filter(|record| record.id != PROBE_ID) {
         let state = number(&record, "state.state");
         let reason = number(&record, "state.reason");
         let power = match power(state, reason, || saved.contains(&record.id)) {
             Seen::Power(power) => power,
-            Seen::DiskError => disk_pause(connect, record.id),
+            Seen::DiskError => disk_pause(session, record.id),
         };
         let persistent = !transient.contains(&record.id);
         seen.push(DomainSeen { id: record.id, name: record.name, power, persistent });
@@ -73,36 +73,36 @@ fn seen_of(connect: &Connect, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
     Ok(seen)
 }
 
-pub fn one(connect: &Connect, id: VmId) -> Result<Option<DomainSeen>> {
-    let Some(domain) = of_users(connect, id)? else { return Ok(None) };
+pub fn one(session: &Session, id: VmId) -> Result<Option<DomainSeen>> {
+    let Some(domain) = of_users(session, id)? else { return Ok(None) };
     // It may go while it is looked at.
-    found(look(connect, id, &domain))
+    found(look(session, id, &domain))
 }
 
-pub fn with_document(connect: &Connect, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-    let Some(domain) = of_users(connect, id)? else { return Ok(None) };
-    let seen = look(connect, id, &domain);
+pub fn with_document(session: &Session, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
+    let Some(domain) = of_users(session, id)? else { return Ok(None) };
+    let seen = look(session, id, &domain);
     found(seen.and_then(|seen| Ok((seen, domain::text(&domain, persistent)?))))
 }
 
-/// Not the one that facts are asked of.
-fn of_users(connect: &Connect, id: VmId) -> Result<Option<Domain>> {
-    if id == PROBE_ID { Ok(None) } else { found(domain::lookup(connect, id)) }
+/// By its present name, and not the one that facts are asked of.
+fn of_users(session: &Session, id: VmId) -> Result<Option<Domain>> {
+    if id == PROBE_ID { Ok(None) } else { found(session.look_up(id)) }
 }
 
-fn look(connect: &Connect, id: VmId, domain: &Domain) -> Result<DomainSeen> {
+fn look(session: &Session, id: VmId, domain: &Domain) -> Result<DomainSeen> {
     let (state, reason) = raw::state(domain)?;
     let power = match power(state, reason, || domain.has_managed_save(0).unwrap_or(false)) {
         // Its process is gone already; libvirt is still clearing up behind it.
         Seen::Power(Power::ShuttingDown) if !domain.is_active()? => Power::Off,
         Seen::Power(power) => power,
-        Seen::DiskError => disk_pause(connect, id),
+        Seen::DiskError => disk_pause(session, id),
     };
     Ok(DomainSeen { id, name: domain.name()?, power, persistent: domain.is_persistent()? })
 }
 
-fn ids(connect: &Connect, flags: u32) -> Result<HashSet<VmId>> {
-    let domains = connect.list_all_domains(flags)?;
+fn ids(session: &Session, flags: u32) -> Result<HashSet<VmId>> {
+    let domains = session.list_all_domains(flags)?;
     Ok(domains.iter().filter_map(|domain| domain.uuid().ok().map(VmId)).collect())
 }
 
@@ -136,9 +136,9 @@ fn power(state: u32, reason: u32, saved: impl FnOnce() -> bool) -> Seen {
 }
 
 /// Which error a domain is paused for. A monitor that is busy is not waited for.
-fn disk_pause(connect: &Connect, id: VmId) -> Power {
+fn disk_pause(session: &Session, id: VmId) -> Power {
     let errors = || -> Result<Vec<u32>> {
-        let domain = domain::lookup(connect, id)?;
+        let domain = session.domain(id)?;
         match domain::control(&domain)? {
             Control::Free => Ok(raw::disk_errors(&domain)?),
             _ => Ok(Vec::new()),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! connection  one connection per kind of call, and the thread that brings them back
+//! session     an open connection and the domains that were looked up on it
 //! events      libvirt's event loop and its events
 //! errors      libvirt's errors as the engine's
 //! facts       what the host offers to guests
@@ -29,6 +30,7 @@ mod inventory;
 mod network;
 mod raw;
 mod secret;
+mod session;
 mod stats;
 mod storage;
 #[cfg(test)]
@@ -76,16 +78,16 @@ impl Hypervisor for Libvirt {
     }
 
     fn version(&self) -> Result<String> {
-        self.link.call(Lane::Calls, facts::version)
+        self.link.call(Lane::Calls, |session| facts::version(session))
     }
 
     fn facts(&self) -> Result<HostFacts> {
         let cache = self.facts_cache.as_deref();
-        self.link.call(Lane::Slow, |connect| facts::facts(connect, self.accelerator, cache))
+        self.link.call(Lane::Slow, |session| facts::facts(session, self.accelerator, cache))
     }
 
     fn host_uuid(&self) -> Result<String> {
-        self.link.call(Lane::Calls, facts::host_uuid)
+        self.link.call(Lane::Calls, |session| facts::host_uuid(session))
     }
 
     fn domains(&self) -> Result<Vec<DomainSeen>> {
@@ -93,177 +95,177 @@ impl Hypervisor for Libvirt {
     }
 
     fn each_domain(&self, tell: Telling<'_>) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| inventory::each(connect, tell))
+        self.link.call(Lane::Calls, |session| inventory::each(session, tell))
     }
 
     fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {
-        self.link.call(Lane::Calls, |connect| inventory::one(connect, id))
+        self.link.call(Lane::Calls, |session| inventory::one(session, id))
     }
 
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
-        self.link.call(Lane::Calls, |connect| domain::document(connect, id, persistent))
+        self.link.call(Lane::Calls, |session| domain::document(session, id, persistent))
     }
 
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-        self.link.call(Lane::Calls, |connect| inventory::with_document(connect, id, persistent))
+        self.link.call(Lane::Calls, |session| inventory::with_document(session, id, persistent))
     }
 
     fn define(&self, document: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::define(connect, document, true))
+        // Tests run debug builds: there a document that the schema does not know is found out.
+        let validate = cfg!(debug_assertions);
+        self.link.call(Lane::Calls, |session| domain::define(session, document, validate))
     }
 
-    fn redefine(&self, document: &str) -> Result<()> {
-        // Tests run debug builds: there an edit that the schema does not know is found out.
-        let validate = cfg!(debug_assertions);
-        self.link.call(Lane::Calls, |connect| domain::define(connect, document, validate))
+    fn define_validated(&self, document: &str) -> Result<()> {
+        self.link.call(Lane::Calls, |session| domain::define(session, document, true))
     }
 
     fn undefine(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::undefine(connect, id))
+        self.link.call(Lane::Calls, |session| domain::undefine(session, id))
     }
 
     fn rename(&self, id: VmId, name: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::rename(connect, id, name))
+        self.link.call(Lane::Calls, |session| domain::rename(session, id, name))
     }
 
     fn start(&self, id: VmId, paused: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| domain::start(connect, id, paused))
+        self.link.call(Lane::Slow, |session| domain::start(session, id, paused))
     }
 
     fn start_with(&self, document: &str, paused: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| domain::start_with(connect, document, paused))
+        self.link.call(Lane::Slow, |session| domain::start_with(session, document, paused))
     }
 
     fn saved_document(&self, file: &Path) -> Result<String> {
-        self.link.call(Lane::Calls, |connect| blocks::saved_document(connect, file))
+        self.link.call(Lane::Calls, |session| blocks::saved_document(session, file))
     }
 
     fn restore(&self, file: &Path, document: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| blocks::restore(connect, file, document))
+        self.link.call(Lane::Slow, |session| blocks::restore(session, file, document))
     }
 
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::shutdown(connect, id, ask))
+        self.link.call(Lane::Calls, |session| domain::shutdown(session, id, ask))
     }
 
     fn reboot(&self, id: VmId, ask: Ask) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::reboot(connect, id, ask))
+        self.link.call(Lane::Calls, |session| domain::reboot(session, id, ask))
     }
 
     fn reset(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| Ok(domain::responsive(connect, id)?.reset()?))
+        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.reset()?))
     }
 
     fn destroy(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::destroy(connect, id))
+        self.link.call(Lane::Calls, |session| domain::destroy(session, id))
     }
 
     fn pause(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| Ok(domain::responsive(connect, id)?.suspend()?))
+        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.suspend()?))
     }
 
     fn resume(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| Ok(domain::responsive(connect, id)?.resume()?))
+        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.resume()?))
     }
 
     fn save(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| Ok(domain::responsive(connect, id)?.managed_save(0)?))
+        self.link.call(Lane::Slow, |session| Ok(domain::responsive(session, id)?.managed_save(0)?))
     }
 
     fn drop_save(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::drop_save(connect, id))
+        self.link.call(Lane::Calls, |session| domain::drop_save(session, id))
     }
 
     fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::attach(connect, id, device, alias, scope))
+        self.link.call(Lane::Calls, |session| devices::attach(session, id, device, alias, scope))
     }
 
     fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
-        self.link.call(Lane::Calls, |connect| devices::detach(connect, id, alias, scope))
+        self.link.call(Lane::Calls, |session| devices::detach(session, id, alias, scope))
     }
 
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::update(connect, id, device, scope))
+        self.link.call(Lane::Calls, |session| devices::update(session, id, device, scope))
     }
 
     fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::change_medium(connect, id, drive, force))
+        self.link.call(Lane::Calls, |session| devices::change_medium(session, id, drive, force))
     }
 
     fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::tune_block(connect, id, target, tune))
+        self.link.call(Lane::Calls, |session| devices::tune_block(session, id, target, tune))
     }
 
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::resize_block(connect, id, target, bytes))
+        self.link.call(Lane::Calls, |session| devices::resize_block(session, id, target, bytes))
     }
 
     fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| blocks::snapshot(connect, id, document, memory))
+        self.link.call(Lane::Slow, |session| blocks::snapshot(session, id, document, memory))
     }
 
     fn has_job(&self, id: VmId) -> Result<bool> {
-        self.link.call(Lane::Calls, |connect| blocks::has_job(connect, id))
+        self.link.call(Lane::Calls, |session| blocks::has_job(session, id))
     }
 
     fn abort_job(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| blocks::abort_job(connect, id))
+        self.link.call(Lane::Calls, |session| blocks::abort_job(session, id))
     }
 
     fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| blocks::commit(connect, id, target, top, base, active))
+        self.link.call(Lane::Calls, |session| blocks::commit(session, id, target, top, base, active))
     }
 
     fn copy_block(&self, id: VmId, target: &str, document: &str, shallow: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| blocks::copy(connect, id, target, document, shallow))
+        self.link.call(Lane::Calls, |session| blocks::copy(session, id, target, document, shallow))
     }
 
     fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>> {
-        self.link.call(Lane::Calls, |connect| blocks::job(connect, id, target))
+        self.link.call(Lane::Calls, |session| blocks::job(session, id, target))
     }
 
     fn end_block_job(&self, id: VmId, target: &str, pivot: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| blocks::end_job(connect, id, target, pivot))
+        self.link.call(Lane::Slow, |session| blocks::end_job(session, id, target, pivot))
     }
 
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| devices::set_memory(connect, id, bytes, scope))
+        self.link.call(Lane::Calls, |session| devices::set_memory(session, id, bytes, scope))
     }
 
     fn set_vcpus(&self, id: VmId, count: u32) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| {
-            Ok(domain::responsive(connect, id)?.set_vcpus_flags(count, sys::VIR_DOMAIN_VCPU_LIVE)?)
+        self.link.call(Lane::Calls, |session| {
+            Ok(domain::responsive(session, id)?.set_vcpus_flags(count, sys::VIR_DOMAIN_VCPU_LIVE)?)
         })
     }
 
     fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| domain::pin_vcpu(connect, id, vcpu, cpus))
+        self.link.call(Lane::Calls, |session| domain::pin_vcpu(session, id, vcpu, cpus))
     }
 
     fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| {
-            Ok(raw::set_cpu_shares(&domain::responsive(connect, id)?, shares.into())?)
+        self.link.call(Lane::Calls, |session| {
+            Ok(raw::set_cpu_shares(&domain::responsive(session, id)?, shares.into())?)
         })
     }
 
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| domain::agent(connect, id, call))
+        self.link.call(Lane::Slow, |session| domain::agent(session, id, call))
     }
 
     fn guest(&self, id: VmId) -> Result<GuestReport> {
-        self.link.call(Lane::Slow, |connect| guest::report(connect, id))
+        self.link.call(Lane::Slow, |session| guest::report(session, id))
     }
 
     fn leases(&self) -> Result<Vec<GuestInterface>> {
-        self.link.call(Lane::Calls, guest::leases)
+        self.link.call(Lane::Calls, |session| guest::leases(session))
     }
 
     fn open_console(&self, id: VmId, place: u32) -> Result<OwnedFd> {
-        self.link.call(Lane::Calls, |connect| domain::open_console(connect, id, place))
+        self.link.call(Lane::Calls, |session| domain::open_console(session, id, place))
     }
 
     fn control(&self, id: VmId) -> Result<Control> {
-        self.link.call(Lane::Calls, |connect| domain::control(&domain::lookup(connect, id)?))
+        self.link.call(Lane::Calls, |session| domain::control(&session.domain(id)?))
     }
 
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
@@ -271,43 +273,43 @@ impl Hypervisor for Libvirt {
     }
 
     fn host_devices(&self) -> Result<Vec<String>> {
-        self.link.call(Lane::Slow, host_devices::documents)
+        self.link.call(Lane::Slow, |session| host_devices::documents(session))
     }
 
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| storage::ensure_pool(connect, name, folder))
+        self.link.call(Lane::Slow, |session| storage::ensure_pool(session, name, folder))
     }
 
     fn drop_pool(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| storage::drop_pool(connect, name))
+        self.link.call(Lane::Slow, |session| storage::drop_pool(session, name))
     }
 
     fn refresh_pool(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| storage::refresh(connect, name))
+        self.link.call(Lane::Slow, |session| storage::refresh(session, name))
     }
 
     fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
-        self.link.call(Lane::Calls, |connect| storage::space(connect, name))
+        self.link.call(Lane::Calls, |session| storage::space(session, name))
     }
 
     fn ensure_network(&self, document: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| network::ensure(connect, document))
+        self.link.call(Lane::Slow, |session| network::ensure(session, document))
     }
 
     fn drop_network(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |connect| network::drop(connect, name))
+        self.link.call(Lane::Slow, |session| network::drop(session, name))
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {
-        self.link.call(Lane::Calls, |connect| network::active(connect, name))
+        self.link.call(Lane::Calls, |session| network::active(session, name))
     }
 
     fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| secret::ensure(connect, id, secret))
+        self.link.call(Lane::Calls, |session| secret::ensure(session, id, secret))
     }
 
     fn drop_secret(&self, id: DiskId) -> Result<()> {
-        self.link.call(Lane::Calls, |connect| secret::drop(connect, id))
+        self.link.call(Lane::Calls, |session| secret::drop(session, id))
     }
 
     fn rotate(&self) {

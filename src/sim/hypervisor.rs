@@ -445,7 +445,7 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn redefine(&self, document: &str) -> Result<()> {
+    fn define_validated(&self, document: &str) -> Result<()> {
         self.define(document)
     }
 

@@ -1,0 +1,60 @@
+//! An open connection and the domains that were looked up on it.
+//!
+//! libvirtd finds the domain of each call by its UUID, whatever else the handle says: a handle
+//! serves as long as its connection, and a call on a domain that is gone fails as the lookup would.
+
+use super::connection::lock;
+use crate::error::Result;
+use crate::model::VmId;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Mutex;
+use virt::connect::Connect;
+use virt::domain::Domain;
+
+/// Handles that are kept; when there are more, all are let go.
+const HANDLES: usize = 256;
+
+pub struct Session {
+    connect: Connect,
+    handles: Mutex<HashMap<VmId, Domain>>,
+}
+
+impl Session {
+    pub fn new(connect: Connect) -> Self {
+        Self { connect, handles: Mutex::default() }
+    }
+
+    /// A handle for calls. Its name may be one that the domain had before: see [`Self::look_up`].
+    pub fn domain(&self, id: VmId) -> Result<Domain> {
+        let known = lock(&self.handles).get(&id).cloned();
+        known.map_or_else(|| self.look_up(id), Ok)
+    }
+
+    /// A handle as libvirtd knows the domain now.
+    pub fn look_up(&self, id: VmId) -> Result<Domain> {
+        let found = self.connect.lookup_domain_by_uuid(id.0);
+        let mut handles = lock(&self.handles);
+        match found {
+            Ok(domain) => {
+                if handles.len() >= HANDLES {
+                    handles.clear();
+                }
+                handles.insert(id, domain.clone());
+                Ok(domain)
+            }
+            Err(why) => {
+                handles.remove(&id);
+                Err(why.into())
+            }
+        }
+    }
+}
+
+impl Deref for Session {
+    type Target = Connect;
+
+    fn deref(&self) -> &Connect {
+        &self.connect
+    }
+}

@@ -61,7 +61,7 @@ impl Floor {
     }
 
     pub fn define(&self, document: &str) -> Domain {
-        self.connect.define_domain_xml_flags(document, sys::VIR_DOMAIN_DEFINE_VALIDATE).unwrap()
+        self.connect.define_domain_xml(document).unwrap()
     }
 
     pub fn version(&self) -> String {

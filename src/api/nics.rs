@@ -19,7 +19,7 @@ pub const USE: u16 = 9;
 
 /// An interface as lists have it; its statistics join it by `detail`.
 fn document(app: &App, nic: &Nic, request: &Request, with_statistics: bool) -> Result<types::Nic, Fault> {
-    let mut document = convert::nic(nic);
+    let mut document = convert::nic(nic, &app.engine.mirrored(nic));
     let href = document.href.clone().unwrap_or_default();
     document.actions = links::actions(ITEM, &href);
     document.link = links::collections(ITEM, &href);
@@ -77,7 +77,13 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let asked: types::Nic = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     let cluster = app.engine.vm(vm)?.vm.cluster;
-    let change = permitted(&app, &request, Some(&before), change(&app, Some(cluster), &asked)?)?;
+    let mut change = change(&app, Some(cluster), &asked)?;
+    if let Some(networks) = &mut change.port_mirroring {
+        // Clients send back what they were shown: what comes by the profile is not asked for.
+        let shown = app.engine.mirrored(&before);
+        networks.retain(|network| before.port_mirroring.contains(network) || !shown.contains(network));
+    }
+    let change = permitted(&app, &request, Some(&before), change)?;
     app.engine.update_nic(vm, id, change).await?;
     Ok(Reply::ok(document(&app, &app.engine.nic(vm, id)?, &request, false)?))
 }

@@ -18,9 +18,10 @@ struct Receiver {
 }
 
 /// The networks whose traffic the interface sees: by its own setting, or by its profile's.
-fn mirrored(world: &World, nic: &Nic) -> BTreeSet<NetworkId> {
+fn mirrored(world: &World, nic: &Nic) -> Vec<NetworkId> {
     let profile = nic.profile.and_then(|profile| world.vnic_profiles.get(&profile));
     let by_profile = profile.filter(|profile| profile.port_mirroring).map(|profile| profile.network);
+    let by_profile = by_profile.filter(|network| !nic.port_mirroring.contains(network));
     nic.port_mirroring.iter().copied().chain(by_profile).collect()
 }
 
@@ -74,6 +75,11 @@ impl Engine {
             }
         }
         copies
+    }
+
+    /// The networks whose traffic the interface sees, its own setting's first.
+    pub fn mirrored(&self, nic: &Nic) -> Vec<NetworkId> {
+        mirrored(&self.world(), nic)
     }
 
     /// Whether any interface is sent what others send.

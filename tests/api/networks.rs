@@ -212,7 +212,8 @@ async fn interfaces_follow_their_profile() {
     let vm = sim.vm("a").await;
     sim.disk(&format!("/vms/{vm}/disks"), "d").await;
     let nic = format!("<nic><name>nic1</name><vnic_profile id='{id}'/></nic>");
-    sim.post(&format!("/vms/{vm}/nics"), &nic).await.is(201);
+    let nic = sim.post(&format!("/vms/{vm}/nics"), &nic).await.is(201).at("@id");
+    let nic = format!("/vms/{vm}/nics/{nic}");
     sim.start_vm(vm).await;
     let shown = || sim.interface(vm).value("filterref/@filter");
     assert_eq!(shown().as_deref(), Some("no-mac-spoofing"));
@@ -233,8 +234,18 @@ async fn interfaces_follow_their_profile() {
     sim.start_vm(talker).await;
     sim.put(&path, "<vnic_profile><port_mirroring>true</port_mirroring></vnic_profile>").await.is(200);
     sim.until("mirrored", || sim.mirrors.copies().len() == 1).await;
+    // They show so, and take nothing of their own from a client that sends back what it was shown.
+    let document = sim.get(&nic).await;
+    let shown = document.at("port_mirroring/networks/network/@id");
+    sim.put(
+        &nic,
+        &format!("<nic><port_mirroring><networks><network id='{shown}'/></networks></port_mirroring></nic>"),
+    )
+    .await
+    .is(200);
     sim.put(&path, "<vnic_profile><port_mirroring>false</port_mirroring></vnic_profile>").await.is(200);
     sim.until("quiet", || sim.mirrors.copies().is_empty()).await;
+    assert_eq!(sim.get(&nic).await.xml().every("port_mirroring").len(), 0);
 
     // A host that cannot filter says so, and the profile is what it was.
     sim.hypervisor.fail_at(1);

@@ -15,7 +15,7 @@ fn part(of: InstanceTypeId, collection: &str, id: impl Display) -> (Option<Strin
 
 pub fn instance_type_nic(of: InstanceTypeId, row: &Nic) -> types::Nic {
     let (href, instance_type) = part(of, "nics", row.id);
-    types::Nic { href, instance_type, vm: None, mac: None, ..nic(row) }
+    types::Nic { href, instance_type, vm: None, mac: None, ..nic(row, &row.port_mirroring) }
 }
 
 /// Puts what the document says over an interface. Where it leads is the caller's to look up.

@@ -50,8 +50,9 @@ fn interface(text: &str) -> Result<NicInterface> {
     }
 }
 
-/// The interface as a document; links, actions and statistics are the caller's.
-pub fn nic(nic: &Nic) -> types::Nic {
+/// The interface, which sees the traffic of those networks, as a document; links, actions and
+/// statistics are the caller's.
+pub fn nic(nic: &Nic, mirrored: &[NetworkId]) -> types::Nic {
     types::Nic {
         href: Some(format!("{API}/vms/{}/nics/{}", nic.vm, nic.id)),
         id: Some(nic.id.to_string()),
@@ -62,8 +63,8 @@ pub fn nic(nic: &Nic) -> types::Nic {
         interface: Some(nic.interface.name().into()),
         mac: Some(types::Mac { address: Some(nic.mac.to_string()) }),
         plugged: Some(nic.plugged),
-        port_mirroring: (!nic.port_mirroring.is_empty()).then(|| types::PortMirroring {
-            networks: Some(nic.port_mirroring.iter().map(|network| reference("networks", network)).collect()),
+        port_mirroring: (!mirrored.is_empty()).then(|| types::PortMirroring {
+            networks: Some(mirrored.iter().map(|network| reference("networks", network)).collect()),
         }),
         vnic_profile: nic.profile.map(|profile| reference("vnicprofiles", profile)),
         boot_protocol: nic.boot_protocol.map(|protocol| protocol.name().into()),

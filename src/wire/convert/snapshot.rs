@@ -97,7 +97,10 @@ pub fn disk_snapshot(of: &Snapshot, saved: &SavedDisk, actual_size: u64) -> type
 
 /// A network interface as the snapshot keeps it.
 pub fn saved_nic(of: &Snapshot, saved: &Nic) -> types::Nic {
-    types::Nic { href: Some(format!("{}/nics/{}", at(of.vm, of.id), saved.id)), ..nic(saved) }
+    types::Nic {
+        href: Some(format!("{}/nics/{}", at(of.vm, of.id), saved.id)),
+        ..nic(saved, &saved.port_mirroring)
+    }
 }
 
 /// The drive as the snapshot keeps it.

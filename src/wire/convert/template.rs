@@ -93,7 +93,7 @@ pub fn template_disk(
 
 pub fn template_nic(template: TemplateId, of: &Nic) -> types::Nic {
     let (href, template) = part(template, "nics", of.id);
-    types::Nic { href, template, vm: None, mac: None, ..nic(of) }
+    types::Nic { href, template, vm: None, mac: None, ..nic(of, &of.port_mirroring) }
 }
 
 pub fn template_cdrom(template: TemplateId, medium: Option<String>) -> types::Cdrom {

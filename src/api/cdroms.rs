@@ -1,5 +1,6 @@
 //! `/vms/{vm}/cdroms`: the one drive of a VM. With `;current` what is in it now, else what is configured.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::lookup;
@@ -12,6 +13,9 @@ use crate::wire::types::{Action, Cdrom, Cdroms};
 use crate::wire::{missing, require};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The permit to edit the properties of a VM.
+const EDIT: u16 = 3;
 
 /// The VM of the path, whose drive is the one that the path names.
 fn owner(request: &Request) -> Result<VmId, Fault> {
@@ -33,6 +37,12 @@ fn document(app: &App, vm: VmId, request: &Request) -> Result<Cdrom, Fault> {
     }
 }
 
+/// What is in the drive is changed by whoever may use the VM; what is configured is a property of it.
+async fn configure(app: &Arc<App>, vm: VmId, request: &Request, medium: Option<String>) -> Result<(), Fault> {
+    access::require(app, request, EDIT, vm)?;
+    Ok(app.engine.configure_medium(vm, request.next_run, medium).await?)
+}
+
 /// `GET /vms/{vm}/cdroms`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let drive = document(&app, request.id("vm")?, &request)?;
@@ -52,7 +62,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: Cdrom = request.document().await?;
     let medium = asked.file.as_ref().and_then(convert::medium);
     require("CdRom", "add", &[("file.id", medium.is_some())])?;
-    app.engine.configure_medium(vm, request.next_run, medium).await?;
+    configure(&app, vm, &request, medium).await?;
     let document = configured(&app, vm, &request)?;
     Ok(Reply::created(document))
 }
@@ -70,7 +80,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
         // Clients expect their own words back.
         return Ok(Reply::ok(asked));
     }
-    app.engine.configure_medium(vm, request.next_run, medium).await?;
+    configure(&app, vm, &request, medium).await?;
     Ok(Reply::ok(configured(&app, vm, &request)?))
 }
 
@@ -79,6 +89,6 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let vm = owner(&request)?;
     app.engine.vm(vm)?;
     request.optional::<Action>().await?;
-    app.engine.configure_medium(vm, request.next_run, None).await?;
+    configure(&app, vm, &request, None).await?;
     Ok(Reply::no_content())
 }

@@ -195,7 +195,7 @@ async fn a_user_sees_and_does_only_what_is_its_own() {
     let own = sim.disk(&format!("/vms/{mine}/disks"), "own").await;
     let foreign = sim.disk(&format!("/vms/{other}/disks"), "foreign").await;
     let anna = user(&sim, "anna").await;
-    user(&sim, "nobody").await;
+    let nobody = user(&sim, "nobody").await;
     give(&sim, &format!("/vms/{mine}"), &anna, VM_MANAGER).await;
 
     assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [mine.to_string()]);
@@ -247,6 +247,16 @@ async fn a_user_sees_and_does_only_what_is_its_own() {
     let made = as_user(&sim, "anna", "POST", "/vms", &[], vm).await.is(201).at("@id");
     as_user(&sim, "anna", "DELETE", &format!("/vms/{made}"), &[], "").await.is(204);
     assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [mine.to_string()]);
+
+    // Who uses a VM changes what is in its drive, and nothing that stays.
+    give(&sim, &format!("/vms/{other}"), &nobody, "00000000-0000-0000-0001-000000000001").await;
+    as_user(&sim, "nobody", "POST", &format!("/vms/{other}/start"), &[], "<action/>").await.is(200);
+    let drive = format!("/vms/{other}/cdroms/00000000-0000-0000-0000-000000000000");
+    let empty = "<cdrom><file id=''/></cdrom>";
+    as_user(&sim, "nobody", "PUT", &format!("{drive};current"), &[], empty).await.is(200);
+    let kept = as_user(&sim, "nobody", "PUT", &drive, &[], empty).await;
+    kept.refused(403, "Operation Failed", denied);
+    as_user(&sim, "nobody", "DELETE", &drive, &[], "").await.refused(403, "Operation Failed", denied);
 }
 
 /// Every route, for who may do everything, who has a role on one VM, and who has none: nobody but

@@ -196,7 +196,10 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
 /// `DELETE /templates/{template}`
 pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let id = addressed(&app, &request)?.id;
-    request.optional::<Action>().await?;
-    app.engine.remove_template(id).await?;
+    let asked = request.optional::<Action>().await?.unwrap_or_default();
+    match asked.force {
+        Some(true) => app.engine.remove_template_by_force(id).await?,
+        _ => app.engine.remove_template(id).await?,
+    }
     Ok(Reply::no_content())
 }

@@ -187,10 +187,16 @@ impl Engine {
         disks: &[DiskId],
         force: bool,
     ) -> Result<()> {
-        let is_lost = |domain: &&StorageDomain| self.storage_status(domain).0 == StorageStatus::Inactive;
-        let below = domains_below(world, disks.iter().copied()).into_iter();
-        let mut asked = below.filter(|domain| !force || !is_lost(domain));
-        asked.try_for_each(|domain| self.require_active(cannot, domain).map(drop))
+        let mut below = domains_below(world, disks.iter().copied()).into_iter();
+        below.try_for_each(|domain| self.require_reachable(cannot, domain, force))
+    }
+
+    /// The same for what lies in one domain.
+    pub(super) fn require_reachable(&self, cannot: &str, domain: &StorageDomain, force: bool) -> Result<()> {
+        match force && self.storage_status(domain).0 == StorageStatus::Inactive {
+            true => Ok(()),
+            false => self.require_active(cannot, domain).map(drop),
+        }
     }
 
     /// The ISO and floppy images of an ISO domain, by name.

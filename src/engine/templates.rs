@@ -230,6 +230,15 @@ impl Engine {
 
     /// Removes the template with its disks, when nothing needs it.
     pub async fn remove_template(self: &Arc<Self>, id: TemplateId) -> Result<()> {
+        self.remove_any_template(id, false).await
+    }
+
+    /// The same, with disks whose storage is gone, too.
+    pub async fn remove_template_by_force(self: &Arc<Self>, id: TemplateId) -> Result<()> {
+        self.remove_any_template(id, true).await
+    }
+
+    async fn remove_any_template(self: &Arc<Self>, id: TemplateId, force: bool) -> Result<()> {
         if id == BLANK {
             return Err(Error::conflict("Removing Blank Template is not allowed."));
         }
@@ -241,9 +250,9 @@ impl Engine {
             .promise(|world| {
                 let template = world.templates.get(&id).ok_or_else(|| Error::not_found(id))?;
                 check_removal(world, template)?;
-                self.require_active_below(REMOVE, world, template.disks.iter().copied())?;
+                self.require_removable(REMOVE, world, &template.disks, force)?;
                 for copy in &template.copies {
-                    self.require_active(REMOVE, find_domain(world, copy.storage_domain)?)?;
+                    self.require_reachable(REMOVE, find_domain(world, copy.storage_domain)?, force)?;
                 }
                 let locked = Template { status: TemplateStatus::Locked, ..template.clone() };
                 let doomed = template.disks.iter().filter_map(|disk| world.disks.get(disk));

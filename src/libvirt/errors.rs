@@ -19,6 +19,8 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
         Kind::Conflict,
         "The target of a LUN does not accept its user name and password.",
     ),
+    ("iSCSI: Failed to connect", Kind::Conflict, "The target of a LUN cannot be reached, or lacks the LUN."),
+    ("Cannot access storage file", Kind::Host, "The image of a disk cannot be opened."),
     ("No space left on device", Kind::Host, "The host has no space left."),
 ];
 
@@ -95,6 +97,11 @@ mod tests {
                 Kind::Exists,
             ),
             (E::InternalError, "internal error: No more available PCI slots", Kind::Conflict),
+            (
+                E::InternalError,
+                "internal error: process exited while connecting to monitor: iSCSI: Failed to connect to LUN : x",
+                Kind::Conflict,
+            ),
             (
                 E::InternalError,
                 "internal error: process exited while connecting to monitor: Failed to get \"write\" lock",

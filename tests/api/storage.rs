@@ -77,9 +77,9 @@ async fn nobody_touches_a_domain_that_is_not_active() {
     sim.images.set_missing("/more/second", true);
     sim.delete(&format!("/disks/{other}")).await.is(409);
     sim.with_body("DELETE", &format!("/disks/{other}"), forced).await.is(204);
+    sim.with_body("DELETE", &format!("/templates/{template}"), forced).await.is(204);
     sim.images.set_missing("/more/second", false);
     sim.delete(&at).await.is(204);
-    sim.delete(&format!("/templates/{template}")).await.is(204);
 }
 
 #[tokio::test]

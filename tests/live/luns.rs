@@ -123,7 +123,10 @@ fn a_guest_writes_a_lun() {
     guest.ask(&format!("w {at} 3 pattern-A"));
     assert!(target.holds("pattern-A"), "the target has what the guest wrote");
     let disk = Disk::of(&vm, &id);
-    until(10, "writes are counted", || disk.statistic("data.current.write") >= 0.0);
+    until(10, "writes are counted", || {
+        guest.ask(&format!("w {at} 3 pattern-A"));
+        disk.statistic("data.current.write") > 0.0
+    });
 
     // Out and in again while the guest runs.
     disk.deactivate();

@@ -72,8 +72,8 @@ impl Bench {
         }
     }
 
-    /// A host without a daemon, where libvirt's own changes are timed. It has the same domains: each
-    /// one costs every change of libvirt's some 10 microseconds.
+    /// A host without a daemon, where libvirt's own changes are timed. It has the same domains, and
+    /// as many run: each one costs every change of libvirt's some 10 microseconds.
     pub fn plain(&mut self) -> &Host {
         self.plain.get_or_insert_with(|| {
             note("defining as many domains on a host without a daemon");
@@ -83,6 +83,7 @@ impl Bench {
                 let document = self.floor.domain(id).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
                 plain.define(&document);
             }
+            self.vms[..self.arguments.running].iter().for_each(|id| plain.domain(id).create().unwrap());
             host
         })
     }

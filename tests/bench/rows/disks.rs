@@ -1,7 +1,7 @@
 //! A new disk on a VM that is down.
 
 use crate::bench::Bench;
-use crate::floor::{Floor, Pool, renamed};
+use crate::floor::{Floor, Pool};
 use crate::harness::Disk;
 use crate::pairs::{Pairs, timed};
 use crate::table::Figure;
@@ -12,11 +12,10 @@ const GIB_10: u64 = 10 << 30;
 /// P10
 pub fn create(bench: &mut Bench) -> Vec<Figure> {
     let vm = bench.idle_vm().to_owned();
-    let document = bench.floor.domain(&vm).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
     let plain = bench.plain();
     let floor = Floor::open(&plain.uri);
     let pool = Pool::make(&floor, &plain.root.join("pool"));
-    let domain = floor.define(&renamed(&document, "bench-disks", &vm));
+    let domain = floor.domain(&vm);
 
     let disks = format!("/vms/{vm}/disks");
     let asked = Disk::document(GIB_10 >> 20, "virtio", "cow", "");
@@ -44,7 +43,6 @@ pub fn create(bench: &mut Bench) -> Vec<Figure> {
         took
     };
     let pairs = Pairs::run(bench.arguments.rounds, 1, ours, libvirts);
-    domain.undefine().unwrap();
     vec![
         Figure::at_most(
             "P10",

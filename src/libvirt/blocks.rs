@@ -48,7 +48,7 @@ pub fn has_job(session: &Session, id: VmId) -> Result<bool> {
     let Some(domain) = found(session.domain(id))? else { return Ok(false) };
     match is_at_work(&domain) {
         Err(_) if matches!(domain.is_active(), Ok(false)) => Ok(false),
-        other => other,
+        other => found(other).map(|at_work| at_work.unwrap_or(false)),
     }
 }
 
@@ -100,11 +100,14 @@ pub fn copy(session: &Session, id: VmId, target: &str, document: &str, shallow: 
 }
 
 pub fn job(session: &Session, id: VmId, target: &str) -> Result<Option<BlockJob>> {
-    let Some(domain) = found(session.domain(id))? else { return Ok(None) };
+    found(session.domain(id).and_then(|domain| job_of(&domain, target))).map(Option::flatten)
+}
+
+fn job_of(domain: &Domain, target: &str) -> Result<Option<BlockJob>> {
     if !domain.is_active()? {
         return Ok(None);
     }
-    let Some((done, total)) = raw::block_job(&domain, target)? else { return Ok(None) };
+    let Some((done, total)) = raw::block_job(domain, target)? else { return Ok(None) };
     let root = parsed(&domain.xml_desc(0)?)?;
     let ready = root.every("devices/disk").into_iter().any(|disk| {
         disk.value("target/@dev").as_deref() == Some(target)

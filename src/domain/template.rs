@@ -73,20 +73,21 @@ pub fn choose(machine: Option<&str>) -> Result<&'static str, Invalid> {
 
 /// Whether the administrator's templates say other than the built-in ones.
 pub fn is_overridden(override_dir: Option<&Path>) -> bool {
-    let says_other = |(name, built_in): &(&str, &str)| {
-        let file = override_dir.map(|folder| folder.join(name).with_extension("xml"));
-        file.is_some_and(|file| {
-            file.exists() && std::fs::read_to_string(file).ok().as_deref() != Some(built_in)
-        })
-    };
-    BUILT_IN.iter().any(says_other)
+    BUILT_IN.iter().any(|(name, built_in)| {
+        let file = override_of(name, override_dir);
+        file.is_some_and(|file| std::fs::read_to_string(file).ok().as_deref() != Some(built_in))
+    })
+}
+
+/// The administrator's file for a template, if there is one.
+fn override_of(name: &str, override_dir: Option<&Path>) -> Option<PathBuf> {
+    let file = override_dir?.join(name).with_extension("xml");
+    file.exists().then_some(file)
 }
 
 /// A template by its name: the administrator's, else the built-in one.
 pub fn load(name: &str, override_dir: Option<&Path>) -> Result<Element, Fault> {
-    if let Some(file) = override_dir.map(|folder| folder.join(name).with_extension("xml"))
-        && file.exists()
-    {
+    if let Some(file) = override_of(name, override_dir) {
         return read(&file);
     }
     let file = Path::new("domain-templates").join(name).with_extension("xml");

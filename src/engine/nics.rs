@@ -267,7 +267,7 @@ impl Engine {
             ));
         }
         let unplugs = running && !after.plugged;
-        let plugged_before = before.plugged;
+        let guest = if before.plugged { Guest::MayHave } else { Guest::Lacks };
         let intent = self
             .promise(|world| {
                 self.check_nic(world, &after, Some(&before))?;
@@ -287,7 +287,6 @@ impl Engine {
                     return Ok(());
                 }
             }
-            let guest = if plugged_before { Guest::MayHave } else { Guest::Lacks };
             self.bring_nic_that(vm, id, guest).await
         };
         match acted.await {

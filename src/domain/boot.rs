@@ -8,11 +8,16 @@ use super::device::{alias, devices};
 use super::{Invalid, Plan};
 use crate::model::vm::BootDevice;
 use crate::xml::Element;
+use std::cmp::Reverse;
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    let mut disks: Vec<_> = plan.disks.iter().map(|device| device.disk).collect();
-    disks.sort_by_key(|disk| !disk.bootable);
-    let disks: Vec<String> = disks.into_iter().map(|disk| disk.id.alias()).collect();
+    // vda, vdb, sda, hda: a disk that comes later is mostly the last one, and the others keep their places.
+    let mut disks: Vec<_> = plan.disks.iter().collect();
+    disks.sort_by_key(|it| {
+        let target = &it.attachment.target;
+        (!it.disk.bootable, Reverse(target.chars().next()), target.len(), target)
+    });
+    let disks: Vec<String> = disks.into_iter().map(|it| it.disk.id.alias()).collect();
     let nics: Vec<String> = plan.nics.iter().map(|device| device.nic.id.alias()).collect();
 
     let devices = domain.ensure("devices");
@@ -52,7 +57,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
 }
 
 /// Whether any device has a place of its own.
-pub fn has_order(domain: &Element) -> bool {
+fn has_order(domain: &Element) -> bool {
     devices(domain).any(|device| device.first("boot").is_some())
 }
 

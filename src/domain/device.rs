@@ -43,7 +43,7 @@ pub fn devices(domain: &Element) -> impl Iterator<Item = &Element> {
 }
 
 /// The domain's device of that alias.
-pub fn device_named<'a>(domain: &'a Element, name: &str) -> Option<&'a Element> {
+fn device_named<'a>(domain: &'a Element, name: &str) -> Option<&'a Element> {
     devices(domain).find(|device| alias(device) == Some(name))
 }
 
@@ -59,7 +59,46 @@ pub fn boots_last(domain: &Element, name: &str) -> bool {
     devices(domain).filter_map(place).max() == its || its.is_none()
 }
 
+/// The device of that alias as libvirt takes it into a definition that has all others already, if
+/// they can stay as they are: none comes behind it when the firmware looks for a system.
+pub fn added_last(domain: &Element, name: &str) -> Option<Element> {
+    if !boots_last(domain, name) {
+        return None;
+    }
+    let mut device = device_named(domain, name)?.clone();
+    let others = devices(domain).filter(|other| alias(other) != Some(name));
+    if others.into_iter().all(|other| other.first("boot").is_none()) {
+        // libvirt has given the domain a general boot device, and refuses places beside that.
+        device.remove("boot");
+    }
+    Some(device)
+}
+
 /// The alias of a device.
 pub fn alias(device: &Element) -> Option<&str> {
     device.first("alias")?.get("name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::parse;
+
+    #[test]
+    fn a_device_is_added_alone_where_no_other_moves() {
+        let domain = |devices: &str| {
+            let text = format!("<domain><devices>{devices}</devices></domain>");
+            parse(text.as_bytes()).unwrap()
+        };
+        let device = |name: &str, order: &str| format!("<disk><alias name='{name}'/>{order}</disk>");
+        let (first, second) = (device("a", "<boot order='1'/>"), device("b", "<boot order='2'/>"));
+        let both = domain(&format!("{first}{second}"));
+        assert_eq!(added_last(&both, "a"), None, "the other would be the second one then");
+        assert_eq!(added_last(&both, "b").unwrap().value("boot/@order").as_deref(), Some("2"));
+        let idle = domain(&format!("{first}{}", device("c", "")));
+        assert_eq!(added_last(&idle, "c").unwrap().first("boot"), None);
+        // The general boot device of libvirt's finds it.
+        assert_eq!(added_last(&idle, "a").unwrap().first("boot"), None);
+        assert_eq!(added_last(&idle, "d"), None);
+    }
 }

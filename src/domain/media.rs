@@ -14,7 +14,7 @@ const WRITES: &[&str] = &["driver", "source", "backingStore", "target", "readonl
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let planned: Vec<String> = (0..plan.media.len()).map(|index| format!("{ALIAS}{index}")).collect();
     domain.ensure("devices").retain(|device| {
-        alias(device).is_none_or(|name| !name.starts_with(ALIAS) || planned.iter().any(|it| it == name))
+        alias(device).is_none_or(|name| !is_made(name) || planned.iter().any(|it| it == name))
     });
     let mut used: Vec<String> = plan.disks.iter().map(|disk| disk.attachment.target.clone()).collect();
     for (index, medium) in plan.media.iter().enumerate() {
@@ -27,7 +27,12 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
 
 /// How many such media a domain has.
 pub fn count(domain: &Element) -> usize {
-    devices(domain).filter_map(alias).filter(|name| name.starts_with(ALIAS)).count()
+    devices(domain).filter_map(alias).filter(|name| is_made(name)).count()
+}
+
+/// Whether a device of that alias is such a medium.
+pub fn is_made(alias: &str) -> bool {
+    alias.starts_with(ALIAS)
 }
 
 fn device(plan: &Plan, medium: &Medium, index: usize, used: &mut Vec<String>) -> Result<Element, Invalid> {

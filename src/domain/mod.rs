@@ -44,10 +44,10 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
-pub use boot::{has_order as has_boot_order, spell_out as spell_out_boot_order};
-pub use cdrom::{ALIAS as CDROM_ALIAS, drive as cdrom_drive, with_medium};
+pub use boot::spell_out as spell_out_boot_order;
+pub use cdrom::{ALIAS as CDROM_ALIAS, with_medium};
 pub use check::check;
-pub use device::{boots_last, device_named, holds};
+pub use device::{added_last, boots_last, holds};
 pub use disk::{copy_target, device as disk_device, iotune, limits};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
@@ -194,6 +194,15 @@ pub fn edit(document: Element, plan: &Plan) -> Result<Element, Invalid> {
         true => apply(document, plan),
         false => Err(Invalid("The emulated machine of an existing VM cannot be changed in place.".into())),
     }
+}
+
+/// No more of a domain than its disks, interfaces and drive, each with its place in the boot order.
+pub fn bootable_devices(plan: &Plan) -> Result<Element, Invalid> {
+    let mut domain = Element::new("domain");
+    for part in [disk::apply, nic::apply, cdrom::apply, boot::apply] {
+        part(plan, &mut domain)?;
+    }
+    Ok(domain)
 }
 
 /// An edited document of a domain that comes back with its memory: what its guest has counted stays

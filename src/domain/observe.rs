@@ -2,7 +2,7 @@
 
 use super::device::devices;
 use super::memory::bytes;
-use super::{device, identity, nic};
+use super::{cdrom, device, identity, media, nic};
 use crate::model::vm::Protocol;
 use crate::model::{Accelerator, DiskId, NicId, Placed, VmId};
 use crate::xml::Element;
@@ -37,6 +37,17 @@ impl Observed {
     pub fn has_disk(&self, id: DiskId) -> bool {
         let alias = id.alias();
         self.disks.iter().any(|disk| disk.alias.as_deref() == Some(alias.as_str()))
+    }
+
+    /// Are there disks, drives or network interfaces that the engine did not make?
+    pub fn has_foreign_devices(&self) -> bool {
+        // Disks and interfaces are named in the same way.
+        let is_ours = |alias: &str| {
+            alias == cdrom::ALIAS || media::is_made(alias) || DiskId::from_alias(alias).is_some()
+        };
+        let disks = self.disks.iter().map(|disk| &disk.alias);
+        let mut all = disks.chain(self.taps.iter().map(|tap| &tap.alias));
+        all.any(|alias| !alias.as_deref().is_some_and(is_ours))
     }
 
     /// The image file of the disk's device.

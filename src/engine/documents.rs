@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::nics::Way;
+use super::ports::DomainSeen;
 use super::world::World;
 use crate::domain::{self, DiskDevice, Medium, NicDevice, Plan};
 use crate::error::{Error, Result};
@@ -17,7 +18,12 @@ impl Engine {
         // Each turn reads the rows anew, so the last one is right.
         let _turn = self.definitions.take(id).await;
         let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(false) };
-        let (seen, present) = self.lane.call(move |hv| hv.look(id, true)).await?.unzip();
+        // A domain that was never seen is not there.
+        let known = match self.inventory.seen(id) {
+            None => None,
+            Some(_) => self.lane.call(move |hv| hv.look(id, true)).await?,
+        };
+        let (seen, present) = known.unzip();
         let present = present.map(|text| parse(&text)).transpose()?;
         let down = seen.as_ref().is_none_or(|seen| seen.power == Power::Off);
         let mut spec = vm.spec.clone();
@@ -55,8 +61,17 @@ impl Engine {
                 false => hv.define(&document),
             })
             .await?;
-        self.look_at(id).await?;
+        self.saw_defined(id, spec.name, seen).await?;
         Ok(true)
+    }
+
+    /// The domain is defined: all but its document is known.
+    async fn saw_defined(&self, id: VmId, name: String, before: Option<DomainSeen>) -> Result<()> {
+        let new = DomainSeen { id, name: String::new(), power: Power::Off, persistent: true };
+        let seen = DomainSeen { name, persistent: true, ..before.unwrap_or(new) };
+        let look = self.inventory.look();
+        let document = self.lane.call(move |hv| hv.document(id, false)).await?;
+        self.saw(id, look, document.map(|document| (seen, document)))
     }
 
     /// The VM's document with that configuration: built from its template, or edited when there is one.
@@ -72,6 +87,34 @@ impl Engine {
         present: Option<Element>,
         media: &[Medium],
     ) -> Result<Element> {
+        self.planned_as(vm, spec, present, media, |plan, present| {
+            let document = match present {
+                // Another chipset has other controllers: that is another machine, built anew.
+                Some(present) if domain::fits(&present, plan) => domain::edit(present, plan),
+                _ => {
+                    let name = domain::template::choose(plan.machine())?;
+                    let template = domain::template::load(name, self.settings.templates.as_deref())
+                        .map_err(|why| Error::host("The domain template cannot be read.").because(why))?;
+                    domain::build(&template, plan)
+                }
+            };
+            Ok(document?)
+        })
+    }
+
+    /// The devices that the VM's definition has by its rows and that may be booted from.
+    pub(super) fn bootable_devices(&self, vm: &Vm) -> Result<Element> {
+        self.planned_as(vm, &vm.spec, None, &[], |plan, _| Ok(domain::bootable_devices(plan)?))
+    }
+
+    fn planned_as<T>(
+        &self,
+        vm: &Vm,
+        spec: &VmSpec,
+        present: Option<Element>,
+        media: &[Medium],
+        make: impl FnOnce(&Plan, Option<Element>) -> Result<T>,
+    ) -> Result<T> {
         let facts = self.facts()?;
         let world = self.world();
         let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = world
@@ -120,17 +163,7 @@ impl Engine {
             listen: &self.settings.graphics_listen,
             lock: &self.console_lock,
         };
-        let document = match present {
-            // Another chipset has other controllers: that is another machine, built anew.
-            Some(present) if domain::fits(&present, &plan) => domain::edit(present, &plan),
-            _ => {
-                let name = domain::template::choose(plan.machine())?;
-                let template = domain::template::load(name, self.settings.templates.as_deref())
-                    .map_err(|why| Error::host("The domain template cannot be read.").because(why))?;
-                domain::build(&template, &plan)
-            }
-        };
-        Ok(document?)
+        make(&plan, present)
     }
 
     /// The device of one disk as it is plugged into the running VM: without a place in the boot

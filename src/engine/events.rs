@@ -124,7 +124,7 @@ impl Engine {
     }
 
     /// What a look that began with that ticket saw.
-    fn saw(&self, id: VmId, look: u64, found: Option<(DomainSeen, String)>) -> Result<()> {
+    pub(super) fn saw(&self, id: VmId, look: u64, found: Option<(DomainSeen, String)>) -> Result<()> {
         let own = self.world().vms.contains_key(&id);
         let seen = found.map(|(domain, document)| observed(domain, &document, own)).transpose()?;
         let gone = seen.is_none();

@@ -10,6 +10,9 @@ use crate::model::vm::check_text;
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const REFRESH_DELAY: Duration = Duration::from_millis(500);
 
 /// Bytes of a storage domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +128,8 @@ impl Engine {
     pub(super) async fn refresh_pools_for_ever(self: std::sync::Arc<Self>) {
         loop {
             self.pools_changed.notified().await;
+            // libvirt reads every image anew: once for many that come and go.
+            tokio::time::sleep(REFRESH_DELAY).await;
             let pools: Vec<String> = self
                 .world()
                 .storage_domains

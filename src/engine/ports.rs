@@ -192,11 +192,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn domains(&self) -> Result<Vec<DomainSeen>>;
     /// Tells of every domain as soon as its document was read; from several threads.
     fn each_domain(&self, tell: Telling<'_>) -> Result<()>;
-    fn domain(&self, id: VmId) -> Result<Option<DomainSeen>>;
     /// The live document of a running domain (or else the persistent one), or the persistent one.
     /// Never carries secrets.
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>>;
-    /// Both at once.
+    /// The same, with how the domain is.
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>>;
 
     /// Defines or redefines.
@@ -205,6 +204,7 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// schema, whose reading takes longer than all the rest.
     fn define_validated(&self, document: &str) -> Result<()>;
     /// Removes the definition with its managed save and NVRAM; fine when it is gone already.
+    /// `Conflict` while the domain runs.
     fn undefine(&self, id: VmId) -> Result<()>;
 
     /// Renames an inactive domain that has no managed save.

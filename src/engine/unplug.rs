@@ -36,7 +36,7 @@ impl Engine {
         let mut events = self.happened.subscribe();
         // The definition changes in one turn with the guest.
         let turn = self.definitions.take(vm).await;
-        let scope = self.scope_of_removal(vm, &alias).await?;
+        let scope = self.scope_of_removal(vm, &alias)?;
         let asked = alias.clone();
         let waits = self.lane.call(move |hv| hv.detach(vm, &asked, scope)).await?;
         drop(turn);

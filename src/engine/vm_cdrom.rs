@@ -1,8 +1,8 @@
 //! The CD-ROM drive of a VM: the medium that is configured, and the one of the present run.
 
+use super::Engine;
 use super::locks::{Entity, Mode};
-use super::{Engine, documents};
-use crate::domain;
+use crate::domain::{self, SeenDisk};
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
 use crate::model::vm_state::Move;
@@ -62,14 +62,18 @@ impl Engine {
         };
         // One after the other, so that the last one is what is known of the drive.
         let _turn = self.definitions.take(id).await;
-        let live = self.lane.call(move |hv| hv.document(id, false)).await?;
-        let live = documents::parse(&live.ok_or_else(|| Error::not_found(id))?)?;
-        let drive = domain::cdrom_drive(&live)
-            .ok_or_else(|| Error::conflict("Cannot Change CD. The VM has no CD-ROM drive."))?;
-        if drive.value("source/@file").map(PathBuf::from) == file {
+        let holds_it = |drive: &SeenDisk| drive.file.as_deref().map(Path::new) == file.as_deref();
+        let mut drive = self.drive(id);
+        if drive.as_ref().is_none_or(holds_it) {
+            // Nothing is left undone for what was known of it a moment ago.
+            self.look_at(id).await?;
+            drive = self.drive(id);
+        }
+        let drive = drive.ok_or_else(|| Error::conflict("Cannot Change CD. The VM has no CD-ROM drive."))?;
+        if holds_it(&drive) {
             return Ok(());
         }
-        let drive = domain::with_medium(drive, file.as_deref())?.to_string();
+        let drive = domain::with_medium(&drive, file.as_deref())?.to_string();
         let (doing, did, done) = match &medium {
             Some(name) => {
                 (format!("Inserting CD {name} into"), format!("got the CD {name}"), Code::MEDIUM_CHANGED)
@@ -89,6 +93,13 @@ impl Engine {
         }
         self.inventory.set_medium(id, domain::CDROM_ALIAS, file.as_deref());
         Ok(())
+    }
+
+    /// The VM's own drive, as it was last seen.
+    fn drive(&self, id: VmId) -> Option<SeenDisk> {
+        let seen = self.inventory.seen(id)?;
+        let is_ours = |disk: &&SeenDisk| disk.alias.as_deref() == Some(domain::CDROM_ALIAS);
+        seen.observed.disks.iter().find(is_ours).cloned()
     }
 
     /// A guest that boots again finds the configured medium where its session left the drive empty.

@@ -55,7 +55,9 @@ pub fn text(domain: &Domain, persistent: bool) -> Result<String> {
 }
 
 pub fn define(session: &Session, document: &str, validate: bool) -> Result<()> {
-    session.define_domain_xml_flags(document, if validate { sys::VIR_DOMAIN_DEFINE_VALIDATE } else { 0 })?;
+    let flags = if validate { sys::VIR_DOMAIN_DEFINE_VALIDATE } else { 0 };
+    let domain = session.define_domain_xml_flags(document, flags)?;
+    session.keep(VmId(domain.uuid()?), domain);
     Ok(())
 }
 
@@ -68,7 +70,11 @@ pub fn undefine(session: &Session, id: VmId) -> Result<()> {
         | sys::VIR_DOMAIN_UNDEFINE_NVRAM
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-    let gone = session.domain(id).and_then(|domain| Ok(domain.undefine_flags(flags)?));
+    let gone = session.domain(id).and_then(|domain| match domain.is_active()? {
+        // libvirt would keep it as long as it runs.
+        true => Err(Error::conflict("The domain runs.")),
+        false => Ok(domain.undefine_flags(flags)?),
+    });
     found(gone).map(drop)
 }
 

@@ -73,15 +73,10 @@ fn seen_of(session: &Session, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
     Ok(seen)
 }
 
-pub fn one(session: &Session, id: VmId) -> Result<Option<DomainSeen>> {
+pub fn look(session: &Session, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
     let Some(domain) = of_users(session, id)? else { return Ok(None) };
+    let seen = state(session, id, &domain);
     // It may go while it is looked at.
-    found(look(session, id, &domain))
-}
-
-pub fn with_document(session: &Session, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-    let Some(domain) = of_users(session, id)? else { return Ok(None) };
-    let seen = look(session, id, &domain);
     found(seen.and_then(|seen| Ok((seen, domain::text(&domain, persistent)?))))
 }
 
@@ -90,7 +85,7 @@ fn of_users(session: &Session, id: VmId) -> Result<Option<Domain>> {
     if id == PROBE_ID { Ok(None) } else { found(session.look_up(id)) }
 }
 
-fn look(session: &Session, id: VmId, domain: &Domain) -> Result<DomainSeen> {
+fn state(session: &Session, id: VmId, domain: &Domain) -> Result<DomainSeen> {
     let (state, reason) = raw::state(domain)?;
     let power = match power(state, reason, || domain.has_managed_save(0).unwrap_or(false)) {
         // Its process is gone already; libvirt is still clearing up behind it.

@@ -98,16 +98,12 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, |session| inventory::each(session, tell))
     }
 
-    fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {
-        self.link.call(Lane::Calls, |session| inventory::one(session, id))
-    }
-
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
         self.link.call(Lane::Calls, |session| domain::document(session, id, persistent))
     }
 
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-        self.link.call(Lane::Calls, |session| inventory::with_document(session, id, persistent))
+        self.link.call(Lane::Calls, |session| inventory::look(session, id, persistent))
     }
 
     fn define(&self, document: &str) -> Result<()> {

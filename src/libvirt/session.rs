@@ -33,21 +33,25 @@ impl Session {
 
     /// A handle as libvirtd knows the domain now.
     pub fn look_up(&self, id: VmId) -> Result<Domain> {
-        let found = self.connect.lookup_domain_by_uuid(id.0);
-        let mut handles = lock(&self.handles);
-        match found {
+        match self.connect.lookup_domain_by_uuid(id.0) {
             Ok(domain) => {
-                if handles.len() >= HANDLES {
-                    handles.clear();
-                }
-                handles.insert(id, domain.clone());
+                self.keep(id, domain.clone());
                 Ok(domain)
             }
             Err(why) => {
-                handles.remove(&id);
+                lock(&self.handles).remove(&id);
                 Err(why.into())
             }
         }
+    }
+
+    /// Keeps a handle that a call gave.
+    pub fn keep(&self, id: VmId, domain: Domain) {
+        let mut handles = lock(&self.handles);
+        if handles.len() >= HANDLES {
+            handles.clear();
+        }
+        handles.insert(id, domain);
     }
 }
 

@@ -55,6 +55,11 @@ fn until(seconds: u64, what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// A domain as it is now.
+fn seen(libvirt: &Libvirt, id: VmId) -> Result<Option<DomainSeen>> {
+    Ok(libvirt.look(id, false)?.map(|(seen, _)| seen))
+}
+
 mod driver {
     //! libvirt's test driver: a hypervisor inside the client library.
     use super::*;
@@ -62,27 +67,27 @@ mod driver {
     #[test]
     fn the_port_works_without_a_daemon() {
         let (libvirt, mut events) = connected("test:///default");
-        let seen = libvirt.domains().unwrap();
-        assert_eq!(seen.len(), 1);
-        let test = &seen[0];
+        let all = libvirt.domains().unwrap();
+        assert_eq!(all.len(), 1);
+        let test = &all[0];
         assert_eq!((test.name.as_str(), test.power, test.persistent), ("test", Power::Running, true));
-        assert_eq!(libvirt.domain(test.id).unwrap().as_ref(), Some(test));
+        assert_eq!(seen(&libvirt, test.id).unwrap().as_ref(), Some(test));
         libvirt.pause(test.id).unwrap();
         wait_for(&mut events, 5, |event| *event == HypervisorEvent::Domain(test.id));
-        assert_eq!(libvirt.domain(test.id).unwrap().unwrap().power, Power::Paused(PauseReason::None));
+        assert_eq!(seen(&libvirt, test.id).unwrap().unwrap().power, Power::Paused(PauseReason::None));
         libvirt.resume(test.id).unwrap();
         libvirt.destroy(test.id).unwrap();
         libvirt.destroy(test.id).unwrap();
         let stopped = HypervisorEvent::Stopped { id: test.id, detail: StopDetail::Destroyed };
         wait_for(&mut events, 5, |event| *event == stopped);
-        assert_eq!(libvirt.domain(test.id).unwrap().unwrap().power, Power::Off);
+        assert_eq!(seen(&libvirt, test.id).unwrap().unwrap().power, Power::Off);
     }
 
     #[test]
     fn what_is_not_there_is_said() {
         let (libvirt, _events) = connected("test:///default");
         let nobody = VmId::random();
-        assert_eq!(libvirt.domain(nobody).unwrap(), None);
+        assert_eq!(seen(&libvirt, nobody).unwrap(), None);
         assert_eq!(libvirt.document(nobody, true).unwrap(), None);
         assert_eq!(libvirt.start(nobody, false).unwrap_err().kind, Kind::NotFound);
         libvirt.undefine(nobody).unwrap();
@@ -152,7 +157,7 @@ mod live {
         }
 
         fn power(&self, id: VmId) -> Power {
-            let one = self.libvirt.domain(id).unwrap().unwrap();
+            let one = seen(&self.libvirt, id).unwrap().unwrap();
             let all = self.libvirt.domains().unwrap();
             assert!(all.contains(&one), "the list and the look at one differ");
             one.power
@@ -264,7 +269,8 @@ mod live {
         libvirt.start_with(&other, true).unwrap();
         assert!(libvirt.document(id, false).unwrap().unwrap().contains(">49152<"));
         assert_eq!(libvirt.document(id, true).unwrap(), before);
-        assert!(libvirt.domain(id).unwrap().unwrap().persistent);
+        assert!(seen(&libvirt, id).unwrap().unwrap().persistent);
+        assert_eq!(libvirt.undefine(id).unwrap_err().kind, Kind::Conflict);
         libvirt.destroy(id).unwrap();
         libvirt.destroy(id).unwrap();
         assert_eq!(libvirt.document(id, false).unwrap(), before);
@@ -277,7 +283,7 @@ mod live {
 
         libvirt.undefine(id).unwrap();
         libvirt.undefine(id).unwrap();
-        assert_eq!(libvirt.domain(id).unwrap(), None);
+        assert_eq!(seen(&libvirt, id).unwrap(), None);
     }
 
     #[test]
@@ -490,7 +496,7 @@ mod live {
         while let Ok(event) = events.try_recv() {
             assert_eq!(event, HypervisorEvent::Connected);
         }
-        assert_eq!(libvirt.domain(facts::PROBE_ID).unwrap(), None);
+        assert_eq!(seen(&libvirt, facts::PROBE_ID).unwrap(), None);
     }
 
     fn libvirtd(command: &str, arguments: &[&str]) {
@@ -528,7 +534,7 @@ mod live {
             until(
                 5,
                 "the guest is found again",
-                || matches!(libvirt.domain(id), Ok(Some(seen)) if seen.power == Power::Paused(PauseReason::None)),
+                || matches!(seen(&libvirt, id), Ok(Some(now)) if now.power == Power::Paused(PauseReason::None)),
             );
             late.resume(id).unwrap();
             lab.wait(|event| *event == HypervisorEvent::Domain(id));

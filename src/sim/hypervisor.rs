@@ -413,10 +413,6 @@ impl Hypervisor for Simulated {
         Ok(())
     }
 
-    fn domain(&self, id: VmId) -> Result<Option<DomainSeen>> {
-        self.read(|state| Ok(state.domains.get(&id).map(seen)))
-    }
-
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
         self.read(|state| {
             let Some(found) = state.domains.get(&id) else { return Ok(None) };
@@ -426,7 +422,8 @@ impl Hypervisor for Simulated {
     }
 
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-        Ok(self.domain(id)?.zip(self.document(id, persistent)?))
+        let seen = self.read(|state| Ok(state.domains.get(&id).map(seen)))?;
+        Ok(seen.zip(self.document(id, persistent)?))
     }
 
     fn define(&self, document: &str) -> Result<()> {
@@ -451,11 +448,11 @@ impl Hypervisor for Simulated {
 
     fn undefine(&self, id: VmId) -> Result<()> {
         self.change("undefine", |state| {
-            let Some(domain) = state.domains.get_mut(&id) else { return Ok(()) };
-            (domain.persistent, domain.saved) = (None, None);
-            if domain.run.is_none() {
-                state.domains.remove(&id);
-            }
+            match state.domains.get(&id) {
+                None => return Ok(()),
+                Some(domain) if domain.run.is_some() => return Err(Error::conflict("The domain runs.")),
+                Some(_) => state.domains.remove(&id),
+            };
             state.send(Event::Domain(id));
             Ok(())
         })

@@ -1,6 +1,6 @@
 use super::{SimImages, Simulated, domain};
 use crate::engine::ports::{
-    AgentCall, Ask, Control, Hypervisor, HypervisorEvent as Event, Images, Scope, StopDetail,
+    AgentCall, Ask, Control, DomainSeen, Hypervisor, HypervisorEvent as Event, Images, Scope, StopDetail,
 };
 use crate::error::Kind;
 use crate::model::{DiskFormat, GIB, PauseReason, Power, VmId};
@@ -36,8 +36,12 @@ fn live(sim: &Simulated, id: VmId) -> Element {
     xml::parse(sim.document(id, false).unwrap().unwrap().as_bytes()).unwrap()
 }
 
+fn seen(sim: &Simulated, id: VmId) -> Option<DomainSeen> {
+    sim.look(id, false).unwrap().map(|(seen, _)| seen)
+}
+
 fn power(sim: &Simulated, id: VmId) -> Option<Power> {
-    sim.domain(id).unwrap().map(|domain| domain.power)
+    seen(sim, id).map(|seen| seen.power)
 }
 
 #[test]
@@ -98,8 +102,11 @@ fn saved_paused_and_transient_domains() {
     sim.start_with(&document(id, "one").replace(">2048<", ">4096<"), false).unwrap();
     assert_eq!(live(&sim, id).number::<u32>("memory"), Some(4096));
     assert!(sim.document(id, true).unwrap().unwrap().contains("2048"));
+    assert_eq!(sim.undefine(id).unwrap_err().kind, Kind::Conflict);
+    sim.destroy(id).unwrap();
     sim.undefine(id).unwrap();
-    assert!(sim.save(id).is_err() && !sim.domain(id).unwrap().unwrap().persistent);
+    sim.start_with(&document(id, "one"), false).unwrap();
+    assert!(sim.save(id).is_err() && !seen(&sim, id).unwrap().persistent);
     sim.stop(id, StopDetail::Crashed);
     assert_eq!(power(&sim, id), None);
 }

@@ -102,6 +102,27 @@ pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(unregistered_vm(place, vm)))
 }
 
+/// `GET /storagedomains/{domain}/disks;unregistered`: those that hung on no VM.
+pub async fn list_disks(app: &App, place: StorageDomainId) -> Answer {
+    const DISK: &str = "/storagedomains/{domain}/disks/{disk}";
+    let hints = app.engine.unregistered(place).await?;
+    let floating = hints.iter().filter(|hint| hint.vm.is_none() && hint.template.is_none());
+    let disks = floating.flat_map(|hint| &hint.disks);
+    let disk = disks.map(|disk| unregistered_disk(DISK, &[&place], disk)).collect();
+    Ok(Reply::ok(types::Disks { disk, ..Default::default() }))
+}
+
+/// `POST /storagedomains/{domain}/disks;unregistered`
+pub async fn register_disk(app: &App, request: &Request, place: StorageDomainId) -> Answer {
+    let asked: types::Disk = request.document().await?;
+    require("Disk", "add", &[("id", filled(&asked.id).is_some())])?;
+    access::require(app, request, 1100, place)?;
+    let id: DiskId = convert::parse_id(asked.id.as_deref().unwrap_or_default(), "Disk")?;
+    let alias = filled(&asked.alias).or_else(|| filled(&asked.name)).map(str::to_owned);
+    app.engine.register_disk(place, id, alias).await?;
+    Ok(Reply::created(disks::document(app, &app.engine.disk(id)?, DiskPlace::Floating, request)))
+}
+
 /// The disks of something unregistered, below it.
 fn unregistered_disk(path: &'static str, ids: &[&dyn std::fmt::Display], disk: &Disk) -> types::Disk {
     let document = convert::disk(disk, DiskPlace::Floating, 0, &[]);

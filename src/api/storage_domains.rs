@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
-use super::{disks, links, lookup, profiles, rows};
+use super::{disks, domain_contents, links, lookup, profiles, rows};
 use crate::engine::{NewStorageDomain, PlaceChange, Space};
 use crate::error::Error;
 use crate::model::{
@@ -207,6 +207,9 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// `GET /storagedomains/{domain}/disks`
 pub async fn list_disks(app: Arc<App>, request: Request) -> Answer {
     let id = of_kind(&app, &request, StorageKind::Data)?.id;
+    if request.unregistered {
+        return domain_contents::list_disks(&app, id).await;
+    }
     let all: Vec<Disk> =
         rows::by_name(&app.engine.world().disks, |row| &row.alias, |row| row.storage_domain == id);
     let found = search::select(&app, &request, all)?;
@@ -380,7 +383,10 @@ pub async fn deactivate(app: Arc<App>, request: Request) -> Answer {
 /// `POST /storagedomains/{domain}/disks`: a floating disk in this domain.
 pub async fn add_disk(app: Arc<App>, request: Request) -> Answer {
     let id = of_kind(&app, &request, StorageKind::Data)?.id;
-    disks::add_in(app, request, Some(id)).await
+    match request.unregistered {
+        true => domain_contents::register_disk(&app, &request, id).await,
+        false => disks::add_in(app, request, Some(id)).await,
+    }
 }
 
 /// `DELETE /storagedomains/{domain}/disks/{disk}`

@@ -9,6 +9,8 @@ pub const ALL: &[&str] = &[
     "create_vm.intended",
     "create_vm.filled",
     "create_vm.defined",
+    "unregister_vm.intended",
+    "unregister_vm.undefined",
     "update_vm.intended",
     "update_vm.defined",
     "update_vm.live",

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// What has a hint of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kept {
+pub(super) enum Kept {
     Vm(VmId),
     Template(TemplateId),
     /// One that hangs on no VM.
@@ -240,6 +240,24 @@ impl Engine {
         }
     }
 
+    /// Writes the hints of what is about to go without its images, and sees to them no more.
+    pub(super) async fn leave_hints(
+        &self,
+        place: StorageDomainId,
+        left: impl Iterator<Item = Kept>,
+    ) -> Result<()> {
+        let folder = PathBuf::from(self.storage_domain(place)?.folder);
+        let mut written = self.hints.written.lock().await;
+        for kept in left {
+            let Some(hint) = hint_of(&self.world(), kept) else { continue };
+            let (images, text) = (self.images.clone(), self.hint_text(&hint));
+            let file = folder.join(Hint::file_name(kept.id()));
+            blocking(move || images.keep_hint(&file, &text)).await?;
+            written.remove(&kept);
+        }
+        Ok(())
+    }
+
     async fn drop_hint(&self, file: PathBuf) -> Result<()> {
         let images = self.images.clone();
         blocking(move || images.drop_hint(&file)).await
@@ -289,7 +307,7 @@ fn kept(hint: &Hint) -> Option<Kept> {
     vm.or(template).or(place).or_else(|| hint.disks.first().map(|disk| Kept::Disk(disk.id)))
 }
 
-fn wanted(world: &World, kept: Kept) -> Wanted {
+fn hint_of(world: &World, kept: Kept) -> Option<Hint> {
     let owner = world.hosts.keys().next().copied();
     let hint = match kept {
         Kept::Vm(id) => world.vms.get(&id).map(|vm| Hint { vm: Some(vm.clone()), ..of_vm(world, id) }),
@@ -310,11 +328,15 @@ fn wanted(world: &World, kept: Kept) -> Wanted {
             elsewhere.map(|place| Hint { place: Some(place.clone()), ..Hint::default() })
         }
     };
-    let Some(hint) = hint else { return Wanted::Gone };
+    hint.map(|hint| Hint { owner, ..hint })
+}
+
+fn wanted(world: &World, kept: Kept) -> Wanted {
+    let Some(hint) = hint_of(world, kept) else { return Wanted::Gone };
     let first = hint.disks.iter().find(|disk| disk.lun.is_none()).map(|disk| disk.storage_domain);
     let place = first.unwrap_or(DATA);
     match world.storage_domains.get(&place) {
-        Some(domain) if domain.active => Wanted::Written(place, Box::new(Hint { owner, ..hint })),
+        Some(domain) if domain.active => Wanted::Written(place, Box::new(hint)),
         _ => Wanted::Later,
     }
 }

@@ -61,6 +61,7 @@ mod template_copies;
 mod templates;
 mod turns;
 mod unplug;
+mod unregister;
 mod users;
 mod vm_cdrom;
 mod vm_consoles;

@@ -162,6 +162,7 @@ impl Engine {
         match operation {
             Operation::CreateVm { vm, images, .. } => self.finish_create_vm(*vm, images).await,
             Operation::RegisterVm { vm, .. } => self.finish_create_vm(*vm, &[]).await,
+            Operation::UnregisterVm { vm, disks } => self.finish_unregister_vm(*vm, disks).await,
             Operation::CreateTemplate { template, images, .. } => {
                 self.finish_create_template(*template, images).await
             }
@@ -278,6 +279,7 @@ impl Engine {
             Operation::RemoveTemplate { template, disks } => {
                 self.undo_remove_template(*template, disks).await
             }
+            Operation::UnregisterVm { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
             Operation::UpdateVm { before } => self.undo_update_vm(before).await.map(|()| vec![]),
             Operation::RemoveVm { vm, disks } => match self.all_intact(disks) {
                 true => {
@@ -412,7 +414,9 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             std::iter::once(template(id)).chain(disks.iter().map(disk)).collect()
         }
         Operation::UpdateVm { before } => vec![vm(&before.id)],
-        Operation::RemoveVm { vm: id, disks } | Operation::RegisterVm { vm: id, disks } => {
+        Operation::RemoveVm { vm: id, disks }
+        | Operation::RegisterVm { vm: id, disks }
+        | Operation::UnregisterVm { vm: id, disks } => {
             std::iter::once(vm(id)).chain(disks.iter().map(disk)).collect()
         }
         Operation::AddDisk { disk: id, vm } => {

@@ -72,7 +72,10 @@ impl<'a> Recovery<'a> {
     pub(super) fn all_of(mut self, hint: Hint) -> Result<Vec<Change>> {
         match hint.vm.clone() {
             Some(vm) => self.vm(vm, hint),
-            None => self.template(hint),
+            None if hint.template.is_some() => self.template(hint),
+            None => hint.disks.into_iter().for_each(|disk| {
+                self.disk(disk, &[], "");
+            }),
         }
         match self.report.notes.is_empty() {
             true => Ok(self.changes),
@@ -466,4 +469,5 @@ impl<'a> Recovery<'a> {
 /// What a configuration names by ids that went with the database.
 fn forget(spec: &mut VmSpec) {
     (spec.cpu_profile, spec.quota, spec.instance_type) = (None, None, None);
+    spec.hosts.clear();
 }

@@ -27,7 +27,7 @@ impl Engine {
         let is_new = |hint: &Hint| match (&hint.vm, &hint.template) {
             (Some(vm), _) => !world.vms.contains_key(&vm.id),
             (None, Some(template)) => !world.templates.contains_key(&template.id),
-            _ => false,
+            (None, None) => hint.disks.first().is_some_and(|disk| !world.disks.contains_key(&disk.id)),
         };
         Ok(hints.filter(is_new).collect())
     }
@@ -78,6 +78,30 @@ impl Engine {
         }
     }
 
+    /// Takes in a disk that hung on no VM.
+    pub async fn register_disk(
+        &self,
+        place: StorageDomainId,
+        id: DiskId,
+        alias: Option<String>,
+    ) -> Result<()> {
+        let mut hint = self.unregistered_one(place, id.0).await?;
+        let disk = hint.disks.first_mut().filter(|disk| disk.id == id);
+        let disk = disk.ok_or_else(|| Error::not_found(id))?;
+        if let Some(alias) = alias {
+            disk.alias = alias;
+        }
+        let _guard = self.take("register disk", &[(Entity::Disk(id), Mode::Exclusive)]).await?;
+        self.record(|world| {
+            check_active(world, place)?;
+            Recovery::into(world, self.images.as_ref()).all_of(hint)
+        })
+        .await?;
+        let disk = self.disk(id)?;
+        self.tell(Code::DISK_ADDED, About::default(), format!("Disk {} was registered.", disk.alias));
+        Ok(())
+    }
+
     /// The rows go; nothing else had been made.
     pub(super) async fn undo_register_vm(&self, id: VmId, disks: &[DiskId]) -> Result<Vec<Change>> {
         self.lane.call(move |hv| hv.undefine(id)).await?;
@@ -116,11 +140,16 @@ fn check_new(world: &World, place: StorageDomainId, cluster: ClusterId, disks: &
     if !world.clusters.contains_key(&cluster) {
         return Err(Error::not_found(format!("Cluster: {cluster}")));
     }
-    if !world.storage_domains.get(&place).is_some_and(|domain| domain.active) {
-        return Err(Error::conflict("The relevant Storage Domain is not active."));
-    }
+    check_active(world, place)?;
     match disks.iter().find(|disk| world.disks.contains_key(disk)) {
         Some(disk) => Err(Error::conflict(format!("The disk {disk} is there already."))),
         None => Ok(()),
+    }
+}
+
+fn check_active(world: &World, place: StorageDomainId) -> Result<()> {
+    match world.storage_domains.get(&place).is_some_and(|domain| domain.active) {
+        true => Ok(()),
+        false => Err(Error::conflict("The relevant Storage Domain is not active.")),
     }
 }

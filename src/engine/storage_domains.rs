@@ -276,7 +276,8 @@ impl Engine {
         files.filter(|file| file.parent() == Some(Path::new(&domain.folder))).collect()
     }
 
-    /// Takes a domain without disks off its data center.
+    /// Takes a domain off its data center. What lies in it is known no more, and can be registered
+    /// where it is attached again.
     pub async fn detach_storage_domain(self: &Arc<Self>, id: StorageDomainId) -> Result<()> {
         let (_guard, before) = self.hold_domain("detach storage domain", id).await?;
         if before.data_center.is_none() {
@@ -285,13 +286,13 @@ impl Engine {
         if before.active {
             return Err(Error::conflict("Cannot detach Storage. The storage domain must be in maintenance."));
         }
+        if before.kind == StorageKind::Data {
+            self.unregister_all(id, false).await?;
+        }
         let after = StorageDomain { data_center: None, ..before.clone() };
-        self.bring(before, after, |world, after| {
-            let disks = world.disks_in(after.id).next().is_some();
-            match disks || world.snapshots.values().any(|it| it.memory == Some(after.id)) {
-                true => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
-                false => Ok(()),
-            }
+        self.bring(before, after, |world, after| match world.disks_in(after.id).next() {
+            Some(_) => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
+            None => Ok(()),
         })
         .await
     }
@@ -350,7 +351,8 @@ impl Engine {
     }
 
     /// Removes a domain that is attached nowhere. With `format` its folder may be another's,
-    /// else it stays marked. With `destroy` nobody asks whether the folder is there.
+    /// else it stays marked. With `destroy` nobody asks whether the folder is there, and one in
+    /// maintenance goes with the rows of all that lies in it.
     pub async fn remove_storage_domain(
         self: &Arc<Self>,
         id: StorageDomainId,
@@ -358,10 +360,15 @@ impl Engine {
         destroy: bool,
     ) -> Result<()> {
         let (_guard, before) = self.hold_domain("remove storage domain", id).await?;
-        if before.data_center.is_some() {
-            return Err(Error::conflict(
-                "Cannot remove Storage. The storage domain is attached to a data center.",
-            ));
+        match (before.data_center.is_some(), destroy && !before.active) {
+            (false, _) => {}
+            (true, true) if before.kind == StorageKind::Data => self.unregister_all(id, true).await?,
+            (true, true) => {}
+            (true, false) => {
+                return Err(Error::conflict(
+                    "Cannot remove Storage. The storage domain is attached to a data center.",
+                ));
+            }
         }
         if !destroy {
             self.space(&before).await?;

@@ -53,6 +53,10 @@ impl Telling {
             Operation::RemoveVm { vm, .. } => {
                 of_vm(world, *vm, "Removing", "was removed", Code::VM_REMOVED, Code::VM_REMOVE_FAILED)
             }
+            Operation::UnregisterVm { vm, .. } => {
+                let codes = (Code::VM_REMOVED, Code::VM_REMOVE_FAILED);
+                of_vm(world, *vm, "Unregistering", "was unregistered: its disks stay", codes.0, codes.1)
+            }
             Operation::AddDisk { disk, vm } => {
                 let codes = match vm {
                     Some(_) => (Code::DISK_ADDED_TO_VM, Code::DISK_ADD_TO_VM_FAILED),

@@ -346,14 +346,19 @@ fn next_version(world: &World, base: TemplateId) -> u32 {
 }
 
 fn check_removal(world: &World, template: &Template) -> Result<()> {
+    match template.spec.delete_protected {
+        true => Err(Error::conflict(format!(
+            "{REMOVE}. Delete protection is enabled. In order to delete, disable Delete protection first."
+        ))),
+        false => check_needless(world, template),
+    }
+}
+
+/// Refuses to let go of a template that something is based on.
+pub(super) fn check_needless(world: &World, template: &Template) -> Result<()> {
     let refused = |why: String| Err(Error::conflict(format!("{REMOVE}. {why}")));
     if template.status == TemplateStatus::Locked {
         return refused("The template is locked.".into());
-    }
-    if template.spec.delete_protected {
-        return refused(
-            "Delete protection is enabled. In order to delete, disable Delete protection first.".into(),
-        );
     }
     if world.templates.values().any(|it| it.base == template.id && it.id != template.id) {
         return refused("The template has other versions: remove them first.".into());

@@ -97,3 +97,70 @@ async fn what_another_engine_left_is_registered() {
     assert_eq!(sim.post(&format!("{vms}/{plain}/register"), &action("")).await.status, 404);
     sim.start_vm(thin.parse().unwrap()).await;
 }
+
+#[tokio::test]
+async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
+    let sim = Sim::start().await;
+    let second = sim.domain("second", "data").await;
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
+    let (inside, top) = (format!("{center}/{second}"), format!("/storagedomains/{second}"));
+    let headers = [("content-type", "application/xml"), CREATED];
+    let there = |alias: &str| disk_body(alias).replace(DATA, &second);
+    let (vm, split) = (sim.vm("plain").await, sim.vm("split").await);
+    for (vm, body) in [(vm, there("system")), (split, there("one")), (split, disk_body("other"))] {
+        sim.send("POST", &format!("/vms/{vm}/disks"), &headers, body).await.is(201);
+    }
+    let made = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    let template = sim.send("POST", "/templates", &headers, made).await.is(201).at("@id");
+    let thin = format!("<vm><name>thin</name><cluster id='{CLUSTER}'/><template id='{template}'/></vm>");
+    let thin = sim.send("POST", "/vms", &headers, thin).await.is(201).at("@id");
+    let floating = sim.send("POST", "/disks", &headers, there("floating")).await.is(201).at("@id");
+    sim.post(&format!("/vms/{vm}/snapshots"), "<snapshot><description>s</description></snapshot>").await;
+    sim.engine.drain().await;
+
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    sim.delete(&inside).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot detach Storage. The VM split has disks in other Storage Domains, too: move them first.]",
+    );
+    for id in [&vm.to_string(), &thin] {
+        sim.get(&format!("/vms/{id}")).await.is(200);
+    }
+    sim.post(&format!("{inside}/activate"), "<action/>").await.is(200);
+    sim.delete(&format!("/vms/{split}")).await.is(204);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    let before = sim.images.files();
+    sim.delete(&inside).await.is(204);
+    for gone in [format!("/vms/{vm}"), format!("/vms/{thin}"), format!("/templates/{template}")] {
+        sim.get(&gone).await.is(404);
+    }
+    sim.get(&format!("/disks/{floating}")).await.is(404);
+    assert!(sim.engine.inventory.seen(vm).is_none(), "nor has libvirt the domain");
+
+    sim.post(center, &format!("<storage_domain id='{second}'/>")).await.is(201);
+    let listed = format!("{top}/disks;unregistered");
+    assert_eq!(sim.get(&listed).await.is(200).each("disk", "alias"), ["floating"]);
+    sim.post(&listed, "<disk/>").await.is(400);
+    sim.post(&listed, &format!("<disk id='{UNKNOWN}'/>")).await.is(404);
+    let body = format!("<disk id='{floating}'><alias>renamed</alias></disk>");
+    assert_eq!(sim.post(&listed, &body).await.is(201).at("alias"), "renamed");
+    sim.post(&listed, &body).await.is(404);
+    let action = format!("<action><cluster id='{CLUSTER}'/></action>");
+    sim.post(&format!("{top}/templates/{template}/register"), &action).await.is(200);
+    for id in [&vm.to_string(), &thin] {
+        sim.post(&format!("{top}/vms/{id}/register"), &action).await.is(200);
+    }
+    assert_eq!(sim.images.files(), before, "no image was touched");
+    assert_eq!(sim.get(&format!("/vms/{vm}/snapshots")).await.each("snapshot", "@id").len(), 2);
+    sim.start_vm(thin.parse().unwrap()).await;
+
+    // One whose folder is gone goes with all that lay in it.
+    sim.post(&format!("/vms/{thin}/stop"), "<action/>").await.is(200);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    let remove = |how: &str| format!("<storage_domain><host><name>host</name></host>{how}</storage_domain>");
+    assert_eq!(sim.with_body("DELETE", &top, &remove("<format>true</format>")).await.status, 409);
+    sim.with_body("DELETE", &top, &remove("<destroy>true</destroy>")).await.is(204);
+    sim.get(&format!("/vms/{vm}")).await.is(404);
+    sim.get(&top).await.is(404);
+}

@@ -118,18 +118,11 @@ async fn a_domain_comes_and_goes() {
     assert_eq!(sim.get(&inside).await.at("status/state"), "maintenance");
     assert!(!sim.hypervisor.pools().contains_key("vireo-second"));
     sim.disk_in(&id).await.is(409);
-    sim.delete(&inside).await.refused(
-        409,
-        "Operation Failed",
-        "[Cannot detach Storage. The storage domain contains disks.]",
-    );
-    sim.post(&format!("{inside}/activate"), "<action/>").await.is(200);
-    sim.delete(&format!("{top}/disks/{disk}")).await.is(204);
-    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
     let remove = "<storage_domain><host><name>host</name></host><format>true</format></storage_domain>";
     sim.with_body("DELETE", &top, remove).await.is(409);
     sim.delete(&inside).await.is(204);
     sim.delete(&inside).await.is(404);
+    sim.get(&format!("/disks/{disk}")).await.is(404);
     assert_eq!(sim.get(&top).await.at("status/state"), "unattached");
     sim.delete(&top).await.is(400);
     sim.with_body("DELETE", &top, "<storage_domain/>").await.is(400);

@@ -3,7 +3,7 @@
 //!
 //! `VIREO_FAILPOINT_RUNS` says how often it dies at each (1; the full count is 3).
 
-use super::place::{MIB, items, prompt};
+use super::place::{EXPECT, MIB, items, prompt};
 use super::place::{Place, act, attempt, create_disk, create_vm, disk_document, start, vm_document};
 use crate::live::harness::{Client, run};
 use std::process::{Child, Command};
@@ -88,6 +88,19 @@ const WAYS: &[Way] = &[
             let body = body.replace("<template><name>Blank</name></template>", &from);
             drop(attempt(client, "POST", "/vms", &body))
         },
+    },
+    Way {
+        operation: "unregister_vm",
+        prepare: |client, name| {
+            let things = with_domain(client, name);
+            let body = format!("<storage_domain><name>{name}</name></storage_domain>");
+            client.post(&attached(client), &body).is(201);
+            let there = disk_document(&format!("{name}-disk"), "").replace(">data<", &format!(">{name}<"));
+            client.send("POST", &format!("/vms/{}/disks", things.vm), EXPECT, &there).is(201);
+            client.post(&format!("{}/deactivate", domain(client, name)), "<action/>").is(200);
+            things
+        },
+        request: |client, it| drop(attempt(client, "DELETE", &domain(client, &it.name), "")),
     },
     Way {
         operation: "update_vm",
@@ -499,6 +512,13 @@ fn attached(client: &Client) -> String {
     )
 }
 
+/// The storage domain of that name in its data center.
+fn domain(client: &Client, name: &str) -> String {
+    let all = items(&client.get(&attached(client)).is(200), "storage_domain");
+    let named = |(_, domain): &(&String, &Element)| domain.value("name").as_deref() == Some(name);
+    format!("{}/{}", attached(client), all.iter().find(named).unwrap().0)
+}
+
 /// A storage domain over a new folder beside the first one's.
 fn domain_document(client: &Client, name: &str) -> String {
     let domains = items(&client.get("/storagedomains").is(200), "storage_domain");
@@ -563,6 +583,10 @@ fn every_failpoint() {
                 std::fs::remove_file(&no_images).unwrap();
             }
             times.push(place.recovered());
+            if operation == "unregister_vm" {
+                place.client().delete(&domain(&place.client(), &things.name)).is(204);
+                place.client().get(&format!("/vms/{}", things.vm)).is(404);
+            }
             if operation == "remove_vm" {
                 let left = items(&place.client().get("/disks").is(200), "disk");
                 let left = things.disks.iter().filter(|disk| left.contains_key(*disk)).count();

@@ -17,7 +17,7 @@ use vireo::xml::Element;
 const CONSISTENT: Duration = Duration::from_secs(2);
 /// What is not right by then stays wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
-const EXPECT: &[&str] = &["Expect: 201-created"];
+pub const EXPECT: &[&str] = &["Expect: 201-created"];
 pub const MIB: u64 = 1 << 20;
 
 pub struct Place {
@@ -95,7 +95,9 @@ impl Place {
         unless(names.len() == vms.len(), "a name is used twice".into());
 
         let images = self.lab.daemon.state.join("images");
-        let data = || stored.storage_domains.values().filter(|domain| domain.kind == StorageKind::Data);
+        // What lies in one that is not active may be known by its hints alone.
+        let domains = || stored.storage_domains.values().filter(|domain| domain.active);
+        let data = || domains().filter(|domain| domain.kind == StorageKind::Data);
         let mut files = BTreeSet::new();
         for disk in disks.values() {
             let (alias, size) = (disk.value("alias"), disk.number::<u64>("provisioned_size"));

@@ -3,7 +3,7 @@
 use super::app::App;
 use super::{icons, lookup};
 use crate::error::Result;
-use crate::model::VmSpec;
+use crate::model::{HostId, VmSpec};
 use crate::wire::convert;
 use crate::wire::types;
 
@@ -21,6 +21,18 @@ pub fn change(app: &App, asked: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         None => {}
     }
     convert::change_vm(asked, spec)?;
+    if let Some(placement) = &asked.placement_policy
+        && let Some(hosts) = self::hosts(app, placement)?
+    {
+        spec.hosts = hosts;
+    }
     icons::choose(app, asked, spec)?;
     lookup::cpu_profile(app, spec.cpu_profile)
+}
+
+/// The hosts that a placement names; `None` when it does not mention any.
+pub fn hosts(app: &App, placement: &types::PlacementPolicy) -> Result<Option<Vec<HostId>>> {
+    let Some(named) = &placement.hosts else { return Ok(None) };
+    let hosts = named.host.iter().filter(|host| convert::is_named(host));
+    hosts.map(|host| lookup::host(app, host)).collect::<Result<_>>().map(Some)
 }

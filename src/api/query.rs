@@ -296,7 +296,8 @@ fn wanted(field: &str, kind: Holds, op: Op, value: &str, now: Timestamp) -> Resu
         Holds::Span => span(value).map(Wanted::Number).ok_or_else(|| not("a duration like 1.02:03:04")),
         Holds::Time => {
             let (from, to) = moment(value, now).ok_or_else(|| not("a date"))?;
-            Ok(Wanted::Within(from, to))
+            // Before and after a day mean its first instant.
+            Ok(Wanted::Within(from, if ordered { from } else { to }))
         }
         Holds::Flag if ordered => {
             Err(wrong(format!("{field} is true or false, which is no less and no more")))
@@ -368,8 +369,8 @@ impl Wanted {
             },
             Self::Within(from, to) => match value.parse::<Timestamp>() {
                 Ok(at) if at < *from => op.holds(Ordering::Less),
-                Ok(at) if at >= *to => op.holds(Ordering::Greater),
-                Ok(_) => op.holds(Ordering::Equal),
+                Ok(at) if at == *from || at < *to => op.holds(Ordering::Equal),
+                Ok(_) => op.holds(Ordering::Greater),
                 Err(_) => op == Op::IsNot,
             },
         }

@@ -150,6 +150,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
 pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let id = addressed(&app, &request)?.id;
     request.optional::<Action>().await?;
+    if id == request.user.id {
+        return Err(Error::conflict("Cannot remove User. User is currently logged in.").into());
+    }
     app.engine.remove_user(id).await?;
     Ok(Reply::no_content())
 }

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::fault::Fault;
 use super::links;
+use super::machine;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::engine::jobs::{JobState, Started};
@@ -60,6 +61,10 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
     }
     if action.use_sysprep == Some(true) {
         return Err(Error::unsupported("Cannot run VM. Sysprep is not served, only cloud-init.").into());
+    }
+    if let Some(placement) = action.vm.as_deref().and_then(|vm| vm.placement_policy.as_ref()) {
+        // There is one host; another one is refused.
+        machine::hosts(&app, placement)?;
     }
     let options = StartOptions {
         pause: action.pause.unwrap_or(false),

@@ -91,6 +91,7 @@ fn change(asked: types::VmPool) -> Result<PoolChange, Error> {
         size: count("size", asked.size)?,
         max_user_vms: count("max_user_vms", asked.max_user_vms)?,
         prestarted_vms: count("prestarted_vms", asked.prestarted_vms)?,
+        newest_version: asked.use_latest_template_version,
         name: asked.name,
         description: asked.description,
         comment: asked.comment,

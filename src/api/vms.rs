@@ -378,7 +378,10 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
             Source::Snapshot(id)
         }
         None => {
-            let id = lookup::template(&app, asked.template.as_ref())?;
+            let mut id = lookup::template(&app, asked.template.as_ref())?;
+            if asked.stateless == Some(true) && asked.use_latest_template_version == Some(true) {
+                id = app.engine.world().newest_version(id);
+            }
             access::require(&app, &request, 1, id)?;
             let clone = asked.disks.as_ref().and_then(|disks| disks.clone).unwrap_or(false);
             Source::Template { id, clone }

@@ -19,6 +19,7 @@ pub struct PoolChange {
     pub kind: Option<PoolKind>,
     pub max_user_vms: Option<u32>,
     pub prestarted_vms: Option<u32>,
+    pub newest_version: Option<bool>,
     pub size: Option<u32>,
 }
 
@@ -81,6 +82,7 @@ impl Engine {
             comment: change.comment.unwrap_or_default(),
             cluster,
             template,
+            newest_version: change.newest_version.unwrap_or(false),
             kind: change.kind.unwrap_or(PoolKind::Automatic),
             max_user_vms: change.max_user_vms.unwrap_or(1),
             prestarted_vms: change.prestarted_vms.unwrap_or(0),
@@ -110,7 +112,17 @@ impl Engine {
 
     pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
         let mut pool = self.vm_pool(id)?;
-        put_over!(pool, change, name, description, comment, kind, max_user_vms, prestarted_vms);
+        put_over!(
+            pool,
+            change,
+            name,
+            description,
+            comment,
+            kind,
+            max_user_vms,
+            prestarted_vms,
+            newest_version
+        );
         let (name, cluster) = (pool.name.clone(), pool.cluster);
         let mut size = 0;
         self.record(|world| {
@@ -144,8 +156,13 @@ impl Engine {
         let mut number = 0;
         while self.world().pool_vms(id).len() < size as usize {
             let pool = self.vm_pool(id)?;
-            let source = Source::Template { id: pool.template, clone: false };
+            let template = match pool.newest_version {
+                true => self.world().newest_version(pool.template),
+                false => pool.template,
+            };
+            let source = Source::Template { id: template, clone: false };
             let mut spec = self.spec_of(source)?;
+            spec.newest_version = pool.newest_version;
             spec.name = {
                 let world = self.world();
                 let mut names = std::iter::repeat_with(|| {

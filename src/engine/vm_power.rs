@@ -8,11 +8,15 @@ use super::stateless::check_not_stateless;
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::Medium;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a request to stop waits for an operation that has the VM for itself.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Overrides of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +96,23 @@ impl Engine {
     async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
         self.vm(id)?;
         self.take(operation, &[(Entity::Vm(id), Mode::Exclusive)]).await
+    }
+
+    /// Holds the VM so that its power can go: beside operations on its devices, which come to their
+    /// end without a guest, too, and after one that has the VM for itself. Tells whether all others
+    /// are kept out.
+    async fn hold_to_end(&self, operation: &'static str, id: VmId) -> Result<(Guard, bool)> {
+        match self.hold_vm(operation, id).await {
+            Err(why) if why.kind == Kind::Busy => {}
+            held => return held.map(|guard| (guard, true)),
+        }
+        let begun = Instant::now();
+        loop {
+            match self.take(operation, &[(Entity::Vm(id), Mode::Shared)]).await {
+                Err(why) if why.kind == Kind::Busy && begun.elapsed() < PATIENCE => {}
+                held => return held.map(|guard| (guard, false)),
+            }
+        }
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
@@ -327,7 +348,7 @@ impl Engine {
 
     /// Cuts the power. A suspended VM loses its saved memory.
     pub async fn stop_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("stop", id).await?;
+        let (_guard, alone) = self.hold_to_end("stop", id).await?;
         if self.may(id, Move::Stop)? {
             return Ok(());
         }
@@ -342,15 +363,17 @@ impl Engine {
         self.told(telling, stopped).await?;
         failpoint::hit("stop.called");
         self.look_at(id).await?;
-        self.follow_held_run(id, Ok(())).await;
-        // The event of this stop need not be waited for: its rows have followed.
-        self.inventory.end_phase(id, Phase::Ending);
+        if alone {
+            self.follow_held_run(id, Ok(())).await;
+            // The event of this stop need not be waited for: its rows have followed.
+            self.inventory.end_phase(id, Phase::Ending);
+        }
         Ok(())
     }
 
     /// Asks the guest to power off: by its agent when there is one, else by the power button.
     pub async fn shutdown_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let guard = self.hold_vm("shutdown", id).await?;
+        let (guard, _) = self.hold_to_end("shutdown", id).await?;
         if self.may(id, Move::Shutdown)? {
             return Ok(());
         }
@@ -364,7 +387,7 @@ impl Engine {
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let _guard = self.hold_vm("reboot", id).await?;
+        let _guard = self.hold_to_end("reboot", id).await?;
         self.may(id, Move::Reboot)?;
         let (done, failed) = (Code::VM_REBOOTED, Code::VM_REBOOT_FAILED);
         let telling = self.telling_vm(id, "Rebooting", "was asked to reboot", done, failed);

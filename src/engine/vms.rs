@@ -354,7 +354,9 @@ impl Engine {
             Ok(changes) => self.settle(intent, changes).await?,
             Err(failure) => return Err(self.fail(intent, failure).await),
         }
-        self.refresh_pools();
+        if !doomed.is_empty() {
+            self.refresh_pools();
+        }
         Ok(())
     }
 
@@ -392,14 +394,13 @@ impl Engine {
     /// Undefines, wipes and removes; every step may be asked again. Gives the rows to drop.
     pub(super) async fn finish_remove_vm(&self, id: VmId, doomed: &[DiskId]) -> Result<Vec<Change>> {
         self.lane
-            .call(move |hv| match hv.domain(id)? {
-                // Somebody else started it: a guest never loses its disks under its feet.
-                Some(domain) if !matches!(domain.power, Power::Off) => {
-                    Err(Error::conflict("Cannot remove VM. VM is running."))
-                }
-                _ => hv.undefine(id),
-            })
-            .await?;
+            .call(move |hv| hv.undefine(id))
+            .await
+            // Somebody else started it: a guest never loses its disks under its feet.
+            .map_err(|why| match why.kind {
+                Kind::Conflict => Error::conflict("Cannot remove VM. VM is running.").because(why),
+                _ => why,
+            })?;
         failpoint::hit("remove_vm.undefined");
         let memories = self.world().snapshots_of(id).into_iter().cloned().collect::<Vec<_>>();
         for snapshot in memories {

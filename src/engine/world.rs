@@ -130,6 +130,11 @@ pub enum Operation {
         vm: VmId,
         disks: Vec<DiskId>,
     },
+    /// With its disks, which stay where they are.
+    UnregisterVm {
+        vm: VmId,
+        disks: Vec<DiskId>,
+    },
     UpdateVm {
         before: Box<Vm>,
     },
@@ -555,6 +560,14 @@ impl World {
             true => Some(Template::BLANK_NAME),
             false => self.templates.get(&id).map(|template| template.spec.name.as_str()),
         }
+    }
+
+    /// The last version of a template that can be used.
+    pub fn newest_version(&self, id: TemplateId) -> TemplateId {
+        let Some(template) = self.templates.get(&id) else { return id };
+        let versions = self.templates.values();
+        let versions = versions.filter(|it| it.base == template.base && it.status == TemplateStatus::Ok);
+        versions.max_by_key(|it| it.version).map_or(id, |it| it.id)
     }
 
     /// The template that the disk is one of.

@@ -107,12 +107,18 @@ pub struct VmSpec {
     pub time_zone: Option<String>,
     pub serial_number: Option<SerialNumber>,
     pub stateless: bool,
+    /// It was made over the newest version of its template.
+    #[serde(default)]
+    pub newest_version: bool,
     pub start_paused: bool,
     pub soundcard: bool,
     pub virtio_scsi: bool,
     pub usb: bool,
     pub origin: String,
     pub affinity: Affinity,
+    /// Where it may run; anywhere when there are none.
+    #[serde(default)]
+    pub hosts: Vec<HostId>,
     pub sso: bool,
     pub tunnel_migration: bool,
     /// Milliseconds; -1 is the default of the cluster.
@@ -164,12 +170,14 @@ impl Default for VmSpec {
             time_zone: None,
             serial_number: None,
             stateless: false,
+            newest_version: false,
             start_paused: false,
             soundcard: false,
             virtio_scsi: true,
             usb: false,
             origin: "ovirt".into(),
             affinity: Affinity::Migratable,
+            hosts: Vec::new(),
             sso: true,
             tunnel_migration: false,
             migration_downtime: -1,

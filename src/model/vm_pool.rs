@@ -21,6 +21,9 @@ pub struct VmPool {
     pub comment: String,
     pub cluster: ClusterId,
     pub template: TemplateId,
+    /// New VMs are over the newest version of the template.
+    #[serde(default)]
+    pub newest_version: bool,
     pub kind: PoolKind,
     /// So many VMs one user may have.
     pub max_user_vms: u32,
@@ -77,6 +80,7 @@ mod tests {
             comment: String::new(),
             cluster: ClusterId::random(),
             template: BLANK,
+            newest_version: false,
             kind: PoolKind::Automatic,
             max_user_vms: 1,
             prestarted_vms: 0,

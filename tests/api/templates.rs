@@ -94,6 +94,18 @@ async fn versions_share_a_name() {
     let body = format!("<vm><name>n</name><cluster id='{CLUSTER}'/><template><name>t</name></template></vm>");
     let vm = sim.waited("/vms", body).await.is(201);
     assert_eq!(vm.at("template/@id"), second);
+    // The first one stands for the last, where that is asked for.
+    let latest = "<use_latest_template_version>true</use_latest_template_version>";
+    let body = vm_of("l", &first, &format!("<stateless>true</stateless>{latest}"));
+    let vm = sim.waited("/vms", body).await.is(201);
+    let said = ["template/@id", "use_latest_template_version"];
+    assert_eq!(said.map(|path| vm.at(path)), [&second, "true"]);
+    let body = format!(
+        "<vmpool><name>p</name><size>1</size>{latest}<cluster id='{CLUSTER}'/><template id='{first}'/></vmpool>"
+    );
+    let pool = sim.waited("/vmpools", body).await.is(201);
+    assert_eq!(said.map(|path| pool.at(path)), [&first, "true"]);
+    assert_eq!(sim.get("/vms?search=name%3Dp-1").await.at("vm/template/@id"), second);
     sim.put(&format!("/templates/{second}"), "<template><name>both</name></template>").await.is(200);
     assert_eq!(sim.get(&format!("/templates/{first}")).await.at("name"), "both");
     assert_eq!(sim.delete(&format!("/templates/{first}")).await.status, 409);

@@ -221,3 +221,48 @@ async fn searches_sort_and_page() {
     // A client looks a name up as if it were an id.
     sim.get("/vms/web1").await.is(404);
 }
+
+#[tokio::test]
+async fn a_vm_is_placed_on_the_host_or_nowhere() {
+    let sim = Sim::start().await;
+    let host = sim.get("/hosts").await.at("host/@id");
+    let path = format!("/vms/{}", sim.vm("a").await);
+    let placed = |which: &str| {
+        format!("<vm><placement_policy>{which}<affinity>pinned</affinity></placement_policy></vm>")
+    };
+    let shown = sim.put(&path, &placed(&format!("<host id='{host}'/>"))).await.is(200);
+    assert_eq!(shown.at("placement_policy/host/@id"), host);
+    assert_eq!(shown.at("placement_policy/hosts/host/@id"), host);
+    sim.put(&path, "<vm><placement_policy><affinity>migratable</affinity></placement_policy></vm>")
+        .await
+        .is(200);
+    assert_eq!(sim.get(&path).await.at("placement_policy/host/@id"), host, "what is not said stays");
+    for unknown in ["<host><name>nope</name></host>", "<hosts><host><name>nope</name></host></hosts>"] {
+        sim.put(&path, &placed(unknown)).await.is(404);
+        let once = format!("<action>{}</action>", placed(unknown));
+        sim.post(&format!("{path}/start"), &once).await.is(404);
+    }
+    sim.put(&path, &placed("<hosts/>")).await.is(200);
+    assert!(sim.get(&path).await.at("placement_policy/host/@id").is_empty());
+}
+
+#[tokio::test]
+async fn a_vm_stops_while_a_device_is_on_its_way() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disks = format!("/vms/{vm}/disks");
+    let disk = format!("{disks}/{}", sim.disk(&disks, "d").await);
+    sim.start_vm(vm).await;
+    assert_eq!(sim.get(&disk).await.at("active"), "true");
+    sim.hypervisor.ignore_requests(vm);
+    let deactivate = format!("{disk}/deactivate");
+    let (ended, stopped) = tokio::join!(sim.post(&deactivate, "<action/>"), async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sim.post(&format!("/vms/{vm}/stop"), "<action/>").await
+    });
+    stopped.is(200);
+    ended.is(200);
+    // Its rows follow as soon as nobody holds it.
+    sim.is_in(vm, "down").await;
+    assert_eq!(sim.get(&disk).await.at("active"), "false");
+}

@@ -70,6 +70,9 @@ fn queries_as_clients_send_them() {
         ("time=Sunday", &["DB"]),
         ("time<Wednesday", &["web2", "DB"]),
         ("time>=2016-05-03", &["web1", "web2"]),
+        // After a day's first instant.
+        ("time>2016-05-03", &["web1", "web2"]),
+        ("time<=2016-05-03", &["DB"]),
         ("time=05/03/2016", &["web2"]),
         ("time=\"2016-05-03 23:59:59\"", &["web2"]),
         ("time>2016-05-03T23:59:59Z", &["web1"]),

@@ -31,6 +31,7 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set(&document.description, &mut spec.description);
     set(&document.comment, &mut spec.comment);
     set(&document.stateless, &mut spec.stateless);
+    set(&document.use_latest_template_version, &mut spec.newest_version);
     set(&document.delete_protected, &mut spec.delete_protected);
     set(&document.soundcard_enabled, &mut spec.soundcard);
     set(&document.tunnel_migration, &mut spec.tunnel_migration);
@@ -275,8 +276,12 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
     let status = state.status.unwrap_or(VmStatus::Unknown);
     let id = vm.id;
     let guest = state.guest.as_deref();
-    let affinity =
-        types::PlacementPolicy { affinity: Some(spec.affinity.name().into()), ..Default::default() };
+    let hosts = spec.hosts.iter().map(|host| reference("hosts", host)).collect::<Vec<_>>();
+    let placement = types::PlacementPolicy {
+        hosts: (!hosts.is_empty()).then_some(types::HostRefs { host: hosts }),
+        affinity: Some(spec.affinity.name().into()),
+        ..Default::default()
+    };
     types::Vm {
         href: Some(format!("{}/vms/{id}", super::API)),
         id: Some(id.to_string()),
@@ -347,7 +352,8 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         run_once: status.runs().then_some(vm.run_once),
         payloads: (all_content && !spec.payloads.is_empty()).then(|| super::shown_payloads(&spec.payloads)),
         initialization: spec.initialization.as_ref().map(super::initialization),
-        placement_policy: Some(affinity),
+        placement_policy: Some(placement),
+        use_latest_template_version: spec.stateless.then_some(spec.newest_version),
         next_run_configuration_exists: Some(vm.next_run.is_some()),
         numa_tune_mode: Some(spec.numa_tune_mode.name().into()),
         guest_info: guest.and_then(guest_info),

@@ -19,7 +19,7 @@ pub fn vm_pool(it: &VmPool, size: usize) -> types::VmPool {
         prestarted_vms: count(it.prestarted_vms),
         max_user_vms: count(it.max_user_vms),
         r#type: Some(it.kind.name().into()),
-        use_latest_template_version: Some(false),
+        use_latest_template_version: Some(it.newest_version),
         ..Default::default()
     }
 }

@@ -17,6 +17,7 @@ const NAMES: &[(&str, ObjectKind)] = &[
     ("network", ObjectKind::Network),
     ("domain", ObjectKind::StorageDomain),
     ("pool", ObjectKind::VmPool),
+    ("quota", ObjectKind::Quota),
     ("cluster", ObjectKind::Cluster),
     ("data_center", ObjectKind::DataCenter),
 ];
@@ -53,6 +54,7 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::VnicProfile => world.vnic_profiles.contains_key(&VnicProfileId(id)),
         ObjectKind::DiskProfile => world.disk_profiles.contains_key(&DiskProfileId(id)),
         ObjectKind::CpuProfile => world.cpu_profiles.contains_key(&CpuProfileId(id)),
+        ObjectKind::Quota => world.quotas.contains_key(&QuotaId(id)),
         ObjectKind::Template => world.has_template(TemplateId(id)),
         ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
         ObjectKind::Disk => match request.id::<VmId>("vm") {

@@ -340,7 +340,11 @@ impl Wanted {
     /// Of all values of a field.
     fn hold(&self, op: Op, case_sensitive: bool, values: &[String]) -> bool {
         match values {
-            [] => self.holds(op, case_sensitive, ""),
+            // What is not there is nothing, and no text.
+            [] => match self {
+                Self::Text(pattern) | Self::Word(pattern, _) if !pattern.is_empty() => op == Op::IsNot,
+                _ => self.holds(op, case_sensitive, ""),
+            },
             // Not to be one of several means to be none of them.
             several if op == Op::IsNot => several.iter().all(|it| self.holds(op, case_sensitive, it)),
             several => several.iter().any(|it| self.holds(op, case_sensitive, it)),

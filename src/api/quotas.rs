@@ -20,7 +20,7 @@ fn document(it: &Quota) -> types::Quota {
     let href = document.href.clone().unwrap_or_default();
     let mut link = links::collections(ITEM, &href);
     // The same by the names that its description once had.
-    link.retain(|link| link.rel.as_deref().is_some_and(|rel| rel.starts_with("quota")));
+    link.retain(|link| link.rel.as_deref().is_none_or(|rel| !rel.ends_with("quotalimits")));
     types::Quota { link, ..document }
 }
 

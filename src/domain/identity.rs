@@ -9,7 +9,7 @@ use crate::xml::Element;
 const NAMESPACE: &str = "urn:vireo:1";
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    domain.replace(Element::new("name").text(&plan.spec.name));
+    domain.replace(Element::new("name").text(domain_name(&plan.spec.name, plan.vm.id)));
     domain.replace(Element::new("uuid").text(plan.vm.id));
     domain.remove("description");
     if !plan.spec.description.is_empty() {
@@ -34,6 +34,17 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// What the VM's domain is called: as the VM, unless that is too long for libvirt, which names files
+/// after its domains.
+pub fn domain_name(name: &str, id: VmId) -> String {
+    const ROOM: usize = 200;
+    const KEPT: usize = 160;
+    match name.len() <= ROOM {
+        true => name.to_owned(),
+        false => format!("{}-{id}", &name[..name.floor_char_boundary(KEPT)]),
+    }
+}
+
 fn is_ours(element: &Element) -> bool {
     element.name == "vireo:vm" || element.attributes.iter().any(|(_, value)| value == NAMESPACE)
 }
@@ -41,4 +52,20 @@ fn is_ours(element: &Element) -> bool {
 /// The VM that the domain was made for, if vireo made it.
 pub fn id(domain: &Element) -> Option<VmId> {
     domain.first("metadata")?.elements().find(|element| is_ours(element))?.get("id")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_stay_unique() {
+        let id = VmId::random();
+        assert_eq!(domain_name("web1", id), "web1");
+        for long in ["n".repeat(255), "ä".repeat(255), format!("a{}", "ä".repeat(254))] {
+            let cut = domain_name(&long, id);
+            assert!(cut.len() <= 200 && cut.ends_with(&id.to_string()), "{cut}");
+            assert_eq!(domain_name(&cut, id), cut);
+        }
+    }
 }

@@ -52,6 +52,7 @@ pub use disk::{copy_target, device as disk_device, iotune, limits};
 pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
 pub use hostdev::observe as observe_host_device;
+pub use identity::domain_name;
 pub use machine::Chipset;
 pub use media::count as media_in;
 pub use network::{nowhere as nowhere_network, own as own_network};

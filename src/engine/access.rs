@@ -52,6 +52,7 @@ impl World {
                 of(&self.disk_profiles, DiskProfileId(id), |it| it.storage_domain.into())
             }
             ObjectKind::CpuProfile => of(&self.cpu_profiles, CpuProfileId(id), |it| it.cluster.into()),
+            ObjectKind::Quota => of(&self.quotas, QuotaId(id), |it| it.data_center.into()),
             ObjectKind::Disk => {
                 let home = |it: &Disk| match it.lun {
                     None => it.storage_domain.into(),
@@ -137,7 +138,8 @@ impl Reach {
             ObjectKind::Network
             | ObjectKind::VnicProfile
             | ObjectKind::DiskProfile
-            | ObjectKind::CpuProfile => {
+            | ObjectKind::CpuProfile
+            | ObjectKind::Quota => {
                 return above.iter().any(|above| {
                     *above != Object::SYSTEM && self.sees(world, *above) || self.shows_below(*above)
                 });

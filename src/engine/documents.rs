@@ -27,6 +27,7 @@ impl Engine {
         let present = present.map(|text| parse(&text)).transpose()?;
         let down = seen.as_ref().is_none_or(|seen| seen.power == Power::Off);
         let mut spec = vm.spec.clone();
+        spec.name = domain::domain_name(&spec.name, id);
         if let (Some(seen), Some(_)) = (&seen, &present)
             && seen.name != spec.name
         {

@@ -3,11 +3,11 @@
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
-use super::ports::{AgentCall, Ask, StopDetail};
+use super::ports::{AgentCall, Ask, DomainSeen, StopDetail};
 use super::stateless::check_not_stateless;
 use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
-use crate::domain::Medium;
+use crate::domain::{self, Medium};
 use crate::error::{Error, Kind, Result};
 use crate::model::vm::{BootDevice, Protocol};
 use crate::model::*;
@@ -92,6 +92,11 @@ impl RunOnce {
     }
 }
 
+/// Whether the domain still has a name that the VM had before.
+fn is_misnamed(domain: &DomainSeen, vm: &Vm) -> bool {
+    domain.name != domain::domain_name(&vm.spec.name, vm.id)
+}
+
 impl Engine {
     async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
         self.vm(id)?;
@@ -159,7 +164,7 @@ impl Engine {
     fn is_astray(&self, vm: &Vm) -> bool {
         match self.inventory.seen(vm.id) {
             Some(seen) if seen.domain.power == Power::Off => {
-                vm.run_once || vm.is_started() || vm.next_run.is_some() || seen.domain.name != vm.spec.name
+                vm.run_once || vm.is_started() || vm.next_run.is_some() || is_misnamed(&seen.domain, vm)
             }
             Some(seen) => seen.domain.power != Power::Saved && !vm.is_started(),
             None => false,
@@ -195,7 +200,7 @@ impl Engine {
             self.end_stateless(id).await?;
             self.return_to_pool(id).await;
         }
-        let named = self.inventory.seen(id).is_some_and(|seen| seen.domain.name == vm.spec.name);
+        let named = self.inventory.seen(id).is_some_and(|seen| !is_misnamed(&seen.domain, &vm));
         match vm.next_run {
             Some(_) => self.adopt_next_run(id).await,
             None if named => Ok(()),
@@ -245,7 +250,7 @@ impl Engine {
         self.boot_files(&spec)?;
         spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;
         let seen = self.inventory.seen(id);
-        if seen.as_ref().is_none_or(|seen| seen.domain.name != vm.spec.name) || vm.spec.cdrom.is_some() {
+        if seen.as_ref().is_none_or(|seen| is_misnamed(&seen.domain, &vm)) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
         let payloads = self.payloads_of(&vm, &spec, &options)?;

@@ -387,7 +387,10 @@ impl World {
             Change::Qos(it) => drop(self.qoss.insert(it.id, it)),
             Change::DropQos(id) => drop(self.qoss.remove(&id)),
             Change::Quota(it) => drop(self.quotas.insert(it.id, it)),
-            Change::DropQuota(id) => drop(self.quotas.remove(&id)),
+            Change::DropQuota(id) => {
+                self.quotas.remove(&id);
+                self.forget(id.0);
+            }
             Change::CpuProfile(it) => drop(self.cpu_profiles.insert(it.id, it)),
             Change::User(it) => drop(self.users.insert(it.id, it)),
             Change::DropUser(id) => {

@@ -21,6 +21,7 @@ pub enum ObjectKind {
     VnicProfile,
     DiskProfile,
     CpuProfile,
+    Quota,
     Template,
     Vm,
     Disk,
@@ -53,6 +54,7 @@ macro_rules! objects {
 objects! {
     DataCenterId DataCenter, ClusterId Cluster, HostId Host, StorageDomainId StorageDomain,
     NetworkId Network, VnicProfileId VnicProfile, DiskProfileId DiskProfile, CpuProfileId CpuProfile,
+    QuotaId Quota,
     TemplateId Template, VmId Vm, DiskId Disk, UserId User, GroupId Group, VmPoolId VmPool,
 }
 

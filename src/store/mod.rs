@@ -195,7 +195,7 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::Qos(it) => put(&db, it),
             Change::DropQos(id) => delete::<Qos>(&db, &[id.to_string()]),
             Change::Quota(it) => put(&db, it),
-            Change::DropQuota(id) => delete::<Quota>(&db, &[id.to_string()]),
+            Change::DropQuota(id) => gone::<Quota>(&db, &id.to_string()),
             Change::CpuProfile(it) => put(&db, it),
             Change::User(it) => put(&db, it),
             Change::DropUser(id) => gone::<User>(&db, &id.to_string()),

@@ -38,7 +38,7 @@ async fn quotas_come_and_go() {
     sim.post(&list, "<quota><name>small</name></quota>").await.is(409);
     let shown = sim.get(&path).await.is(200);
     let rels = shown.each("link", "@rel");
-    assert_eq!(rels, ["quotaclusterlimits", "quotastoragelimits"]);
+    assert_eq!(rels, ["permissions", "quotaclusterlimits", "quotastoragelimits"]);
     sim.put(&path, "<quota><storage_hard_limit_pct>101</storage_hard_limit_pct></quota>").await.is(400);
     let changed =
         sim.put(&path, "<quota><storage_hard_limit_pct>50</storage_hard_limit_pct></quota>").await.is(200);
@@ -46,6 +46,14 @@ async fn quotas_come_and_go() {
         (changed.at("storage_hard_limit_pct"), changed.at("storage_soft_limit_pct")),
         ("50".into(), "80".into())
     );
+
+    let permissions = format!("{path}/permissions");
+    let given =
+        format!("<permission><role><name>QuotaConsumer</name></role><user id='{ADMIN}'/></permission>");
+    let given = sim.post(&permissions, &given).await.is(201).at("@id");
+    assert!(sim.get(&permissions).await.each("permission", "@id").contains(&given));
+    sim.get(&format!("{permissions}/{given}")).await.is(200);
+    sim.delete(&format!("{permissions}/{given}")).await.is(204);
 
     let limits = format!("{path}/quotastoragelimits");
     sim.post(&limits, "<storage_quota_limit/>").await.is(400);

@@ -266,3 +266,32 @@ async fn a_vm_stops_while_a_device_is_on_its_way() {
     sim.is_in(vm, "down").await;
     assert_eq!(sim.get(&disk).await.at("active"), "false");
 }
+
+#[tokio::test]
+async fn names_may_be_as_long_as_they_may() {
+    let sim = Sim::start().await;
+    let named = |name: &str| {
+        format!(
+            "<vm><name>{name}</name><cluster id='{CLUSTER}'/><template><name>Blank</name></template></vm>"
+        )
+    };
+    let long = "n".repeat(255);
+    let made = sim.post("/vms", &named(&long)).await.is(201);
+    assert_eq!(made.at("name"), long);
+    let vm: VmId = made.at("@id").parse().unwrap();
+    let defined = || sim.defined(vm).value("name").unwrap();
+    assert!(defined().len() <= 200, "libvirt names files after it");
+    sim.post("/vms", &named(&long)).await.is(400);
+    sim.post("/vms", &named(&"n".repeat(256))).await.is(400);
+    sim.put(&format!("/vms/{vm}"), "<vm><name>short</name></vm>").await.is(200);
+    assert_eq!(defined(), "short");
+    let long = "ä".repeat(255);
+    assert_eq!(
+        sim.put(&format!("/vms/{vm}"), &format!("<vm><name>{long}</name></vm>")).await.is(200).at("name"),
+        long
+    );
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    assert!(sim.get("/vms?search=host%3D*+and+status%3Ddown").await.each("vm", "@id").is_empty());
+    assert_eq!(sim.get("/vms?search=host%3D*").await.each("vm", "@id"), [vm.to_string()]);
+}

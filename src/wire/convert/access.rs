@@ -90,6 +90,7 @@ pub fn permission(it: &Permission, is_group: bool, on: Object, collection: &str)
         | ObjectKind::VnicProfile
         | ObjectKind::DiskProfile
         | ObjectKind::CpuProfile
+        | ObjectKind::Quota
         | ObjectKind::User
         | ObjectKind::Group => None,
     };

@@ -9,7 +9,10 @@ use crate::xml::Element;
 const NAMESPACE: &str = "urn:vireo:1";
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    domain.replace(Element::new("name").text(domain_name(&plan.spec.name, plan.vm.id)));
+    // A domain of the name as it is keeps it: one that runs or was saved cannot have another.
+    if domain.value("name").as_ref() != Some(&plan.spec.name) {
+        domain.replace(Element::new("name").text(domain_name(&plan.spec.name, plan.vm.id)));
+    }
     domain.replace(Element::new("uuid").text(plan.vm.id));
     domain.remove("description");
     if !plan.spec.description.is_empty() {

@@ -62,14 +62,16 @@ impl Engine {
                 false => hv.define(&document),
             })
             .await?;
-        self.saw_defined(id, spec.name, seen).await?;
+        match seen {
+            None => self.saw_new(id, spec.name).await?,
+            Some(_) => self.look_at(id).await?,
+        }
         Ok(true)
     }
 
-    /// The domain is defined: all but its document is known.
-    async fn saw_defined(&self, id: VmId, name: String, before: Option<DomainSeen>) -> Result<()> {
-        let new = DomainSeen { id, name: String::new(), power: Power::Off, persistent: true };
-        let seen = DomainSeen { name, persistent: true, ..before.unwrap_or(new) };
+    /// The domain was just made: all but its document is known.
+    async fn saw_new(&self, id: VmId, name: String) -> Result<()> {
+        let seen = DomainSeen { id, name, power: Power::Off, persistent: true };
         let look = self.inventory.look();
         let document = self.lane.call(move |hv| hv.document(id, false)).await?;
         self.saw(id, look, document.map(|document| (seen, document)))

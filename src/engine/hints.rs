@@ -177,14 +177,20 @@ impl Engine {
     /// The rows do not know what the hint is about: it may go when every disk of it is another's, or
     /// gone with its machine. An image that is there and that nobody else tells of keeps its hint.
     fn is_needless(&self, hint: &Hint) -> bool {
+        let memories = hint.snapshots.iter().filter(|it| it.memory.is_some());
+        let memories: Vec<_> =
+            memories.map(|it| self.memory_file(it).map(Option::unwrap_or_default)).collect();
         let world = self.world();
+        // Whoever does not know where it lies does not know that it is gone.
+        let is_gone =
+            |file: Result<PathBuf>| file.is_ok_and(|file| matches!(self.images.actual_size(&file), Ok(None)));
         let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
-        hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).all(|disk| {
-            // Whoever does not know where it lies does not know that it is gone.
-            let file = self.image_file(&world, disk);
-            let is_gone = file.is_ok_and(|file| matches!(self.images.actual_size(&file), Ok(None)));
-            world.disks.contains_key(&disk.id) || is_gone
-        })
+        let mut images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none());
+        images.all(|disk| {
+            // A shared one that is another's may be this machine's as well.
+            let others = world.disks.contains_key(&disk.id) && !(disk.shareable && hint.vm.is_some());
+            others || is_gone(self.image_file(&world, disk))
+        }) && memories.into_iter().all(is_gone)
     }
 
     /// Brings the files to what the rows say; tells whether all of them are.
@@ -252,8 +258,11 @@ impl Engine {
             let Some(hint) = hint_of(&self.world(), kept) else { continue };
             let (images, text) = (self.images.clone(), self.hint_text(&hint));
             let file = folder.join(Hint::file_name(kept.id()));
-            blocking(move || images.keep_hint(&file, &text)).await?;
-            written.remove(&kept);
+            let to = file.clone();
+            blocking(move || images.keep_hint(&to, &text)).await?;
+            if let Some((elsewhere, _)) = written.remove(&kept).filter(|(at, _)| *at != file) {
+                self.drop_hint(elsewhere).await?;
+            }
         }
         Ok(())
     }

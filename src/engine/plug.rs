@@ -25,7 +25,7 @@ impl Engine {
 
     async fn give_running(&self, vm: VmId, alias: String, live: Element) -> Result<()> {
         let turn = self.definitions.take(vm).await;
-        if let Some(device) = self.added_alone(vm, &alias)? {
+        if let Some(device) = self.added_alone(vm, &alias) {
             let (device, alias) = (device.to_string(), alias.clone());
             match self.lane.call(move |hv| hv.attach(vm, &device, &alias, Scope::Both)).await {
                 // libvirt did neither.
@@ -42,23 +42,21 @@ impl Engine {
     }
 
     /// The device as the definition gets it, where that changes nothing else in it.
-    fn added_alone(&self, id: VmId, alias: &str) -> Result<Option<Element>> {
-        Ok(self.devices_if_own(id)?.and_then(|devices| domain::added_last(&devices, alias)))
+    fn added_alone(&self, id: VmId, alias: &str) -> Option<Element> {
+        domain::added_last(&self.devices_if_own(id)?, alias)
     }
 
     /// Where a device may be taken out by one call: no other one moves up in the boot order.
-    pub(super) fn scope_of_removal(&self, vm: VmId, alias: &str) -> Result<Scope> {
-        let is_last = self.devices_if_own(vm)?.is_some_and(|devices| domain::boots_last(&devices, alias));
-        Ok(if is_last { Scope::Both } else { Scope::Live })
+    pub(super) fn scope_of_removal(&self, vm: VmId, alias: &str) -> Scope {
+        let is_last = self.devices_if_own(vm).is_some_and(|devices| domain::boots_last(&devices, alias));
+        if is_last { Scope::Both } else { Scope::Live }
     }
 
-    /// The VM's devices by its rows, where it has no others, which were plugged by hand.
-    fn devices_if_own(&self, id: VmId) -> Result<Option<Element>> {
-        let Some(vm) = self.world().vms.get(&id).cloned() else { return Ok(None) };
-        let seen = self.inventory.seen(id);
-        match seen.is_some_and(|seen| !seen.observed.has_foreign_devices()) {
-            true => self.bootable_devices(&vm).map(Some),
-            false => Ok(None),
-        }
+    /// The VM's devices by its rows, where they can be told and it has no others, which were plugged
+    /// by hand.
+    fn devices_if_own(&self, id: VmId) -> Option<Element> {
+        let vm = self.world().vms.get(&id).cloned()?;
+        let seen = self.inventory.seen(id)?;
+        (!seen.observed.has_foreign_devices()).then(|| self.bootable_devices(&vm).ok()).flatten()
     }
 }

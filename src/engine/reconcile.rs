@@ -380,9 +380,15 @@ impl Engine {
         let missing: Vec<VmId> =
             self.world().vms.keys().copied().filter(|id| self.inventory.seen(*id).is_none()).collect();
         for id in missing {
-            if let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
-                && let Err(why) = self.sync_definition(id).await
-            {
+            let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)]) else {
+                continue;
+            };
+            let defined = async {
+                // It may be there, and could not be read before.
+                self.look_at(id).await?;
+                self.sync_definition(id).await
+            };
+            if let Err(why) = defined.await {
                 tracing::error!(vm = %id, "defining the VM again failed: {why}");
             }
         }

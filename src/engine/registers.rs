@@ -58,10 +58,14 @@ impl Engine {
             // Wherever it ran, it does not run here.
             vm.stopped = Some(Timestamp::now());
         }
-        let disks: Vec<DiskId> = hint.disks.iter().map(|disk| disk.id).collect();
         let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
-        wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+        wanted.extend(hint.disks.iter().map(|disk| (Entity::Disk(disk.id), Mode::Exclusive)));
         let _guard = self.take("register VM", &wanted).await?;
+        // Shared disks may have come with others already; units of targets never went.
+        let comes = |disk: &&Disk| {
+            !(disk.shareable || disk.lun.is_some()) || !self.world().disks.contains_key(&disk.id)
+        };
+        let disks: Vec<DiskId> = hint.disks.iter().filter(comes).map(|disk| disk.id).collect();
         let spec = hint.vm.as_ref().map(|vm| vm.spec.name.clone()).unwrap_or_default();
         let intent = self
             .promise(|world| {

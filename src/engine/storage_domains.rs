@@ -377,6 +377,9 @@ impl Engine {
         let format = format && !destroy;
         let intent = self
             .promise(|world| {
+                if world.disks_in(id).next().is_some() {
+                    return Err(Error::conflict("Cannot remove Storage. The storage domain contains disks."));
+                }
                 let profiles = world.profiles_of(id).cloned().collect();
                 let operation =
                     Operation::RemoveStorageDomain { before: Box::new(before.clone()), profiles, format };

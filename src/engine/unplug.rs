@@ -36,7 +36,7 @@ impl Engine {
         let mut events = self.happened.subscribe();
         // The definition changes in one turn with the guest.
         let turn = self.definitions.take(vm).await;
-        let scope = self.scope_of_removal(vm, &alias)?;
+        let scope = self.scope_of_removal(vm, &alias);
         let asked = alias.clone();
         let waits = self.lane.call(move |hv| hv.detach(vm, &asked, scope)).await?;
         drop(turn);
@@ -68,7 +68,8 @@ impl Engine {
             return Ok(followed);
         }
         self.look_at(vm).await?;
-        if !self.holds(vm, &alias).await? {
+        // A domain that is off has no guest that could hold it.
+        if !self.runs(vm) || !self.holds(vm, &alias).await? {
             return Ok(followed);
         }
         if followed {

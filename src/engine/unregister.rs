@@ -2,18 +2,19 @@
 //! images and hints stay, so that they can be registered where the domain comes back.
 
 use super::hints::Kept;
-use super::locks::{Entity, Mode};
+use super::locks::{Entity, Guard, Mode};
 use super::snapshots::check_no_preview;
 use super::templates::check_needless;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
 use crate::model::*;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
 const CANNOT: &str = "Cannot detach Storage";
 
 /// What a storage domain holds, in the order in which it goes.
+#[derive(Default, PartialEq)]
 struct Contents {
     vms: Vec<VmId>,
     templates: Vec<TemplateId>,
@@ -24,25 +25,52 @@ struct Contents {
 impl Engine {
     /// Forgets what lies there, each whole; refused before anything goes where something of it lies
     /// elsewhere, or is used. Where the folder is `lost` no hint can be left.
-    pub(super) async fn unregister_all(self: &Arc<Self>, place: StorageDomainId, lost: bool) -> Result<()> {
-        let contents = self.contents(place)?;
-        if !lost {
+    pub(super) async fn unregister_all(&self, place: StorageDomainId, lost: bool) -> Result<()> {
+        self.require_connection()?;
+        let (_guard, contents) = self.hold_contents(place).await?;
+        if !lost && contents != Contents::default() {
+            // Another folder may be where its own was.
+            self.space(&self.storage_domain(place)?).await?;
             let vms = contents.vms.iter().copied().map(Kept::Vm);
             let templates = contents.templates.iter().copied().map(Kept::Template);
             let floating = contents.floating.iter().copied().map(Kept::Disk);
             self.leave_hints(place, vms.chain(templates).chain(floating)).await?;
         }
         for vm in contents.vms {
-            self.unregister_vm(vm, place).await?;
-        }
-        for id in contents.templates {
-            self.unregister_template(id).await?;
+            self.unregister_vm(vm).await?;
         }
         self.record(|world| {
-            let still = contents.floating.iter().filter(|id| world.disks.contains_key(id));
-            Ok(still.copied().map(Change::DropDisk).collect())
+            let templates = contents.templates.iter().filter_map(|id| world.templates.get(id));
+            let disks = templates.flat_map(|it| &it.disks).chain(&contents.floating);
+            let disks = disks.copied().map(Change::DropDisk);
+            Ok(disks.chain(contents.templates.iter().copied().map(Change::DropTemplate)).collect())
         })
         .await
+    }
+
+    /// Holds everything that lies there.
+    async fn hold_contents(&self, place: StorageDomainId) -> Result<(Guard, Contents)> {
+        loop {
+            let contents = self.contents(place)?;
+            let wanted: HashSet<Entity> = {
+                let world = self.world();
+                let disks = contents.vms.iter().flat_map(|vm| world.disks_of(*vm)).map(|(_, disk)| disk.id);
+                let templates = contents.templates.iter().filter_map(|id| world.templates.get(id));
+                let disks = disks.chain(templates.flat_map(|it| it.disks.iter().copied()));
+                let disks = disks.chain(contents.floating.iter().copied()).map(Entity::Disk);
+                let machines = contents.vms.iter().copied().map(Entity::Vm);
+                machines
+                    .chain(contents.templates.iter().copied().map(Entity::Template))
+                    .chain(disks)
+                    .collect()
+            };
+            let wanted: Vec<_> = wanted.into_iter().map(|entity| (entity, Mode::Exclusive)).collect();
+            let guard = self.take("detach storage domain", &wanted).await?;
+            // Something may have come or gone until just now.
+            if self.contents(place)? == contents {
+                return Ok((guard, contents));
+            }
+        }
     }
 
     fn contents(&self, place: StorageDomainId) -> Result<Contents> {
@@ -107,16 +135,15 @@ impl Engine {
         }
     }
 
-    async fn unregister_vm(self: &Arc<Self>, id: VmId, place: StorageDomainId) -> Result<()> {
-        let (_guard, _) = self.hold_with_disks("unregister VM", id).await?;
-        self.require_connection()?;
-        let disks: Vec<DiskId> = images_of(&self.world(), id).map(|disk| disk.id).collect();
-        let intent = self
-            .promise(|world| {
-                self.check_goes_whole(world, id, place)?;
-                Ok((Operation::UnregisterVm { vm: id, disks: disks.clone() }, vec![]))
-            })
-            .await?;
+    /// The VM, which is held, goes with those of its disks that no other one has.
+    async fn unregister_vm(&self, id: VmId) -> Result<()> {
+        let disks: Vec<DiskId> = {
+            let world = self.world();
+            let own = images_of(&world, id).filter(|disk| world.attachments_of(disk.id).count() == 1);
+            own.map(|disk| disk.id).collect()
+        };
+        let operation = Operation::UnregisterVm { vm: id, disks: disks.clone() };
+        let intent = self.promise(|_| Ok((operation, vec![]))).await?;
         failpoint::hit("unregister_vm.intended");
         match self.finish_unregister_vm(id, &disks).await {
             Ok(changes) => self.settle(intent, changes).await,
@@ -129,19 +156,6 @@ impl Engine {
         self.lane.call(move |hv| hv.undefine(id)).await?;
         failpoint::hit("unregister_vm.undefined");
         Ok(std::iter::once(Change::DropVm(id)).chain(disks.iter().copied().map(Change::DropDisk)).collect())
-    }
-
-    async fn unregister_template(&self, id: TemplateId) -> Result<()> {
-        let template = self.template(id)?;
-        let mut wanted = vec![(Entity::Template(id), Mode::Exclusive)];
-        wanted.extend(template.disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
-        let _guard = self.take("unregister template", &wanted).await?;
-        self.record(|world| {
-            check_needless(world, &template)?;
-            let disks = template.disks.iter().copied().map(Change::DropDisk);
-            Ok(disks.chain([Change::DropTemplate(id)]).collect())
-        })
-        .await
     }
 }
 
@@ -160,5 +174,5 @@ fn vms_in(world: &World, place: StorageDomainId) -> Vec<VmId> {
         snapshot.memory == Some(place) || images.any(|disk| disk.storage_domain == place)
     });
     let all = now.map(|on| on.vm).chain(saved.map(|snapshot| snapshot.vm));
-    all.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }

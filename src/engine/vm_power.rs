@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 /// How long a request to stop waits for an operation that has the VM for itself.
 const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Overrides of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +115,9 @@ impl Engine {
         let begun = Instant::now();
         loop {
             match self.take(operation, &[(Entity::Vm(id), Mode::Shared)]).await {
-                Err(why) if why.kind == Kind::Busy && begun.elapsed() < PATIENCE => {}
+                Err(why) if why.kind == Kind::Busy && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 held => return held.map(|guard| (guard, false)),
             }
         }
@@ -232,6 +235,11 @@ impl Engine {
     async fn start_from_down(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         if !self.world().vms.contains_key(&id) {
             return self.launch(id, Phase::Launching, options.pause, None).await;
+        }
+        if self.own_vm(id)?.is_started() {
+            // The end of its last run could not be followed while others held it.
+            self.look_at(id).await?;
+            self.settle_run(id).await?;
         }
         self.adopt_next_run(id).await?;
         let vm = self.own_vm(id)?;

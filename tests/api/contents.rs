@@ -164,3 +164,33 @@ async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
     sim.get(&format!("/vms/{vm}")).await.is(404);
     sim.get(&top).await.is(404);
 }
+
+#[tokio::test]
+async fn vms_that_share_a_disk_are_registered_one_after_the_other() {
+    let sim = Sim::start().await;
+    let second = sim.domain("second", "data").await;
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
+    let (inside, top) = (format!("{center}/{second}"), format!("/storagedomains/{second}"));
+    let (a, b) = (sim.vm("a").await, sim.vm("b").await);
+    let shared =
+        disk_body("shared").replace(DATA, &second).replace("<format>cow</format>", "<format>raw</format>");
+    let shared = shared.replace("<interface>", "<shareable>true</shareable><interface>");
+    let headers = [("content-type", "application/xml"), CREATED];
+    let disk = sim.send("POST", &format!("/vms/{a}/disks"), &headers, shared).await.is(201).at("@id");
+    sim.post(&format!("/vms/{b}/disks"), &format!("<disk id='{disk}'/>")).await.is(200);
+    sim.engine.drain().await;
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    // Another folder is where its own was.
+    sim.images.set_missing(FOLDER, true);
+    sim.delete(&inside).await.is(409);
+    sim.get(&format!("/vms/{a}")).await.is(200);
+    sim.images.set_missing(FOLDER, false);
+    sim.delete(&inside).await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(404);
+    sim.post(center, &format!("<storage_domain id='{second}'/>")).await.is(201);
+    let action = format!("<action><cluster id='{CLUSTER}'/></action>");
+    for vm in [a, b] {
+        sim.post(&format!("{top}/vms/{vm}/register"), &action).await.is(200);
+        assert_eq!(sim.get(&format!("/vms/{vm}/disks")).await.each("disk", "@id"), [disk.clone()]);
+    }
+}

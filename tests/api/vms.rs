@@ -252,6 +252,8 @@ async fn a_vm_stops_while_a_device_is_on_its_way() {
     let vm = sim.vm("a").await;
     let disks = format!("/vms/{vm}/disks");
     let disk = format!("{disks}/{}", sim.disk(&disks, "d").await);
+    // The other one moves up in the boot order.
+    sim.disk(&disks, "e").await;
     sim.start_vm(vm).await;
     assert_eq!(sim.get(&disk).await.at("active"), "true");
     sim.hypervisor.ignore_requests(vm);
@@ -265,6 +267,16 @@ async fn a_vm_stops_while_a_device_is_on_its_way() {
     // Its rows follow as soon as nobody holds it.
     sim.is_in(vm, "down").await;
     assert_eq!(sim.get(&disk).await.at("active"), "false");
+
+    // What has the VM for itself is waited for.
+    sim.start_vm(vm).await;
+    let snapshots = format!("/vms/{vm}/snapshots");
+    let body =
+        "<snapshot><description>s</description><persist_memorystate>true</persist_memorystate></snapshot>";
+    sim.post(&snapshots, body).await.is(202);
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    sim.is_in(vm, "down").await;
+    assert_eq!(sim.get(&snapshots).await.each("snapshot", "snapshot_status"), ["ok", "ok"]);
 }
 
 #[tokio::test]

@@ -191,6 +191,6 @@ async fn vms_that_share_a_disk_are_registered_one_after_the_other() {
     let action = format!("<action><cluster id='{CLUSTER}'/></action>");
     for vm in [a, b] {
         sim.post(&format!("{top}/vms/{vm}/register"), &action).await.is(200);
-        assert_eq!(sim.get(&format!("/vms/{vm}/disks")).await.each("disk", "@id"), [disk.clone()]);
+        assert_eq!(sim.get(&format!("/vms/{vm}/disks")).await.each("disk", "@id"), std::slice::from_ref(&disk));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use vireo::engine::ports::Images;
 
 const FOLDER: &str = "/more/second";
+const CENTER: &str = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
 
 /// A folder with a template, a thin VM of it and a plain VM, that an engine which is gone has filled.
 async fn filled(into: &Sim) -> [String; 3] {
@@ -55,7 +56,7 @@ async fn taken(sim: &Sim) -> String {
     assert_eq!(made.at("name"), "second");
     assert_eq!(sim.post("/storagedomains", &body("<import>true</import>")).await.status, 409);
     let attach = format!("<storage_domain id='{}'/>", made.at("@id"));
-    sim.post("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains", &attach).await.is(201);
+    sim.post(CENTER, &attach).await.is(201);
     made.at("@id")
 }
 
@@ -102,8 +103,7 @@ async fn what_another_engine_left_is_registered() {
 async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
     let sim = Sim::start().await;
     let second = sim.domain("second", "data").await;
-    let center = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
-    let (inside, top) = (format!("{center}/{second}"), format!("/storagedomains/{second}"));
+    let (inside, top) = (format!("{CENTER}/{second}"), format!("/storagedomains/{second}"));
     let headers = [("content-type", "application/xml"), CREATED];
     let there = |alias: &str| disk_body(alias).replace(DATA, &second);
     let (vm, split) = (sim.vm("plain").await, sim.vm("split").await);
@@ -138,7 +138,7 @@ async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
     sim.get(&format!("/disks/{floating}")).await.is(404);
     assert!(sim.engine.inventory.seen(vm).is_none(), "nor has libvirt the domain");
 
-    sim.post(center, &format!("<storage_domain id='{second}'/>")).await.is(201);
+    sim.post(CENTER, &format!("<storage_domain id='{second}'/>")).await.is(201);
     let listed = format!("{top}/disks;unregistered");
     assert_eq!(sim.get(&listed).await.is(200).each("disk", "alias"), ["floating"]);
     sim.post(&listed, "<disk/>").await.is(400);
@@ -169,8 +169,7 @@ async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
 async fn vms_that_share_a_disk_are_registered_one_after_the_other() {
     let sim = Sim::start().await;
     let second = sim.domain("second", "data").await;
-    let center = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
-    let (inside, top) = (format!("{center}/{second}"), format!("/storagedomains/{second}"));
+    let (inside, top) = (format!("{CENTER}/{second}"), format!("/storagedomains/{second}"));
     let (a, b) = (sim.vm("a").await, sim.vm("b").await);
     let shared =
         disk_body("shared").replace(DATA, &second).replace("<format>cow</format>", "<format>raw</format>");
@@ -187,10 +186,13 @@ async fn vms_that_share_a_disk_are_registered_one_after_the_other() {
     sim.images.set_missing(FOLDER, false);
     sim.delete(&inside).await.is(204);
     sim.get(&format!("/disks/{disk}")).await.is(404);
-    sim.post(center, &format!("<storage_domain id='{second}'/>")).await.is(201);
+    sim.post(CENTER, &format!("<storage_domain id='{second}'/>")).await.is(201);
     let action = format!("<action><cluster id='{CLUSTER}'/></action>");
     for vm in [a, b] {
         sim.post(&format!("{top}/vms/{vm}/register"), &action).await.is(200);
-        assert_eq!(sim.get(&format!("/vms/{vm}/disks")).await.each("disk", "@id"), std::slice::from_ref(&disk));
+        assert_eq!(
+            sim.get(&format!("/vms/{vm}/disks")).await.each("disk", "@id"),
+            std::slice::from_ref(&disk)
+        );
     }
 }

@@ -1,42 +1,67 @@
 //! The body of a long list: its rendered items, joined in pieces as the client takes them, so that
 //! a list costs the daemon a piece at a time and not a copy of the whole.
 
+use super::condensed::Condensed;
 use crate::wire::Frame;
 use axum::body::{Bytes, HttpBody};
 use bytes::{BufMut, BytesMut};
 use http_body::{Frame as Piece, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Large enough that a piece is worth a system call.
 const PIECE: usize = 64 << 10;
 
+/// What a list is made of.
+#[derive(Clone)]
+pub enum Item {
+    Whole(Bytes),
+    Condensed(Arc<Condensed>),
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Self::Whole(text) => text.len(),
+            Self::Condensed(text) => text.len(),
+        }
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        match self {
+            Self::Whole(text) => out.put_slice(text),
+            Self::Condensed(text) => text.put(out),
+        }
+    }
+}
+
 /// Items between what their collection begins and ends with.
 pub struct Listed {
     /// Begins with what stands before the items and ends with what stands after them.
-    parts: std::vec::IntoIter<Bytes>,
+    parts: std::vec::IntoIter<Item>,
     left: usize,
 }
 
 impl Listed {
-    pub fn new(frame: Frame, items: Vec<Bytes>) -> Self {
-        let parts: Vec<Bytes> = if items.is_empty() {
-            vec![Bytes::from(frame.empty)]
+    pub fn new(frame: Frame, items: Vec<Item>) -> Self {
+        let parts: Vec<Item> = if items.is_empty() {
+            vec![Item::Whole(frame.empty.into())]
         } else {
-            let between = Bytes::from_static(frame.between.as_bytes());
+            let between = Item::Whole(Bytes::from_static(frame.between.as_bytes()));
             let mut parts = Vec::with_capacity(items.len() * 2 + 1);
-            parts.push(Bytes::from(frame.before));
+            parts.push(Item::Whole(frame.before.into()));
             for (index, item) in items.into_iter().enumerate() {
-                if index > 0 && !between.is_empty() {
+                if index > 0 && !frame.between.is_empty() {
                     parts.push(between.clone());
                 }
                 parts.push(item);
             }
-            parts.push(Bytes::from(frame.after));
+            parts.push(Item::Whole(frame.after.into()));
             parts
         };
-        let left = parts.iter().map(Bytes::len).sum();
+        let left = parts.iter().map(Item::len).sum();
         Self { parts: parts.into_iter(), left }
     }
 
@@ -46,7 +71,7 @@ impl Listed {
             if !piece.is_empty() && piece.len() + next.len() > PIECE {
                 break;
             }
-            piece.put_slice(next);
+            next.put(&mut piece);
             self.parts.next();
         }
         self.left -= piece.len();
@@ -81,7 +106,7 @@ mod tests {
     #[test]
     fn pieces_make_the_whole() {
         let frame = || Frame { empty: "{}".into(), before: "[".into(), between: ",", after: "]".into() };
-        let item = Bytes::from("x".repeat(PIECE / 2 + 1));
+        let item = Item::Whole("x".repeat(PIECE / 2 + 1).into());
         for count in 0..5 {
             let mut listed = Listed::new(frame(), vec![item.clone(); count]);
             let promised = listed.left;

@@ -22,6 +22,7 @@ mod bookmarks;
 mod capabilities;
 mod cdroms;
 mod clusters;
+mod condensed;
 mod connection;
 mod console_proxy;
 mod cpus;

@@ -1,7 +1,7 @@
 //! Answers. A handler says what; how it is written is settled once its request is known.
 
 use super::fault::Fault;
-use super::listed::Listed;
+use super::listed::{Item, Listed};
 use crate::model::JobId;
 use crate::wire::{Document, Format, Frame, Resource, Version, convert, types, write};
 use axum::body::{Body, Bytes};
@@ -57,7 +57,7 @@ impl Reply {
     }
 
     /// A list of items that were written in the request's format and version before.
-    pub fn listed(frame: Frame, items: Vec<Bytes>) -> Self {
+    pub fn listed(frame: Frame, items: Vec<Item>) -> Self {
         Self::new(StatusCode::OK, Content::Listed(Listed::new(frame, items)))
     }
 

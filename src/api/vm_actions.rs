@@ -82,7 +82,7 @@ fn initialization(app: &App, id: VmId, vm: Option<&types::Vm>) -> Result<Option<
     let Some(given) = vm.and_then(|vm| vm.initialization.as_ref()) else { return Ok(None) };
     let mut wanted = app.engine.vm(id)?.vm.spec.initialization.unwrap_or_default();
     convert::change_initialization(given, &mut wanted)?;
-    Ok(Some(wanted))
+    Ok(Some(*wanted))
 }
 
 /// The overrides of a start; `None` when the document has none, as when it only mentions the VM.

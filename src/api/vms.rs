@@ -4,6 +4,7 @@ use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
+use super::listed::Item;
 use super::lookup;
 use super::related::Related;
 use super::rendered::Key;
@@ -75,45 +76,46 @@ fn has_details(request: &Request) -> bool {
     ["disks", "nics", "tags", "statistics"].iter().any(|name| request.detail.has(name))
 }
 
-/// Where a rendered VM stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Rendering {
-    Alone,
-    InList,
+/// All that the request asks for of a VM.
+fn asked(app: &App, id: VmId, request: &Request) -> Result<types::Vm, Fault> {
+    let view = app.engine.vm(id)?;
+    let mut document = document(app, &view, request, request.all_content);
+    if request.all_content {
+        let configuration = ovf::of_vm(app, &view).and_then(|ovf| ovf.configuration);
+        if configuration.is_some() {
+            document.initialization.get_or_insert_default().configuration = configuration;
+        }
+    }
+    detailed(app, id, request, document)
 }
 
-/// A VM's bytes; kept until something of the VM changes.
-fn rendered(app: &App, id: VmId, request: &Request, place: Rendering) -> Result<Bytes, Fault> {
-    let render = || -> Result<Vec<u8>, Fault> {
-        let view = app.engine.vm(id)?;
-        let mut document = document(app, &view, request, request.all_content);
-        if request.all_content {
-            let configuration = ovf::of_vm(app, &view).and_then(|ovf| ovf.configuration);
-            if configuration.is_some() {
-                document.initialization.get_or_insert_default().configuration = configuration;
-            }
-        }
-        let document = detailed(app, id, request, document)?;
-        Ok(match place {
-            Rendering::Alone => write(&document, request.format, request.version),
-            Rendering::InList => write_item(&document, request.format, request.version),
-        })
-    };
-    // What images take changes without a word: who asks for one VM's OVF gets the present one.
-    let ovf = request.all_content && place == Rendering::Alone;
-    if has_details(request) || request.next_run || ovf {
-        return render().map(Bytes::from);
-    }
-    let stamp = app.engine.inventory.stamp(id);
-    let key = Key {
+fn key(id: VmId, request: &Request) -> Key {
+    Key {
         vm: id,
         format: request.format,
         version: request.version,
         all_content: request.all_content,
         filter: request.filter,
-        place,
-    };
-    app.rendered.get(key, stamp, render)
+    }
+}
+
+/// A VM's bytes; kept until something of the VM changes.
+fn alone(app: &App, id: VmId, request: &Request) -> Result<Bytes, Fault> {
+    let render = || asked(app, id, request).map(|vm| write(&vm, request.format, request.version).into());
+    // What images take changes without a word: who asks for one VM's OVF gets the present one.
+    if has_details(request) || request.next_run || request.all_content {
+        return render();
+    }
+    app.rendered.alone(key(id, request), app.engine.inventory.stamp(id), render)
+}
+
+/// The same in a list.
+fn item(app: &App, id: VmId, request: &Request) -> Result<Item, Fault> {
+    let render = || asked(app, id, request).map(|vm| write_item(&vm, request.format, request.version).into());
+    if has_details(request) || request.next_run {
+        return render().map(Item::Whole);
+    }
+    app.rendered.item(key(id, request), app.engine.inventory.stamp(id), render)
 }
 
 /// What a VM may be in, and names that searches know beside them.
@@ -336,8 +338,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
         Some(_) => found(&app, &request)?,
     };
     // A VM that goes away meanwhile is simply not listed.
-    let items: Vec<Bytes> =
-        ids.iter().filter_map(|id| rendered(&app, *id, &request, Rendering::InList).ok()).collect();
+    let items: Vec<Item> = ids.iter().filter_map(|id| item(&app, *id, &request).ok()).collect();
     let head = Head { size: request.detail.has("size").then_some(items.len() as u32), ..Head::default() };
     Ok(Reply::listed(frame("vms", "vm", &head, request.format, request.version), items))
 }
@@ -347,7 +348,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let id = request.id("vm")?;
     // A VM that is gone, or that libvirt has not told of, has no stamp to go by.
     app.engine.knows(id)?;
-    Ok(Reply::written(rendered(&app, id, &request, Rendering::Alone)?))
+    Ok(Reply::written(alone(&app, id, &request)?))
 }
 
 /// `POST /vms`

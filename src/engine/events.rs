@@ -1,14 +1,14 @@
 //! Following the hypervisor: every event means "look again"; a bounded resync heals what events missed.
 
 use super::inventory::{Phase, Seen};
-use super::ports::{Control, DomainSeen, HypervisorEvent, StopDetail};
+use super::ports::{Control, DomainSeen, Hypervisor, HypervisorEvent, StopDetail};
 use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -182,7 +182,8 @@ impl Engine {
         }
     }
 
-    /// A connection is there: facts, pools, every domain, then what was left undone.
+    /// A connection is there: facts, pools, every domain, then what was left undone. The documents of
+    /// VMs at rest say little that their rows do not: nobody waits for them.
     async fn connect(self: &Arc<Self>, connection: u64) -> Result<()> {
         let (facts, uuid, version) =
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
@@ -190,16 +191,16 @@ impl Engine {
         self.ensure_pools().await?;
         self.ensure_networks().await;
         self.ensure_secrets().await?;
-        self.look_at_all().await?;
+        let at_rest = self.look_at_all().await?;
         let guards = self.hold_open_intents();
         self.looked_at.store(connection, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
         tracing::info!("connected to {version}");
         let host = self.world().about_host();
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
-        self.reconcile(guards).await;
+        let (_, read) = tokio::join!(self.reconcile(guards), at_rest.read(self));
         self.pools_taken_from.notify_one();
-        Ok(())
+        read
     }
 
     pub(super) async fn resync_for_ever(self: Arc<Self>) {
@@ -245,25 +246,22 @@ impl Engine {
         }
     }
 
-    /// Looks at every domain.
-    async fn look_at_all(self: &Arc<Self>) -> Result<()> {
-        let look = self.inventory.look();
-        let engine = self.clone();
-        let told = self.lane.slow(move |hv| {
-            let present = Mutex::new(BTreeSet::new());
-            hv.each_domain(&|domain, document| {
-                let id = domain.id;
-                present.lock().expect("no panic while held").insert(id);
-                // The list told all but the document.
-                let read = document
-                    .and_then(|document| engine.saw(id, look, document.map(|document| (domain, document))));
-                if let Err(why) = read {
-                    unread(id, &why);
-                }
-            })?;
-            Ok(present.into_inner().expect("no panic while held"))
-        });
-        self.look_at_missing(&told.await?).await
+    /// Looks at every domain, but for the documents of those that the rows tell of.
+    async fn look_at_all(self: &Arc<Self>) -> Result<Look> {
+        let ticket = self.inventory.look();
+        let domains = self.lane.slow(|hv| hv.domains()).await?;
+        let present: BTreeSet<VmId> = domains.iter().map(|domain| domain.id).collect();
+        let (at_rest, others): (Vec<_>, Vec<_>) = {
+            let world = self.world();
+            let is_known = |it: &DomainSeen| it.power == Power::Off && world.vms.contains_key(&it.id);
+            domains.into_iter().partition(is_known)
+        };
+        for domain in &at_rest {
+            self.inventory.saw_at_rest(ticket, domain.clone());
+        }
+        Look { ticket, domains: others }.read(self).await?;
+        self.look_at_missing(&present).await?;
+        Ok(Look { ticket, domains: at_rest })
     }
 
     /// Compares the list of domains with the inventory and looks at what differs.
@@ -297,6 +295,28 @@ impl Engine {
             looks.spawn(async move { (id, engine.look_at(id).await) });
         }
         all_of(looks).await
+    }
+}
+
+/// A look at domains of which all but the documents is known.
+struct Look {
+    ticket: u64,
+    domains: Vec<DomainSeen>,
+}
+
+impl Look {
+    async fn read(self, engine: &Arc<Engine>) -> Result<()> {
+        let reader = engine.clone();
+        let read = move |hv: &dyn Hypervisor| {
+            hv.documents(self.domains, &|domain, document| {
+                let id = domain.id;
+                let document = document.map(|found| found.map(|document| (domain, document)));
+                if let Err(why) = document.and_then(|found| reader.saw(id, self.ticket, found)) {
+                    unread(id, &why);
+                }
+            })
+        };
+        engine.lane.slow(read).await
     }
 }
 

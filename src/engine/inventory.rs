@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub domain: DomainSeen,
-    /// The live document of a running domain, else the persistent one.
+    /// The live document of a running domain, else the persistent one; nothing yet of one that is off
+    /// and was not read since the start.
     pub observed: Arc<Observed>,
     /// A foreign domain's configuration, read from its document.
     pub foreign: Option<Arc<VmSpec>>,
@@ -138,6 +139,13 @@ impl Inventory {
             entry.seen = seen;
             moved
         })
+    }
+
+    /// The same of a domain that is off, and whose document nobody has read since. What its last one
+    /// said is worth more than nothing.
+    pub(super) fn saw_at_rest(&self, look: u64, domain: DomainSeen) {
+        let observed = self.seen(domain.id).map(|seen| seen.observed).unwrap_or_default();
+        self.saw(domain.id, look, Some(Seen { domain, observed, foreign: None }));
     }
 
     /// Forgets a VM that is no more.

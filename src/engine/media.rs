@@ -23,7 +23,7 @@ impl Engine {
 
     /// What the run is given: cloud-init's files when they are asked for, else at the first one.
     pub(super) fn payloads_of(&self, vm: &Vm, spec: &VmSpec, options: &StartOptions) -> Result<Vec<Payload>> {
-        let wanted = options.initialization.as_ref().or(spec.initialization.as_ref());
+        let wanted = options.initialization.as_ref().or(spec.initialization.as_deref());
         let first = wanted.is_some() && vm.started.is_none();
         let asked = options.cloud_init.unwrap_or(first || options.initialization.is_some());
         let wanted = asked.then(|| wanted.cloned().unwrap_or_default());

@@ -241,7 +241,7 @@ impl Engine {
             self.look_at(id).await?;
             self.settle_run(id).await?;
         }
-        self.adopt_next_run(id).await?;
+        self.adopt_next_run_or_none(id).await?;
         let vm = self.own_vm(id)?;
         let spec = match &options.once {
             Some(once) => once.over(&vm.spec)?,
@@ -356,7 +356,7 @@ impl Engine {
     }
 
     fn nic_count(&self, id: VmId) -> usize {
-        self.inventory.seen(id).map_or(0, |seen| seen.observed.taps.len())
+        self.world().nics_of(id).iter().filter(|nic| nic.plugged).count()
     }
 
     /// Cuts the power. A suspended VM loses its saved memory.

@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::engine::ports::{Control, DomainSeen, Telling};
 use crate::error::{Error, Result};
 use crate::model::{PauseReason, Power, VmId};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Mutex;
 use virt::domain::Domain;
 use virt::sys;
@@ -21,38 +21,7 @@ const READERS: usize = 4;
 
 /// All domains in a few calls, however many there are.
 pub fn all(session: &Session) -> Result<Vec<DomainSeen>> {
-    seen_of(session, &session.list_all_domains(0)?)
-}
-
-/// All domains, each told with its live document, or else the persistent one, as soon as that was
-/// read; from several threads.
-pub fn each(session: &Session, tell: Telling<'_>) -> Result<()> {
     let domains = session.list_all_domains(0)?;
-    let seen = seen_of(session, &domains)?;
-    let handles: HashMap<VmId, Domain> =
-        domains.into_iter().filter_map(|domain| Some((VmId(domain.uuid().ok()?), domain))).collect();
-    let left = Mutex::new(seen.into_iter());
-    let next = || lock(&left).next();
-    std::thread::scope(|scope| {
-        let reader = || -> Result<()> {
-            while let Some(seen) = next() {
-                let Some(domain) = handles.get(&seen.id) else { continue };
-                match found(domain::text(domain, false)) {
-                    // All the others would fail, too.
-                    Err(why) if !is_alive(session) => return Err(why),
-                    read => tell(seen, read),
-                }
-            }
-            Ok(())
-        };
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(reader)).collect();
-        readers
-            .into_iter()
-            .try_for_each(|reader| reader.join().map_err(|_| Error::bug("a reader panicked"))?)
-    })
-}
-
-fn seen_of(session: &Session, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
     let mut records = Vec::with_capacity(domains.len());
     for some in domains.chunks(AT_ONCE) {
         records.extend(raw::stats_of(some, sys::VIR_DOMAIN_STATS_STATE, 0)?);
@@ -71,6 +40,29 @@ fn seen_of(session: &Session, domains: &[Domain]) -> Result<Vec<DomainSeen>> {
         seen.push(DomainSeen { id: record.id, name: record.name, power, persistent });
     }
     Ok(seen)
+}
+
+/// Each of these domains is told with its live document, or else the persistent one, as soon as that
+/// was read; from several threads.
+pub fn documents(session: &Session, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
+    let left = Mutex::new(of.into_iter());
+    let next = || lock(&left).next();
+    std::thread::scope(|scope| {
+        let reader = || -> Result<()> {
+            while let Some(seen) = next() {
+                match domain::document(session, seen.id, false) {
+                    // All the others would fail, too.
+                    Err(why) if !is_alive(session) => return Err(why),
+                    read => tell(seen, read),
+                }
+            }
+            Ok(())
+        };
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(reader)).collect();
+        readers
+            .into_iter()
+            .try_for_each(|reader| reader.join().map_err(|_| Error::bug("a reader panicked"))?)
+    })
 }
 
 pub fn look(session: &Session, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {

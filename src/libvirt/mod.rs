@@ -94,8 +94,8 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, inventory::all)
     }
 
-    fn each_domain(&self, tell: Telling<'_>) -> Result<()> {
-        self.link.call(Lane::Calls, |session| inventory::each(session, tell))
+    fn documents(&self, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
+        self.link.call(Lane::Calls, |session| inventory::documents(session, of, tell))
     }
 
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {

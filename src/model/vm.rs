@@ -114,6 +114,9 @@ pub struct VmSpec {
     pub soundcard: bool,
     pub virtio_scsi: bool,
     pub usb: bool,
+    /// The kind of USB that clients had before `native`; guests get the same.
+    #[serde(default)]
+    pub usb_legacy: bool,
     pub origin: String,
     pub affinity: Affinity,
     /// Where it may run; anywhere when there are none.
@@ -123,13 +126,18 @@ pub struct VmSpec {
     pub tunnel_migration: bool,
     /// Milliseconds; -1 is the default of the cluster.
     pub migration_downtime: i32,
+    /// As the cluster has it when there is none.
+    #[serde(default)]
+    pub auto_converge: Option<bool>,
+    #[serde(default)]
+    pub compressed: Option<bool>,
     pub numa_tune_mode: NumaTune,
     /// In the order of their indexes.
     pub numa_nodes: Vec<NumaNode>,
     /// File name in an ISO domain of the permanent CD-ROM drive.
     pub cdrom: Option<String>,
     /// What the guest is told at its first boot.
-    pub initialization: Option<Initialization>,
+    pub initialization: Option<Box<Initialization>>,
     /// Media that are made for each run.
     pub payloads: Vec<Payload>,
     /// Where its hardware comes from.
@@ -175,12 +183,15 @@ impl Default for VmSpec {
             soundcard: false,
             virtio_scsi: true,
             usb: false,
+            usb_legacy: false,
             origin: "ovirt".into(),
             affinity: Affinity::Migratable,
             hosts: Vec::new(),
             sso: true,
             tunnel_migration: false,
             migration_downtime: -1,
+            auto_converge: None,
+            compressed: None,
             numa_tune_mode: NumaTune::Interleave,
             numa_nodes: Vec::new(),
             cdrom: None,
@@ -492,7 +503,7 @@ impl VmSpec {
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
-        self.initialization.as_ref().map_or(Ok(()), Initialization::check)?;
+        self.initialization.as_deref().map_or(Ok(()), Initialization::check)?;
         check_payloads(&self.payloads)?;
         if let Some(IconChoice::Own(icon)) = &self.icon {
             icon.check()?;

@@ -18,7 +18,7 @@ pub fn section(machine: &Machine) -> Element {
     running(machine.spec, &mut say);
     consoles(machine.spec, &mut say);
     origin(machine, &mut say);
-    if let Some(told) = machine.spec.initialization.as_ref().and_then(initialization) {
+    if let Some(told) = machine.spec.initialization.as_deref().and_then(initialization) {
         content.push(told);
     }
     let system = titled("OperatingSystemSection", "Guest Operating System")

@@ -171,7 +171,7 @@ fn read_content(content: &Element, spec: &mut VmSpec) -> Result<(), Refused> {
         spec.origin = (*ORIGINS.get(number).ok_or_else(|| odd("Origin"))?).to_owned();
     }
     read_display(content, spec)?;
-    spec.initialization = child(content, "VmInit").map(read_initialization).transpose()?;
+    spec.initialization = child(content, "VmInit").map(read_initialization).transpose()?.map(Box::new);
     Ok(())
 }
 

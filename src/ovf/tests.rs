@@ -150,12 +150,12 @@ fn fullest() -> VmSpec {
         cdrom: Some("install.iso".into()),
         time_zone: Some("Europe/Berlin".into()),
         origin: "hosted_engine".into(),
-        initialization: Some(Initialization {
+        initialization: Some(Box::new(Initialization {
             host_name: Some("guest".into()),
             ssh_keys: Some("ssh-rsa A\nssh-rsa B".into()),
             regenerate_ssh_keys: true,
             ..Initialization::default()
-        }),
+        })),
         ..VmSpec::default()
     }
 }

@@ -405,8 +405,8 @@ impl Hypervisor for Simulated {
         self.read(|state| Ok(state.domains.values().map(seen).collect()))
     }
 
-    fn each_domain(&self, tell: Telling<'_>) -> Result<()> {
-        self.domains()?.into_iter().for_each(|seen| {
+    fn documents(&self, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
+        of.into_iter().for_each(|seen| {
             let document = self.document(seen.id, false);
             tell(seen, document);
         });

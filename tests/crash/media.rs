@@ -9,7 +9,8 @@ use vireo::model::*;
 async fn told(lab: &Lab) -> VmId {
     let (vm, _) = lab.vm_with_disks("a", 1).await;
     let tell = |spec: &mut VmSpec| {
-        spec.initialization = Some(Initialization { host_name: Some("web1".into()), ..Default::default() });
+        spec.initialization =
+            Some(Box::new(Initialization { host_name: Some("web1".into()), ..Default::default() }));
         let files = vec![GuestFile { name: "greeting".into(), content: Secret("hi".into()) }];
         spec.payloads = vec![Payload { kind: PayloadKind::Cdrom, volume: None, files }];
         Ok(())

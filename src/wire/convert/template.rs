@@ -14,7 +14,7 @@ macro_rules! shared {
         shared!($from $name: name description comment r#type memory cpu cpu_shares bios os cluster
             creation_time origin stateless delete_protected high_availability display sso rng_device console usb
             soundcard_enabled tunnel_migration migration_downtime virtio_scsi serial_number start_paused
-            cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone small_icon
+            migration domain cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone small_icon
             large_icon memory_policy)
     };
     ($from:ident $name:ident: $($field:ident)*) => {

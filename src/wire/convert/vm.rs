@@ -100,10 +100,19 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     if let Some(placement) = &document.placement_policy {
         set_named(&placement.affinity, &mut spec.affinity)?;
     }
+    if let Some(migration) = &document.migration {
+        inherited(&migration.auto_converge, &mut spec.auto_converge)?;
+        inherited(&migration.compressed, &mut spec.compressed)?;
+    }
+    if let Some(name) = document.domain.as_ref().and_then(|domain| domain.name.as_ref()) {
+        let mut known = spec.initialization.take().unwrap_or_default();
+        known.domain = (!name.is_empty()).then(|| name.clone());
+        spec.initialization = (*known != Initialization::default()).then_some(known);
+    }
     if let Some(given) = &document.initialization {
         let mut known = spec.initialization.take().unwrap_or_default();
         super::change_initialization(given, &mut known)?;
-        spec.initialization = (known != Initialization::default()).then_some(known);
+        spec.initialization = (*known != Initialization::default()).then_some(known);
     }
     if let Some(given) = &document.payloads {
         spec.payloads = super::payloads(given)?;
@@ -206,7 +215,22 @@ fn change_display(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
 fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set(&document.console.as_ref().and_then(|console| console.enabled), &mut spec.serial_console);
     set(&document.virtio_scsi.as_ref().and_then(|scsi| scsi.enabled), &mut spec.virtio_scsi);
-    set(&document.usb.as_ref().and_then(|usb| usb.enabled), &mut spec.usb);
+    if let Some(usb) = &document.usb {
+        set(&usb.enabled, &mut spec.usb);
+        spec.usb_legacy = match usb.r#type.as_deref().map(str::to_lowercase).as_deref() {
+            None | Some("") => spec.usb_legacy,
+            Some("native") => false,
+            Some("legacy") => true,
+            Some(other) => {
+                return Err(Error::new(
+                    Kind::Value,
+                    format!(
+                        "{other} is not a member of UsbType. Possible values for UsbType are: legacy, native"
+                    ),
+                ));
+            }
+        };
+    }
     set_number("io.threads", document.io.as_ref().and_then(|io| io.threads), &mut spec.io_threads)?;
     if let Some(sso) = &document.sso {
         let methods = sso.methods.as_ref().map(|methods| methods.method.as_slice()).unwrap_or_default();
@@ -257,6 +281,29 @@ fn set_named<T: Named>(given: &Option<String>, field: &mut T) -> Result<()> {
         *field = named(text)?;
     }
     Ok(())
+}
+
+/// `true`, `false` or `inherit`.
+fn inherited(given: &Option<String>, field: &mut Option<bool>) -> Result<()> {
+    *field = match given.as_deref().map(str::to_lowercase).as_deref() {
+        None | Some("") => *field,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some("inherit") => None,
+        Some(other) => {
+            return Err(Error::new(
+                Kind::Value,
+                format!(
+                    "{other} is not a member of InheritableBoolean. Possible values for InheritableBoolean are: inherit, true, false"
+                ),
+            ));
+        }
+    };
+    Ok(())
+}
+
+fn inheriting(value: Option<bool>) -> String {
+    value.map_or("inherit".into(), |value| value.to_string())
 }
 
 fn set_number(path: &str, given: Option<i32>, field: &mut u32) -> Result<()> {
@@ -318,10 +365,17 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         }),
         rng_device: spec.rng.filter(|_| all_content).map(rng),
         console: all_content.then_some(types::Console { enabled: Some(spec.serial_console) }),
-        usb: Some(types::Usb { enabled: Some(spec.usb), ..Default::default() }),
+        usb: Some(types::Usb {
+            enabled: Some(spec.usb),
+            r#type: spec.usb.then(|| if spec.usb_legacy { "legacy" } else { "native" }.into()),
+        }),
         soundcard_enabled: all_content.then_some(spec.soundcard),
         tunnel_migration: Some(spec.tunnel_migration),
         migration_downtime: Some(spec.migration_downtime),
+        migration: Some(types::MigrationOptions {
+            auto_converge: Some(inheriting(spec.auto_converge)),
+            compressed: Some(inheriting(spec.compressed)),
+        }),
         virtio_scsi: all_content.then_some(types::VirtioScsi { enabled: Some(spec.virtio_scsi) }),
         serial_number: spec.serial_number.as_ref().map(serial_number),
         start_paused: Some(spec.start_paused),
@@ -351,7 +405,12 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         stop_time: vm.stopped.filter(|_| !status.runs()).map(Date::from),
         run_once: status.runs().then_some(vm.run_once),
         payloads: (all_content && !spec.payloads.is_empty()).then(|| super::shown_payloads(&spec.payloads)),
-        initialization: spec.initialization.as_ref().map(super::initialization),
+        initialization: spec.initialization.as_deref().map(super::initialization),
+        domain: spec
+            .initialization
+            .as_ref()
+            .and_then(|it| it.domain.as_ref())
+            .map(|name| types::Domain { name: Some(name.clone()), ..Default::default() }),
         placement_policy: Some(placement),
         use_latest_template_version: spec.stateless.then_some(spec.newest_version),
         next_run_configuration_exists: Some(vm.next_run.is_some()),

@@ -4,7 +4,7 @@ use super::app::App;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::{access, links, lookup, reported_devices, rows, statistics};
+use super::{access, links, lookup, reported_devices, statistics};
 use crate::engine::NicChange;
 use crate::model::*;
 use crate::wire::convert::{self, NicRequest};
@@ -155,14 +155,11 @@ pub fn permitted(
     match (profile, network) {
         (Some(profile), _) => access::require(app, request, USE, profile)?,
         (None, Some(network)) => {
-            let of_it = rows::by_name(
-                &app.engine.world().vnic_profiles,
-                |row| &row.name,
-                |row| row.network == network,
-            );
-            let usable = of_it.iter().find(|row| access::require(app, request, USE, row.id).is_ok());
+            let profiles: Vec<VnicProfileId> =
+                app.engine.world().profiles_of_network(network).iter().map(|row| row.id).collect();
+            let usable = profiles.into_iter().find(|id| access::require(app, request, USE, *id).is_ok());
             match usable {
-                Some(usable) => change.profile = Some(Some(usable.id)),
+                Some(usable) => change.profile = Some(Some(usable)),
                 None => access::require(app, request, USE, network)?,
             }
         }

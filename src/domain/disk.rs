@@ -2,7 +2,7 @@
 
 use super::device::{alias, devices, put};
 use super::os::utf8;
-use super::target::{bus, index};
+use super::target::{self, bus, index};
 use super::{DiskDevice, Invalid, Plan};
 use crate::model::{DiskFormat, DiskId, DiskInterface, IscsiUnit, Lun, LunAt, MIB, Passed, Tune};
 use crate::xml::Element;
@@ -48,6 +48,7 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
     let Some(index) = index(disk.interface, target) else {
         return Err(Invalid(format!("The target '{target}' does not fit the disk's interface.")));
     };
+    target::check(disk.interface, plan.chipset(), target, index)?;
     if disk.interface == DiskInterface::Ide && attachment.read_only {
         return Err(Invalid("An IDE disk cannot be read-only.".into()));
     }

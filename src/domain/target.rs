@@ -56,6 +56,17 @@ pub fn target(interface: DiskInterface, chipset: Chipset, used: &[&str]) -> Resu
         })
 }
 
+/// Whether a disk's place is one of the machine's.
+pub fn check(interface: DiskInterface, chipset: Chipset, target: &str, index: usize) -> Result<(), Invalid> {
+    match index < places(interface, chipset) && target != cdrom(chipset).0 {
+        true => Ok(()),
+        false => {
+            let bus = bus(interface, chipset).to_uppercase();
+            Err(Invalid(format!("Maximum {bus} devices exceeded: there is no place for the disk {target}.")))
+        }
+    }
+}
+
 /// The name of a device on the virtio-scsi bus that no disk can have.
 pub fn beyond_disks(index: usize) -> String {
     name(DiskInterface::VirtioScsi, places(DiskInterface::VirtioScsi, Chipset::Q35) + index)

@@ -482,7 +482,7 @@ impl Engine {
             || hangs != attachments;
         if device_changes {
             self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;
-            self.check_device_change(&before, &after, &attachments)?;
+            self.check_device_change(&before, &after, &hangs)?;
         }
         self.check_growth(&before, after.size, &attachments)?;
         let grows = after.size > before.size;
@@ -572,7 +572,7 @@ impl Engine {
         }
         let world = self.world();
         for attachment in attachments.iter().filter(|_| after.bootable && !before.bootable) {
-            check_boot_disk(&world, attachment.vm, before.id)?;
+            check_boot_disk(&world, "Cannot edit Virtual Machine Disk", attachment.vm, before.id)?;
         }
         Ok(())
     }
@@ -787,12 +787,12 @@ fn check_disk(disk: &Disk) -> Result<()> {
 }
 
 /// A VM boots from one disk.
-pub(super) fn check_boot_disk(world: &World, vm: VmId, but: DiskId) -> Result<()> {
+pub(super) fn check_boot_disk(world: &World, cannot: &str, vm: VmId, but: DiskId) -> Result<()> {
     let boots = world.disks_of(vm).into_iter().find(|(_, disk)| disk.bootable && disk.id != but);
     match boots {
         None => Ok(()),
         Some((_, disk)) => Err(Error::conflict(format!(
-            "Cannot add Virtual Machine Disk. Disk {} in VM {} is already marked as boot.",
+            "{cannot}. Disk {} in VM {} is already marked as boot.",
             disk.alias,
             world.vms.get(&vm).map_or("", |vm| vm.spec.name.as_str())
         ))),

@@ -138,8 +138,8 @@ impl World {
         let Some(network) = usable.find(|network| Some(&network.name) == nic.network.as_ref()) else {
             return (None, None);
         };
-        let profiles = || self.vnic_profiles.values().filter(|profile| profile.network == network.id);
-        let named = profiles().find(|profile| Some(&profile.name) == nic.profile.as_ref());
-        (Some(network.id), named.or_else(|| profiles().next()).map(|profile| profile.id))
+        let profiles = self.profiles_of_network(network.id);
+        let named = profiles.iter().find(|profile| Some(&profile.name) == nic.profile.as_ref());
+        (Some(network.id), named.or(profiles.first()).map(|profile| profile.id))
     }
 }

@@ -67,10 +67,7 @@ impl NicChange {
                 }
             }
             (_, Some(Some(network))) => {
-                let mut profiles: Vec<&VnicProfile> =
-                    world.vnic_profiles.values().filter(|profile| profile.network == network).collect();
-                profiles.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok((Some(network), profiles.first().map(|profile| profile.id)))
+                Ok((Some(network), world.profiles_of_network(network).first().map(|profile| profile.id)))
             }
             (Some(None), _) | (_, Some(None)) => Ok((None, None)),
             (None, None) => Ok((before.network, before.profile)),

@@ -99,8 +99,11 @@ impl Engine {
             return Err(Error::conflict("The VM has no graphics console."));
         }
         let fits = |protocol: &Protocol| *protocol == Protocol::Spice || value.len() <= VNC_TICKET;
+        // The one that a client gets who does not choose has to take it.
+        let first = view.vm.spec.display.as_ref().map(|display| display.protocol);
+        let first_fits = first.is_none_or(|first| !there.contains(&first) || fits(&first));
         let protocols: Vec<Protocol> = there.into_iter().filter(fits).collect();
-        if protocols.is_empty() {
+        if protocols.is_empty() || !first_fits {
             return Err(Error::invalid(format!(
                 "The ticket of a VNC console has at most {VNC_TICKET} characters."
             )));

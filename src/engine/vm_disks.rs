@@ -46,7 +46,7 @@ impl Engine {
             ));
         }
         if disk.bootable {
-            disks::check_boot_disk(world, onto.vm, disk.id)?;
+            disks::check_boot_disk(world, "Cannot add Virtual Machine Disk", onto.vm, disk.id)?;
         }
         let down = self.status(onto.vm) == VmStatus::Down;
         let active = onto.active.unwrap_or(down);

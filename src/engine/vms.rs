@@ -4,7 +4,8 @@ use super::inventory::{Phase, Seen};
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, snapshots};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, NOT_RESPONDING, Result};
+use crate::model::vm::Display;
 use crate::model::vm_state::may;
 use crate::model::*;
 use jiff::Timestamp;
@@ -434,6 +435,25 @@ impl Engine {
             Err(failure) => Err(self.fail(intent, failure).await),
         }
     }
+
+    /// The same for a VM that is to start now: it starts as it was where it cannot become what it was
+    /// to be, which the end of its last run has tried before.
+    pub(super) async fn adopt_next_run_or_none(&self, id: VmId) -> Result<()> {
+        let failure = match self.adopt_next_run(id).await {
+            Err(failure) if failure.kind != Kind::Unavailable && failure.said != NOT_RESPONDING => failure,
+            adopted => return adopted,
+        };
+        tracing::warn!(vm = %id, "the configuration of the next run is dropped: {failure}");
+        let what = "cannot become what it was to be at its next run, and stays as it is";
+        self.tell_of_vm(Code::VM_UPDATE_FAILED, id, &format!("{what}: {}", failure.said));
+        let kept = self.own_vm(id)?;
+        self.note(vec![Change::Vm(Box::new(Vm { next_run: None, ..kept }))]).await
+    }
+}
+
+/// The display without what a VM's guest never sees.
+fn shown(spec: &VmSpec) -> Option<Display> {
+    spec.display.clone().map(|display| Display { smartcard: false, ..display })
 }
 
 /// The first difference that a VM takes only while it is down.
@@ -447,7 +467,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ("cpu mode", old.cpu_mode != new.cpu_mode),
         ("custom CPU model", old.cpu_model != new.cpu_model),
         ("custom emulated machine", old.machine != new.machine),
-        ("NUMA", (&old.numa_nodes, old.numa_tune_mode) != (&new.numa_nodes, new.numa_tune_mode)),
+        ("NUMA", old.numa_nodes != new.numa_nodes),
         ("CPU shares", old.cpu_shares != new.cpu_shares),
         (
             "boot",
@@ -455,7 +475,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
                 != (&new.os.boot, &new.os.kernel, &new.os.initrd, &new.os.cmdline),
         ),
         ("boot menu", old.boot_menu != new.boot_menu),
-        ("display", old.display != new.display),
+        ("display", shown(old) != shown(new)),
         ("host devices", old.host_devices != new.host_devices),
         ("watchdog", old.watchdog != new.watchdog),
         ("console", old.serial_console != new.serial_console),
@@ -488,6 +508,10 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         high_availability,
         affinity,
         migration_downtime,
+        auto_converge,
+        compressed,
+        hosts,
+        quota,
         numa_tune_mode,
         numa_nodes,
         tunnel_migration,

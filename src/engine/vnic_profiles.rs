@@ -115,6 +115,18 @@ impl Engine {
     }
 }
 
+impl World {
+    /// A network's profiles, as interfaces get them that name the network alone: those that show the
+    /// traffic of others last, the network's own first, by name.
+    pub fn profiles_of_network(&self, network: NetworkId) -> Vec<&VnicProfile> {
+        let own = self.networks.get(&network).map(|network| &network.name);
+        let of_it = self.vnic_profiles.values().filter(|profile| profile.network == network);
+        let mut profiles: Vec<&VnicProfile> = of_it.collect();
+        profiles.sort_by_key(|it| (it.port_mirroring, Some(&it.name) != own, &it.name));
+        profiles
+    }
+}
+
 fn check_name(world: &World, profile: &VnicProfile) -> Result<()> {
     let mut others = world.vnic_profiles.values().filter(|other| other.id != profile.id);
     match others.any(|other| other.network == profile.network && other.name == profile.name) {

@@ -314,3 +314,25 @@ async fn interfaces_of_a_foreign_domain_are_seen_and_left_alone() {
     let clash = "<nic><name>n</name><mac address='52:54:00:00:00:01'/></nic>";
     sim.post(&format!("/vms/{vm}/nics"), clash).await.is(409);
 }
+
+#[tokio::test]
+async fn who_names_a_network_alone_does_not_see_its_traffic() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    for (name, mirrors) in [("a mirror", true), ("another", false)] {
+        let body = format!(
+            "<vnic_profile><name>{name}</name><network id='{NETWORK}'/><port_mirroring>{mirrors}</port_mirroring></vnic_profile>"
+        );
+        sim.post("/vnicprofiles", &body).await.is(201);
+    }
+    let made = sim.post(&format!("/vms/{vm}/nics"), &named("nic1")).await.is(201);
+    let profile = async |nic: &Got| {
+        let path = format!("/vnicprofiles/{}", nic.at("vnic_profile/@id"));
+        sim.get(&path).await.is(200).at("name")
+    };
+    assert_eq!(profile(&made).await, "ovirtmgmt");
+    let path = format!("/vms/{vm}/nics/{}", made.at("@id"));
+    sim.put(&path, "<nic><network/></nic>").await.is(200);
+    let back = sim.put(&path, &format!("<nic><network id='{NETWORK}'/></nic>")).await.is(200);
+    assert_eq!(profile(&back).await, "ovirtmgmt");
+}

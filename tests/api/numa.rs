@@ -185,3 +185,34 @@ async fn a_host_shows_its_nodes() {
         assert_eq!(sim.get(&path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn copies_of_a_vm_have_nodes_of_their_own() {
+    let sim = Sim::start().await;
+    let (vm, nodes) = sim.numa_vm("").await;
+    let first = sim.post(&nodes, &node(0, 512, &[0, 1], None)).await.is(201).at("@id");
+    sim.post(&nodes, &node(1, 512, &[2, 3], None)).await.is(201);
+    let clone = format!("/vms/{vm}/clone");
+    let cloning = sim.post(&clone, "<action><vm><name>copy</name></vm></action>").await.is(202);
+    sim.complete(&cloning.at("@href")).await;
+    let copy = sim.get("/vms?search=name%3Dcopy").await.at("vm/@id");
+    let copied = sim.get(&format!("/vms/{copy}/numanodes")).await.is(200);
+    assert_eq!(copied.each("vm_numa_node", "memory"), ["512", "512"]);
+    let ids = copied.each("vm_numa_node", "@id");
+    assert!(!ids.contains(&first), "{ids:?}");
+    assert_eq!(sim.get(&nodes).await.each("vm_numa_node", "@id")[0], first);
+}
+
+#[tokio::test]
+async fn how_memory_is_bound_is_told_at_any_time() {
+    let sim = Sim::start().await;
+    let (vm, _) = sim.numa_vm("").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    let path = format!("/vms/{vm}");
+    sim.put(&path, "<vm><numa_tune_mode>preferred</numa_tune_mode></vm>").await.is(200);
+    sim.put(&path, "<vm><display><smartcard_enabled>true</smartcard_enabled></display></vm>").await.is(200);
+    let shown = sim.get(&path).await;
+    assert_eq!([shown.at("numa_tune_mode"), shown.at("display/smartcard_enabled")], ["preferred", "true"]);
+    sim.put(&path, "<vm><display><monitors>2</monitors></display></vm>").await.is(400);
+}

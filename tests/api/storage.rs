@@ -217,6 +217,10 @@ async fn iso_files_come_and_go() {
     assert_eq!(made.at("@id"), "new.iso");
     sim.send("PUT", &path, &[], "shorter").await.is(200);
     sim.get(&path).await.is(200);
+    let capital = format!("{iso}/files/UP.ISO");
+    sim.send("PUT", &capital, &[], "iso").await.is(201);
+    sim.get(&capital).await.is(200);
+    sim.delete(&capital).await.is(204);
     let vm = sim.vm("a").await;
     sim.disk(&format!("/vms/{vm}/disks"), "system").await;
     sim.start_vm(vm).await;

@@ -307,3 +307,55 @@ async fn names_may_be_as_long_as_they_may() {
     assert!(sim.get("/vms?search=host%3D*+and+status%3Ddown").await.each("vm", "@id").is_empty());
     assert_eq!(sim.get("/vms?search=host%3D*").await.each("vm", "@id"), [vm.to_string()]);
 }
+
+#[tokio::test]
+async fn how_a_vm_would_migrate_its_usb_and_its_domain_are_kept() {
+    let sim = Sim::start().await;
+    let path = format!("/vms/{}", sim.vm("a").await);
+    let shown = sim.get(&path).await;
+    assert_eq!([shown.at("migration/auto_converge"), shown.at("usb/type")], ["inherit", ""]);
+    let body = "<vm><usb><enabled>true</enabled></usb><domain><name>ex.org</name></domain>\
+                <migration><auto_converge>true</auto_converge><compressed>false</compressed></migration></vm>";
+    sim.put(&path, body).await.is(200);
+    let fields = [
+        "usb/type",
+        "domain/name",
+        "initialization/domain",
+        "migration/auto_converge",
+        "migration/compressed",
+    ];
+    let shown = sim.get(&path).await;
+    assert_eq!(fields.map(|field| shown.at(field)), ["native", "ex.org", "ex.org", "true", "false"]);
+    let body =
+        "<vm><usb><type>legacy</type></usb><migration><compressed>inherit</compressed></migration></vm>";
+    let shown = sim.put(&path, body).await.is(200);
+    assert_eq!([shown.at("usb/type"), shown.at("migration/compressed")], ["legacy", "inherit"]);
+    for bad in ["<usb><type>3.0</type></usb>", "<migration><compressed>maybe</compressed></migration>"] {
+        sim.put(&path, &format!("<vm>{bad}</vm>")).await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_next_run_that_cannot_be_does_not_stand_in_the_way_of_a_start() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    sim.disk(&format!("{path}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    let next = format!("{path};next_run");
+    sim.put(&next, "<vm><cpu_shares>77</cpu_shares></vm>").await.is(200);
+    // The host refuses it after the stop, and at the start.
+    let before = sim.hypervisor.calls();
+    sim.hypervisor.fail_at(2);
+    sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
+    sim.until("it was refused", || sim.hypervisor.calls() == before + 2).await;
+    sim.is_in(vm, "down").await;
+    assert_eq!(sim.get(&path).await.at("next_run_configuration_exists"), "true");
+    sim.hypervisor.fail_at(1);
+    sim.post(&format!("{path}/start"), "<action/>").await.is(200);
+    sim.is_in(vm, "up").await;
+    let shown = sim.get(&path).await;
+    assert_eq!([shown.at("next_run_configuration_exists"), shown.at("cpu_shares")], ["false", "0"]);
+    let told = sim.get("/events?search=severity%3Derror").await.body;
+    assert!(told.contains("stays as it is"), "{told}");
+}

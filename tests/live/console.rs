@@ -130,3 +130,40 @@ fn a_browser_looks_at_the_console() {
     vm.act("stop");
     assert_eq!(web_socket(port, &ticket).0, "409");
 }
+
+#[test]
+fn a_console_of_another_kind_takes_the_place_of_one() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("swapped", Boots::Halt, "<display><type>spice</type></display>");
+    let consoles = |document: vireo::xml::Element| -> Vec<String> {
+        document.every("devices/graphics").iter().filter_map(|it| it.value("@type")).collect()
+    };
+    let kind = |kind: &str| format!("<display><type>{kind}</type></display>");
+    vm.start();
+    let client = lab.client();
+    client.put(&format!("{};next_run", vm.path()), &format!("<vm>{}</vm>", kind("vnc"))).is(200);
+    vm.act("stop");
+    vm.becomes("down", 20);
+    vm.start();
+    assert_eq!(consoles(vm.document()), ["vnc"]);
+    vm.act("stop");
+    vm.becomes("down", 20);
+
+    vm.update("<soundcard_enabled>true</soundcard_enabled>");
+    vm.update(&kind("spice"));
+    let defined = lab.host.persistent_document(&vm.id);
+    assert_eq!(defined.value("devices/audio/@type").as_deref(), Some("spice"));
+    assert_eq!(consoles(defined), ["spice"]);
+    let list = format!("{}/graphicsconsoles", vm.path());
+    client.post(&list, "<graphics_console><protocol>VNC</protocol></graphics_console>").is(201);
+    client.delete(&format!("{list}/5350494345")).is(204);
+    assert_eq!(consoles(lab.host.persistent_document(&vm.id)), ["vnc"]);
+    vm.start();
+
+    let both = lab.vm("both", Boots::Halt, "<display><type>vnc</type></display>");
+    let list = format!("{}/graphicsconsoles", both.path());
+    client.post(&list, "<graphics_console><protocol>SPICE</protocol></graphics_console>").is(201);
+    both.start();
+    let long = "<action><ticket><value>nine-long</value></ticket></action>";
+    both.post("ticket", long).refused(400);
+}

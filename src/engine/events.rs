@@ -14,6 +14,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 const RESYNC: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(2);
+/// Documents that are read side by side: libvirtd serves five requests of a connection at once.
+const AT_ONCE: usize = 4;
 const BURST: Duration = Duration::from_millis(3);
 /// How long a look waits for another at the same domain.
 const TURN: Duration = Duration::from_secs(1);
@@ -183,7 +185,7 @@ impl Engine {
     }
 
     /// A connection is there: facts, pools, every domain, then what was left undone. The documents of
-    /// VMs at rest say little that their rows do not: nobody waits for them.
+    /// VMs at rest say little that their rows do not: nobody waits for them, and they are read one by one.
     async fn connect(self: &Arc<Self>, connection: u64) -> Result<()> {
         let (facts, uuid, version) =
             self.lane.slow(|hv| Ok((hv.facts()?, hv.host_uuid()?, hv.version()?))).await?;
@@ -198,7 +200,7 @@ impl Engine {
         tracing::info!("connected to {version}");
         let host = self.world().about_host();
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
-        let (_, read) = tokio::join!(self.reconcile(guards), at_rest.read(self));
+        let (_, read) = tokio::join!(self.reconcile(guards), at_rest.read(self, 1));
         self.pools_taken_from.notify_one();
         read
     }
@@ -259,7 +261,7 @@ impl Engine {
         for domain in &at_rest {
             self.inventory.saw_at_rest(ticket, domain.clone());
         }
-        Look { ticket, domains: others }.read(self).await?;
+        Look { ticket, domains: others }.read(self, AT_ONCE).await?;
         self.look_at_missing(&present).await?;
         Ok(Look { ticket, domains: at_rest })
     }
@@ -305,10 +307,10 @@ struct Look {
 }
 
 impl Look {
-    async fn read(self, engine: &Arc<Engine>) -> Result<()> {
+    async fn read(self, engine: &Arc<Engine>, at_once: usize) -> Result<()> {
         let reader = engine.clone();
         let read = move |hv: &dyn Hypervisor| {
-            hv.documents(self.domains, &|domain, document| {
+            hv.documents(self.domains, at_once, &|domain, document| {
                 let id = domain.id;
                 let document = document.map(|found| found.map(|document| (domain, document)));
                 if let Err(why) = document.and_then(|found| reader.saw(id, self.ticket, found)) {

@@ -190,8 +190,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn host_uuid(&self) -> Result<String>;
 
     fn domains(&self) -> Result<Vec<DomainSeen>>;
-    /// Tells of each of these domains as soon as its document was read; from several threads.
-    fn documents(&self, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()>;
+    /// Tells of each of these domains as soon as its document was read; so many are read at once.
+    fn documents(&self, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()>;
     /// The live document of a running domain (or else the persistent one), or the persistent one.
     /// Never carries secrets.
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>>;

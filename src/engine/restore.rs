@@ -343,7 +343,7 @@ fn described(row: &mut Change, snapshot: &Snapshot) {
 }
 
 /// The rows of the snapshot's network interfaces instead of the present ones.
-fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
+pub(super) fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
     let gone =
         world.nics_of(snapshot.vm).into_iter().filter(|nic| snapshot.nics.iter().all(|it| it.id != nic.id));
     let gone = gone.map(|nic| Change::DropNic { vm: snapshot.vm, nic: nic.id });

@@ -16,9 +16,6 @@ use virt::sys;
 /// libvirtd answers about 4096 domains at most in one call.
 const AT_ONCE: usize = 1024;
 
-/// Documents that are asked for side by side: libvirtd serves five requests of a connection at once.
-const READERS: usize = 4;
-
 /// All domains in a few calls, however many there are.
 pub fn all(session: &Session) -> Result<Vec<DomainSeen>> {
     let domains = session.list_all_domains(0)?;
@@ -43,8 +40,8 @@ pub fn all(session: &Session) -> Result<Vec<DomainSeen>> {
 }
 
 /// Each of these domains is told with its live document, or else the persistent one, as soon as that
-/// was read; from several threads.
-pub fn documents(session: &Session, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
+/// was read; from so many threads.
+pub fn documents(session: &Session, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()> {
     let left = Mutex::new(of.into_iter());
     let next = || lock(&left).next();
     std::thread::scope(|scope| {
@@ -58,7 +55,7 @@ pub fn documents(session: &Session, of: Vec<DomainSeen>, tell: Telling<'_>) -> R
             }
             Ok(())
         };
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(reader)).collect();
+        let readers: Vec<_> = (0..at_once).map(|_| scope.spawn(reader)).collect();
         readers
             .into_iter()
             .try_for_each(|reader| reader.join().map_err(|_| Error::bug("a reader panicked"))?)

@@ -94,8 +94,8 @@ impl Hypervisor for Libvirt {
         self.link.call(Lane::Calls, inventory::all)
     }
 
-    fn documents(&self, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
-        self.link.call(Lane::Calls, |session| inventory::documents(session, of, tell))
+    fn documents(&self, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()> {
+        self.link.call(Lane::Calls, |session| inventory::documents(session, of, at_once, tell))
     }
 
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {

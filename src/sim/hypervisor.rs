@@ -405,7 +405,7 @@ impl Hypervisor for Simulated {
         self.read(|state| Ok(state.domains.values().map(seen).collect()))
     }
 
-    fn documents(&self, of: Vec<DomainSeen>, tell: Telling<'_>) -> Result<()> {
+    fn documents(&self, of: Vec<DomainSeen>, _: usize, tell: Telling<'_>) -> Result<()> {
         of.into_iter().for_each(|seen| {
             let document = self.document(seen.id, false);
             tell(seen, document);

@@ -355,6 +355,9 @@ async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
     let image = async || sim.get(&format!("/vms/{vm}/disks/{disk}")).await.at("image_id");
     let before = image().await;
     let path = format!("/vms/{vm}/snapshots");
+    let nics = format!("/vms/{vm}/nics");
+    sim.post(&nics, "<nic><name>kept</name></nic>").await.is(201);
+    let drive = format!("/vms/{vm}/cdroms/{BLANK}");
     let types = async || sim.get(&path).await.each("snapshot", "type");
     let once = "<action><vm><stateless>true</stateless></vm></action>";
     sim.post(&format!("/vms/{vm}/start"), once).await.is(200);
@@ -375,8 +378,16 @@ async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
         let refused = sim.with_body(method, &at, body).await;
         assert_eq!(refused.status, 409, "{method} {at}: {}", refused.body);
     }
+    let nic = sim.get(&nics).await.at("nic/@id");
+    sim.put(&format!("{nics}/{nic}"), "<nic><name>other</name><linked>false</linked></nic>").await.is(200);
+    sim.post(&nics, "<nic><name>new</name></nic>").await.is(201);
+    sim.put(&drive, "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(200);
     sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
     assert_eq!((types().await, image().await), (vec!["active".to_owned()], before));
+    let left = sim.get(&nics).await;
+    assert_eq!((left.each("nic", "name"), left.at("nic/linked")), (vec!["kept".into()], "true".into()));
+    assert_eq!(sim.defined(vm).every("devices/interface").len(), 1);
+    assert_eq!(sim.get(&drive).await.at("file/@id"), "");
 }
 
 #[tokio::test]

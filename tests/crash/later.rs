@@ -78,6 +78,31 @@ fn a_vm_stops_while_the_daemon_is_away() {
 }
 
 #[test]
+fn a_daemon_that_starts_knows_what_runs_and_reads_the_rest_behind() {
+    let (up, disk, down, lab) = alone(async {
+        let lab = Lab::new().await;
+        let (up, disk) = running(&lab).await;
+        let (down, _) = lab.vm_with_disks("b", 1).await;
+        (up, disk, down, lab)
+    });
+    let store = lab.store.reopened().unwrap();
+    alone(async {
+        let lab = lab.restarted(store).await;
+        let seen = |vm| lab.engine.inventory.seen(vm).unwrap();
+        assert!(seen(up).observed.has_disk(disk));
+        assert_eq!(seen(down).domain.power, Power::Off);
+        whole(&lab).await;
+        for _ in 0..200 {
+            if !seen(down).observed.placed.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody has read where the devices are");
+    });
+}
+
+#[test]
 fn a_vm_that_somebody_else_starts_has_a_run() {
     alone(async {
         let lab = Lab::new().await;

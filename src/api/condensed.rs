@@ -78,13 +78,12 @@ impl Shapes {
     /// Keeps a text in which that id stands often.
     pub fn condense(&mut self, text: &[u8], id: &str) -> Condensed {
         let new = Shape::of(text, id.as_bytes());
-        let alike = self.0.iter().find_map(|shape| Some((shape.clone(), new.differences(shape)?)));
-        let (shape, own) = alike.unwrap_or_else(|| {
-            let shape = Arc::new(new);
-            self.0.truncate(SHAPES - 1);
-            self.0.push_front(shape.clone());
-            (shape, Box::default())
-        });
+        let mut shapes = self.0.iter().enumerate();
+        let alike = shapes.find_map(|(place, shape)| Some((place, new.differences(shape)?)));
+        let known = alike.and_then(|(place, own)| Some((self.0.remove(place)?, own)));
+        let (shape, own) = known.unwrap_or_else(|| (Arc::new(new), Box::default()));
+        self.0.truncate(SHAPES - 1);
+        self.0.push_front(shape.clone());
         Condensed { shape, id: id.as_bytes().into(), own, length: text.len() }
     }
 }
@@ -153,6 +152,11 @@ mod tests {
         assert!(Arc::ptr_eq(&one.shape, &other.shape));
         assert_eq!(other.own.len(), 1);
         assert_eq!((written(&one), written(&other)), (vm("11", "one"), vm("22", "another")));
+        for lines in 0..2 * SHAPES {
+            shapes.condense("\n".repeat(lines).as_bytes(), "11");
+            let next = shapes.condense(vm("44", "next").as_bytes(), "44");
+            assert!(Arc::ptr_eq(&one.shape, &next.shape), "{lines}");
+        }
         let different = shapes.condense(b"{\"id\":\"33\",\"x\":1}", "33");
         assert!(!Arc::ptr_eq(&one.shape, &different.shape));
         assert_eq!(written(&different), "{\"id\":\"33\",\"x\":1}");

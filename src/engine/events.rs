@@ -200,9 +200,16 @@ impl Engine {
         tracing::info!("connected to {version}");
         let host = self.world().about_host();
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
-        let (_, read) = tokio::join!(self.reconcile(guards), at_rest.read(self, 1));
-        self.pools_taken_from.notify_one();
-        read
+        let rest = async {
+            self.reconcile(guards).await;
+            self.pools_taken_from.notify_one();
+        };
+        let ((), read) = tokio::join!(rest, at_rest.read(self, 1));
+        if let Err(why) = read {
+            // A resync reads what is left.
+            tracing::warn!("not all domains could be read: {why}");
+        }
+        Ok(())
     }
 
     pub(super) async fn resync_for_ever(self: Arc<Self>) {
@@ -259,7 +266,9 @@ impl Engine {
             domains.into_iter().partition(is_known)
         };
         for domain in &at_rest {
-            self.inventory.saw_at_rest(ticket, domain.clone());
+            if self.inventory.saw_at_rest(ticket, domain.clone()) {
+                self.taps_changed.notify_one();
+            }
         }
         Look { ticket, domains: others }.read(self, AT_ONCE).await?;
         self.look_at_missing(&present).await?;
@@ -271,8 +280,10 @@ impl Engine {
         let look = self.inventory.look();
         let domains = self.lane.call(|hv| hv.domains()).await?;
         let present: BTreeSet<VmId> = domains.iter().map(|domain| domain.id).collect();
-        let differs =
-            |domain: &DomainSeen| self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain);
+        let differs = |domain: &DomainSeen| {
+            self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain)
+                || self.inventory.is_unread(domain.id)
+        };
         let mut looks = tokio::task::JoinSet::new();
         for domain in domains.into_iter().filter(differs) {
             let (engine, id) = (self.clone(), domain.id);

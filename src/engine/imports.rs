@@ -25,7 +25,10 @@ pub struct Import {
 impl Engine {
     /// Makes the VM, on the networks that its names find, with its disks, which must be free.
     pub async fn import_vm(self: &Arc<Self>, import: Import) -> Result<VmId> {
-        let Import { cluster, described, renewed } = import;
+        let Import { cluster, mut described, renewed } = import;
+        if renewed {
+            described.spec.numa_nodes.iter_mut().for_each(|node| node.id = NumaNodeId::random());
+        }
         described.spec.check().map_err(Error::invalid)?;
         self.require_connection()?;
         let id = described.id.filter(|_| !renewed).unwrap_or_else(VmId::random);

@@ -141,11 +141,19 @@ impl Inventory {
         })
     }
 
-    /// The same of a domain that is off, and whose document nobody has read since. What its last one
-    /// said is worth more than nothing.
-    pub(super) fn saw_at_rest(&self, look: u64, domain: DomainSeen) {
-        let observed = self.seen(domain.id).map(|seen| seen.observed).unwrap_or_default();
-        self.saw(domain.id, look, Some(Seen { domain, observed, foreign: None }));
+    /// The same of a domain that is off, and whose document nobody has read since. What the one of
+    /// before said is worth more than nothing, but for that of a run.
+    pub(super) fn saw_at_rest(&self, look: u64, domain: DomainSeen) -> bool {
+        let before = self.seen(domain.id).filter(|seen| seen.domain.power == Power::Off);
+        let observed = before.map(|seen| seen.observed).unwrap_or_default();
+        self.saw(domain.id, look, Some(Seen { domain, observed, foreign: None }))
+    }
+
+    /// Nobody could read the document of that domain.
+    pub(super) fn is_unread(&self, id: VmId) -> bool {
+        // Every document has a name.
+        self.read(id, |entry| entry.seen.as_ref().is_some_and(|seen| seen.observed.name.is_empty()))
+            .unwrap_or(false)
     }
 
     /// Forgets a VM that is no more.

@@ -102,7 +102,7 @@ impl Engine {
     }
 
     fn tap_of(&self, vm: VmId, alias: &str) -> Option<String> {
-        let seen = self.inventory.seen(vm)?;
+        let seen = self.inventory.seen(vm).filter(|_| self.runs(vm))?;
         let tap = seen.observed.taps.iter().find(|tap| tap.alias.as_deref() == Some(alias))?;
         tap.target.clone()
     }

@@ -252,7 +252,7 @@ impl Engine {
         self.world.read().expect("no panic while held")
     }
 
-    /// libvirt is there and everything has been looked at since it came.
+    /// libvirt is there, and how each domain is has been asked since it came.
     pub fn connected(&self) -> bool {
         self.looked_at.load(Ordering::Acquire) == self.connection.load(Ordering::Acquire)
     }

@@ -119,7 +119,7 @@ impl Engine {
             return Err(Error::conflict("Network interface is already in use."));
         }
         if before.is_none_or(|before| before.mac != nic.mac)
-            && self.used_macs(world, nic.id).contains(&nic.mac)
+            && (self.used_macs(world, nic.id).contains(&nic.mac) || comes_back(world, nic))
         {
             return Err(Error::conflict("MAC Address is already in use."));
         }
@@ -476,6 +476,12 @@ fn free_mac(world: &World, used: &BTreeSet<Mac>) -> Result<Mac> {
     pool_of(world)?.free(&taken).ok_or_else(|| {
         Error::conflict("Cannot add Interface. Not enough MAC addresses left in MAC Address Pool.")
     })
+}
+
+/// Whether another VM gets an interface of that address back at the end of its preview or run.
+fn comes_back(world: &World, nic: &Nic) -> bool {
+    let kept = world.snapshots.values().filter(|it| it.vm != nic.vm && it.kind != SnapshotKind::Regular);
+    kept.flat_map(|it| &it.nics).any(|other| other.mac == nic.mac)
 }
 
 /// Rows, and what they may become or have to go back to.

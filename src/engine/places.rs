@@ -208,7 +208,12 @@ impl Engine {
     pub async fn files(&self, domain: &StorageDomain) -> Result<Vec<StorageFile>> {
         let images = self.images.clone();
         let folder = PathBuf::from(&domain.folder);
-        let mut files = blocking(move || images.list(&folder, &["iso", "vfd"])).await?;
+        let mut files = blocking(move || images.list(&folder, &[""])).await?;
+        let is_medium = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            name.ends_with(".iso") || name.ends_with(".vfd")
+        };
+        files.retain(|(name, _)| is_medium(name));
         files.sort();
         Ok(files.into_iter().map(|(name, size)| StorageFile { name, size }).collect())
     }

@@ -32,7 +32,7 @@ impl Engine {
     }
 
     /// Whether the end of an operation on them is still to come.
-    fn is_promised(&self, wanted: &[(Entity, Mode)]) -> bool {
+    pub(super) fn is_promised(&self, wanted: &[(Entity, Mode)]) -> bool {
         self.world().intents.values().any(|intent| locks::clash(&entities(&intent.operation), wanted))
     }
 

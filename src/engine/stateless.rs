@@ -1,7 +1,7 @@
 //! Stateless runs: the guest writes into images over those of its disks, which go when its run is
 //! over, however it ends. So do changes of its network interfaces and of its configured medium.
 //!
-//! A snapshot of its own kind keeps the VM as it was. Who finds one of a VM that is down drops
+//! A snapshot of its own kind keeps these as they were. Who finds one of a VM that is down drops
 //! what was written since.
 
 use super::locks::{self, Entity, Mode};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::*;
 
 /// What the snapshot is called.
-const KEPT: &str = "Disks before the stateless run";
+const KEPT: &str = "Before the stateless run";
 
 impl Engine {
     /// The VM, which is down and held, goes on in images that a stateless run may write.
@@ -36,7 +36,8 @@ impl Engine {
         }
     }
 
-    /// The VM, which is down and held, is what it was before its stateless run, if it had one.
+    /// Disks, network interfaces and medium of the VM, which is down and held, are what they were
+    /// before its stateless run, if it had one.
     pub(super) async fn end_stateless(&self, vm: VmId) -> Result<()> {
         if stateless_run(&self.world(), vm).is_none() {
             return Ok(());
@@ -90,12 +91,15 @@ pub(super) fn check_not_stateless(world: &World, cannot: &str, vm: VmId) -> Resu
 /// The rows of the network interfaces, of the configured medium and of the disks as they were, but
 /// for what was said of the disks meanwhile.
 fn back(world: &World, kept: &Snapshot) -> Vec<Change> {
-    let is_taken = |mac: Mac| world.nics.values().any(|other| other.vm != kept.vm && other.mac == mac);
     let mut changes = restore::with_nics(world, kept);
-    changes.retain(|change| !matches!(change, Change::Nic(nic) if is_taken(nic.mac)));
     if let Some(row) = world.vms.get(&kept.vm) {
-        let spec = VmSpec { cdrom: kept.spec.cdrom.clone(), ..row.spec.clone() };
-        changes.push(Change::Vm(Box::new(Vm { spec, ..row.clone() })));
+        let mut row = row.clone();
+        // The next run has the medium of this one, or one of its own.
+        for next in row.next_run.iter_mut().filter(|next| next.cdrom == row.spec.cdrom) {
+            next.cdrom.clone_from(&kept.spec.cdrom);
+        }
+        row.spec.cdrom.clone_from(&kept.spec.cdrom);
+        changes.push(Change::Vm(Box::new(row)));
     }
     let row = |saved: &SavedDisk| {
         let present = world.disks.get(&saved.disk.id)?.clone();

@@ -188,7 +188,8 @@ impl Engine {
             self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
             return Ok(());
         }
-        if vm.run_once || vm.is_started() {
+        let ends = vm.run_once || vm.is_started();
+        if ends {
             let over = Vm { run_once: false, stopped: now, ..vm.clone() };
             self.note(vec![Change::Vm(Box::new(over))]).await?;
             let (code, how) = match self.inventory.last_stop(id) {
@@ -200,7 +201,10 @@ impl Engine {
             };
             self.tell_of_vm(code, id, how);
             self.drop_media(id).await;
-            self.end_stateless(id).await?;
+        }
+        // Also where the last daemon came no further: before the next configuration takes its place.
+        self.end_stateless(id).await?;
+        if ends {
             self.return_to_pool(id).await;
         }
         let named = self.inventory.seen(id).is_some_and(|seen| !is_misnamed(&seen.domain, &vm));

@@ -439,10 +439,13 @@ impl Engine {
     /// The same for a VM that is to start now: it starts as it was where it cannot become what it was
     /// to be, which the end of its last run has tried before.
     pub(super) async fn adopt_next_run_or_none(&self, id: VmId) -> Result<()> {
-        let failure = match self.adopt_next_run(id).await {
-            Err(failure) if failure.kind != Kind::Unavailable && failure.said != NOT_RESPONDING => failure,
-            adopted => return adopted,
-        };
+        let Err(failure) = self.adopt_next_run(id).await else { return Ok(()) };
+        let is_known = failure.kind != Kind::Unavailable && failure.said != NOT_RESPONDING;
+        // Else nobody knows what it is now.
+        let is_undone = !self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)]);
+        if !is_known || !is_undone {
+            return Err(failure);
+        }
         tracing::warn!(vm = %id, "the configuration of the next run is dropped: {failure}");
         let what = "cannot become what it was to be at its next run, and stays as it is";
         self.tell_of_vm(Code::VM_UPDATE_FAILED, id, &format!("{what}: {}", failure.said));
@@ -510,6 +513,7 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         migration_downtime,
         auto_converge,
         compressed,
+        usb_legacy,
         hosts,
         quota,
         numa_tune_mode,
@@ -520,6 +524,12 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         initialization,
         payloads
     );
+    let smartcard = |spec: &VmSpec| spec.display.as_ref().map(|display| display.smartcard);
+    if let (Some(wanted), Some(display)) = (smartcard(new), &mut next.display)
+        && smartcard(old) == Some(display.smartcard)
+    {
+        display.smartcard = wanted;
+    }
 }
 
 #[cfg(test)]

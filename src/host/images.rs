@@ -261,19 +261,13 @@ impl Images for QemuImg {
             let Ok(name) = entry.file_name().into_string() else { continue };
             // A file may go while the folder is read.
             let Ok(metadata) = fs::symlink_metadata(entry.path()) else { continue };
-            if metadata.is_file() && ends_with(&name, suffixes) {
+            if metadata.is_file() && suffixes.iter().any(|suffix| name.ends_with(suffix)) {
                 found.push((name, metadata.len()));
             }
         }
         found.sort();
         Ok(found)
     }
-}
-
-/// In capitals, too.
-fn ends_with(name: &str, suffixes: &[&str]) -> bool {
-    let name = name.to_ascii_lowercase();
-    suffixes.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn name_of(file: &Path) -> String {

@@ -411,8 +411,7 @@ impl Images for SimImages {
         let inside = disk.files.iter().filter(|(file, _)| file.parent() == Some(folder));
         let named =
             inside.filter_map(|(file, image)| Some((file.file_name()?.to_str()?.to_owned(), image.size)));
-        let fits = |name: &str| suffixes.iter().any(|suffix| name.to_ascii_lowercase().ends_with(suffix));
-        Ok(named.filter(|(name, _)| fits(name)).collect())
+        Ok(named.filter(|(name, _)| suffixes.iter().any(|suffix| name.ends_with(suffix))).collect())
     }
 }
 

@@ -215,4 +215,13 @@ async fn how_memory_is_bound_is_told_at_any_time() {
     let shown = sim.get(&path).await;
     assert_eq!([shown.at("numa_tune_mode"), shown.at("display/smartcard_enabled")], ["preferred", "true"]);
     sim.put(&path, "<vm><display><monitors>2</monitors></display></vm>").await.is(400);
+    // What is said of the present run holds for the next one, too.
+    let next = format!("{path};next_run");
+    sim.put(&next, "<vm><display><monitors>2</monitors></display></vm>").await.is(200);
+    let body = "<vm><display><smartcard_enabled>false</smartcard_enabled></display><usb><type>legacy</type></usb></vm>";
+    sim.put(&path, body).await.is(200);
+    sim.put(&next, "<vm><usb><enabled>true</enabled></usb></vm>").await.is(200);
+    let shown = sim.get(&next).await;
+    let fields = ["display/monitors", "display/smartcard_enabled", "usb/type"];
+    assert_eq!(fields.map(|field| shown.at(field)), ["2", "false", "legacy"]);
 }

@@ -330,6 +330,13 @@ async fn how_a_vm_would_migrate_its_usb_and_its_domain_are_kept() {
         "<vm><usb><type>legacy</type></usb><migration><compressed>inherit</compressed></migration></vm>";
     let shown = sim.put(&path, body).await.is(200);
     assert_eq!([shown.at("usb/type"), shown.at("migration/compressed")], ["legacy", "inherit"]);
+    // A client sends back what it was shown, with one of the two changed.
+    for (domain, initialization, then) in [("b.org", "ex.org", "b.org"), ("b.org", "c.org", "c.org")] {
+        let body = format!(
+            "<vm><domain><name>{domain}</name></domain><initialization><domain>{initialization}</domain></initialization></vm>"
+        );
+        assert_eq!(sim.put(&path, &body).await.is(200).at("initialization/domain"), then);
+    }
     for bad in ["<usb><type>3.0</type></usb>", "<migration><compressed>maybe</compressed></migration>"] {
         sim.put(&path, &format!("<vm>{bad}</vm>")).await.is(400);
     }

@@ -104,14 +104,17 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         inherited(&migration.auto_converge, &mut spec.auto_converge)?;
         inherited(&migration.compressed, &mut spec.compressed)?;
     }
-    if let Some(name) = document.domain.as_ref().and_then(|domain| domain.name.as_ref()) {
-        let mut known = spec.initialization.take().unwrap_or_default();
-        known.domain = (!name.is_empty()).then(|| name.clone());
-        spec.initialization = (*known != Initialization::default()).then_some(known);
-    }
+    let domain = spec.initialization.as_ref().and_then(|it| it.domain.clone()).unwrap_or_default();
     if let Some(given) = &document.initialization {
         let mut known = spec.initialization.take().unwrap_or_default();
         super::change_initialization(given, &mut known)?;
+        spec.initialization = (*known != Initialization::default()).then_some(known);
+    }
+    // Said twice by who sends back what was shown: the one that differs is meant.
+    let renamed = document.domain.as_ref().and_then(|it| it.name.as_ref()).filter(|name| **name != domain);
+    if let Some(name) = renamed {
+        let mut known = spec.initialization.take().unwrap_or_default();
+        known.domain = (!name.is_empty()).then(|| name.clone());
         spec.initialization = (*known != Initialization::default()).then_some(known);
     }
     if let Some(given) = &document.payloads {

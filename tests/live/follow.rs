@@ -118,7 +118,7 @@ fn a_foreign_domain_is_listed_and_left_alone() {
     lab.host.virsh(&["define", file.to_str().unwrap()]);
     let foreign = Vm { lab: &lab, id };
     let client = lab.client();
-    until(1, "the domain is listed", || {
+    until(5, "the domain is listed", || {
         client.get("/vms").is(200).all("vm").any(|vm| vm.get("id") == Some(&foreign.id))
     });
     let shown = foreign.show();

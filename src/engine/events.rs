@@ -281,8 +281,8 @@ impl Engine {
         let domains = self.lane.call(|hv| hv.domains()).await?;
         let present: BTreeSet<VmId> = domains.iter().map(|domain| domain.id).collect();
         let differs = |domain: &DomainSeen| {
-            self.inventory.seen(domain.id).is_none_or(|seen| seen.domain != *domain)
-                || self.inventory.is_unread(domain.id)
+            let seen = self.inventory.seen(domain.id);
+            seen.is_none_or(|seen| seen.domain != *domain || seen.is_unread())
         };
         let mut looks = tokio::task::JoinSet::new();
         for domain in domains.into_iter().filter(differs) {

@@ -27,7 +27,7 @@ impl Engine {
     pub async fn import_vm(self: &Arc<Self>, import: Import) -> Result<VmId> {
         let Import { cluster, mut described, renewed } = import;
         if renewed {
-            described.spec.numa_nodes.iter_mut().for_each(|node| node.id = NumaNodeId::random());
+            described.spec.renew_nodes();
         }
         described.spec.check().map_err(Error::invalid)?;
         self.require_connection()?;

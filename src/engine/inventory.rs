@@ -21,6 +21,14 @@ pub struct Seen {
     pub foreign: Option<Arc<VmSpec>>,
 }
 
+impl Seen {
+    /// Nobody has read its document.
+    pub(super) fn is_unread(&self) -> bool {
+        // Every document has a name.
+        self.observed.name.is_empty()
+    }
+}
+
 /// What the engine knows to be under way beside what libvirt says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -147,13 +155,6 @@ impl Inventory {
         let before = self.seen(domain.id).filter(|seen| seen.domain.power == Power::Off);
         let observed = before.map(|seen| seen.observed).unwrap_or_default();
         self.saw(domain.id, look, Some(Seen { domain, observed, foreign: None }))
-    }
-
-    /// Nobody could read the document of that domain.
-    pub(super) fn is_unread(&self, id: VmId) -> bool {
-        // Every document has a name.
-        self.read(id, |entry| entry.seen.as_ref().is_some_and(|seen| seen.observed.name.is_empty()))
-            .unwrap_or(false)
     }
 
     /// Forgets a VM that is no more.

@@ -93,8 +93,7 @@ impl Engine {
     /// The configuration that a VM of that source begins with, still without a name.
     pub fn spec_of(&self, source: Source) -> Result<VmSpec> {
         let mut spec = Parts::of(&self.world(), source)?.spec;
-        // A node is one machine's, as its disks are.
-        spec.numa_nodes.iter_mut().for_each(|node| node.id = NumaNodeId::random());
+        spec.renew_nodes();
         // Devices of the host have one owner.
         let host_devices = Vec::new();
         Ok(match source {

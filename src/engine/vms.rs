@@ -440,10 +440,9 @@ impl Engine {
     /// to be, which the end of its last run has tried before.
     pub(super) async fn adopt_next_run_or_none(&self, id: VmId) -> Result<()> {
         let Err(failure) = self.adopt_next_run(id).await else { return Ok(()) };
-        let is_known = failure.kind != Kind::Unavailable && failure.said != NOT_RESPONDING;
-        // Else nobody knows what it is now.
-        let is_undone = !self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)]);
-        if !is_known || !is_undone {
+        let went_away = failure.kind == Kind::Unavailable || failure.said == NOT_RESPONDING;
+        // Nobody knows what it is now, either, as long as its undo is still to come.
+        if went_away || self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)]) {
             return Err(failure);
         }
         tracing::warn!(vm = %id, "the configuration of the next run is dropped: {failure}");
@@ -513,7 +512,7 @@ fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
         migration_downtime,
         auto_converge,
         compressed,
-        usb_legacy,
+        usb_type,
         hosts,
         quota,
         numa_tune_mode,

@@ -48,6 +48,11 @@ impl HostId {
 }
 
 impl VmSpec {
+    /// For another machine: a node is one machine's, as its disks are.
+    pub fn renew_nodes(&mut self) {
+        self.numa_nodes.iter_mut().for_each(|node| node.id = NumaNodeId::random());
+    }
+
     /// The guest's nodes: together they have all of its memory and CPUs, as machines demand. What no
     /// node claims is the first one's.
     pub fn cells(&self) -> Vec<Cell<'_>> {

@@ -114,9 +114,8 @@ pub struct VmSpec {
     pub soundcard: bool,
     pub virtio_scsi: bool,
     pub usb: bool,
-    /// The kind of USB that clients had before `native`; guests get the same.
     #[serde(default)]
-    pub usb_legacy: bool,
+    pub usb_type: UsbType,
     pub origin: String,
     pub affinity: Affinity,
     /// Where it may run; anywhere when there are none.
@@ -126,11 +125,10 @@ pub struct VmSpec {
     pub tunnel_migration: bool,
     /// Milliseconds; -1 is the default of the cluster.
     pub migration_downtime: i32,
-    /// As the cluster has it when there is none.
     #[serde(default)]
-    pub auto_converge: Option<bool>,
+    pub auto_converge: Inheritable,
     #[serde(default)]
-    pub compressed: Option<bool>,
+    pub compressed: Inheritable,
     pub numa_tune_mode: NumaTune,
     /// In the order of their indexes.
     pub numa_nodes: Vec<NumaNode>,
@@ -183,15 +181,15 @@ impl Default for VmSpec {
             soundcard: false,
             virtio_scsi: true,
             usb: false,
-            usb_legacy: false,
+            usb_type: UsbType::default(),
             origin: "ovirt".into(),
             affinity: Affinity::Migratable,
             hosts: Vec::new(),
             sso: true,
             tunnel_migration: false,
             migration_downtime: -1,
-            auto_converge: None,
-            compressed: None,
+            auto_converge: Inheritable::default(),
+            compressed: Inheritable::default(),
             numa_tune_mode: NumaTune::Interleave,
             numa_nodes: Vec::new(),
             cdrom: None,
@@ -201,6 +199,25 @@ impl Default for VmSpec {
             icon: None,
         }
     }
+}
+
+/// What clients say of USB; guests get the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsbType {
+    #[default]
+    Native,
+    Legacy,
+}
+
+/// A setting of a VM's own, or that of its cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inheritable {
+    #[default]
+    Inherit,
+    True,
+    False,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

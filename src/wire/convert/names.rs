@@ -70,6 +70,9 @@ names! {
     BootProtocol, "BootProtocol":
         BootProtocol::Dhcp = "dhcp", BootProtocol::None = "none", BootProtocol::Static = "static";
     PayloadKind, "VmDeviceType": PayloadKind::Cdrom = "cdrom", PayloadKind::Floppy = "floppy";
+    UsbType, "UsbType": UsbType::Legacy = "legacy", UsbType::Native = "native";
+    Inheritable, "InheritableBoolean":
+        Inheritable::Inherit = "inherit", Inheritable::True = "true", Inheritable::False = "false";
     VmKind, "VmType": VmKind::Desktop = "desktop", VmKind::Server = "server";
     CpuMode, "CpuMode":
         CpuMode::Custom = "custom", CpuMode::HostModel = "host_model", CpuMode::HostPassthrough = "host_passthrough";

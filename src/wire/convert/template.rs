@@ -13,9 +13,9 @@ macro_rules! shared {
     ($from:ident as $name:ident) => {
         shared!($from $name: name description comment r#type memory cpu cpu_shares bios os cluster
             creation_time origin stateless delete_protected high_availability display sso rng_device console usb
-            soundcard_enabled tunnel_migration migration_downtime virtio_scsi serial_number start_paused
-            migration domain cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone small_icon
-            large_icon memory_policy)
+            soundcard_enabled tunnel_migration migration_downtime migration virtio_scsi serial_number start_paused
+            domain cpu_profile io custom_properties custom_emulated_machine custom_cpu_model time_zone
+            small_icon large_icon memory_policy)
     };
     ($from:ident $name:ident: $($field:ident)*) => {
         types::$name { $($field: $from.$field,)* ..types::$name::default() }

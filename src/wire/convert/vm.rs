@@ -101,21 +101,22 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         set_named(&placement.affinity, &mut spec.affinity)?;
     }
     if let Some(migration) = &document.migration {
-        inherited(&migration.auto_converge, &mut spec.auto_converge)?;
-        inherited(&migration.compressed, &mut spec.compressed)?;
+        set_named(&migration.auto_converge, &mut spec.auto_converge)?;
+        set_named(&migration.compressed, &mut spec.compressed)?;
     }
-    let domain = spec.initialization.as_ref().and_then(|it| it.domain.clone()).unwrap_or_default();
+    let before = spec.initialization.clone().unwrap_or_default();
+    let mut guest = before.clone();
     if let Some(given) = &document.initialization {
-        let mut known = spec.initialization.take().unwrap_or_default();
-        super::change_initialization(given, &mut known)?;
-        spec.initialization = (*known != Initialization::default()).then_some(known);
+        super::change_initialization(given, &mut guest)?;
     }
     // Said twice by who sends back what was shown: the one that differs is meant.
-    let renamed = document.domain.as_ref().and_then(|it| it.name.as_ref()).filter(|name| **name != domain);
-    if let Some(name) = renamed {
-        let mut known = spec.initialization.take().unwrap_or_default();
-        known.domain = (!name.is_empty()).then(|| name.clone());
-        spec.initialization = (*known != Initialization::default()).then_some(known);
+    if let Some(name) = document.domain.as_ref().and_then(|domain| domain.name.as_ref())
+        && *name != *before.domain.as_deref().unwrap_or_default()
+    {
+        guest.domain = (!name.is_empty()).then(|| name.clone());
+    }
+    if guest != before {
+        spec.initialization = (*guest != Initialization::default()).then_some(guest);
     }
     if let Some(given) = &document.payloads {
         spec.payloads = super::payloads(given)?;
@@ -220,19 +221,7 @@ fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set(&document.virtio_scsi.as_ref().and_then(|scsi| scsi.enabled), &mut spec.virtio_scsi);
     if let Some(usb) = &document.usb {
         set(&usb.enabled, &mut spec.usb);
-        spec.usb_legacy = match usb.r#type.as_deref().map(str::to_lowercase).as_deref() {
-            None | Some("") => spec.usb_legacy,
-            Some("native") => false,
-            Some("legacy") => true,
-            Some(other) => {
-                return Err(Error::new(
-                    Kind::Value,
-                    format!(
-                        "{other} is not a member of UsbType. Possible values for UsbType are: legacy, native"
-                    ),
-                ));
-            }
-        };
+        set_named(&usb.r#type, &mut spec.usb_type)?;
     }
     set_number("io.threads", document.io.as_ref().and_then(|io| io.threads), &mut spec.io_threads)?;
     if let Some(sso) = &document.sso {
@@ -284,29 +273,6 @@ fn set_named<T: Named>(given: &Option<String>, field: &mut T) -> Result<()> {
         *field = named(text)?;
     }
     Ok(())
-}
-
-/// `true`, `false` or `inherit`.
-fn inherited(given: &Option<String>, field: &mut Option<bool>) -> Result<()> {
-    *field = match given.as_deref().map(str::to_lowercase).as_deref() {
-        None | Some("") => *field,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some("inherit") => None,
-        Some(other) => {
-            return Err(Error::new(
-                Kind::Value,
-                format!(
-                    "{other} is not a member of InheritableBoolean. Possible values for InheritableBoolean are: inherit, true, false"
-                ),
-            ));
-        }
-    };
-    Ok(())
-}
-
-fn inheriting(value: Option<bool>) -> String {
-    value.map_or("inherit".into(), |value| value.to_string())
 }
 
 fn set_number(path: &str, given: Option<i32>, field: &mut u32) -> Result<()> {
@@ -370,14 +336,14 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         console: all_content.then_some(types::Console { enabled: Some(spec.serial_console) }),
         usb: Some(types::Usb {
             enabled: Some(spec.usb),
-            r#type: spec.usb.then(|| if spec.usb_legacy { "legacy" } else { "native" }.into()),
+            r#type: spec.usb.then(|| spec.usb_type.name().into()),
         }),
         soundcard_enabled: all_content.then_some(spec.soundcard),
         tunnel_migration: Some(spec.tunnel_migration),
         migration_downtime: Some(spec.migration_downtime),
         migration: Some(types::MigrationOptions {
-            auto_converge: Some(inheriting(spec.auto_converge)),
-            compressed: Some(inheriting(spec.compressed)),
+            auto_converge: Some(spec.auto_converge.name().into()),
+            compressed: Some(spec.compressed.name().into()),
         }),
         virtio_scsi: all_content.then_some(types::VirtioScsi { enabled: Some(spec.virtio_scsi) }),
         serial_number: spec.serial_number.as_ref().map(serial_number),

@@ -11,7 +11,7 @@ pub fn check(plan: &Plan) -> Result<(), Invalid> {
         return refuse("The host does not offer the accelerator kvm.".into());
     }
     if let Some(machine) = plan.machine()
-        && (Chipset::of(machine).is_none() || !plan.host.machines.contains(machine))
+        && (Chipset::of(machine).is_none() || !plan.host.machines.contains_key(machine))
     {
         return refuse(format!("The emulated machine '{machine}' is not supported by the host."));
     }

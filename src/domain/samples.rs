@@ -45,7 +45,15 @@ impl Sample {
                 cpu_tcg: CpuChoice::Named("qemu64".into()),
                 models_kvm: set(["EPYC", "kvm64"]),
                 models_tcg: set(["qemu64", "Nehalem"]),
-                machines: set(["q35", "pc", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"]),
+                machines: [
+                    ("q35", "pc-q35-7.2"),
+                    ("pc", "pc-i440fx-7.2"),
+                    ("pc-q35-7.2", "pc-q35-7.2"),
+                    ("pc-q35-7.1", "pc-q35-7.1"),
+                    ("pc-i440fx-7.2", "pc-i440fx-7.2"),
+                ]
+                .map(|(name, version)| (name.to_owned(), version.to_owned()))
+                .into(),
                 cpus: [0, 1].into(),
                 memory: 8 * GIB,
                 nodes: [0, 1]

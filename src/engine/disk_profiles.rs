@@ -268,7 +268,7 @@ impl Engine {
             DiskLimits::Profile(it) => Change::DiskProfile(it),
             DiskLimits::Qos(it) => Change::Qos(it),
         };
-        self.note(vec![row]).await?;
+        self.note(vec![row]).await;
         self.bring_limits(before).await
     }
 }

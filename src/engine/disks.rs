@@ -276,7 +276,7 @@ impl Engine {
             if self.runs(vm) {
                 self.unplug(vm, id).await?;
             }
-            self.note(vec![Change::DropAttachment { vm, disk: id }]).await?;
+            self.note(vec![Change::DropAttachment { vm, disk: id }]).await;
             self.sync_definition(vm).await?;
         }
         self.remove_image(id).await
@@ -299,7 +299,7 @@ impl Engine {
         let files = self.image_files(id)?;
         if disk.wipe_after_delete && self.has_image(&disk) {
             // From here on its content is going: nobody may take it for what it was.
-            self.note(vec![Change::Disk(Disk { status: DiskStatus::Illegal, ..disk.clone() })]).await?;
+            self.note(vec![Change::Disk(Disk { status: DiskStatus::Illegal, ..disk.clone() })]).await;
         }
         self.remove_files(files, disk.wipe_after_delete).await
     }
@@ -547,7 +547,7 @@ impl Engine {
         }
         let mut changes = vec![Change::Disk(before.clone())];
         changes.extend(attachments.iter().cloned().map(Change::Attachment));
-        self.note(changes).await?;
+        self.note(changes).await;
         self.bring_tune(before.id).await?;
         Ok(vec![])
     }

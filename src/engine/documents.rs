@@ -1,14 +1,16 @@
 //! From rows to the document that libvirt gets: one convergent step that every change shares.
 
 use super::Engine;
+use super::inventory::Seen;
 use super::nics::Way;
 use super::ports::DomainSeen;
 use super::world::World;
-use crate::domain::{self, DiskDevice, Medium, NicDevice, Plan};
+use crate::domain::{self, DiskDevice, Medium, NicDevice, Observed, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 impl Engine {
     /// Makes libvirt's persistent definition of the VM what the rows say, and tells whether it
@@ -53,7 +55,9 @@ impl Engine {
         if before.as_ref().is_some_and(|before| before.says_the_same(&comparable(&document))) {
             return Ok(false);
         }
+        let machine = document.value("os/type/@machine");
         let document = document.to_string();
+        let look = self.inventory.look();
         let is_foreign =
             before.is_none() && domain::template::is_overridden(self.settings.templates.as_deref());
         self.lane
@@ -63,18 +67,21 @@ impl Engine {
             })
             .await?;
         match seen {
-            None => self.saw_new(id, spec.name).await?,
+            None => self.saw_new(id, look, spec.name, machine)?,
             Some(_) => self.look_at(id).await?,
         }
         Ok(true)
     }
 
-    /// The domain was just made: all but its document is known.
-    async fn saw_new(&self, id: VmId, name: String) -> Result<()> {
-        let seen = DomainSeen { id, name, power: Power::Off, persistent: true };
-        let look = self.inventory.look();
-        let document = self.lane.call(move |hv| hv.document(id, false)).await?;
-        self.saw(id, look, document.map(|document| (seen, document)))
+    /// The domain was just made: of a domain at rest the rows tell but for the version that its machine
+    /// was resolved to. The look that its event brings about reads its document.
+    fn saw_new(&self, id: VmId, look: u64, name: String, machine: Option<String>) -> Result<()> {
+        let domain = DomainSeen { id, name, power: Power::Off, persistent: true };
+        let facts = self.facts()?;
+        let machine = machine.map(|name| facts.0.machines.get(&name).cloned().unwrap_or(name));
+        let observed = Arc::new(Observed { machine, ..Observed::default() });
+        self.inventory.saw(id, look, Some(Seen { domain, observed, foreign: None }));
+        Ok(())
     }
 
     /// The VM's document with that configuration: built from its template, or edited when there is one.

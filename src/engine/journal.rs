@@ -3,10 +3,17 @@
 use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{Attachment, IntentId, Nic};
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long what was noted waits for a promise that takes it along.
+const MOMENT: Duration = Duration::from_millis(10);
+/// When a store that took nothing is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Checks and promises in one step: nobody else promises meanwhile, and the rows are on the
@@ -15,12 +22,12 @@ impl Engine {
         &self,
         plan: impl FnOnce(&World) -> Result<(Operation, Vec<Change>)>,
     ) -> Result<IntentId> {
-        let _gate = self.gate.lock().await;
+        let mut behind = self.gate.lock().await;
         let (operation, mut changes) = self.planned(plan, |(_, changes)| changes)?;
         let intent = Intent { id: IntentId::random(), begun: Timestamp::now(), undoing: false, operation };
         let id = intent.id;
         changes.push(Change::Intent(intent));
-        self.write(changes, Durability::Synced).await?;
+        self.write(&mut behind, changes).await?;
         if let Some(telling) = self.telling_of(id) {
             self.begin_job(id.0, &telling);
         }
@@ -41,41 +48,36 @@ impl Engine {
 
     /// Rows that change without an intent, because one transaction is all there is to it.
     pub(super) async fn record(&self, plan: impl FnOnce(&World) -> Result<Vec<Change>>) -> Result<()> {
-        let _gate = self.gate.lock().await;
+        let mut behind = self.gate.lock().await;
         let changes = self.planned(plan, |changes| changes)?;
         match changes.is_empty() {
             true => Ok(()),
-            false => self.write(changes, Durability::Synced).await,
+            false => self.write(&mut behind, changes).await,
         }
     }
 
     /// The same for rows of what is done already: nobody can refuse it any more.
     pub(super) async fn keep(&self, done: impl FnOnce(&World) -> Vec<Change>) -> Result<()> {
-        let _gate = self.gate.lock().await;
+        let mut behind = self.gate.lock().await;
         let changes = done(&self.world());
-        self.write(changes, Durability::Synced).await
+        self.write(&mut behind, changes).await
     }
 
-    /// The intent is done. Lazy: a replay of a finished intent changes nothing.
+    /// The intent is done, and so is the operation. Lazy: a replay of a finished intent changes nothing.
     pub(super) async fn settle(&self, intent: IntentId, changes: Vec<Change>) -> Result<()> {
-        self.close(intent, changes, None).await
+        self.close(intent, changes, None).await;
+        Ok(())
     }
 
     /// The intent is over: what it set out to do is done, or for that reason it is not.
-    pub(super) async fn close(
-        &self,
-        intent: IntentId,
-        mut changes: Vec<Change>,
-        failure: Option<&Error>,
-    ) -> Result<()> {
+    pub(super) async fn close(&self, intent: IntentId, mut changes: Vec<Change>, failure: Option<&Error>) {
         // Told in the words of what still is: a removal drops its rows here.
         let telling = self.telling_of(intent);
         changes.push(Change::DropIntent(intent));
-        self.note(changes).await?;
+        self.note(changes).await;
         if let Some(telling) = telling {
             self.end_job(intent.0, telling, failure);
         }
-        Ok(())
     }
 
     /// The operation failed. A complete undo settles the intent; after one that failed too, the
@@ -86,38 +88,106 @@ impl Engine {
         failure: Error,
         undone: Result<Vec<Change>>,
     ) -> Error {
-        let closed = match undone {
-            Ok(changes) => self.close(intent, changes, Some(&failure)).await,
+        match undone {
+            Ok(changes) => {
+                self.close(intent, changes, Some(&failure)).await;
+                failure
+            }
             Err(second) => {
                 let open = self.world().intents.get(&intent).cloned();
                 let open = open.map(|it| Change::Intent(Intent { undoing: true, ..it }));
-                self.note(open.into_iter().collect()).await.and(Err(second))
+                self.note(open.into_iter().collect()).await;
+                failure.because(format!("and undoing it failed: {second}"))
             }
-        };
-        both(failure, closed)
+        }
     }
 
-    /// Rows that a crash may lose, since they are found again by looking at the world.
-    pub(super) async fn note(&self, changes: Vec<Change>) -> Result<()> {
-        let _gate = self.gate.lock().await;
-        self.write(changes, Durability::Lazy).await
+    /// Rows that a crash may lose, since they are found again by looking at the world. Readers see them
+    /// at once; the store has them with the next promise, or a moment later.
+    pub(super) async fn note(&self, changes: Vec<Change>) {
+        let mut behind = self.gate.lock().await;
+        self.apply(&changes);
+        behind.extend(changes);
+        self.noted.notify_one();
     }
 
-    async fn write(&self, changes: Vec<Change>, durability: Durability) -> Result<()> {
+    pub(super) async fn write_behind_for_ever(self: Arc<Self>) {
+        loop {
+            self.noted.notified().await;
+            tokio::time::sleep(MOMENT).await;
+            while let Err(why) = self.write_behind().await {
+                tracing::error!("rows of what is done cannot be written yet: {why}");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+
+    /// Writes what has been noted.
+    pub(super) async fn write_behind(&self) -> Result<()> {
+        let mut behind = self.gate.lock().await;
+        self.commit_behind(&mut behind).await
+    }
+
+    async fn commit_behind(&self, behind: &mut Vec<Change>) -> Result<()> {
+        let noted = std::mem::take(behind);
+        if noted.is_empty() {
+            return Ok(());
+        }
+        match self.commit(noted, Durability::Lazy).await {
+            (_, Ok(())) => Ok(()),
+            // They would be in the way of all that follows. Their intents are open in the store: the
+            // next start does them again.
+            (lost, Err(why)) if why.kind == Kind::Bug => {
+                tracing::error!("{} rows of what is done do not fit: {why}", lost.len());
+                Ok(())
+            }
+            (noted, Err(why)) => {
+                *behind = noted;
+                Err(why)
+            }
+        }
+    }
+
+    /// One transaction with all that was noted before it.
+    async fn write(&self, behind: &mut Vec<Change>, mut changes: Vec<Change>) -> Result<()> {
+        let noted = behind.len();
+        let mut all = std::mem::take(behind);
+        all.append(&mut changes);
+        let (mut all, mut outcome) = self.commit(all, Durability::Synced).await;
+        let mut changes = all.split_off(noted);
+        if outcome.is_err() && noted > 0 {
+            // What does not fit may be of either.
+            *behind = all;
+            self.commit_behind(behind).await?;
+            (changes, outcome) = self.commit(changes, Durability::Synced).await;
+        }
+        outcome?;
+        self.apply(&changes);
+        Ok(())
+    }
+
+    async fn commit(&self, changes: Vec<Change>, durability: Durability) -> (Vec<Change>, Result<()>) {
         let store = self.store.clone();
-        let changes = super::lane::blocking(move || match store.commit(&changes, durability) {
-            Err(_) if is_there(store.as_ref(), &changes) => Ok(changes),
-            committed => committed.map(|()| changes),
-        })
-        .await?;
+        let committed = super::lane::blocking(move || {
+            let committed = match store.commit(&changes, durability) {
+                Err(_) if is_there(store.as_ref(), &changes) => Ok(()),
+                committed => committed,
+            };
+            Ok((changes, committed))
+        });
+        // Nothing in it panics.
+        committed.await.unwrap_or_else(|why| (Vec::new(), Err(why)))
+    }
+
+    fn apply(&self, changes: &[Change]) {
         let mut world = self.world.write().expect("no panic while held");
-        self.hints.follow(&changes, &world);
-        for change in &changes {
+        self.hints.follow(changes, &world);
+        for change in changes {
             world.apply(change);
         }
         drop(world);
         // After the rows: whoever reads the new stamp reads the new rows.
-        for change in &changes {
+        for change in changes {
             match change {
                 Change::Vm(vm) => self.inventory.touch(vm.id),
                 Change::Attachment(Attachment { vm, .. })
@@ -133,7 +203,6 @@ impl Engine {
             }
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
-        Ok(())
     }
 }
 
@@ -145,12 +214,4 @@ fn is_there(store: &dyn Store, changes: &[Change]) -> bool {
     let mut applied = stored.clone();
     changes.iter().for_each(|change| applied.apply(change));
     applied == stored
-}
-
-/// An operation failed and so did its undo: one error that keeps both.
-fn both(failure: Error, undo: Result<()>) -> Error {
-    match undo {
-        Ok(()) => failure,
-        Err(second) => failure.because(format!("and undoing it failed: {second}")),
-    }
 }

@@ -146,8 +146,10 @@ pub struct Settings {
 pub struct Engine {
     pub settings: Settings,
     world: RwLock<World>,
-    /// Serializes promises: what a promise checked still holds when it is written.
-    gate: tokio::sync::Mutex<()>,
+    /// Serializes promises: what a promise checked still holds when it is written. Who holds it has the
+    /// rows that were noted and are not in the store yet.
+    gate: tokio::sync::Mutex<Vec<world::Change>>,
+    noted: tokio::sync::Notify,
     store: Arc<dyn Store>,
     images: Arc<dyn Images>,
     lane: Lane,
@@ -206,7 +208,8 @@ impl Engine {
         let engine = Arc::new(Self {
             settings,
             world: RwLock::new(world),
-            gate: tokio::sync::Mutex::new(()),
+            gate: tokio::sync::Mutex::default(),
+            noted: tokio::sync::Notify::new(),
             store,
             images,
             lane: Lane::new(hypervisor.clone()),
@@ -241,6 +244,7 @@ impl Engine {
         tokio::spawn(engine.clone().resync_for_ever());
         tokio::spawn(engine.clone().refresh_pools_for_ever());
         tokio::spawn(engine.clone().follow_taps_for_ever());
+        tokio::spawn(engine.clone().write_behind_for_ever());
         tokio::spawn(engine.clone().write_history_for_ever());
         tokio::spawn(engine.clone().listen_to_guests_for_ever());
         tokio::spawn(engine.clone().keep_hints_for_ever());
@@ -284,6 +288,9 @@ impl Engine {
     pub async fn drain(&self) {
         while self.jobs.running() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if let Err(why) = self.write_behind().await {
+            tracing::warn!("rows of what is done cannot be written, the next start does it again: {why}");
         }
         if let Err(why) = self.write_history().await {
             tracing::warn!("the history cannot be written: {why}");

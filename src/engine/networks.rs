@@ -188,7 +188,7 @@ impl Engine {
     }
 
     pub(super) async fn undo_update_network(&self, before: &Network) -> Result<()> {
-        self.note(vec![Change::Network(before.clone())]).await?;
+        self.note(vec![Change::Network(before.clone())]).await;
         self.bring_network(before.id).await
     }
 
@@ -201,7 +201,7 @@ impl Engine {
         let profiles = profiles.iter().cloned().map(Change::VnicProfile);
         let clusters = clusters.iter().cloned().map(Change::ClusterNetwork);
         let rows = std::iter::once(Change::Network(before.clone())).chain(profiles).chain(clusters);
-        self.note(rows.collect()).await?;
+        self.note(rows.collect()).await;
         self.bring_network(before.id).await
     }
 

@@ -279,7 +279,7 @@ impl Engine {
             if unplugs {
                 let followed = self.take_device(vm, id.alias(), &NIC).await?;
                 failpoint::hit("unplug_nic.gone");
-                self.note(vec![Change::Nic(after)]).await?;
+                self.note(vec![Change::Nic(after)]).await;
                 if followed {
                     return Ok(());
                 }
@@ -401,7 +401,7 @@ impl Engine {
         if self.runs(vm) {
             self.take_device(vm, nic.alias(), &NIC).await?;
         }
-        self.note(vec![Change::DropNic { vm, nic }]).await?;
+        self.note(vec![Change::DropNic { vm, nic }]).await;
         self.sync_definition(vm).await.map(drop)
     }
 
@@ -409,7 +409,7 @@ impl Engine {
         if !before.plugged && self.runs(before.vm) {
             self.take_device(before.vm, before.id.alias(), &NIC).await?;
         }
-        self.note(vec![Change::Nic(before.clone())]).await?;
+        self.note(vec![Change::Nic(before.clone())]).await;
         self.bring_nic(before.vm, before.id).await
     }
 
@@ -417,7 +417,7 @@ impl Engine {
     pub(super) async fn finish_update_nic(&self, before: &Nic, after: &Nic) -> Result<()> {
         if before.plugged && !after.plugged {
             let kept = self.has_live_nic(before.vm, before.id).await?;
-            self.note(vec![Change::Nic(if kept { before } else { after }.clone())]).await?;
+            self.note(vec![Change::Nic(if kept { before } else { after }.clone())]).await;
         }
         self.bring_nic(before.vm, before.id).await
     }

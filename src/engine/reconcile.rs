@@ -125,7 +125,10 @@ impl Engine {
             }
         };
         match ended {
-            Ok(changes) => self.close(intent.id, changes, failure.as_ref()).await,
+            Ok(changes) => {
+                self.close(intent.id, changes, failure.as_ref()).await;
+                Ok(())
+            }
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
@@ -140,7 +143,7 @@ impl Engine {
                         Change::Template(Box::new(Template { status: TemplateStatus::Ok, ..left }))
                     }));
                 }
-                self.close(intent.id, rows, Some(&why)).await?;
+                self.close(intent.id, rows, Some(&why)).await;
                 Err(why)
             }
         }
@@ -191,12 +194,12 @@ impl Engine {
                     true => Change::Attachment(before.clone()),
                     false => Change::DropAttachment { vm: before.vm, disk: before.disk },
                 };
-                self.note(vec![row]).await?;
+                self.note(vec![row]).await;
                 self.sync_definition(before.vm).await.map(|_| vec![])
             }
             Operation::PlugDisk { vm, disk, active: false } => {
                 let active = self.has_live(*vm, *disk).await?;
-                self.note(self.with_plug(*vm, *disk, active)).await?;
+                self.note(self.with_plug(*vm, *disk, active)).await;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::UpdateDisk { before, attachments } => {
@@ -295,7 +298,7 @@ impl Engine {
             }
             Operation::RemoveDisk { disk, attachments } => match self.all_intact(&[*disk]) {
                 true => {
-                    self.note(attachments.iter().cloned().map(Change::Attachment).collect()).await?;
+                    self.note(attachments.iter().cloned().map(Change::Attachment).collect()).await;
                     self.sync_definitions(attachments).await?;
                     Ok(self.judged(&[*disk]))
                 }
@@ -307,7 +310,7 @@ impl Engine {
                 if self.runs(*vm) {
                     self.unplug(*vm, *disk).await?;
                 }
-                self.note(self.with_plug(*vm, *disk, false)).await?;
+                self.note(self.with_plug(*vm, *disk, false)).await;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::PlugDisk { vm, disk, active: false } => {
@@ -318,11 +321,11 @@ impl Engine {
             Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
             Operation::UpdateNic { before, .. } => self.undo_update_nic(before).await.map(|()| vec![]),
             Operation::RemoveNic { before } => {
-                self.note(vec![Change::Nic(Nic::clone(before))]).await?;
+                self.note(vec![Change::Nic(Nic::clone(before))]).await;
                 self.sync_definition(before.vm).await.map(|_| vec![])
             }
             Operation::ReorderMacs { vm, before } => {
-                self.note(before.iter().cloned().map(Change::Nic).collect()).await?;
+                self.note(before.iter().cloned().map(Change::Nic).collect()).await;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::MoveDisk(passage) => self.undo_move_disk(*passage).await,

@@ -147,7 +147,7 @@ impl Engine {
         }
         failpoint::hit("create_snapshot.switched");
         let rows = self.overlaid(&snapshot, overlays);
-        self.note(rows).await?;
+        self.note(rows).await;
         if !self.sync_definition(vm).await? {
             // Nobody has looked at the guest in its new images yet.
             self.look_at(vm).await?;
@@ -172,7 +172,7 @@ impl Engine {
             return self.finish_create_snapshot(vm, id, overlays).await;
         }
         let back = snapshot.disks.iter().map(|saved| Change::Disk(saved.disk.clone()));
-        self.note(back.collect()).await?;
+        self.note(back.collect()).await;
         self.sync_definition(vm).await?;
         let mut files = self.overlay_files(&snapshot, overlays)?;
         files.extend(self.memory_file(&snapshot)?);

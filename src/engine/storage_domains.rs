@@ -337,7 +337,7 @@ impl Engine {
 
     pub(super) async fn undo_update_storage_domain(&self, before: &StorageDomain) -> Result<()> {
         let failed = self.storage_domain(before.id)?;
-        self.note(vec![Change::StorageDomain(before.clone())]).await?;
+        self.note(vec![Change::StorageDomain(before.clone())]).await;
         match self.bring_storage_domain(&failed).await {
             // Its folder went meanwhile: it is inactive, as the next look tells.
             Err(why) if why.kind == Kind::Conflict => Ok(()),
@@ -416,7 +416,8 @@ impl Engine {
         }
         let mut changes = vec![Change::StorageDomain(before.clone())];
         changes.extend(profiles.iter().cloned().map(Change::DiskProfile));
-        self.note(changes).await
+        self.note(changes).await;
+        Ok(())
     }
 
     /// The file of an ISO domain that a client may write or remove, and the domain's free bytes.

@@ -146,7 +146,7 @@ impl Engine {
         if self.runs(vm) {
             self.unplug(vm, disk).await?;
         }
-        self.note(vec![Change::DropAttachment { vm, disk }]).await?;
+        self.note(vec![Change::DropAttachment { vm, disk }]).await;
         self.sync_definition(vm).await.map(|_| ())
     }
 
@@ -193,7 +193,7 @@ impl Engine {
             if plugged {
                 followed = self.unplug(vm, id).await?;
                 failpoint::hit("unplug_disk.gone");
-                self.note(vec![out]).await?;
+                self.note(vec![out]).await;
             }
             if !followed {
                 self.sync_definition(vm).await?;
@@ -209,7 +209,7 @@ impl Engine {
 
     /// The disk hangs on the VM again as it did, plugged if the VM runs.
     pub(super) async fn put_back(&self, before: &Attachment) -> Result<()> {
-        self.note(vec![Change::Attachment(before.clone())]).await?;
+        self.note(vec![Change::Attachment(before.clone())]).await;
         match before.active {
             true => self.plug(before.vm, before.disk).await,
             false => self.sync_definition(before.vm).await.map(drop),

@@ -184,14 +184,14 @@ impl Engine {
         let now = Some(Timestamp::now());
         if self.runs(id) {
             let begun = Vm { started: now, stopped: None, wakes_from: None, ..vm };
-            self.note(vec![Change::Vm(Box::new(begun))]).await?;
+            self.note(vec![Change::Vm(Box::new(begun))]).await;
             self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
             return Ok(());
         }
         let ends = vm.run_once || vm.is_started();
         if ends {
             let over = Vm { run_once: false, stopped: now, ..vm.clone() };
-            self.note(vec![Change::Vm(Box::new(over))]).await?;
+            self.note(vec![Change::Vm(Box::new(over))]).await;
             let (code, how) = match self.inventory.last_stop(id) {
                 Some(StopDetail::Crashed | StopDetail::Failed) => {
                     (Code::VM_DOWN_ERROR, "is down with an error")
@@ -309,7 +309,7 @@ impl Engine {
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {
             Err(why) if !self.runs(id) => {
-                self.note(vec![Change::Vm(Box::new(vm))]).await?;
+                self.note(vec![Change::Vm(Box::new(vm))]).await;
                 Err(why)
             }
             launched => launched,

@@ -213,7 +213,7 @@ impl Engine {
             self.update_live(before.id, &present.spec, &before.spec).await?;
         }
         let row = Vm { spec: before.spec.clone(), next_run: before.next_run.clone(), ..present };
-        self.note(vec![Change::Vm(Box::new(row))]).await?;
+        self.note(vec![Change::Vm(Box::new(row))]).await;
         self.sync_definition(before.id).await.map(|_| ())
     }
 
@@ -449,7 +449,8 @@ impl Engine {
         let what = "cannot become what it was to be at its next run, and stays as it is";
         self.tell_of_vm(Code::VM_UPDATE_FAILED, id, &format!("{what}: {}", failure.said));
         let kept = self.own_vm(id)?;
-        self.note(vec![Change::Vm(Box::new(Vm { next_run: None, ..kept }))]).await
+        self.note(vec![Change::Vm(Box::new(Vm { next_run: None, ..kept }))]).await;
+        Ok(())
     }
 }
 

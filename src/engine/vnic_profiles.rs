@@ -110,7 +110,7 @@ impl Engine {
     }
 
     pub(super) async fn undo_update_profile(&self, before: &VnicProfile) -> Result<()> {
-        self.note(vec![Change::VnicProfile(before.clone())]).await?;
+        self.note(vec![Change::VnicProfile(before.clone())]).await;
         self.bring_profile(before.id).await
     }
 }

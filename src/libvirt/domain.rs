@@ -7,7 +7,7 @@ use crate::engine::ports::{AgentCall, Ask, Control};
 use crate::error::{Error, Kind, Result};
 use crate::model::VmId;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use virt::domain::Domain;
 use virt::sys;
 
@@ -25,8 +25,11 @@ pub fn found<T>(result: Result<T>) -> Result<Option<T>> {
 /// A domain for a call that needs its monitor: refused at once where the call would hang.
 pub fn responsive(session: &Session, id: VmId) -> Result<Domain> {
     let domain = session.domain(id)?;
+    if session.was_free_within(id, HUNG) {
+        return Ok(domain);
+    }
     // A domain that is off has no monitor, and libvirt says so here.
-    match control(&domain) {
+    match watch(session, id) {
         Ok(Control::Occupied(since)) if since > HUNG => Err(Error::conflict(NOT_RESPONDING)
             .because(format_args!("its monitor is occupied for {} s", since.as_secs()))),
         _ => Ok(domain),
@@ -44,6 +47,16 @@ pub fn control(domain: &Domain) -> Result<Control> {
         sys::VIR_DOMAIN_CONTROL_ERROR => Control::Broken,
         _ => Control::Free,
     })
+}
+
+/// The same, and keeps when a monitor was free.
+pub fn watch(session: &Session, id: VmId) -> Result<Control> {
+    let asked = Instant::now();
+    let control = control(&session.domain(id)?)?;
+    if control == Control::Free {
+        session.found_free(id, asked);
+    }
+    Ok(control)
 }
 
 pub fn document(session: &Session, id: VmId, persistent: bool) -> Result<Option<String>> {

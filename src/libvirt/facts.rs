@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Accelerator, CpuChoice, HostFacts, HostNode, KIB, VmId};
 use crate::xml::{self, Element};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
@@ -224,13 +224,18 @@ fn has_spice(offer: &Element) -> bool {
     lists.iter().any(|list| list.all("value").any(|value| value.content() == "spice"))
 }
 
-fn machines(capabilities: &Element) -> BTreeSet<String> {
+fn machines(capabilities: &Element) -> BTreeMap<String, String> {
     let arch = capabilities
         .all("guest")
         .filter(|guest| guest.value("os_type").as_deref() == Some("hvm"))
         .filter_map(|guest| guest.first("arch"))
         .find(|arch| arch.get("name") == Some(ARCH));
-    arch.into_iter().flat_map(|arch| arch.all("machine")).map(Element::content).collect()
+    let resolved = |machine: &Element| {
+        let name = machine.content();
+        let version = machine.get("canonical").map_or_else(|| name.clone(), str::to_owned);
+        (name, version)
+    };
+    arch.into_iter().flat_map(|arch| arch.all("machine")).map(resolved).collect()
 }
 
 fn host_nodes(capabilities: &Element) -> Vec<HostNode> {
@@ -292,7 +297,8 @@ mod tests {
         assert_eq!((nodes[0].memory, &nodes[0].cpus), (2048 * KIB, &[0].into()));
         assert_eq!(nodes[0].distances, [(0, 10), (1, 20)].into());
         assert_eq!((nodes[1].index, &nodes[1].cpus), (1, &[3].into()));
-        assert_eq!(machines(&capabilities), ["pc-q35-7.2", "q35"].map(String::from).into());
+        let resolved = |name: &str| (name.to_owned(), "pc-q35-7.2".to_owned());
+        assert_eq!(machines(&capabilities), ["pc-q35-7.2", "q35"].map(resolved).into());
     }
 
     #[test]
@@ -307,7 +313,7 @@ mod tests {
             cpu_tcg: CpuChoice::Named("qemu64".into()),
             models_kvm: BTreeSet::new(),
             models_tcg: BTreeSet::new(),
-            machines: BTreeSet::new(),
+            machines: BTreeMap::new(),
             cpus: BTreeSet::new(),
             memory: 0,
             nodes: Vec::new(),

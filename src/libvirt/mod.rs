@@ -261,7 +261,7 @@ impl Hypervisor for Libvirt {
     }
 
     fn control(&self, id: VmId) -> Result<Control> {
-        self.link.call(Lane::Calls, |session| domain::control(&session.domain(id)?))
+        self.link.call(Lane::Calls, |session| domain::watch(session, id))
     }
 
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {

@@ -9,6 +9,7 @@ use crate::model::VmId;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use virt::connect::Connect;
 use virt::domain::Domain;
 
@@ -18,11 +19,13 @@ const HANDLES: usize = 256;
 pub struct Session {
     connect: Connect,
     handles: Mutex<HashMap<VmId, Domain>>,
+    /// When monitors were last found free.
+    free: Mutex<HashMap<VmId, Instant>>,
 }
 
 impl Session {
     pub fn new(connect: Connect) -> Self {
-        Self { connect, handles: Mutex::default() }
+        Self { connect, handles: Mutex::default(), free: Mutex::default() }
     }
 
     /// A handle for calls. Its name may be one that the domain had before: see [`Self::look_up`].
@@ -52,6 +55,20 @@ impl Session {
             handles.clear();
         }
         handles.insert(id, domain);
+    }
+
+    /// Keeps that nothing held the domain's monitor then.
+    pub fn found_free(&self, id: VmId, at: Instant) {
+        let mut free = lock(&self.free);
+        if free.len() >= HANDLES {
+            free.clear();
+        }
+        free.insert(id, at);
+    }
+
+    /// Nothing can have held the domain's monitor for that long.
+    pub fn was_free_within(&self, id: VmId, time: Duration) -> bool {
+        lock(&self.free).get(&id).is_some_and(|at| at.elapsed() < time)
     }
 }
 

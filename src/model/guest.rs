@@ -3,7 +3,7 @@
 use super::numa::HostNode;
 use super::vm::Protocol;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,8 +47,8 @@ pub struct HostFacts {
     /// Named CPU models that libvirt accepts, per accelerator.
     pub models_kvm: BTreeSet<String>,
     pub models_tcg: BTreeSet<String>,
-    /// Machine types QEMU knows: `q35`, `pc-q35-7.2`, ...
-    pub machines: BTreeSet<String>,
+    /// Machine types QEMU knows, and the versions that they stand for: `pc-q35-7.2` for itself, too.
+    pub machines: BTreeMap<String, String>,
     /// Ids of the host's CPUs.
     pub cpus: BTreeSet<u32>,
     /// Bytes.

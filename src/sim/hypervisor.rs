@@ -381,7 +381,14 @@ impl Hypervisor for Simulated {
                 cpu_tcg: CpuChoice::Named("qemu64".into()),
                 models_kvm: names(&["qemu64", "Nehalem", "Westmere", "SandyBridge", "Haswell", "EPYC"]),
                 models_tcg: names(&["qemu64", "Nehalem", "Westmere"]),
-                machines: names(&["q35", "pc", "pc-q35-7.2", "pc-i440fx-7.2"]),
+                machines: [
+                    ("q35", "pc-q35-7.2"),
+                    ("pc", "pc-i440fx-7.2"),
+                    ("pc-q35-7.2", "pc-q35-7.2"),
+                    ("pc-i440fx-7.2", "pc-i440fx-7.2"),
+                ]
+                .map(|(name, version)| (name.to_owned(), version.to_owned()))
+                .into(),
                 cpus: (0..16).collect(),
                 memory: 64 * GIB,
                 nodes: [(0, 0..8), (1, 8..16)]

@@ -128,8 +128,10 @@ fn nothing_overtakes_an_operation_whose_end_is_owed() {
     alone(async {
         let lab = Lab::new().await;
         let disk = lab.floating("d").await;
-        // The image grows; its answer, the undo and the note of it fail.
-        lab.steps.fail_during(3, 3);
+        lab.rest().await;
+        // The image grows, but its answer is lost, and what is to finish it instead fails.
+        lab.steps.lose_answer_at(2);
+        lab.steps.fail_at(3);
         lab.engine.update_disk(disk, None, grown(2 * GIB)).await.unwrap_err();
         assert_eq!(lab.engine.world().intents.len(), 1, "its end is owed");
         let busy = lab.engine.remove_disk(disk).await.unwrap_err();

@@ -10,7 +10,7 @@ use super::objects;
 use super::request::Request;
 use super::routes::Route;
 use crate::error::Error;
-use crate::model::{Object, ObjectKind};
+use crate::model::{DEFAULT_QUOTA, Object, ObjectKind, QuotaId, QuotaMode, VmSpec};
 use axum::http::{Method, StatusCode};
 
 /// What a user needs for a change.
@@ -68,6 +68,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ),
         ["vms", _, "disks", _] if method == Method::PUT => Need::On(ObjectKind::Disk, 1102),
         ["vms", _, "disks", _] if method == Method::POST => Need::On(ObjectKind::Disk, 1103),
+        // For good, or only off the VM.
+        ["vms", _, "disks", _] if method == Method::DELETE => Need::InBody,
         ["vms", _, "disks", _, "move"] => Need::On(ObjectKind::Disk, 1103),
         ["vms", _, "disks", ..] => Need::On(ObjectKind::Vm, 10),
         ["vms", _, "graphicsconsoles", _, "proxyticket" | "remoteviewerconnectionfile"] => {
@@ -90,7 +92,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
         ["storagedomains", _, "diskprofiles"] => Need::On(ObjectKind::StorageDomain, 1561),
         ["storagedomains", _, "diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1562),
-        ["storagedomains", _, "disksnapshots", _] => Need::InBody,
+        ["storagedomains", _, "disksnapshots", _] | ["storagedomains", _, "disks"] => Need::InBody,
+        ["storagedomains", _, "disks", _] => Need::On(ObjectKind::Disk, 1104),
         ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["clusters", _, "networks"] => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),
@@ -102,7 +105,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         }
         ["datacenters", _, "clusters", _, "networks", _] => Need::On(ObjectKind::Cluster, 403),
         ["datacenters", _, "clusters", ..] => Need::On(ObjectKind::Cluster, 401),
-        ["datacenters", _, "storagedomains", _, "disks", ..] => Need::On(ObjectKind::StorageDomain, 601),
+        ["datacenters", _, "storagedomains", _, "disks"] => Need::InBody,
+        ["datacenters", _, "storagedomains", _, "disks", _] => Need::On(ObjectKind::Disk, 1104),
         ["datacenters", _, "networks"] => Need::On(ObjectKind::DataCenter, 704),
         ["datacenters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Network, 705),
         ["datacenters", _, "networks", _] => Need::On(ObjectKind::Network, 703),
@@ -202,6 +206,46 @@ pub fn require(app: &App, request: &Request, permit: u16, object: impl Into<Obje
         return Ok(());
     }
     Err(denied())
+}
+
+/// The quota that something new is of. Where quotas count, what names none is of the default one, and
+/// users need the permit to consume it.
+pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Option<QuotaId>, Fault> {
+    let (quota, mode) = {
+        let world = app.engine.world();
+        let center = asked.and_then(|id| world.quotas.get(&id)).map(|quota| quota.data_center);
+        let center = center.or_else(|| world.data_centers.keys().next().copied());
+        let mode = center.and_then(|id| world.data_centers.get(&id)).map(|it| it.quota_mode);
+        let mut of_center = world.quotas.values().filter(|quota| Some(quota.data_center) == center);
+        let default = of_center.find(|quota| quota.name == DEFAULT_QUOTA).map(|quota| quota.id);
+        (asked.or(default), mode.unwrap_or(QuotaMode::Disabled))
+    };
+    match (quota, mode) {
+        (_, QuotaMode::Disabled) => Ok(asked),
+        (Some(quota), _) => require(app, request, 901, quota).map(|()| Some(quota)),
+        (None, QuotaMode::Enabled) => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.").into()),
+        (None, QuotaMode::Audit) => Ok(None),
+    }
+}
+
+/// Refuses a user what only administrators say of a VM: its custom properties, on which hosts it runs,
+/// and on which of their CPUs.
+pub fn may_shape(
+    app: &App,
+    request: &Request,
+    object: impl Into<Object>,
+    (before, after): (&VmSpec, &VmSpec),
+) -> Result<(), Error> {
+    let object = object.into();
+    let needs = [
+        (14, before.custom_properties != after.custom_properties),
+        (15, before.hosts != after.hosts || before.cpu_pins != after.cpu_pins),
+    ];
+    let has = |permit| require(app, request, permit, object).is_ok();
+    match needs.into_iter().all(|(permit, changes)| !changes || has(permit)) {
+        true => Ok(()),
+        false => Err(Error::denied()),
+    }
 }
 
 /// Whether an answer may tell of an object.

@@ -127,7 +127,11 @@ impl Searched for Disk {
                 app.engine.actual_size(self).to_string()
             }
             "storage" | "storage.name" => world.storage_domains.get(&self.storage_domain)?.name.clone(),
-            "number_of_vms" => world.attachments_of(self.id).count().to_string(),
+            // Templates are counted, too: what nobody has can be removed.
+            "number_of_vms" => {
+                let template = world.template_with(self.id).is_some();
+                (world.attachments_of(self.id).count() + usize::from(template)).to_string()
+            }
             "disk_type" => if self.lun.is_some() { "lun" } else { "image" }.into(),
             _ => return None,
         })
@@ -174,7 +178,7 @@ pub async fn add_in(app: Arc<App>, request: Request, domain: Option<StorageDomai
         )
         .into());
     }
-    may_create(&app, &request, &new, None)?;
+    may_create(&app, &request, &mut new, None)?;
     let started = app.engine.add_disk(new, None).await?;
     made(&app, &request, started, None).await
 }
@@ -195,8 +199,11 @@ async fn remove_for_good(app: &App, id: DiskId, asked: &Action) -> Result<(), Er
     }
 }
 
-/// Disks are made where the body says, else where the VM's first one is.
-fn may_create(app: &App, request: &Request, new: &NewDisk, vm: Option<VmId>) -> Result<(), Fault> {
+/// Disks are made where the body says, else where the VM's first one is, and count on a quota.
+fn may_create(app: &App, request: &Request, new: &mut NewDisk, vm: Option<VmId>) -> Result<(), Fault> {
+    if new.lun.is_none() {
+        new.quota = access::quota(app, request, new.quota)?;
+    }
     let first =
         vm.and_then(|vm| app.engine.world().disks_of(vm).first().map(|(_, disk)| disk.storage_domain));
     let place = new.storage_domain.or(first).filter(|_| new.lun.is_none());
@@ -323,8 +330,8 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
         app.engine.attach_disk(id, onto).await?;
         return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));
     }
-    let new = new_disk(&app, &asked)?;
-    may_create(&app, &request, &new, Some(vm))?;
+    let mut new = new_disk(&app, &asked)?;
+    may_create(&app, &request, &mut new, Some(vm))?;
     // Running guests get a new disk only when asked to.
     let started =
         app.engine.add_disk(new, Some(NewAttachment { vm, active: asked.active, read_only })).await?;
@@ -346,6 +353,9 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
             "Cannot edit Virtual Machine Disk. The disk profile doesn't exist.",
         )
         .into());
+    }
+    if asked.quota.is_some() && asked.quota != app.engine.disk(id)?.quota {
+        access::quota(&app, &request, asked.quota)?;
     }
     let change = DiskChange {
         alias: asked.alias,
@@ -371,9 +381,14 @@ pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
     let (vm, id): (VmId, DiskId) = (request.id("vm")?, request.id("disk")?);
     app.engine.attachment(vm, id)?;
     let asked = request.optional::<Action>().await?.unwrap_or_default();
-    match asked.detach {
-        Some(true) => app.engine.detach_disk(vm, id).await?,
-        _ => remove_for_good(&app, id, &asked).await?,
+    // In the address it can mean nothing but that the disk is to be kept.
+    let keep = asked.detach == Some(true) || request.flag("detach")? || request.flag("detach_only")?;
+    if keep {
+        access::require(&app, &request, 10, vm)?;
+        app.engine.detach_disk(vm, id).await?;
+    } else {
+        access::require(&app, &request, 1104, id)?;
+        remove_for_good(&app, id, &asked).await?;
     }
     Ok(Reply::no_content())
 }

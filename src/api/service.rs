@@ -188,8 +188,12 @@ impl Exchange<'_> {
     }
 
     fn action(&self) -> Option<Action> {
+        let sent = self.body.seen()?;
+        if sent.is_empty() {
+            return Some(Action::default());
+        }
         let format = negotiate::content(&self.head.headers).ok()?;
-        wire::read(self.body.seen()?, format, Version::V3).ok()
+        wire::read(sent, format, Version::V3).ok()
     }
 
     fn accept_parameter(&self) -> Option<String> {

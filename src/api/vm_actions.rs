@@ -1,5 +1,6 @@
 //! The actions of a VM, and how far those are that go on after their answer.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
@@ -64,7 +65,12 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
     }
     if let Some(placement) = action.vm.as_deref().and_then(|vm| vm.placement_policy.as_ref()) {
         // There is one host; another one is refused.
-        machine::hosts(&app, placement)?;
+        if machine::hosts(&app, placement)?.is_some_and(|hosts| !hosts.is_empty()) {
+            access::require(&app, &request, 15, id)?;
+        }
+    }
+    if action.vm.as_deref().is_some_and(|vm| vm.custom_properties.is_some()) {
+        access::require(&app, &request, 14, id)?;
     }
     let options = StartOptions {
         pause: action.pause.unwrap_or(false),

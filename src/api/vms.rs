@@ -391,7 +391,10 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
     access::require(&app, &request, 1, cluster)?;
     let mut spec = app.engine.spec_of(source)?;
+    let of_source = spec.clone();
     machine::change(&app, &asked, &mut spec)?;
+    access::may_shape(&app, &request, cluster, (&of_source, &spec))?;
+    spec.quota = access::quota(&app, &request, spec.quota)?;
     let drive = asked.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first());
     if let Some(file) = drive.and_then(|drive| drive.file.as_ref()) {
         spec.cdrom = convert::medium(file);
@@ -459,10 +462,16 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     if lookup::is_named(&asked.cluster) {
         lookup::cluster(&app, asked.cluster.as_ref())?;
     }
-    let change = {
-        let app = app.clone();
-        move |spec: &mut VmSpec| machine::change(&app, &asked, spec)
+    let change = |spec: &mut VmSpec| {
+        let before = spec.clone();
+        machine::change(&app, &asked, spec)?;
+        access::may_shape(&app, &request, id, (&before, spec))
     };
+    if let Some(quota) = convert::quota_of(&asked)?
+        && app.engine.vm(id)?.vm.spec.quota != Some(quota)
+    {
+        access::quota(&app, &request, Some(quota))?;
+    }
     app.engine.update_vm(id, request.next_run, change).await?;
     let view = app.engine.vm(id)?;
     Ok(Reply::ok(document(&app, &view, &request, true)))

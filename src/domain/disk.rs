@@ -76,7 +76,7 @@ pub fn device(plan: &Plan, device: &DiskDevice) -> Result<Element, Invalid> {
         .child(Element::new("target").with("dev", target).with("bus", bus(disk.interface, plan.chipset())));
     if !passed {
         // One that is passed through says its own.
-        element.push(Element::new("serial").text(disk.id.serial()));
+        element.push(Element::new("serial").text(disk.id.serial(disk.interface)));
     }
     element.push(Element::new("alias").with("name", disk.id.alias()));
     if attachment.read_only {

@@ -600,6 +600,13 @@ impl Engine {
                 check_no_preview(&world, cannot, attachment.vm)?;
             }
             self.require_active_below(cannot, &world, [disk.id])?;
+            let ahead = disk.format == DiskFormat::Raw && !disk.sparse;
+            if let Some(domain) = world.storage_domains.get(&disk.storage_domain).filter(|_| ahead)
+                && self.require_active(cannot, domain)? < size - disk.size
+            {
+                let name = &domain.name;
+                return Err(Error::conflict(format!("{cannot}. Low disk space on Storage Domain {name}.")));
+            }
         }
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if attachment.read_only {
@@ -616,7 +623,13 @@ impl Engine {
 
     /// Grows the image: through every running VM that has it plugged, else as a file.
     async fn grow(&self, disk: &Disk, attachments: &[Attachment]) -> Result<()> {
-        let (size, format) = (disk.size, disk.format);
+        let (size, format, sparse) = (disk.size, disk.format, disk.sparse);
+        let is_used = |on: &Attachment| on.active && self.runs(on.vm);
+        if format == DiskFormat::Raw && !sparse && attachments.iter().any(is_used) {
+            let file = self.image_file(&self.world(), disk)?;
+            let images = self.images.clone();
+            super::lane::blocking(move || images.reserve(&file, size)).await?;
+        }
         let mut online = false;
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if self.runs(attachment.vm) {
@@ -628,7 +641,7 @@ impl Engine {
         if !online {
             let file = self.image_file(&self.world(), disk)?;
             let images = self.images.clone();
-            super::lane::blocking(move || images.resize(&file, format, size)).await?;
+            super::lane::blocking(move || images.resize(&file, format, size, sparse)).await?;
         }
         self.refresh_pools();
         Ok(())

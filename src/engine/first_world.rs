@@ -74,7 +74,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
     }
     if world.quotas.is_empty() {
         let data_center = world.data_centers.keys().next().copied().unwrap_or(DATA_CENTER);
-        let quota = Quota::new(QuotaId::random(), data_center, "Default".into());
+        let quota = Quota::new(QuotaId::random(), data_center, DEFAULT_QUOTA.into());
         changes.push(Change::Quota(Quota { description: "No limits".into(), ..quota }));
     }
     let management_profile = VnicProfileId::random();

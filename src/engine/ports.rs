@@ -321,7 +321,9 @@ pub trait Images: Send + Sync + 'static {
     /// Makes the file; fine when it exists with that size. Leaves nothing behind when it fails.
     fn create(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()>;
     /// Grows an image that no guest uses.
-    fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()>;
+    fn resize(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()>;
+    /// Takes the storage ahead that a raw image needs to become so large. Guests may use it.
+    fn reserve(&self, file: &Path, size: u64) -> Result<()>;
     /// Makes an empty qcow2 image over another one of the same folder, which may be in use; fine
     /// when it is there. Leaves nothing behind when it fails.
     fn overlay(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()>;

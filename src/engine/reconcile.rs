@@ -188,18 +188,14 @@ impl Engine {
             Operation::PlugDisk { vm, disk, active: true } => {
                 self.finish_attach(*vm, *disk, true).await.map(|()| vec![])
             }
-            // The guest has the last word: what it still has is not out.
             Operation::DetachDisk { before } => {
-                let row = match self.has_live(before.vm, before.disk).await? {
-                    true => Change::Attachment(before.clone()),
-                    false => Change::DropAttachment { vm: before.vm, disk: before.disk },
-                };
-                self.note(vec![row]).await;
+                self.require_out(before.vm, before.disk).await?;
+                self.note(vec![Change::DropAttachment { vm: before.vm, disk: before.disk }]).await;
                 self.sync_definition(before.vm).await.map(|_| vec![])
             }
             Operation::PlugDisk { vm, disk, active: false } => {
-                let active = self.has_live(*vm, *disk).await?;
-                self.note(self.with_plug(*vm, *disk, active)).await;
+                self.require_out(*vm, *disk).await?;
+                self.note(self.with_plug(*vm, *disk, false)).await;
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::UpdateDisk { before, attachments } => {

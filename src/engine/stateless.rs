@@ -88,8 +88,8 @@ pub(super) fn check_not_stateless(world: &World, cannot: &str, vm: VmId) -> Resu
     }
 }
 
-/// The rows of the network interfaces, of the configured medium and of the disks as they were, but
-/// for what was said of the disks meanwhile.
+/// The rows of the network interfaces, of the configured medium and of the disks as they were, plugged
+/// or not, but for what was said of the disks meanwhile.
 fn back(world: &World, kept: &Snapshot) -> Vec<Change> {
     let mut changes = restore::with_nics(world, kept);
     if let Some(row) = world.vms.get(&kept.vm) {
@@ -107,5 +107,10 @@ fn back(world: &World, kept: &Snapshot) -> Vec<Change> {
         Some(Change::Disk(Disk { image, parent, format, sparse, size, ..present }))
     };
     changes.extend(kept.disks.iter().filter_map(row));
+    let hung = |saved: &SavedDisk| {
+        let present = world.attachments.get(&(kept.vm, saved.disk.id))?.clone();
+        Some(Change::Attachment(Attachment { active: saved.attachment.active, ..present }))
+    };
+    changes.extend(kept.disks.iter().filter_map(hung));
     changes
 }

@@ -316,6 +316,14 @@ impl Engine {
         Ok(seen.is_some_and(|seen| seen.observed.has_disk(disk)))
     }
 
+    /// The guest has the last word: what it still has is not out.
+    pub(super) async fn require_out(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        match self.has_live(vm, disk).await? {
+            true => Err(Error::conflict("The guest has not let the disk go.")),
+            false => Ok(()),
+        }
+    }
+
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
     pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<bool> {
         self.take_device(vm, disk.alias(), &DISK).await

@@ -8,7 +8,7 @@ use crate::engine::ports::{Examined, Images};
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskFormat, HostLun, Payload};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, posix_fallocate};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate, posix_fallocate};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Whence, lseek};
 use std::ffi::OsStr;
@@ -96,7 +96,7 @@ impl Images for QemuImg {
         Ok(found)
     }
 
-    fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
+    fn resize(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
         let size = whole_sectors(size)?;
         let wrong = |why| failed("resized", file, why);
         self.chain(file, format)?;
@@ -114,12 +114,7 @@ impl Images for QemuImg {
                 self.run(args.into_iter().chain([file.as_os_str(), size.to_string().as_ref()]))?;
             }
             DiskFormat::Raw => {
-                // What had all its storage ahead keeps it so.
-                let metadata = image.metadata().map_err(wrong)?;
-                let grown = match metadata.blocks() * 512 >= before {
-                    true => allocate(&image, size),
-                    false => image.set_len(size),
-                };
+                let grown = if sparse { image.set_len(size) } else { allocate(&image, size) };
                 if let Err(why) = grown {
                     image.set_len(before).map_err(wrong)?;
                     return Err(wrong(why));
@@ -127,6 +122,18 @@ impl Images for QemuImg {
             }
         }
         image.sync_all().map_err(wrong)
+    }
+
+    fn reserve(&self, file: &Path, size: u64) -> Result<()> {
+        let size = i64::try_from(whole_sectors(size)?).map_err(Error::bug)?;
+        let wrong = |why| failed("resized", file, why);
+        let image = open(file, OpenOptions::new().write(true)).map_err(wrong)?;
+        let before = image.metadata().map_err(wrong)?.len();
+        fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size).map_err(|why| {
+            // What lies behind the end already goes again.
+            let _ = image.set_len(before);
+            wrong(why.into())
+        })
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
@@ -569,14 +576,14 @@ mod tests {
             assert_eq!(images.create(&file, format, 5 * MIB, sparse).unwrap_err().kind, Kind::Exists);
 
             for _ in 0..2 {
-                images.resize(&file, format, 8 * MIB).unwrap();
+                images.resize(&file, format, 8 * MIB, sparse).unwrap();
             }
             assert_eq!(qemu_sees(&file, format), 8 * MIB);
             assert_eq!(images.virtual_size(&file, format).unwrap(), 8 * MIB);
             if format == Raw {
                 assert_eq!(images.actual_size(&file).unwrap().unwrap() >= 8 * MIB, !sparse);
             }
-            assert_eq!(images.resize(&file, format, MIB).unwrap_err().kind, Kind::Invalid);
+            assert_eq!(images.resize(&file, format, MIB, sparse).unwrap_err().kind, Kind::Invalid);
 
             for _ in 0..2 {
                 images.wipe(&file).unwrap();
@@ -584,6 +591,21 @@ mod tests {
             }
             assert_eq!(images.actual_size(&file).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn storage_is_taken_before_a_guest_has_it() {
+        let (dir, images) = folder();
+        let file = dir.path().join("image");
+        images.create(&file, Raw, 4 * MIB, false).unwrap();
+        images.reserve(&file, 8 * MIB).unwrap();
+        assert_eq!(images.virtual_size(&file, Raw).unwrap(), 4 * MIB);
+        assert!(images.actual_size(&file).unwrap().unwrap() >= 8 * MIB);
+        // QEMU only moves the end.
+        File::options().write(true).open(&file).unwrap().set_len(8 * MIB).unwrap();
+        assert!(images.actual_size(&file).unwrap().unwrap() >= 8 * MIB);
+        assert_eq!(images.reserve(&file, 1 << 50).unwrap_err().kind, Kind::Conflict);
+        assert!(images.actual_size(&file).unwrap().unwrap() < 9 * MIB);
     }
 
     #[test]
@@ -682,7 +704,7 @@ mod tests {
         let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return };
         let (images, file) = (QemuImg::default(), dir.path().join("image"));
         images.create(&file, Raw, MIB, false).unwrap();
-        let error = images.resize(&file, Raw, 1 << 50).unwrap_err();
+        let error = images.resize(&file, Raw, 1 << 50, false).unwrap_err();
         assert_eq!((error.kind, &*error.said), (Kind::Conflict, "Low disk space on the storage domain."));
         assert_eq!(images.virtual_size(&file, Raw).unwrap(), MIB);
         images.remove(&file).unwrap();
@@ -723,7 +745,7 @@ mod tests {
                 .status();
             assert!(made.unwrap().success());
             assert_eq!(images.virtual_size(file, Cow).unwrap_err().kind, Kind::Invalid);
-            assert_eq!(images.resize(file, Cow, 2 * MIB).unwrap_err().kind, Kind::Invalid);
+            assert_eq!(images.resize(file, Cow, 2 * MIB, true).unwrap_err().kind, Kind::Invalid);
             // A raw disk is its bytes, whatever a guest writes to its start.
             assert_eq!(images.virtual_size(file, Raw).unwrap(), fs::metadata(file).unwrap().len());
         }
@@ -732,7 +754,7 @@ mod tests {
         symlink(&canary, &link).unwrap();
         assert!(images.virtual_size(&link, Raw).is_err());
         assert!(images.wipe(&link).is_err());
-        assert!(images.resize(&link, Raw, 2 * MIB).is_err());
+        assert!(images.resize(&link, Raw, 2 * MIB, true).is_err());
         assert!(images.create(&link, Raw, MIB, true).is_err());
         assert_eq!(fs::metadata(&canary).unwrap().len(), MIB);
     }

@@ -1,5 +1,6 @@
 //! One type per kind of id, so that a disk's id cannot stand where a VM's is meant.
 
+use super::DiskInterface;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -106,9 +107,11 @@ impl DiskId {
         alias.strip_prefix("ua-")?.parse().ok()
     }
 
-    /// The serial number that the guest reads: the first 20 characters, as virtio-blk takes no more.
-    pub fn serial(self) -> String {
-        self.to_string()[..20].to_owned()
+    /// The serial number that the guest reads: of SCSI disks the whole id, else its first 20 characters,
+    /// as virtio-blk and ATA take no more.
+    pub fn serial(self, interface: DiskInterface) -> String {
+        let whole = self.to_string();
+        if interface == DiskInterface::VirtioScsi { whole } else { whole[..20].to_owned() }
     }
 }
 
@@ -132,6 +135,7 @@ mod tests {
         let disk = DiskId::random();
         assert_eq!(DiskId::from_alias(&disk.alias()), Some(disk));
         assert_eq!(DiskId::from_alias("ua-cdrom"), None);
-        assert_eq!(disk.serial().len(), 20);
+        assert_eq!(disk.serial(DiskInterface::Virtio).len(), 20);
+        assert_eq!(disk.serial(DiskInterface::VirtioScsi), disk.to_string());
     }
 }

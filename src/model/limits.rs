@@ -16,6 +16,9 @@ pub enum QuotaMode {
     Enabled,
 }
 
+/// The quota that there is from the first start on, for what names none.
+pub const DEFAULT_QUOTA: &str = "Default";
+
 /// What those who consume it may take together. Without limits it says nothing; with some, it is
 /// for what they name alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

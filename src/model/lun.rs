@@ -88,7 +88,11 @@ impl Lun {
     /// The number of a unit that is called `lun7`; without one it is the first that targets have for data.
     pub fn number_of(id: &str) -> u32 {
         let digits = id.len() - id.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-        id[id.len() - digits..].parse().unwrap_or(1)
+        match &id[id.len() - digits..] {
+            "" => 1,
+            // No unit has a number that is too large to be one.
+            digits => digits.parse().unwrap_or(u32::MAX),
+        }
     }
 
     /// The same unit, whatever it is called.

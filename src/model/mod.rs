@@ -51,7 +51,7 @@ pub use ids::*;
 pub use initialization::Initialization;
 pub use instance_type::InstanceType;
 pub use job::{Job, JobStatus, Step, StepKind};
-pub use limits::{ClusterLimit, Qos, Quota, QuotaMode, Rates, StorageLimit, Tune, Use};
+pub use limits::{ClusterLimit, DEFAULT_QUOTA, Qos, Quota, QuotaMode, Rates, StorageLimit, Tune, Use};
 pub use lun::{Chap, HostLun, HostLunKind, IscsiUnit, Lun, LunAt, Passed, Sealed};
 pub use mac::{Mac, MacRange};
 pub use network::{ClusterNetwork, ClusterNetworkChange, Network, NetworkChange, ProfileChange, VnicProfile};

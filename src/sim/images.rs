@@ -220,19 +220,32 @@ impl Images for SimImages {
         Ok(chain)
     }
 
-    fn resize(&self, file: &Path, format: DiskFormat, size: u64) -> Result<()> {
+    fn resize(&self, file: &Path, format: DiskFormat, size: u64, sparse: bool) -> Result<()> {
         self.step("resize image", |disk| {
             let free = disk.free();
             let image = disk.get(file, format)?;
             let more = size.checked_sub(image.size);
             let more = more.ok_or_else(|| Error::invalid("A disk cannot become smaller."))?;
-            if image.used >= image.size {
+            if format == DiskFormat::Raw && !sparse {
                 if more > free {
                     return Err(low_space());
                 }
                 image.used += more;
             }
             image.size = size;
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, file: &Path, size: u64) -> Result<()> {
+        self.step("reserve storage", |disk| {
+            let free = disk.free();
+            let image = disk.get(file, DiskFormat::Raw)?;
+            let more = size.saturating_sub(image.used);
+            if more > free {
+                return Err(low_space());
+            }
+            image.used += more;
             Ok(())
         })
     }
@@ -431,12 +444,12 @@ mod tests {
         assert_eq!(images.actual_size(a).unwrap(), Some(EMPTY_COW));
         images.set_capacity(2 * GIB);
         images.create(b, Raw, GIB, false).unwrap();
-        assert_eq!(images.resize(b, Raw, 4 * GIB).unwrap_err().kind, Kind::Conflict);
+        assert_eq!(images.resize(b, Raw, 4 * GIB, false).unwrap_err().kind, Kind::Conflict);
         assert_eq!(images.create(Path::new("/d/c"), Raw, GIB, false).unwrap_err().kind, Kind::Conflict);
-        images.resize(a, Cow, 4 * GIB).unwrap();
+        images.resize(a, Cow, 4 * GIB, true).unwrap();
         assert_eq!(images.virtual_size(a, Cow).unwrap(), 4 * GIB);
         assert!(images.virtual_size(a, Raw).is_err());
-        assert_eq!(images.resize(a, Cow, GIB).unwrap_err().kind, Kind::Invalid);
+        assert_eq!(images.resize(a, Cow, GIB, true).unwrap_err().kind, Kind::Invalid);
         assert_eq!(images.space(Path::new("/d")).unwrap(), (2 * GIB, GIB - EMPTY_COW));
         images.wipe(a).unwrap();
         for _ in 0..2 {

@@ -14,6 +14,9 @@ pub enum DiskPlace<'a> {
     On(&'a Attachment),
 }
 
+/// Bytes; what disks are made of.
+const SECTOR: u64 = 512;
+
 /// What a document says of a disk, in the model's values; `None` is not mentioned.
 #[derive(Clone, Debug, Default)]
 pub struct DiskRequest {
@@ -55,7 +58,8 @@ impl TryFrom<&types::Disk> for DiskRequest {
                 .transpose()?,
             alias: document.alias.clone().or_else(|| document.name.clone()),
             description: document.description.clone(),
-            size: document.provisioned_size,
+            // Disks are made of whole sectors.
+            size: document.provisioned_size.map(|size| size.checked_next_multiple_of(SECTOR).unwrap_or(size)),
             format: name(&document.format)?,
             interface: interface(&document.interface)?,
             sparse: document.sparse,
@@ -85,8 +89,12 @@ pub fn lun(
     storage: &types::HostStorage,
     seal: impl FnOnce(&str) -> Result<Sealed>,
 ) -> Result<Lun> {
-    let unit = storage.logical_units.as_ref().and_then(|units| units.logical_unit.first());
-    let unit = unit.cloned().unwrap_or_default();
+    let units = storage.logical_units.as_ref().map_or(&[][..], |units| &units.logical_unit);
+    let unit = match units {
+        [] => types::LogicalUnit::default(),
+        [unit] => unit.clone(),
+        _ => return Err(Error::invalid("A LUN disk is one logical unit.")),
+    };
     let kind = filled(&storage.r#type).unwrap_or_default().to_lowercase();
     require(
         "Storage",

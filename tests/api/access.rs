@@ -457,3 +457,80 @@ async fn users_have_keys() {
     as_user(&sim, "anna", "DELETE", &path, &[], "").await.is(204);
     assert_eq!(sim.get(&keys).await.is(200).each("ssh_public_key", "@id"), [] as [String; 0]);
 }
+
+/// A role of a user with these permits, beside that to log in.
+async fn role(sim: &Sim, name: &str, permits: &[u16]) -> String {
+    let permits = permits.iter().chain(&[1300]).map(|id| format!("<permit id='{id}'/>")).collect::<String>();
+    let administrative = "<administrative>false</administrative>";
+    let body = format!("<role><name>{name}</name>{administrative}<permits>{permits}</permits></role>");
+    sim.post("/roles", &body).await.is(201).at("@id")
+}
+
+#[tokio::test]
+async fn who_arranges_disks_does_not_destroy_them() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("web").await;
+    let disks = format!("/vms/{vm}/disks");
+    let disk = sim.disk(&disks, "system").await;
+    let anna = user(&sim, "anna").await;
+    let storer = role(&sim, "storer", &[10]).await;
+    give(&sim, &format!("/vms/{vm}"), &anna, &storer).await;
+    let at = format!("{disks}/{disk}");
+    let ask = async |method: &str, at: &str, body: &str| as_user(&sim, "anna", method, at, &[], body).await;
+    for (at, body) in [
+        (at.clone(), ""),
+        (at.clone(), "<action/>"),
+        (at.clone(), "<action><detach>false</detach></action>"),
+        (format!("{at};detach=false"), ""),
+    ] {
+        ask("DELETE", &at, body).await.is(403);
+    }
+    ask("DELETE", &format!("{at};detach=true"), "").await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(200);
+    sim.post(&disks, &format!("<disk id='{disk}'/>")).await.is(200);
+    ask("DELETE", &at, "<action><detach>true</detach></action>").await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(200);
+    // At the address of its storage domain, too.
+    let keeper = role(&sim, "keeper", &[601]).await;
+    give(&sim, &format!("/storagedomains/{DATA}"), &anna, &keeper).await;
+    ask("DELETE", &format!("/storagedomains/{DATA}/disks/{disk}"), "").await.is(403);
+    ask("POST", &format!("/storagedomains/{DATA}/disks"), &disk_body("new")).await.is(403);
+    let remover = role(&sim, "remover", &[1104]).await;
+    give(&sim, &format!("/disks/{disk}"), &anna, &remover).await;
+    ask("DELETE", &format!("/storagedomains/{DATA}/disks/{disk}"), "").await.is(204);
+}
+
+#[tokio::test]
+async fn what_administrators_say_of_vms_is_theirs() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("web").await;
+    let at = format!("/vms/{vm}");
+    let host = sim.get("/hosts").await.at("host/@id");
+    let anna = user(&sim, "anna").await;
+    give(&sim, &at, &anna, VM_MANAGER).await;
+    let properties = "<custom_properties><custom_property name='viodiskcache' value='writeback'/></custom_properties>";
+    let pin = "<cpu><cpu_tune><vcpu_pin vcpu='0' cpu_set='0'/></cpu_tune></cpu>";
+    let placement = format!("<placement_policy><hosts><host id='{host}'/></hosts></placement_policy>");
+    let put = async |body: &str| as_user(&sim, "anna", "PUT", &at, &[], &format!("<vm>{body}</vm>")).await;
+    for body in [properties, pin, &placement] {
+        put(body).await.is(403);
+        let once = format!("<action><vm>{body}</vm></action>");
+        if body != pin {
+            as_user(&sim, "anna", "POST", &format!("{at}/start"), &[], &once).await.is(403);
+        }
+    }
+    put("<description>mine</description>").await.is(200);
+    sim.put(&at, &format!("<vm>{properties}{pin}{placement}</vm>")).await.is(200);
+    // A whole document that comes back as it was read changes nothing of it.
+    put(&format!("<comment>c</comment>{properties}{pin}{placement}")).await.is(200);
+    put("<custom_properties/>").await.is(403);
+    // So with new VMs.
+    let creator = role(&sim, "creator", &[1, 3]).await;
+    let cluster = sim.get("/clusters").await.at("cluster/@id");
+    give(&sim, &format!("/clusters/{cluster}"), &anna, &creator).await;
+    let new = |name: &str, rest: &str| {
+        format!("<vm><name>{name}</name><cluster id='{cluster}'/><template id='{BLANK}'/>{rest}</vm>")
+    };
+    as_user(&sim, "anna", "POST", "/vms", &[], &new("a", pin)).await.is(403);
+    as_user(&sim, "anna", "POST", "/vms", &[], &new("a", "")).await.is(201);
+}

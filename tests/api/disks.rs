@@ -157,6 +157,43 @@ async fn refusals_in_the_words_that_clients_know() {
     sim.post("/disks", &with("<format>cow</format><active>true</active>")).await.is(409);
 }
 
+/// A disk that is there when its answer comes.
+async fn created(sim: &Sim, at: &str, body: String) -> Got {
+    sim.send("POST", at, &[("content-type", "application/xml"), CREATED], body).await.is(201)
+}
+
+#[tokio::test]
+async fn disks_are_made_of_whole_sectors() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let body = disk_body("a").replace(&GIB.to_string(), "10000000");
+    let made = created(&sim, &format!("/vms/{vm}/disks"), body).await;
+    assert_eq!(made.at("provisioned_size"), "10000384");
+    let at = format!("/vms/{vm}/disks/{}", made.at("@id"));
+    let grown = sim.put(&at, "<disk><provisioned_size>10000385</provisioned_size></disk>").await.is(200);
+    assert_eq!(grown.at("provisioned_size"), "10000896");
+}
+
+#[tokio::test]
+async fn a_preallocated_disk_grows_into_room_that_is_there() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disks = format!("/vms/{vm}/disks");
+    let body = disk_body("a").replace("<format>cow", "<sparse>false</sparse><format>raw");
+    let disk = created(&sim, &disks, body).await.at("@id");
+    let at = format!("{disks}/{disk}");
+    sim.post(&format!("/vms/{vm}/start"), "<action/>").await.is(200);
+    let size = |gib: u64| format!("<disk><provisioned_size>{}</provisioned_size></disk>", gib * GIB);
+    sim.put(&at, &size(3)).await.is(200);
+    assert_eq!(sim.get(&at).await.at("actual_size"), (3 * GIB).to_string());
+    let refused = sim.put(&at, &size(10_000)).await.is(409);
+    assert!(refused.at("detail").contains("Low disk space"), "{}", refused.body);
+    assert_eq!(sim.get(&at).await.at("provisioned_size"), (3 * GIB).to_string());
+    // One that takes its storage as it is written needs none ahead.
+    let thin = created(&sim, &disks, disk_body("b").replace("cow", "raw")).await.at("@id");
+    sim.put(&format!("{disks}/{thin}"), &size(7_000)).await.is(200);
+}
+
 /// Example 15.13 as it is printed.
 #[tokio::test]
 async fn a_lun_is_a_disk_without_an_image() {
@@ -196,6 +233,8 @@ async fn a_lun_is_a_disk_without_an_image() {
     assert_eq!(sim.post(&path, &passed).await.is(201).at("sgio"), "filtered");
     for (from, to, status) in [
         ("<logical_unit id=\"lun1\">", "<logical_unit>", 400),
+        ("<logical_unit id=\"lun1\">", "<logical_unit id=\"lun99999999999999\">", 400),
+        ("</logical_unit>", "</logical_unit><logical_unit id=\"lun6\"/>", 400),
         ("<type>iscsi</type>", "", 400),
         ("<type>iscsi</type>", "<type>nfs</type>", 400),
         ("<port>3260</port>", "", 400),

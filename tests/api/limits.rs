@@ -237,3 +237,35 @@ async fn disks_are_as_fast_as_their_profile_lets_them() {
     sim.delete(&path).await.is(204);
     sim.get(&at).await.is(404);
 }
+
+#[tokio::test]
+async fn where_quotas_count_nothing_is_without_one() {
+    let sim = Sim::start().await;
+    let default = sim.get(&format!("{CENTER}/quotas")).await.at("quota/@id");
+    assert_eq!(sim.post("/disks", &disk_body("a")).await.is(202).at("quota/@id"), "");
+    sim.quota_mode("enabled").await;
+    assert_eq!(sim.post("/disks", &disk_body("b")).await.is(202).at("quota/@id"), default);
+    let vm = sim.vm("web").await;
+    assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("quota/@id"), default);
+    // Users need the permit to consume it.
+    let user = "<user><user_name>anna@internal</user_name><password>secret</password></user>";
+    let anna = sim.post("/users", user).await.is(201).at("@id");
+    let give = async |at: &str, role: &str| {
+        let body = format!("<permission><role><name>{role}</name></role><user id='{anna}'/></permission>");
+        sim.post(&format!("{at}/permissions"), &body).await.is(201);
+    };
+    give(&format!("/storagedomains/{DATA}"), "DiskCreator").await;
+    let credentials = format!("Basic {}", BASE64_STANDARD.encode("anna@internal:secret"));
+    let add = async |alias: &str| {
+        let headers = [("content-type", "application/xml"), ("filter", "true")];
+        sim.send_as(&credentials, "POST", "/disks", &headers, disk_body(alias)).await
+    };
+    assert_eq!(add("c").await.status, 403);
+    give(&format!("{CENTER}/quotas/{default}"), "QuotaConsumer").await;
+    add("c").await.is(202);
+    // Without a default one, what names none is refused.
+    let (_, named) = sim.quota("named").await;
+    sim.put(&format!("{CENTER}/quotas/{default}"), "<quota><name>other</name></quota>").await.is(200);
+    sim.post("/disks", &disk_body("d")).await.is(400);
+    sim.consuming(&named, "e").await.is(201);
+}

@@ -381,6 +381,7 @@ async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
     let nic = sim.get(&nics).await.at("nic/@id");
     sim.put(&format!("{nics}/{nic}"), "<nic><name>other</name><linked>false</linked></nic>").await.is(200);
     sim.post(&nics, "<nic><name>new</name></nic>").await.is(201);
+    sim.post(&format!("/vms/{vm}/disks/{disk}/deactivate"), "<action/>").await.is(200);
     let next = format!("/vms/{vm};next_run");
     sim.put(&next, "<vm><cpu_shares>7</cpu_shares></vm>").await.is(200);
     sim.put(&drive, "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(200);
@@ -388,6 +389,7 @@ async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
     assert_eq!((types().await, image().await), (vec!["active".to_owned()], before));
     let left = sim.get(&nics).await;
     assert_eq!((left.each("nic", "name"), left.at("nic/linked")), (vec!["kept".into()], "true".into()));
+    assert_eq!(sim.get(&format!("/vms/{vm}/disks/{disk}")).await.at("active"), "true");
     assert_eq!(sim.defined(vm).every("devices/interface").len(), 1);
     let row = || sim.engine.vm(vm).unwrap().vm;
     sim.until("the next run is the present one", || row().next_run.is_none()).await;

@@ -122,6 +122,8 @@ async fn the_life_of_a_vm() {
         let got = act(action).await.is(409);
         assert_eq!(got.at("status/state"), "failed", "{action}");
     }
+    // Who sends nothing is answered as who sends an empty action.
+    assert_eq!(sim.post(&format!("{path}/suspend"), "").await.is(409).at("status/state"), "failed");
     let got = sim.delete(&path).await.is(204);
     assert_eq!(got.body, "");
     sim.get(&path).await.is(404);

@@ -56,6 +56,30 @@ fn a_guest_lets_a_disk_go_while_the_vm_is_held() {
 }
 
 #[test]
+fn a_disk_that_its_guest_still_has_is_told_to_be_in() {
+    let lab = alone(async {
+        let lab = Lab::new().await;
+        let (vm, disk) = running(&lab).await;
+        lab.sim.ignore_requests(vm);
+        lab.rest().await;
+        // Killed when the unplug was promised and asked for.
+        lab.steps.cut_at(3);
+        lab.engine.deactivate_disk(vm, disk).await.unwrap_err();
+        lab
+    });
+    lab.steps.heal();
+    let store = lab.store.reopened().unwrap();
+    alone(async {
+        let lab = lab.restarted(store).await;
+        whole(&lab).await;
+        assert!(lab.picture().contains("active=true"));
+        let codes: Vec<i32> = lab.engine.history.events().into_iter().map(|event| event.code).collect();
+        let (unplugged, failed) = (2002, 2003);
+        assert!(codes.contains(&failed) && !codes.contains(&unplugged), "{codes:?}");
+    });
+}
+
+#[test]
 fn a_vm_stops_while_the_daemon_is_away() {
     let lab = alone(async {
         let lab = Lab::new().await;

@@ -223,7 +223,9 @@ pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Opt
     match (quota, mode) {
         (_, QuotaMode::Disabled) => Ok(asked),
         (Some(quota), _) => require(app, request, 901, quota).map(|()| Some(quota)),
-        (None, QuotaMode::Enabled) => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.").into()),
+        (None, QuotaMode::Enabled) => {
+            Err(Error::invalid("Cannot consume the Quota. Quota is not valid.").into())
+        }
         (None, QuotaMode::Audit) => Ok(None),
     }
 }

@@ -245,7 +245,7 @@ fn new_disk(app: &App, document: &types::Disk) -> Result<NewDisk, Fault> {
         interface,
         bootable: asked.bootable.unwrap_or(false),
         shareable: asked.shareable.unwrap_or(false),
-        wipe_after_delete: image && asked.wipe_after_delete.unwrap_or(false),
+        wipe_after_delete: asked.wipe_after_delete,
         propagate_errors: asked.propagate_errors.unwrap_or(false),
         profile: asked.profile.filter(|_| image),
         quota: asked.quota.filter(|_| image),

@@ -6,10 +6,11 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::{disks, domain_contents, links, lookup, profiles, rows};
-use crate::engine::{NewStorageDomain, PlaceChange, Space};
+use crate::engine::{NewStorageDomain, Space};
 use crate::error::Error;
 use crate::model::{
-    DataCenterId, Disk, DiskId, Object, StorageDomain, StorageDomainId, StorageKind, StorageStatus,
+    DataCenterId, Disk, DiskId, Object, StorageDomain, StorageDomainChange, StorageDomainId, StorageKind,
+    StorageStatus,
 };
 use crate::wire::convert::{self, DiskPlace, Named, named};
 use crate::wire::types;
@@ -130,7 +131,7 @@ impl Searched for Seen {
             "used" => self.space?.used.to_string(),
             "committed" => self.space?.committed.to_string(),
             "description" => self.row.description.clone(),
-            "wipe_after_delete" => false.to_string(),
+            "wipe_after_delete" => self.row.wipe_after_delete.to_string(),
             "external_status" => "ok".into(),
             _ => return None,
         })
@@ -255,6 +256,7 @@ pub async fn remove_profile(app: Arc<App>, request: Request) -> Answer {
 /// `POST /storagedomains`
 pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let asked: types::StorageDomain = request.document().await?;
+    let rest = convert::storage_domain_change(&asked)?;
     let storage = asked.storage.unwrap_or_default();
     require(
         "StorageDomain",
@@ -295,8 +297,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
                 None => folder_name(storage.path.as_deref().unwrap_or_default()),
             },
             filled: asked.r#import.unwrap_or(false),
-            description: asked.description.unwrap_or_default(),
-            comment: asked.comment.unwrap_or_default(),
+            rest: StorageDomainChange { name: None, ..rest },
             kind,
             folder: storage.path.unwrap_or_default(),
         })
@@ -310,8 +311,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id = of_path(&app, &request)?.id;
     let asked: types::StorageDomain = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    let change = PlaceChange { name: asked.name, description: asked.description, comment: asked.comment };
-    app.engine.update_storage_domain(id, change).await?;
+    app.engine.update_storage_domain(id, convert::storage_domain_change(&asked)?).await?;
     one(&app, &request, None).await
 }
 

@@ -28,7 +28,8 @@ pub struct NewDisk {
     pub interface: DiskInterface,
     pub bootable: bool,
     pub shareable: bool,
-    pub wipe_after_delete: bool,
+    /// Else as its storage domain says.
+    pub wipe_after_delete: Option<bool>,
     pub propagate_errors: bool,
     pub profile: Option<DiskProfileId>,
     pub quota: Option<QuotaId>,
@@ -145,6 +146,7 @@ impl Engine {
             }
             None => self.plan_place(world, new, vm)?,
         };
+        let wipes = world.storage_domains.get(&storage_domain).is_some_and(|it| it.wipe_after_delete);
         let alias = match (&new.alias, vm.and_then(|vm| world.vms.get(&vm))) {
             (Some(alias), _) => alias.clone(),
             (None, Some(vm)) => default_alias(world, vm),
@@ -163,7 +165,7 @@ impl Engine {
             interface: new.interface,
             bootable: new.bootable,
             shareable: new.shareable,
-            wipe_after_delete: new.wipe_after_delete,
+            wipe_after_delete: new.lun.is_none() && new.wipe_after_delete.unwrap_or(wipes),
             propagate_errors: new.propagate_errors,
             profile,
             quota: new.quota,

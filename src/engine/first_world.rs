@@ -5,7 +5,7 @@ use super::{Engine, Settings};
 use super::{accounts, nics};
 use crate::error::Result;
 use crate::model::*;
-use uuid::{Uuid, uuid};
+use uuid::uuid;
 
 pub const ADMIN: UserId = UserId(uuid!("fdfc627c-d875-11e0-90f0-83df133b58cc"));
 pub(super) const DATA_CENTER: DataCenterId = DataCenterId(uuid!("00000002-0002-0002-0002-000000000255"));
@@ -110,14 +110,9 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
     }
     if world.storage_domains.is_empty() {
         changes.push(Change::StorageDomain(StorageDomain {
-            id: DATA,
-            name: "data".into(),
-            description: "Disk images".into(),
-            comment: String::new(),
-            kind: StorageKind::Data,
-            folder: folder("images"),
             data_center: Some(DATA_CENTER),
             active: true,
+            ..StorageDomain::new(DATA, "data", "Disk images", StorageKind::Data, folder("images"))
         }));
         changes.push(Change::DiskProfile(DiskProfile {
             id: DISK_PROFILE,
@@ -126,15 +121,11 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             storage_domain: DATA,
             qos: None,
         }));
+        let id = StorageDomainId::random();
         changes.push(Change::StorageDomain(StorageDomain {
-            id: StorageDomainId(Uuid::new_v4()),
-            name: "iso".into(),
-            description: "ISO files".into(),
-            comment: String::new(),
-            kind: StorageKind::Iso,
-            folder: folder("isos"),
             data_center: Some(DATA_CENTER),
             active: true,
+            ..StorageDomain::new(id, "iso", "ISO files", StorageKind::Iso, folder("isos"))
         }));
     }
     if !world.settings.contains_key(nics::MAC_POOL) {

@@ -171,6 +171,8 @@ pub struct Engine {
     happened: broadcast::Sender<HypervisorEvent>,
     /// Active storage domains whose folders are not there.
     lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
+    /// Those of which it was told that they have little space.
+    low_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     definitions: turns::Turns,
     looks: turns::Turns,
     pools_changed: tokio::sync::Notify,
@@ -225,6 +227,7 @@ impl Engine {
             generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
             lost_storage: std::sync::Mutex::default(),
+            low_storage: std::sync::Mutex::default(),
             definitions: turns::Turns::default(),
             looks: turns::Turns::default(),
             pools_changed: tokio::sync::Notify::new(),

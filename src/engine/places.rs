@@ -164,11 +164,11 @@ impl Engine {
         (domain.status(space.is_some()), space)
     }
 
-    /// Refuses a domain whose files cannot be used now, and tells its free bytes.
+    /// Refuses a domain whose files cannot be used now, and tells its free bytes, as far as they may be taken.
     pub(super) fn require_active(&self, verb: &str, domain: &StorageDomain) -> Result<u64> {
         let (status, space) = self.storage_status(domain);
         match (status, space) {
-            (StorageStatus::Active, Some((_, free))) => Ok(free),
+            (StorageStatus::Active, Some((_, free))) => Ok(domain.usable(free)),
             _ => Err(Error::conflict(format!("{verb}. The relevant Storage Domain's status is {status:?}."))),
         }
     }

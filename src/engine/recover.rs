@@ -160,15 +160,13 @@ impl<'a> Recovery<'a> {
             self.note(format!("{} is not the folder of a storage domain.", folder.display()));
             return None;
         };
-        let row = row.unwrap_or_else(|| StorageDomain {
-            id,
-            name: format!("recovered-{id}"),
-            description: String::new(),
-            comment: String::new(),
-            kind: StorageKind::Data,
-            folder: folder.to_string_lossy().into_owned(),
-            data_center: Some(DATA_CENTER),
-            active: true,
+        let row = row.unwrap_or_else(|| {
+            let (name, folder) = (format!("recovered-{id}"), folder.to_string_lossy().into_owned());
+            StorageDomain {
+                data_center: Some(DATA_CENTER),
+                active: true,
+                ..StorageDomain::new(id, &name, "", StorageKind::Data, folder)
+            }
         });
         let fits = folder.is_absolute()
             && !self.world.storage_domains.contains_key(&id)

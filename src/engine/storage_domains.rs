@@ -4,11 +4,9 @@ use super::first_world::DATA;
 use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
-use super::{Engine, PlaceChange, failpoint, telling};
+use super::{Engine, Space, failpoint, telling};
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
-use crate::model::change::put_over;
-use crate::model::vm::check_text;
 use crate::model::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +15,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct NewStorageDomain {
     pub name: String,
-    pub description: String,
-    pub comment: String,
     pub kind: StorageKind,
     pub folder: String,
     /// The folder is a storage domain's already, with all that lies in it.
     pub filled: bool,
+    /// What else is said of it.
+    pub rest: StorageDomainChange,
 }
 
 const FILES: &[&str] = &["iso", "vfd"];
@@ -56,7 +54,6 @@ impl Engine {
 
     /// A storage domain over a folder of the host that is there and empty; attached nowhere yet.
     pub async fn add_storage_domain(self: &Arc<Self>, new: NewStorageDomain) -> Result<StorageDomainId> {
-        check_text("description", &new.description, 4000).map_err(Error::invalid)?;
         let id = match new.filled {
             true => self.filled_domain(&new).await?,
             false => StorageDomainId::random(),
@@ -87,16 +84,8 @@ impl Engine {
             .promise(|world| {
                 check_name(world, &new.name, id)?;
                 self.check_folder(world, Path::new(&new.folder))?;
-                let domain = StorageDomain {
-                    id,
-                    name: new.name.clone(),
-                    description: new.description.clone(),
-                    comment: new.comment.clone(),
-                    kind: new.kind,
-                    folder: new.folder.clone(),
-                    data_center: None,
-                    active: false,
-                };
+                let mut domain = StorageDomain::new(id, &new.name, "", new.kind, new.folder.clone());
+                new.rest.clone().over(&mut domain).map_err(Error::invalid)?;
                 let mut changes = vec![Change::StorageDomain(domain.clone())];
                 if new.kind == StorageKind::Data {
                     let profile = DiskProfile {
@@ -181,17 +170,15 @@ impl Engine {
         profiles.chain([Change::DropStorageDomain(id)]).collect()
     }
 
-    /// Changes name and description.
+    /// Changes what is said of the domain.
     pub async fn update_storage_domain(
         self: &Arc<Self>,
         id: StorageDomainId,
-        change: PlaceChange,
+        change: StorageDomainChange,
     ) -> Result<()> {
         let (_guard, before) = self.hold_domain("update storage domain", id).await?;
         let mut after = before.clone();
-        put_over!(after, change, name, description, comment);
-        check_text("description", &after.description, 4000).map_err(Error::invalid)?;
-        check_text("comment", &after.comment, 4000).map_err(Error::invalid)?;
+        change.over(&mut after).map_err(Error::invalid)?;
         self.bring(before, after, |world, after| check_name(world, &after.name, id)).await
     }
 
@@ -479,7 +466,9 @@ impl Engine {
         let active: Vec<StorageDomain> =
             self.world().storage_domains.values().filter(|domain| domain.active).cloned().collect();
         for domain in active {
-            let there = self.space(&domain).await.is_ok();
+            let space = self.space(&domain).await.ok();
+            self.watch_space(&domain, space);
+            let there = space.is_some();
             let was_there = !self.lost_storage.lock().expect("no panic while held").contains(&domain.id);
             if there == was_there {
                 continue;
@@ -497,6 +486,33 @@ impl Engine {
                 let text = format!("Storage domain {name} is inactive: its folder is not there.");
                 self.tell(Code::STORAGE_LOST, about, text);
             }
+        }
+    }
+
+    /// Tells once when the free space has become less than the domain is to have.
+    fn watch_space(&self, domain: &StorageDomain, space: Option<Space>) {
+        let Some(Space { available, used, .. }) = space else { return };
+        let blocked = domain.blocker.is_some() && domain.usable(available) == 0;
+        let percent = |warning: u32| (available + used) / 100 * u64::from(warning);
+        let low = blocked || domain.warning.is_some_and(|warning| available < percent(warning));
+        let newly = {
+            let mut known = self.low_storage.lock().expect("no panic while held");
+            match low {
+                true => known.insert(domain.id),
+                false => {
+                    known.remove(&domain.id);
+                    false
+                }
+            }
+        };
+        if newly {
+            let code = if blocked { Code::STORAGE_SPACE_CRITICAL } else { Code::STORAGE_SPACE_LOW };
+            let text = format!(
+                "Low disk space. Storage domain {} has {} GB of free space.",
+                domain.name,
+                available / GIB
+            );
+            self.tell(code, telling::about_domain(&self.world(), domain), text);
         }
     }
 

@@ -122,6 +122,8 @@ codes! {
     STORAGE_ACTIVATED = 966 Normal;
     STORAGE_DEACTIVATED = 968 Normal;
     STORAGE_LOST = 970 Warning;
+    STORAGE_SPACE_LOW = 26 Warning;
+    STORAGE_SPACE_CRITICAL = 201 Error;
     NIC_REMOVED = 930 Normal;
     NIC_REMOVE_FAILED = 931 Error;
     NIC_ADDED = 932 Normal;

@@ -60,7 +60,8 @@ pub use numa::{HostNode, NumaNode};
 pub use operating_system::{OPERATING_SYSTEMS, operating_system};
 pub use payload::{GuestFile, Payload, PayloadKind, Secret};
 pub use place::{
-    Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageKind, StorageStatus,
+    Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageDomainChange, StorageKind,
+    StorageStatus,
 };
 pub use placed::Placed;
 pub use portals::Portals;

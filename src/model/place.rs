@@ -1,7 +1,10 @@
 //! Where VMs live: data center, cluster, host, storage and profiles.
 
+use super::GIB;
+use super::change::put_over;
 use super::ids::*;
 use super::limits::QuotaMode;
+use super::vm::check_text;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,15 +56,78 @@ pub struct StorageDomain {
     pub data_center: Option<DataCenterId>,
     /// Attached, and not in maintenance.
     pub active: bool,
+    /// What new disks are that say nothing of it themselves.
+    #[serde(default)]
+    pub wipe_after_delete: bool,
+    /// Less free space than these percent of the whole is told.
+    #[serde(default)]
+    pub warning: Option<u32>,
+    /// What takes storage ahead leaves so many GiB free, or is refused.
+    #[serde(default)]
+    pub blocker: Option<u32>,
 }
 
 impl StorageDomain {
+    /// One that is attached nowhere.
+    pub fn new(
+        id: StorageDomainId,
+        name: &str,
+        description: &str,
+        kind: StorageKind,
+        folder: String,
+    ) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            description: description.to_owned(),
+            comment: String::new(),
+            kind,
+            folder,
+            data_center: None,
+            active: false,
+            wipe_after_delete: false,
+            warning: None,
+            blocker: None,
+        }
+    }
+
+    /// What is left of its free space for what takes storage. Bytes.
+    pub fn usable(&self, free: u64) -> u64 {
+        free.saturating_sub(u64::from(self.blocker.unwrap_or(0)) * GIB)
+    }
+
     pub fn status(&self, there: bool) -> StorageStatus {
         match (self.data_center, self.active, there) {
             (None, ..) => StorageStatus::Unattached,
             (_, false, _) => StorageStatus::Maintenance,
             (.., true) => StorageStatus::Active,
             (.., false) => StorageStatus::Inactive,
+        }
+    }
+}
+
+/// What a client says of a storage domain; `None` is not mentioned.
+#[derive(Clone, Debug, Default)]
+pub struct StorageDomainChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub comment: Option<String>,
+    pub wipe_after_delete: Option<bool>,
+    pub warning: Option<u32>,
+    pub blocker: Option<u32>,
+}
+
+impl StorageDomainChange {
+    pub fn over(self, domain: &mut StorageDomain) -> Result<(), String> {
+        let change = self;
+        put_over!(domain, change, name, description, comment, wipe_after_delete);
+        domain.warning = change.warning.or(domain.warning);
+        domain.blocker = change.blocker.or(domain.blocker);
+        check_text("description", &domain.description, 4000)?;
+        check_text("comment", &domain.comment, 4000)?;
+        match domain.warning {
+            Some(101..) => Err("The indicator of low space is a number of percent.".into()),
+            _ => Ok(()),
         }
     }
 }

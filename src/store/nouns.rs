@@ -48,7 +48,7 @@ nouns! {
     Host, hosts: id Key, name Plain, cluster Plain;
     StorageDomain, storage_domains:
         id Key, name Plain, description Plain, comment Plain, kind Plain, folder Plain, data_center Plain,
-        active Flag;
+        active Flag, wipe_after_delete Flag, warning Plain, blocker Plain;
     Network, networks:
         id Key, name Plain, description Plain, comment Plain, data_center Plain, binding Plain, vlan Plain,
         mtu Plain, stp Flag, for_vms Flag;

@@ -50,6 +50,9 @@ fn seed() -> Vec<Change> {
             folder: "/f".into(),
             data_center: Some(data_center),
             active: true,
+            wipe_after_delete: true,
+            warning: Some(10),
+            blocker: None,
         }),
         Change::Network(Network {
             id: network,

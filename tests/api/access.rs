@@ -508,7 +508,8 @@ async fn what_administrators_say_of_vms_is_theirs() {
     let host = sim.get("/hosts").await.at("host/@id");
     let anna = user(&sim, "anna").await;
     give(&sim, &at, &anna, VM_MANAGER).await;
-    let properties = "<custom_properties><custom_property name='viodiskcache' value='writeback'/></custom_properties>";
+    let properties =
+        "<custom_properties><custom_property name='viodiskcache' value='writeback'/></custom_properties>";
     let pin = "<cpu><cpu_tune><vcpu_pin vcpu='0' cpu_set='0'/></cpu_tune></cpu>";
     let placement = format!("<placement_policy><hosts><host id='{host}'/></hosts></placement_policy>");
     let put = async |body: &str| as_user(&sim, "anna", "PUT", &at, &[], &format!("<vm>{body}</vm>")).await;

@@ -181,6 +181,36 @@ async fn a_folder_that_vanishes_shows_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_domain_says_what_its_disks_are_and_what_stays_free() {
+    let sim = Sim::start().await;
+    let at = format!("/storagedomains/{DATA}");
+    let before = sim.get(&at).await.is(200);
+    assert_eq!(before.at("wipe_after_delete"), "false");
+    assert_eq!(before.at("warning_low_space_indicator"), "");
+    let ask = |rest: &str| format!("<storage_domain>{rest}</storage_domain>");
+    for bad in [
+        "<warning_low_space_indicator>101</warning_low_space_indicator>",
+        "<warning_low_space_indicator>-1</warning_low_space_indicator>",
+        "<critical_space_action_blocker>-1</critical_space_action_blocker>",
+    ] {
+        sim.put(&at, &ask(bad)).await.is(400);
+    }
+    let limits = "<wipe_after_delete>true</wipe_after_delete><warning_low_space_indicator>20</warning_low_space_indicator>\
+                  <critical_space_action_blocker>5</critical_space_action_blocker>";
+    let after = sim.put(&at, &ask(limits)).await.is(200);
+    let said = ["wipe_after_delete", "warning_low_space_indicator", "critical_space_action_blocker"];
+    assert_eq!(said.map(|name| after.at(name)), ["true", "20", "5"]);
+    assert_eq!(sim.post("/disks", &disk_body("a")).await.is(202).at("wipe_after_delete"), "true");
+    let own = disk_body("b").replace("</disk>", "<wipe_after_delete>false</wipe_after_delete></disk>");
+    assert_eq!(sim.post("/disks", &own).await.is(202).at("wipe_after_delete"), "false");
+    let found = sim.get("/storagedomains?search=wipe_after_delete%3Dtrue").await.is(200);
+    assert_eq!(found.each("storage_domain", "@id"), [DATA]);
+    let made = body("wiped", "data", "/more/wiped")
+        .replace("</storage_domain>", &format!("{limits}</storage_domain>"));
+    assert_eq!(sim.post("/storagedomains", &made).await.is(201).at("wipe_after_delete"), "true");
+}
+
+#[tokio::test]
 async fn what_is_no_domain_is_refused() {
     let sim = Sim::start().await;
     for (document, status) in [

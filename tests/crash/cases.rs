@@ -164,7 +164,7 @@ fn remove_vm_with_a_wiped_and_a_shared_disk() {
     sweep(
         async |lab| {
             let (vm, other) = (lab.vm("a").await, lab.vm("b").await);
-            let wiped = NewDisk { wipe_after_delete: true, ..new_disk("wiped") };
+            let wiped = NewDisk { wipe_after_delete: Some(true), ..new_disk("wiped") };
             lab.disk(wiped, Some(onto(vm))).await.unwrap();
             let shared = lab.disk(shareable("shared"), Some(onto(vm))).await.unwrap();
             lab.engine.attach_disk(shared, onto(other)).await.unwrap();
@@ -301,7 +301,7 @@ fn remove_floating_disk() {
 fn remove_wiped_disk() {
     sweep(
         async |lab| {
-            let wiped = NewDisk { wipe_after_delete: true, ..new_disk("d") };
+            let wiped = NewDisk { wipe_after_delete: Some(true), ..new_disk("d") };
             let vm = lab.vm("a").await;
             lab.disk(wiped, Some(onto(vm))).await.unwrap()
         },

@@ -281,7 +281,7 @@ pub fn new_disk(alias: &str) -> NewDisk {
         interface: DiskInterface::Virtio,
         bootable: false,
         shareable: false,
-        wipe_after_delete: false,
+        wipe_after_delete: None,
         propagate_errors: false,
         profile: None,
         quota: None,

@@ -9,7 +9,7 @@ use vireo::model::*;
 async fn arranged(lab: &Lab, runs: bool, snapshots: usize) -> (DiskId, StorageDomainId) {
     let to = lab.domain("b").await;
     let vm = lab.vm("a").await;
-    let new = NewDisk { wipe_after_delete: true, ..new_disk("d") };
+    let new = NewDisk { wipe_after_delete: Some(true), ..new_disk("d") };
     let disk = lab.disk(new, Some(onto(vm))).await.unwrap();
     for n in 0..snapshots {
         let new = NewSnapshot { description: format!("s{n}"), memory: false, disks: None };

@@ -91,7 +91,7 @@ impl Lab {
             interface: DiskInterface::Virtio,
             bootable: false,
             shareable: false,
-            wipe_after_delete: false,
+            wipe_after_delete: None,
             propagate_errors: false,
             profile: None,
             // It goes with the database: the disk counts for nothing then.
@@ -145,11 +145,10 @@ async fn what_was_there_is_there_again() {
     let second = lab.dir.path().join("second").to_string_lossy().into_owned();
     let new = NewStorageDomain {
         name: "second".into(),
-        description: String::new(),
-        comment: String::new(),
         kind: StorageKind::Data,
         folder: second,
         filled: false,
+        rest: Default::default(),
     };
     let second = lab.engine.add_storage_domain(new).await.unwrap();
     let home = *lab.engine.world().data_centers.keys().next().unwrap();

@@ -1,6 +1,7 @@
 //! Where VMs live: the documents of rows. What is measured, links and actions are the caller's.
 
 use super::{API, Named, reference, unless_empty};
+use crate::error::{Error, Kind, Result};
 use crate::model::*;
 use crate::wire::types::{self, Ref};
 use std::fmt::Display;
@@ -56,6 +57,22 @@ pub fn host(it: &Host) -> types::Host {
     }
 }
 
+/// What the document says of a storage domain that may change.
+pub fn storage_domain_change(document: &types::StorageDomain) -> Result<StorageDomainChange> {
+    let number = |what: &str, number: Option<i32>| {
+        let wrong = || Error::new(Kind::Value, format!("{what} is negative."));
+        number.map(|number| u32::try_from(number).map_err(|_| wrong())).transpose()
+    };
+    Ok(StorageDomainChange {
+        name: document.name.clone(),
+        description: document.description.clone(),
+        comment: document.comment.clone(),
+        wipe_after_delete: document.wipe_after_delete,
+        warning: number("warning_low_space_indicator", document.warning_low_space_indicator)?,
+        blocker: number("critical_space_action_blocker", document.critical_space_action_blocker)?,
+    })
+}
+
 /// `master` is the domain that a data center cannot be without.
 pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain {
     let format = if it.kind == StorageKind::Data { "v3" } else { "v1" };
@@ -68,6 +85,9 @@ pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain 
         data_centers: it.data_center.map(|id| [Ref::bare(id)].into_iter().collect()),
         r#type: Some(it.kind.name().into()),
         master: Some(master),
+        wipe_after_delete: Some(it.wipe_after_delete),
+        warning_low_space_indicator: it.warning.and_then(|percent| i32::try_from(percent).ok()),
+        critical_space_action_blocker: it.blocker.and_then(|gib| i32::try_from(gib).ok()),
         storage: Some(types::HostStorage {
             r#type: Some("localfs".into()),
             path: Some(it.folder.clone()),

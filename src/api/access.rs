@@ -201,16 +201,16 @@ pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
 
 /// The same for an object that stands in the body.
 pub fn require(app: &App, request: &Request, permit: u16, object: impl Into<Object>) -> Result<(), Fault> {
-    let object = object.into();
-    if request.reach.is_super_user() || request.reach.permits(&app.engine.world(), permit, object) {
-        return Ok(());
-    }
-    Err(denied())
+    if has(app, request, permit, object.into()) { Ok(()) } else { Err(denied()) }
+}
+
+fn has(app: &App, request: &Request, permit: u16, object: Object) -> bool {
+    request.reach.is_super_user() || request.reach.permits(&app.engine.world(), permit, object)
 }
 
 /// The quota that something new is of. Where quotas count, what names none is of the default one, and
 /// users need the permit to consume it.
-pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Option<QuotaId>, Fault> {
+pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Option<QuotaId>, Error> {
     let (quota, mode) = {
         let world = app.engine.world();
         let center = asked.and_then(|id| world.quotas.get(&id)).map(|quota| quota.data_center);
@@ -222,10 +222,9 @@ pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Opt
     };
     match (quota, mode) {
         (_, QuotaMode::Disabled) => Ok(asked),
-        (Some(quota), _) => require(app, request, 901, quota).map(|()| Some(quota)),
-        (None, QuotaMode::Enabled) => {
-            Err(Error::invalid("Cannot consume the Quota. Quota is not valid.").into())
-        }
+        (Some(quota), _) if has(app, request, 901, quota.into()) => Ok(Some(quota)),
+        (Some(_), _) => Err(Error::denied()),
+        (None, QuotaMode::Enabled) => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.")),
         (None, QuotaMode::Audit) => Ok(None),
     }
 }
@@ -243,8 +242,7 @@ pub fn may_shape(
         (14, before.custom_properties != after.custom_properties),
         (15, before.hosts != after.hosts || before.cpu_pins != after.cpu_pins),
     ];
-    let has = |permit| require(app, request, permit, object).is_ok();
-    match needs.into_iter().all(|(permit, changes)| !changes || has(permit)) {
+    match needs.into_iter().all(|(permit, changes)| !changes || has(app, request, permit, object)) {
         true => Ok(()),
         false => Err(Error::denied()),
     }

@@ -172,7 +172,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         grants: asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false),
         spec: {
             let mut spec = VmSpec { comment: String::new(), description: String::new(), ..row.spec };
+            let of_vm = spec.clone();
             machine::change(&app, &convert::template_as_vm(asked), &mut spec)?;
+            access::may_shape(&app, &request, vm, (&of_vm, &spec))?;
             spec
         },
     };
@@ -188,7 +190,11 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     lookup::same_id(asked.id.as_deref(), id)?;
     let version_name = asked.version.as_ref().and_then(|version| version.version_name.clone());
     let asked = convert::template_as_vm(asked);
-    let change = |spec: &mut VmSpec| machine::change(&app, &asked, spec);
+    let change = |spec: &mut VmSpec| {
+        let before = spec.clone();
+        machine::change(&app, &asked, spec)?;
+        access::may_shape(&app, &request, id, (&before, spec))
+    };
     app.engine.update_template(id, version_name, change).await?;
     Ok(Reply::ok(document(&app.engine.template(id)?)))
 }

@@ -391,10 +391,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
     access::require(&app, &request, 1, cluster)?;
     let mut spec = app.engine.spec_of(source)?;
-    let of_source = spec.clone();
     machine::change(&app, &asked, &mut spec)?;
-    access::may_shape(&app, &request, cluster, (&of_source, &spec))?;
-    spec.quota = access::quota(&app, &request, spec.quota)?;
     let drive = asked.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first());
     if let Some(file) = drive.and_then(|drive| drive.file.as_ref()) {
         spec.cdrom = convert::medium(file);
@@ -431,6 +428,8 @@ async fn import(app: &App, request: &Request, asked: &types::Vm, brought: &Confi
     let mut described = ovf::described(brought)?;
     convert::change_vm(asked, &mut described.spec)?;
     lookup::cpu_profile(app, described.spec.cpu_profile)?;
+    access::may_shape(app, request, cluster, (&VmSpec::default(), &described.spec))?;
+    described.spec.quota = access::quota(app, request, described.spec.quota)?;
     let (disks, profiles) = {
         let world = app.engine.world();
         let disks: Vec<DiskId> = described.disks.iter().map(|disk| disk.id).collect();
@@ -445,8 +444,12 @@ async fn import(app: &App, request: &Request, asked: &types::Vm, brought: &Confi
     Ok(Reply::created(document(app, &app.engine.vm(id)?, request, true)))
 }
 
-/// Makes a VM, for who may make its disks where they go.
-pub async fn create(app: &App, request: &Request, new: NewVm) -> Result<Started<VmId>, Fault> {
+/// Makes a VM, for who may make its disks where they go, give it what its source has not, and let it
+/// count on its quota.
+pub async fn create(app: &App, request: &Request, mut new: NewVm) -> Result<Started<VmId>, Fault> {
+    let of_source = app.engine.spec_of(new.source)?;
+    access::may_shape(app, request, new.cluster, (&of_source, &new.spec))?;
+    new.spec.quota = access::quota(app, request, new.spec.quota)?;
     for place in app.engine.places_of(new.source, &new.disks)? {
         access::require(app, request, 1100, place)?;
     }
@@ -465,13 +468,11 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let change = |spec: &mut VmSpec| {
         let before = spec.clone();
         machine::change(&app, &asked, spec)?;
+        if spec.quota != before.quota {
+            spec.quota = access::quota(&app, &request, spec.quota)?;
+        }
         access::may_shape(&app, &request, id, (&before, spec))
     };
-    if let Some(quota) = convert::quota_of(&asked)?
-        && app.engine.vm(id)?.vm.spec.quota != Some(quota)
-    {
-        access::quota(&app, &request, Some(quota))?;
-    }
     app.engine.update_vm(id, request.next_run, change).await?;
     let view = app.engine.vm(id)?;
     Ok(Reply::ok(document(&app, &view, &request, true)))

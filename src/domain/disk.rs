@@ -30,11 +30,15 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         !ours || planned.iter().any(|planned| alias(device) == Some(planned))
     });
     for (planned, disk) in planned.iter().zip(plan.disks) {
-        let device = device(plan, disk)?;
+        let mut device = device(plan, disk)?;
         let is = |old: &Element| old.name == "disk" && alias(old) == Some(planned);
-        let old_bus = devices(domain).find(|old| is(old)).and_then(|old| old.value("target/@bus"));
-        // An address belongs to a bus.
-        let moved = old_bus != device.value("target/@bus");
+        let old = devices(domain).find(|old| is(old));
+        // An address belongs to a bus, and what the guest calls the disk, too.
+        let moved = old.and_then(|old| old.value("target/@bus")) != device.value("target/@bus");
+        let known = old.filter(|_| !moved).and_then(|old| old.value("serial"));
+        if let (Some(serial), Some(known)) = (device.first_mut("serial"), known) {
+            serial.set_content(&known);
+        }
         let writes: Vec<&str> = WRITES.iter().copied().chain(moved.then_some("address")).collect();
         put(domain, is, &writes, Some(device));
     }

@@ -144,6 +144,22 @@ fn an_edit_writes_what_changed_over_what_is_there() {
 }
 
 #[test]
+fn guests_know_their_disks_by_the_serials_that_these_came_with() {
+    let mut sample = Sample::fullest();
+    let mut before = sample.build().unwrap();
+    let name = sample.disks[2].0.id.alias();
+    let of_scsi = |device: &&mut Element| alias(device) == Some(&name);
+    let disks = before.first_mut("devices").unwrap().elements_mut();
+    disks.into_iter().find(of_scsi).unwrap().first_mut("serial").unwrap().set_content("short");
+    let serial = |domain: &Element| {
+        devices(domain).find(|device| alias(device) == Some(&name)).and_then(|device| device.value("serial"))
+    };
+    assert_eq!(serial(&sample.edit(before.clone()).unwrap()).as_deref(), Some("short"));
+    (sample.disks[2].0.interface, sample.disks[2].1.target) = (DiskInterface::Virtio, "vdc".into());
+    assert_eq!(serial(&sample.edit(before).unwrap()).map(|serial| serial.len()), Some(20));
+}
+
+#[test]
 fn another_chipset_needs_another_document() {
     let mut sample = Sample::smallest();
     let document = sample.build().unwrap();

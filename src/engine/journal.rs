@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long what was noted waits for a promise that takes it along.
 const MOMENT: Duration = Duration::from_millis(10);
 /// When a store that took nothing is asked again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Checks and promises in one step: nobody else promises meanwhile, and the rows are on the
@@ -64,9 +64,13 @@ impl Engine {
     }
 
     /// The intent is done, and so is the operation. Lazy: a replay of a finished intent changes nothing.
+    /// While the store takes nothing, that is said: nobody may rely on what a crash may undo.
     pub(super) async fn settle(&self, intent: IntentId, changes: Vec<Change>) -> Result<()> {
         self.close(intent, changes, None).await;
-        Ok(())
+        match self.is_behind.load(Ordering::Acquire) {
+            true => self.write_behind().await,
+            false => Ok(()),
+        }
     }
 
     /// The intent is over: what it set out to do is done, or for that reason it is not.
@@ -107,7 +111,7 @@ impl Engine {
     pub(super) async fn note(&self, changes: Vec<Change>) {
         let mut behind = self.gate.lock().await;
         self.apply(&changes);
-        behind.extend(changes);
+        behind.push(changes);
         self.noted.notify_one();
     }
 
@@ -125,58 +129,56 @@ impl Engine {
     /// Writes what has been noted.
     pub(super) async fn write_behind(&self) -> Result<()> {
         let mut behind = self.gate.lock().await;
-        self.commit_behind(&mut behind).await
+        let written = self.commit_behind(&mut behind).await;
+        self.is_behind.store(written.is_err(), Ordering::Release);
+        written
     }
 
-    async fn commit_behind(&self, behind: &mut Vec<Change>) -> Result<()> {
-        let noted = std::mem::take(behind);
-        if noted.is_empty() {
+    async fn commit_behind(&self, behind: &mut Vec<Vec<Change>>) -> Result<()> {
+        if behind.is_empty() {
             return Ok(());
         }
-        match self.commit(noted, Durability::Lazy).await {
-            (_, Ok(())) => Ok(()),
-            // They would be in the way of all that follows. Their intents are open in the store: the
-            // next start does them again.
-            (lost, Err(why)) if why.kind == Kind::Bug => {
-                tracing::error!("{} rows of what is done do not fit: {why}", lost.len());
-                Ok(())
-            }
-            (noted, Err(why)) => {
-                *behind = noted;
-                Err(why)
-            }
+        match self.commit(behind.concat(), Durability::Lazy).await {
+            Err(why) if why.kind == Kind::Bug => {}
+            written => return written.map(|()| behind.clear()),
         }
+        // What does not fit must not be in the way of all that follows.
+        while let Some(first) = behind.first().cloned() {
+            match self.commit(first, Durability::Lazy).await {
+                Err(why) if why.kind != Kind::Bug => return Err(why),
+                Err(why) => tracing::error!("rows of what is done do not fit: {why}"),
+                Ok(()) => {}
+            }
+            behind.remove(0);
+        }
+        Ok(())
     }
 
     /// One transaction with all that was noted before it.
-    async fn write(&self, behind: &mut Vec<Change>, mut changes: Vec<Change>) -> Result<()> {
-        let noted = behind.len();
-        let mut all = std::mem::take(behind);
-        all.append(&mut changes);
-        let (mut all, mut outcome) = self.commit(all, Durability::Synced).await;
-        let mut changes = all.split_off(noted);
-        if outcome.is_err() && noted > 0 {
+    async fn write(&self, behind: &mut Vec<Vec<Change>>, changes: Vec<Change>) -> Result<()> {
+        let mut all = behind.concat();
+        all.extend_from_slice(&changes);
+        match self.commit(all, Durability::Synced).await {
+            Ok(()) => behind.clear(),
+            Err(why) if behind.is_empty() => return Err(why),
             // What does not fit may be of either.
-            *behind = all;
-            self.commit_behind(behind).await?;
-            (changes, outcome) = self.commit(changes, Durability::Synced).await;
+            Err(_) => {
+                self.commit_behind(behind).await?;
+                self.commit(changes.clone(), Durability::Synced).await?;
+            }
         }
-        outcome?;
         self.apply(&changes);
         Ok(())
     }
 
-    async fn commit(&self, changes: Vec<Change>, durability: Durability) -> (Vec<Change>, Result<()>) {
+    async fn commit(&self, changes: Vec<Change>, durability: Durability) -> Result<()> {
         let store = self.store.clone();
-        let committed = super::lane::blocking(move || {
-            let committed = match store.commit(&changes, durability) {
-                Err(_) if is_there(store.as_ref(), &changes) => Ok(()),
-                committed => committed,
-            };
-            Ok((changes, committed))
-        });
-        // Nothing in it panics.
-        committed.await.unwrap_or_else(|why| (Vec::new(), Err(why)))
+        super::lane::blocking(move || match store.commit(&changes, durability) {
+            // What is noted is written again instead.
+            Err(_) if durability == Durability::Synced && is_there(store.as_ref(), &changes) => Ok(()),
+            committed => committed,
+        })
+        .await
     }
 
     fn apply(&self, changes: &[Change]) {

@@ -110,7 +110,7 @@ use lane::Lane;
 use locks::Locks;
 use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -147,9 +147,11 @@ pub struct Engine {
     pub settings: Settings,
     world: RwLock<World>,
     /// Serializes promises: what a promise checked still holds when it is written. Who holds it has the
-    /// rows that were noted and are not in the store yet.
-    gate: tokio::sync::Mutex<Vec<world::Change>>,
+    /// rows that were noted and are not in the store yet, those of a note together.
+    gate: tokio::sync::Mutex<Vec<Vec<world::Change>>>,
     noted: tokio::sync::Notify,
+    /// The store took nothing when noted rows were last to be written.
+    is_behind: AtomicBool,
     store: Arc<dyn Store>,
     images: Arc<dyn Images>,
     lane: Lane,
@@ -212,6 +214,7 @@ impl Engine {
             world: RwLock::new(world),
             gate: tokio::sync::Mutex::default(),
             noted: tokio::sync::Notify::new(),
+            is_behind: AtomicBool::new(false),
             store,
             images,
             lane: Lane::new(hypervisor.clone()),

@@ -512,7 +512,8 @@ impl Engine {
                 domain.name,
                 available / GIB
             );
-            self.tell(code, telling::about_domain(&self.world(), domain), text);
+            let about = telling::about_domain(&self.world(), domain);
+            self.tell(code, about, text);
         }
     }
 

@@ -129,11 +129,15 @@ impl Images for QemuImg {
         let wrong = |why| failed("resized", file, why);
         let image = open(file, OpenOptions::new().write(true)).map_err(wrong)?;
         let before = image.metadata().map_err(wrong)?.len();
-        fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size).map_err(|why| {
-            // What lies behind the end already goes again.
-            let _ = image.set_len(before);
-            wrong(why.into())
-        })
+        match fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
+            // Where a file system takes no storage ahead, there is none to be taken.
+            Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+            Err(why) => {
+                // What lies behind the end already goes again.
+                image.set_len(before).map_err(wrong)?;
+                Err(wrong(why.into()))
+            }
+        }
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {

@@ -287,7 +287,10 @@ fn said(verb: &str, fault: Fault) -> Error {
             Some(ErrorCode::ReadOnly) => "it is read-only",
             Some(ErrorCode::SystemIoFailure) => "input/output error",
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "its file cannot be opened",
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process holds it",
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => "another process holds it",
+            Some(ErrorCode::OutOfMemory) => "there is no memory for it",
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "it is damaged",
             _ => return Error::bug(fault),
         },

@@ -534,4 +534,14 @@ async fn what_administrators_say_of_vms_is_theirs() {
     };
     as_user(&sim, "anna", "POST", "/vms", &[], &new("a", pin)).await.is(403);
     as_user(&sim, "anna", "POST", "/vms", &[], &new("a", "")).await.is(201);
+    // Clones and templates are no way round it.
+    let clone = |rest: &str| format!("<action><vm><name>b</name>{rest}</vm></action>");
+    as_user(&sim, "anna", "POST", &format!("{at}/clone"), &[], &clone("<custom_properties/>")).await.is(403);
+    let template = |rest: &str| format!("<template><name>t</name><vm id='{vm}'/>{rest}</template>");
+    let maker = role(&sim, "maker", &[200, 201, 1100]).await;
+    give(&sim, "", &anna, &maker).await;
+    as_user(&sim, "anna", "POST", "/templates", &[], &template("<custom_properties/>")).await.is(403);
+    let made = as_user(&sim, "anna", "POST", "/templates", &[], &template("")).await.is(202).at("@id");
+    let changed = "<template><custom_properties/></template>";
+    as_user(&sim, "anna", "PUT", &format!("/templates/{made}"), &[], changed).await.is(403);
 }

@@ -247,6 +247,8 @@ async fn where_quotas_count_nothing_is_without_one() {
     assert_eq!(sim.post("/disks", &disk_body("b")).await.is(202).at("quota/@id"), default);
     let vm = sim.vm("web").await;
     assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("quota/@id"), default);
+    // Nothing gets out of it, either.
+    assert_eq!(sim.put(&format!("/vms/{vm}"), "<vm><quota/></vm>").await.is(200).at("quota/@id"), default);
     // Users need the permit to consume it.
     let user = "<user><user_name>anna@internal</user_name><password>secret</password></user>";
     let anna = sim.post("/users", user).await.is(201).at("@id");

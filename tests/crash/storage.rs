@@ -109,10 +109,17 @@ fn little_space_is_told_once() {
         lab.disk(full, None).await.unwrap();
         minute().await;
         assert_eq!(codes(), [26]);
+        minute().await;
+        assert_eq!(codes(), [26]);
         let more = |size| NewDisk { format: DiskFormat::Raw, sparse: Some(false), size, ..new_disk("more") };
         lab.disk(more(4 * GIB), None).await.unwrap_err();
         lab.disk(more(2 * GIB), None).await.unwrap();
         lab.engine.update_storage_domain(domain, limits(None, Some(6))).await.unwrap();
         lab.disk(new_disk("none"), None).await.unwrap_err();
+        lab.images.set_capacity(1000 * GIB);
+        minute().await;
+        lab.images.set_capacity(100 * GIB);
+        minute().await;
+        assert_eq!(codes(), [201, 26]);
     });
 }

@@ -24,11 +24,6 @@ pub struct RunState {
     pub pool: Option<VmPoolId>,
 }
 
-/// The quota that the document names.
-pub fn quota_of(document: &types::Vm) -> Result<Option<QuotaId>> {
-    Ok(document.quota.as_ref().map(|named| id_of(named, "Quota")).transpose()?.flatten())
-}
-
 /// Puts what the document says over the configuration; what it does not mention stays.
 pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     let before = spec.memory;
@@ -159,8 +154,8 @@ fn change_profile(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     if let Some(profile) = &document.cpu_profile {
         spec.cpu_profile = id_of(profile, "CpuProfile")?;
     }
-    if document.quota.is_some() {
-        spec.quota = quota_of(document)?;
+    if let Some(quota) = &document.quota {
+        spec.quota = id_of(quota, "Quota")?;
     }
     Ok(())
 }

@@ -208,8 +208,8 @@ fn has(app: &App, request: &Request, permit: u16, object: Object) -> bool {
     request.reach.is_super_user() || request.reach.permits(&app.engine.world(), permit, object)
 }
 
-/// The quota that something new is of. Where quotas count, what names none is of the default one, and
-/// users need the permit to consume it.
+/// The quota that something new is of. Users need the permit to consume it where quotas are looked at;
+/// where they are kept to, what names none is of the default one.
 pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Option<QuotaId>, Error> {
     let (quota, mode) = {
         let world = app.engine.world();
@@ -220,12 +220,13 @@ pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Opt
         let default = of_center.find(|quota| quota.name == DEFAULT_QUOTA).map(|quota| quota.id);
         (asked.or(default), mode.unwrap_or(QuotaMode::Disabled))
     };
-    match (quota, mode) {
-        (_, QuotaMode::Disabled) => Ok(asked),
-        (Some(quota), _) if has(app, request, 901, quota.into()) => Ok(Some(quota)),
-        (Some(_), _) => Err(Error::denied()),
-        (None, QuotaMode::Enabled) => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.")),
-        (None, QuotaMode::Audit) => Ok(None),
+    match (asked, mode) {
+        (_, QuotaMode::Disabled) | (None, QuotaMode::Audit) => Ok(asked),
+        _ => match quota {
+            Some(quota) if has(app, request, 901, quota.into()) => Ok(Some(quota)),
+            Some(_) => Err(Error::denied()),
+            None => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.")),
+        },
     }
 }
 

@@ -243,6 +243,8 @@ async fn where_quotas_count_nothing_is_without_one() {
     let sim = Sim::start().await;
     let default = sim.get(&format!("{CENTER}/quotas")).await.at("quota/@id");
     assert_eq!(sim.post("/disks", &disk_body("a")).await.is(202).at("quota/@id"), "");
+    sim.quota_mode("audit").await;
+    assert_eq!(sim.post("/disks", &disk_body("z")).await.is(202).at("quota/@id"), "");
     sim.quota_mode("enabled").await;
     assert_eq!(sim.post("/disks", &disk_body("b")).await.is(202).at("quota/@id"), default);
     let vm = sim.vm("web").await;

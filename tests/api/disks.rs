@@ -163,15 +163,15 @@ async fn created(sim: &Sim, at: &str, body: String) -> Got {
 }
 
 #[tokio::test]
-async fn disks_are_made_of_whole_sectors() {
+async fn disks_are_made_of_whole_blocks() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;
     let body = disk_body("a").replace(&GIB.to_string(), "10000000");
     let made = created(&sim, &format!("/vms/{vm}/disks"), body).await;
-    assert_eq!(made.at("provisioned_size"), "10000384");
+    assert_eq!(made.at("provisioned_size"), "10002432");
     let at = format!("/vms/{vm}/disks/{}", made.at("@id"));
-    let grown = sim.put(&at, "<disk><provisioned_size>10000385</provisioned_size></disk>").await.is(200);
-    assert_eq!(grown.at("provisioned_size"), "10000896");
+    let grown = sim.put(&at, "<disk><provisioned_size>10002433</provisioned_size></disk>").await.is(200);
+    assert_eq!(grown.at("provisioned_size"), "10006528");
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ pub enum DiskPlace<'a> {
     On(&'a Attachment),
 }
 
-/// Bytes; what disks are made of.
-const SECTOR: u64 = 512;
+/// Bytes. QEMU opens no raw image past the page cache that is not made of whole blocks of its storage.
+const BLOCK: u64 = 4096;
 
 /// What a document says of a disk, in the model's values; `None` is not mentioned.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +58,8 @@ impl TryFrom<&types::Disk> for DiskRequest {
                 .transpose()?,
             alias: document.alias.clone().or_else(|| document.name.clone()),
             description: document.description.clone(),
-            // Disks are made of whole sectors.
-            size: document.provisioned_size.map(|size| size.checked_next_multiple_of(SECTOR).unwrap_or(size)),
+            // Disks are made of whole blocks.
+            size: document.provisioned_size.map(|size| size.checked_next_multiple_of(BLOCK).unwrap_or(size)),
             format: name(&document.format)?,
             interface: interface(&document.interface)?,
             sparse: document.sparse,
@@ -298,9 +298,9 @@ mod tests {
     #[test]
     fn an_old_size_beside_a_new_one_loses() {
         let asked =
-            request("<disk><size>1024</size><provisioned_size>2048</provisioned_size></disk>").unwrap();
-        assert_eq!(asked.size, Some(2048));
-        assert_eq!(request("<disk><size>1024</size></disk>").unwrap().size, Some(1024));
+            request("<disk><size>4096</size><provisioned_size>8192</provisioned_size></disk>").unwrap();
+        assert_eq!(asked.size, Some(8192));
+        assert_eq!(request("<disk><size>4000</size></disk>").unwrap().size, Some(4096));
     }
 
     #[test]

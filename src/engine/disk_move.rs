@@ -163,12 +163,7 @@ impl Engine {
         if target.kind != StorageKind::Data {
             return Err(Error::invalid(format!("{verb}. The storage domain is not a data domain.")));
         }
-        match needed > self.require_active(verb, target)? {
-            true => {
-                Err(Error::conflict(format!("{verb}. Low disk space on Storage Domain {}.", target.name)))
-            }
-            false => Ok(()),
-        }
+        self.require_room(verb, target, needed)
     }
 
     /// The copy of a running guest's disk goes on without libvirtd: nobody gives it up for that.

@@ -249,14 +249,8 @@ impl Engine {
                 "Cannot add Virtual Machine Disk. The disk profile is not one of the storage domain.",
             ));
         }
-        let free = self.require_active("Cannot add Virtual Machine Disk", domain)?;
         let needed = if new.sparse == Some(false) { new.size } else { LEAST_IMAGE };
-        if needed > free {
-            return Err(Error::conflict(format!(
-                "Cannot add Virtual Machine Disk. Low disk space on Storage Domain {}.",
-                domain.name
-            )));
-        }
+        self.require_room("Cannot add Virtual Machine Disk", domain, needed)?;
         let mut profiles = world.profiles_of(storage_domain);
         Ok((storage_domain, new.profile.or_else(|| profiles.next().map(|profile| profile.id))))
     }
@@ -603,11 +597,8 @@ impl Engine {
             }
             self.require_active_below(cannot, &world, [disk.id])?;
             let ahead = disk.format == DiskFormat::Raw && !disk.sparse;
-            if let Some(domain) = world.storage_domains.get(&disk.storage_domain).filter(|_| ahead)
-                && self.require_active(cannot, domain)? < size - disk.size
-            {
-                let name = &domain.name;
-                return Err(Error::conflict(format!("{cannot}. Low disk space on Storage Domain {name}.")));
+            if let Some(domain) = world.storage_domains.get(&disk.storage_domain).filter(|_| ahead) {
+                self.require_room(cannot, domain, size - disk.size)?;
             }
         }
         for attachment in attachments.iter().filter(|attachment| attachment.active) {

@@ -173,7 +173,17 @@ impl Engine {
         }
     }
 
-    /// The same for all that these disks lie on.
+    /// The same, and refuses one that has less room than so many bytes.
+    pub(super) fn require_room(&self, verb: &str, domain: &StorageDomain, needed: u64) -> Result<()> {
+        match needed > self.require_active(verb, domain)? {
+            true => {
+                Err(Error::conflict(format!("{verb}. Low disk space on Storage Domain {}.", domain.name)))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The same as [`Self::require_active`] for all that these disks lie on.
     pub(super) fn require_active_below(
         &self,
         cannot: &str,

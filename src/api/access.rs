@@ -59,6 +59,7 @@ pub fn need(method: &Method, path: &str) -> Need {
                 | "commit_snapshot" | "undo_snapshot" => 12,
                 "clone" => 1,
                 "move" => 11,
+                "export" => 8,
                 "disks" => 10,
                 "nics" | "reordermacaddresses" => 9,
                 "cdroms" => 5,
@@ -87,6 +88,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         }
         ["disks", ..] => Need::On(ObjectKind::Disk, 1102),
         ["templates", _] if method == Method::DELETE => Need::On(ObjectKind::Template, 202),
+        ["templates", _, "export"] => Need::On(ObjectKind::Template, 8),
         ["templates", _, ..] => Need::On(ObjectKind::Template, 201),
         ["storagedomains"] => Need::System(600),
         ["storagedomains", _] if method == Method::DELETE => Need::On(ObjectKind::StorageDomain, 602),
@@ -94,6 +96,8 @@ pub fn need(method: &Method, path: &str) -> Need {
         ["storagedomains", _, "diskprofiles", _] => Need::On(ObjectKind::DiskProfile, 1562),
         ["storagedomains", _, "disksnapshots", _] | ["storagedomains", _, "disks"] => Need::InBody,
         ["storagedomains", _, "disks", _] => Need::On(ObjectKind::Disk, 1104),
+        ["storagedomains", _, "vms" | "templates", _]
+        | ["storagedomains", _, "vms" | "templates", _, "import"] => Need::On(ObjectKind::StorageDomain, 8),
         ["storagedomains", _, ..] => Need::On(ObjectKind::StorageDomain, 601),
         ["clusters", _, "networks"] => Need::On(ObjectKind::Cluster, 404),
         ["clusters", _, "networks", _] if method == Method::DELETE => Need::On(ObjectKind::Cluster, 404),

@@ -1,11 +1,12 @@
 //! `/storagedomains/{domain}/vms` and `/templates`: what has disks in a storage domain, and with
-//! `;unregistered` what lies in it and is not known here; such a thing can be registered.
+//! `;unregistered` what lies in it and is not known here; such a thing can be registered. In an export
+//! domain, the copies that lie there.
 
 use super::app::App;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::storage_domains::of_kind;
+use super::storage_domains::of_path;
 use super::{access, disks, links, lookup, templates, vm_actions, vms};
 use crate::error::Error;
 use crate::model::*;
@@ -15,11 +16,21 @@ use crate::wire::types::{self, Action};
 use crate::wire::{filled, require};
 use std::sync::Arc;
 
-const VM: &str = "/storagedomains/{domain}/vms/{vm}";
-const TEMPLATE: &str = "/storagedomains/{domain}/templates/{template}";
+pub const VM: &str = "/storagedomains/{domain}/vms/{vm}";
+pub const TEMPLATE: &str = "/storagedomains/{domain}/templates/{template}";
 
-fn place(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
-    Ok(of_kind(app, request, StorageKind::Data)?.id)
+/// The storage domain of the path, where machines can lie.
+pub fn place(app: &App, request: &Request) -> Result<StorageDomain, Fault> {
+    let row = of_path(app, request)?;
+    if row.kind.holds_images() { Ok(row) } else { Err(Error::not_found(&request.href).into()) }
+}
+
+/// What lies there and is nothing of this engine's: copies, or what can be registered.
+async fn strangers(app: &App, place: &StorageDomain) -> Result<Vec<Hint>, Error> {
+    match place.kind {
+        StorageKind::Export => app.engine.exported(place.id).await,
+        _ => app.engine.unregistered(place.id).await,
+    }
 }
 
 fn unregistered_vm(place: StorageDomainId, vm: &Vm) -> types::Vm {
@@ -73,33 +84,33 @@ fn templates_in(app: &App, request: &Request, place: StorageDomainId) -> Vec<Tem
 /// `GET /storagedomains/{domain}/vms`
 pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
     let place = place(&app, &request)?;
-    let vm: Vec<types::Vm> = match request.unregistered {
+    let vm: Vec<types::Vm> = match request.unregistered || place.kind == StorageKind::Export {
         true => {
-            let hints = app.engine.unregistered(place).await?;
-            hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| unregistered_vm(place, vm)).collect()
+            let hints = strangers(&app, &place).await?;
+            hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| unregistered_vm(place.id, vm)).collect()
         }
         false => {
-            let views = vms_in(&app, &request, place).into_iter().filter_map(|id| app.engine.vm(id).ok());
+            let views = vms_in(&app, &request, place.id).into_iter().filter_map(|id| app.engine.vm(id).ok());
             views.map(|view| vms::document(&app, &view, &request, false)).collect()
         }
     };
     Ok(Reply::ok(types::Vms { vm, ..Default::default() }))
 }
 
-async fn hint(app: &App, place: StorageDomainId, id: uuid::Uuid) -> Result<Hint, Fault> {
-    let all = app.engine.unregistered(place).await?;
+async fn hint(app: &App, place: &StorageDomain, id: uuid::Uuid) -> Result<Hint, Fault> {
+    let all = strangers(app, place).await?;
     Ok(all.into_iter().find(|hint| hint.id() == Some(id)).ok_or_else(|| Error::not_found(id))?)
 }
 
 /// `GET /storagedomains/{domain}/vms/{vm}`
 pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
     let (place, id) = (place(&app, &request)?, request.id::<VmId>("vm")?);
-    if vms_in(&app, &request, place).contains(&id) {
+    if vms_in(&app, &request, place.id).contains(&id) {
         return Ok(Reply::ok(vms::document(&app, &app.engine.vm(id)?, &request, false)));
     }
-    let hint = hint(&app, place, id.0).await?;
+    let hint = hint(&app, &place, id.0).await?;
     let vm = hint.vm.as_ref().ok_or_else(|| Error::not_found(id))?;
-    Ok(Reply::ok(unregistered_vm(place, vm)))
+    Ok(Reply::ok(unregistered_vm(place.id, vm)))
 }
 
 /// `GET /storagedomains/{domain}/disks;unregistered`: those that hung on no VM.
@@ -144,11 +155,11 @@ pub async fn show_vm_disk(app: Arc<App>, request: Request) -> Answer {
 async fn vm_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Fault> {
     const DISK: &str = "/storagedomains/{domain}/vms/{vm}/disks/{disk}";
     let (place, id) = (place(app, request)?, request.id::<VmId>("vm")?);
-    if vms_in(app, request, place).contains(&id) {
+    if vms_in(app, request, place.id).contains(&id) {
         return Ok(disks::of_vm(app, id, request).disk);
     }
-    let hint = hint(app, place, id.0).await?;
-    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place, &id], disk)).collect())
+    let hint = hint(app, &place, id.0).await?;
+    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 
 fn one_of(all: Vec<types::Disk>, request: &Request) -> Answer {
@@ -159,11 +170,23 @@ fn one_of(all: Vec<types::Disk>, request: &Request) -> Answer {
 
 /// `POST /storagedomains/{domain}/vms/{vm}/register`
 pub async fn register_vm(app: Arc<App>, request: Request) -> Answer {
-    let (place, id) = (place(&app, &request)?, request.id::<VmId>("vm")?);
+    let (place, id) = (registers(&app, &request)?, request.id::<VmId>("vm")?);
     let (action, cluster) = begin(&app, &request).await?;
     let name = action.vm.as_ref().and_then(|vm| filled(&vm.name)).map(str::to_owned);
     app.engine.register_vm(place, id, cluster, name).await?;
     vm_actions::done(id, action)
+}
+
+/// Copies in export domains are imported.
+fn registers(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
+    let place = place(app, request)?;
+    match place.kind {
+        StorageKind::Data => Ok(place.id),
+        _ => {
+            Err(Error::conflict("The Storage Domain is an export domain: what lies in it is imported.")
+                .into())
+        }
+    }
 }
 
 /// What a registration says: its cluster; that it becomes another one is not served.
@@ -184,13 +207,13 @@ async fn begin(app: &App, request: &Request) -> Result<(Action, ClusterId), Faul
 /// `GET /storagedomains/{domain}/templates`
 pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
     let place = place(&app, &request)?;
-    let template: Vec<types::Template> = match request.unregistered {
+    let template: Vec<types::Template> = match request.unregistered || place.kind == StorageKind::Export {
         true => {
-            let hints = app.engine.unregistered(place).await?;
+            let hints = strangers(&app, &place).await?;
             let those = hints.iter().filter_map(|hint| hint.template.as_ref());
-            those.map(|it| unregistered_template(place, it)).collect()
+            those.map(|it| unregistered_template(place.id, it)).collect()
         }
-        false => templates_in(&app, &request, place).iter().map(templates::document).collect(),
+        false => templates_in(&app, &request, place.id).iter().map(templates::document).collect(),
     };
     Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
@@ -198,12 +221,12 @@ pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
 /// `GET /storagedomains/{domain}/templates/{template}`
 pub async fn show_template(app: Arc<App>, request: Request) -> Answer {
     let (place, id) = (place(&app, &request)?, request.id::<TemplateId>("template")?);
-    if let Some(known) = templates_in(&app, &request, place).iter().find(|it| it.id == id) {
+    if let Some(known) = templates_in(&app, &request, place.id).iter().find(|it| it.id == id) {
         return Ok(Reply::ok(templates::document(known)));
     }
-    let hint = hint(&app, place, id.0).await?;
+    let hint = hint(&app, &place, id.0).await?;
     let template = hint.template.as_ref().ok_or_else(|| Error::not_found(id))?;
-    Ok(Reply::ok(unregistered_template(place, template)))
+    Ok(Reply::ok(unregistered_template(place.id, template)))
 }
 
 /// `GET /storagedomains/{domain}/templates/{template}/disks`
@@ -220,24 +243,18 @@ pub async fn show_template_disk(app: Arc<App>, request: Request) -> Answer {
 async fn template_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Fault> {
     const DISK: &str = "/storagedomains/{domain}/templates/{template}/disks/{disk}";
     let (place, id) = (place(app, request)?, request.id::<TemplateId>("template")?);
-    if let Some(known) = templates_in(app, request, place).iter().find(|it| it.id == id) {
+    if let Some(known) = templates_in(app, request, place.id).iter().find(|it| it.id == id) {
         let rows = known.disks.iter().filter_map(|id| app.engine.disk(*id).ok());
         return Ok(rows.map(|row| super::template_parts::disk(app, known, &row)).collect());
     }
-    let hint = hint(app, place, id.0).await?;
-    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place, &id], disk)).collect())
+    let hint = hint(app, &place, id.0).await?;
+    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 
 /// `POST /storagedomains/{domain}/templates/{template}/register`
 pub async fn register_template(app: Arc<App>, request: Request) -> Answer {
-    let (place, id) = (place(&app, &request)?, request.id::<TemplateId>("template")?);
+    let (place, id) = (registers(&app, &request)?, request.id::<TemplateId>("template")?);
     let (action, cluster) = begin(&app, &request).await?;
     app.engine.register_template(place, id, cluster).await?;
     Ok(Reply::complete(action))
-}
-
-/// Imports and removals are of export domains, and there are none.
-pub async fn only_of_export_domains(app: Arc<App>, request: Request) -> Answer {
-    place(&app, &request)?;
-    Err(Error::conflict("The Storage Domain is not an export domain: what lies in it is registered.").into())
 }

@@ -35,6 +35,7 @@ mod domain_contents;
 mod domains;
 mod entry;
 mod events;
+mod exported;
 mod exports;
 pub mod fault;
 mod graphics_consoles;

@@ -40,6 +40,7 @@ impl Seen {
     fn has(&self, collection: &str) -> bool {
         match self.row.kind {
             StorageKind::Data => collection != "files",
+            StorageKind::Export => !["disks", "disksnapshots", "diskprofiles", "files"].contains(&collection),
             StorageKind::Iso => !["disks", "disksnapshots", "vms", "templates"].contains(&collection),
         }
     }
@@ -270,7 +271,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     )?;
     lookup::host(&app, &asked.host.unwrap_or_default())?;
     let kind = match asked.r#type.unwrap_or_default().to_lowercase().as_str() {
-        other @ ("export" | "image" | "volume") => {
+        other @ ("image" | "volume") => {
             return Err(Error::unsupported(format!(
                 "Storage domains of the type {other} are not supported."
             ))

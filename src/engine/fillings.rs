@@ -42,7 +42,7 @@ impl DiskCopies {
 }
 
 impl DiskCopy {
-    fn is_of(&self, disk: &Disk) -> bool {
+    pub(super) fn is_of(&self, disk: &Disk) -> bool {
         self.of == disk.id.0 || self.of == disk.image.0
     }
 }

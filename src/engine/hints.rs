@@ -34,7 +34,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    fn id(self) -> Uuid {
+    pub(super) fn id(self) -> Uuid {
         match self {
             Self::Vm(id) => id.0,
             Self::Template(id) => id.0,
@@ -272,7 +272,7 @@ impl Engine {
         blocking(move || images.drop_hint(&file)).await
     }
 
-    fn hint_text(&self, hint: &Hint) -> String {
+    pub(super) fn hint_text(&self, hint: &Hint) -> String {
         let world = self.world();
         let (vm, created, cluster, template, spec) = match (&hint.vm, &hint.template) {
             (Some(vm), _) => (vm.id, vm.created, Some(vm.cluster), vm.template, &vm.spec),
@@ -316,7 +316,7 @@ fn kept(hint: &Hint) -> Option<Kept> {
     vm.or(template).or(place).or_else(|| hint.disks.first().map(|disk| Kept::Disk(disk.id)))
 }
 
-fn hint_of(world: &World, kept: Kept) -> Option<Hint> {
+pub(super) fn hint_of(world: &World, kept: Kept) -> Option<Hint> {
     let owner = world.hosts.keys().next().copied();
     let hint = match kept {
         Kept::Vm(id) => world.vms.get(&id).map(|vm| Hint { vm: Some(vm.clone()), ..of_vm(world, id) }),

@@ -1,6 +1,8 @@
 //! After a crash or a lost connection: every open intent is finished, or undone, by asking the
 //! world first. What the client heard decides nothing here: an operation ends wholly or not at all.
 
+use super::carry::Carried;
+use super::exports::subject;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, DiskLimits, Filling, Intent, Operation, Preview};
 use super::{Engine, failpoint, locks, merge};
@@ -166,6 +168,12 @@ impl Engine {
             Operation::CreateVm { vm, images, .. } => self.finish_create_vm(*vm, images).await,
             Operation::RegisterVm { vm, .. } => self.finish_create_vm(*vm, &[]).await,
             Operation::UnregisterVm { vm, disks } => self.finish_unregister_vm(*vm, disks).await,
+            Operation::Export(export) => self.finish_export(export).await,
+            Operation::RemoveExport { from, hint } => self.finish_remove_export(*from, hint).await,
+            Operation::ImportVm { vm, disks, carried } => self.finish_import_vm(*vm, disks, carried).await,
+            Operation::ImportTemplate { template, disks, carried } => {
+                self.finish_import_template(*template, disks, carried).await
+            }
             Operation::CreateTemplate { template, images, .. } => {
                 self.finish_create_template(*template, images).await
             }
@@ -279,6 +287,12 @@ impl Engine {
                 self.undo_remove_template(*template, disks).await
             }
             Operation::UnregisterVm { vm, .. } => self.sync_definition(*vm).await.map(|_| vec![]),
+            Operation::Export(export) => self.undo_export(export).await,
+            Operation::RemoveExport { .. } => self.finish(operation).await,
+            Operation::ImportVm { vm, disks, carried } => self.undo_import_vm(*vm, disks, carried).await,
+            Operation::ImportTemplate { template, disks, carried } => {
+                self.undo_import_template(*template, disks, carried).await
+            }
             Operation::UpdateVm { before } => self.undo_update_vm(before).await.map(|()| vec![]),
             Operation::RemoveVm { vm, disks } => match self.all_intact(disks) {
                 true => {
@@ -408,6 +422,12 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         };
         images.iter().flat_map(ends).collect()
     };
+    let shared_place = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Shared);
+    let ends = |carried: &[Carried]| -> Vec<(Entity, Mode)> {
+        let places: BTreeSet<StorageDomainId> =
+            carried.iter().flat_map(|one| [one.from.0, one.to.0]).collect();
+        places.iter().map(shared_place).collect()
+    };
     match operation {
         Operation::CreateVm { vm: id, images, original } => {
             std::iter::once(vm(id)).chain(original.iter().map(shared)).chain(filling(images)).collect()
@@ -418,7 +438,22 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::RemoveTemplate { template: id, disks } => {
             std::iter::once(template(id)).chain(disks.iter().map(disk)).collect()
         }
+        Operation::Export(export) => {
+            let machine = subject(&export.hint).map(|machine| (machine, Mode::Exclusive));
+            let disks = export.hint.disks.iter().map(|disk| (Entity::Disk(disk.id), Mode::Shared));
+            machine.into_iter().chain(disks).chain([shared_place(&export.to)]).collect()
+        }
+        Operation::RemoveExport { from, hint } => {
+            let machine = subject(hint).map(|machine| (machine, Mode::Exclusive));
+            machine.into_iter().chain([shared_place(from)]).collect()
+        }
+        Operation::ImportTemplate { template: id, disks, carried } => {
+            std::iter::once(template(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
+        }
         Operation::UpdateVm { before } => vec![vm(&before.id)],
+        Operation::ImportVm { vm: id, disks, carried } => {
+            std::iter::once(vm(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
+        }
         Operation::RemoveVm { vm: id, disks }
         | Operation::RegisterVm { vm: id, disks }
         | Operation::UnregisterVm { vm: id, disks } => {

@@ -69,7 +69,16 @@ impl<'a> Recovery<'a> {
     }
 
     /// The rows of what the hint tells of; refused where anything is not as it was.
-    pub(super) fn all_of(mut self, hint: Hint) -> Result<Vec<Change>> {
+    pub(super) fn all_of(self, hint: Hint) -> Result<Vec<Change>> {
+        self.with(hint).map(|recovery| recovery.changes)
+    }
+
+    /// The same, and the world that has them.
+    pub(super) fn world_with(self, hint: Hint) -> Result<World> {
+        self.with(hint).map(|recovery| recovery.world)
+    }
+
+    fn with(mut self, hint: Hint) -> Result<Self> {
         match hint.vm.clone() {
             Some(vm) => self.vm(vm, hint),
             None if hint.template.is_some() => self.template(hint),
@@ -78,7 +87,7 @@ impl<'a> Recovery<'a> {
             }),
         }
         match self.report.notes.is_empty() {
-            true => Ok(self.changes),
+            true => Ok(self),
             false => Err(Error::conflict(self.report.notes.join(" "))),
         }
     }
@@ -320,7 +329,7 @@ impl<'a> Recovery<'a> {
         let saved = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
         let shares = saved.chain([disk.image]).any(|image| known.contains(&image));
         let place = self.world.storage_domains.get(&disk.storage_domain);
-        let place = place.filter(|it| it.kind == StorageKind::Data).map(|it| PathBuf::from(&it.folder));
+        let place = place.filter(|it| it.kind.holds_images()).map(|it| PathBuf::from(&it.folder));
         let refused = match (&place, check_alias(&disk.alias)) {
             (_, Err(why)) => Some(why.said),
             (None, _) if disk.lun.is_none() => Some("its storage domain is not there".into()),

@@ -15,15 +15,21 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 impl Engine {
-    /// What the hints of a storage domain tell of, and nobody has taken in.
-    pub async fn unregistered(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
+    /// What the hints of a storage domain tell of.
+    pub(super) async fn hints_in(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
         let (images, folder) = (self.images.clone(), PathBuf::from(self.storage_domain(place)?.folder));
         let found = blocking(move || images.hints(&folder)).await?;
-        let world = self.world();
         let hints = found.into_iter().filter_map(|(name, text)| {
             let hint = Hint::read(&text).ok()?;
             (hint.id().map(Hint::file_name) == Some(name)).then_some(hint)
         });
+        Ok(hints.collect())
+    }
+
+    /// The same, of what nobody has taken in.
+    pub async fn unregistered(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
+        let hints = self.hints_in(place).await?.into_iter();
+        let world = self.world();
         let is_new = |hint: &Hint| match (&hint.vm, &hint.template) {
             (Some(vm), _) => !world.vms.contains_key(&vm.id),
             (None, Some(template)) => !world.templates.contains_key(&template.id),

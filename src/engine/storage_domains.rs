@@ -65,7 +65,7 @@ impl Engine {
             // Whatever lies in it is its own.
             (true, _) => &[""],
             (false, StorageKind::Iso) => FILES,
-            (false, StorageKind::Data) => &[],
+            (false, StorageKind::Data | StorageKind::Export) => &[],
         };
         blocking(move || {
             if !folder.is_absolute() {

@@ -4,6 +4,7 @@ use super::Engine;
 use super::world::{DiskLimits, Operation, Preview, World};
 use crate::error::Error;
 use crate::model::*;
+use crate::ovf::Hint;
 
 /// What is said of an operation while it runs and when it is over.
 #[derive(Clone, Debug)]
@@ -46,6 +47,19 @@ impl Telling {
             }
             Operation::RegisterVm { vm, .. } => {
                 of_vm(world, *vm, "Registering", "was registered", Code::VM_ADDED, Code::VM_ADD_FAILED)
+            }
+            Operation::Export(export) => {
+                of_machine(world, &export.hint, export.to, ("Exporting", "to"), "was exported", EXPORTED)
+            }
+            Operation::RemoveExport { from, hint } => {
+                of_machine(world, hint, *from, ("Removing", "from"), "was removed", EXPORT_REMOVED)
+            }
+            Operation::ImportVm { vm, .. } => {
+                of_vm(world, *vm, "Importing", "was imported", Code::VM_IMPORTED, Code::VM_IMPORT_FAILED)
+            }
+            Operation::ImportTemplate { template, .. } => {
+                let codes = (Code::TEMPLATE_IMPORTED, Code::TEMPLATE_IMPORT_FAILED);
+                of_template(world, *template, "Importing", "was imported", codes)
             }
             Operation::UpdateVm { before } => {
                 of_vm(world, before.id, "Updating", "was updated", Code::VM_UPDATED, Code::VM_UPDATE_FAILED)
@@ -221,6 +235,40 @@ impl Telling {
             }
         }
     }
+}
+
+/// Codes of VMs and of templates, each with that of the failure.
+type Codes = [(Code, Code); 2];
+const EXPORTED: Codes =
+    [(Code::VM_EXPORTED, Code::VM_EXPORT_FAILED), (Code::TEMPLATE_EXPORTED, Code::TEMPLATE_EXPORT_FAILED)];
+const EXPORT_REMOVED: Codes = [
+    (Code::VM_EXPORT_REMOVED, Code::VM_EXPORT_REMOVE_FAILED),
+    (Code::TEMPLATE_EXPORT_REMOVED, Code::TEMPLATE_EXPORT_REMOVE_FAILED),
+];
+
+/// What lies, or is to lie, in an export domain.
+fn of_machine(
+    world: &World,
+    hint: &Hint,
+    place: StorageDomainId,
+    (doing, link): (&str, &str),
+    did: &str,
+    codes: Codes,
+) -> Telling {
+    let domain = world.storage_domains.get(&place);
+    let at = domain.map(|domain| format!(" {link} storage domain {}", domain.name)).unwrap_or_default();
+    let mut about = domain.map(|domain| about_domain(world, domain)).unwrap_or_default();
+    let vm = hint.vm.as_ref().map(|vm| Subject { id: vm.id, name: vm.spec.name.clone() });
+    let template = hint.template.as_ref().map(|it| Subject { id: it.id, name: it.spec.name.clone() });
+    let (what, (done, failed)) = match (&vm, &template) {
+        (Some(vm), _) => (format!("VM {}", vm.name), codes[0]),
+        (None, template) => {
+            (format!("template {}", template.as_ref().map_or("", |it| it.name.as_str())), codes[1])
+        }
+    };
+    (about.vm, about.template) = (vm, template);
+    let did = format!("{}{} {did}{at}", what[..1].to_uppercase(), &what[1..]);
+    Telling::new(format!("{doing} {what}{at}"), did, done, failed, about)
 }
 
 pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {

@@ -4,7 +4,9 @@
 //! what is read is what a restart would read.
 
 use super::attachments::Attachments;
+use super::carry::Carried;
 use crate::model::*;
+use crate::ovf::Hint;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,6 +136,24 @@ pub enum Operation {
     UnregisterVm {
         vm: VmId,
         disks: Vec<DiskId>,
+    },
+    /// A VM or a template, copied into an export domain.
+    Export(Box<Export>),
+    /// What an export domain had of a VM or a template goes.
+    RemoveExport {
+        from: StorageDomainId,
+        hint: Box<Hint>,
+    },
+    /// With its disks, out of an export domain.
+    ImportVm {
+        vm: VmId,
+        disks: Vec<DiskId>,
+        carried: Vec<Carried>,
+    },
+    ImportTemplate {
+        template: TemplateId,
+        disks: Vec<DiskId>,
+        carried: Vec<Carried>,
     },
     UpdateVm {
         before: Box<Vm>,
@@ -276,6 +296,18 @@ pub enum Operation {
         vm: VmId,
         doomed: Vec<Disk>,
     },
+}
+
+/// A machine on its way into an export domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Export {
+    pub to: StorageDomainId,
+    /// As it is to be there.
+    pub hint: Hint,
+    pub carried: Vec<Carried>,
+    /// What was there of it before, by the names of its files.
+    pub doomed: Vec<String>,
+    pub wipe: bool,
 }
 
 /// A way back to a snapshot.

@@ -40,6 +40,14 @@ pub enum StorageKind {
     Data,
     /// ISO files.
     Iso,
+    /// Copies of VMs and templates, which are imported from there.
+    Export,
+}
+
+impl StorageKind {
+    pub fn holds_images(self) -> bool {
+        self != Self::Iso
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -148,10 +148,12 @@ pub enum Move {
     Clone,
     /// Make a template of it.
     Template,
+    /// Copy it into an export domain.
+    Export,
 }
 
 impl Move {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Start,
         Self::RunOnce,
         Self::Stop,
@@ -173,6 +175,7 @@ impl Move {
         Self::RemoveSnapshot,
         Self::Clone,
         Self::Template,
+        Self::Export,
     ];
 
     fn verb(self) -> &'static str {
@@ -197,6 +200,7 @@ impl Move {
             Self::RemoveSnapshot => "remove a snapshot of",
             Self::Clone => "clone",
             Self::Template => "make a template of",
+            Self::Export => "export",
         }
     }
 }
@@ -252,9 +256,15 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
         (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
-        (Move::ReorderMacs | Move::ChangeNuma | Move::Restore | Move::Clone | Move::Template, S::Down) => {
-            Verdict::Go
-        }
+        (
+            Move::ReorderMacs
+            | Move::ChangeNuma
+            | Move::Restore
+            | Move::Clone
+            | Move::Template
+            | Move::Export,
+            S::Down,
+        ) => Verdict::Go,
         (Move::Snapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::RemoveSnapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,

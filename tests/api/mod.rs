@@ -8,6 +8,7 @@ mod consoles;
 mod contents;
 mod crawl;
 mod disks;
+mod exports;
 mod guests;
 mod history;
 mod imports;

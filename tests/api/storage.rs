@@ -224,7 +224,7 @@ async fn what_is_no_domain_is_refused() {
         (body("x", "data", "/sim/images"), 409),
         (body("x", "data", "/sim/images/below"), 409),
         (body("x", "data", "/"), 409),
-        (body("x", "export", "/more/x"), 409),
+        (body("x", "image", "/more/x"), 409),
         (body("x", "data", "/more/x").replace("localfs", "nfs"), 409),
         (body("x", "data", "/more/x").replace("localfs", "nonsense"), 400),
         (body("x", "data", "/more/x").replace("<name>host", "<name>other"), 404),

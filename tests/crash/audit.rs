@@ -83,7 +83,12 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
     let images = images.flat_map(|disk| world.images_of(disk.id)).chain(copies);
     let memories = world.snapshots.values().filter(|it| it.memory.is_some());
     let memories = memories.map(|it| lab.folder().join(Snapshot::memory_file(it.id)));
-    let wanted: BTreeSet<PathBuf> = images.map(|disk| lab.image(disk)).chain(memories).collect();
+    let exported = lab.exported().into_iter().flat_map(|(place, hint)| {
+        let folder = PathBuf::from(&world.storage_domains[&place].folder);
+        vireo::engine::files_of(&hint).into_iter().map(move |name| folder.join(name)).collect::<Vec<_>>()
+    });
+    let wanted: BTreeSet<PathBuf> =
+        images.map(|disk| lab.image(disk)).chain(memories).chain(exported).collect();
     let present: BTreeSet<PathBuf> = lab.image_files().into_iter().collect();
     wrong.unless(wanted == present, || {
         let orphans: Vec<_> = present.difference(&wanted).collect();

@@ -103,6 +103,59 @@ const WAYS: &[Way] = &[
         request: |client, it| drop(attempt(client, "DELETE", &domain(client, &it.name), "")),
     },
     Way {
+        operation: "export",
+        prepare: |client, name| {
+            let things = with_exports(client, name);
+            // In the place of what is there.
+            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
+            things
+        },
+        request: |client, it| {
+            let body = to_exports("<exclusive>true</exclusive>");
+            drop(attempt(client, "POST", &format!("/vms/{}/export", it.vm), &body));
+        },
+    },
+    Way {
+        operation: "remove_export",
+        prepare: |client, name| {
+            let things = with_exports(client, name);
+            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
+            things
+        },
+        request: |client, it| drop(attempt(client, "DELETE", &exported(client, it), "")),
+    },
+    Way {
+        operation: "import",
+        prepare: |client, name| {
+            let things = with_exports(client, name);
+            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
+            client.delete(&format!("/vms/{}", things.vm)).is(204);
+            things
+        },
+        request: |client, it| {
+            let path = format!("{}/import", exported(client, it));
+            drop(attempt(client, "POST", &path, &to_data(client)));
+        },
+    },
+    Way {
+        operation: "import_template",
+        prepare: |client, name| {
+            let things = with_exports(client, name);
+            templated(client, &things);
+            let template = template_of(client, &things).unwrap();
+            client.post(&format!("/templates/{template}/export"), &to_exports("")).is(200);
+            client.delete(&format!("/templates/{template}")).is(204);
+            things
+        },
+        request: |client, it| {
+            let inside = format!("/storagedomains/{}/templates", exports(client));
+            let all = items(&client.get(&inside).is(200), "template");
+            let named = |(_, one): &(&String, &Element)| one.value("name") == Some(template_name(it));
+            let id = all.iter().find(named).unwrap().0;
+            drop(attempt(client, "POST", &format!("{inside}/{id}/import"), &to_data(client)));
+        },
+    },
+    Way {
         operation: "update_vm",
         prepare: running,
         request: |client, it| {
@@ -543,6 +596,46 @@ fn second(client: &Client) {
         let body = "<storage_domain><name>second</name></storage_domain>";
         client.post(&attached(client), body).is(201);
     }
+}
+
+/// An active export domain, made once.
+fn exports(client: &Client) -> String {
+    let domains = items(&client.get("/storagedomains").is(200), "storage_domain");
+    let known = domains.iter().find(|(_, domain)| domain.value("name").as_deref() == Some("exports"));
+    if let Some((id, _)) = known {
+        return id.clone();
+    }
+    let body = domain_document(client, "exports").replace(">data<", ">export<");
+    let made = client.post("/storagedomains", &body).is(201).value("@id").unwrap();
+    client.post(&attached(client), &format!("<storage_domain id='{made}'/>")).is(201);
+    made
+}
+
+/// A VM with a snapshot that an export can take along.
+fn with_exports(client: &Client, name: &str) -> Things {
+    exports(client);
+    let things = Things::new(client, name, 2);
+    client.send("POST", &format!("/vms/{}/snapshots", things.vm), EXPECT, SNAPSHOT).is(201);
+    things
+}
+
+fn to_exports(more: &str) -> String {
+    format!(
+        "<action><async>false</async><storage_domain><name>exports</name></storage_domain>{more}</action>"
+    )
+}
+
+fn to_data(client: &Client) -> String {
+    let cluster = client.get("/clusters").is(200).value("cluster/@id").unwrap();
+    format!(
+        "<action><async>false</async><cluster id='{cluster}'/>\
+         <storage_domain><name>data</name></storage_domain></action>"
+    )
+}
+
+/// Where the VM lies in the export domain.
+fn exported(client: &Client, it: &Things) -> String {
+    format!("/storagedomains/{}/vms/{}", exports(client), it.vm)
 }
 
 fn with_domain(client: &Client, name: &str) -> Things {

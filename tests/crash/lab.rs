@@ -9,6 +9,7 @@ use vireo::engine::world::Change;
 use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, SecretKey, Settings, Source};
 use vireo::error::Result;
 use vireo::model::*;
+use vireo::ovf::Hint;
 use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, Steps};
 
 /// Folder of the simulated images; nothing is ever there.
@@ -160,6 +161,18 @@ impl Lab {
         files.into_iter().filter(|file| !other.iter().any(|folder| file.starts_with(folder))).collect()
     }
 
+    /// What lies in export domains.
+    pub fn exported(&self) -> Vec<(StorageDomainId, Hint)> {
+        let world = self.engine.world();
+        let places = world.storage_domains.values().filter(|it| it.kind == StorageKind::Export);
+        let of = |place: &StorageDomain| {
+            let hints = self.images.hints(place.folder.as_ref()).unwrap().into_iter();
+            let read = hints.map(|(_, text)| (place.id, Hint::read(&text).unwrap()));
+            read.collect::<Vec<_>>()
+        };
+        places.flat_map(of).collect()
+    }
+
     /// The state that clients can see, by names: equal pictures are equal worlds.
     pub fn picture(&self) -> String {
         let world = self.engine.world();
@@ -251,6 +264,15 @@ impl Lab {
                     self.images.virtual_size(&self.image(disk), disk.format).ok(),
                     world.chain(disk).len()
                 ),
+            );
+        }
+        for (_, hint) in self.exported() {
+            let vm = hint.vm.as_ref().map(|vm| &vm.spec);
+            let spec = vm.or(hint.template.as_ref().map(|template| &template.spec)).unwrap();
+            let layers = hint.disks.iter().map(|disk| (&disk.alias, disk.parent.is_some()));
+            lines.insert(
+                format!("exported {}", spec.name),
+                format!("{} {:?} past={}", vm.is_some(), layers.collect::<Vec<_>>(), hint.snapshots.len()),
             );
         }
         lines.into_iter().map(|(name, rest)| format!("{name}: {rest}\n")).collect()

@@ -4,6 +4,7 @@ mod audit;
 mod cases;
 mod cdrom;
 mod chains;
+mod exports;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod hints;

@@ -10,6 +10,7 @@ use vireo::engine::ports::{Images, Store};
 use vireo::engine::world::World;
 use vireo::host::QemuImg;
 use vireo::model::{DiskFormat, DiskId, DiskStatus, Snapshot, SnapshotStatus, StorageKind};
+use vireo::ovf::Hint;
 use vireo::store::Sqlite;
 use vireo::xml::Element;
 
@@ -133,6 +134,15 @@ impl Place {
             .filter(|file| !file.ends_with(".vireo-storage-domain"))
             .collect();
         unless(there == files, format!("files {there:?}, disks {files:?}"));
+        for place in domains().filter(|domain| domain.kind == StorageKind::Export) {
+            let folder = Path::new(&place.folder);
+            let hints = QemuImg::default().hints(folder).unwrap().into_iter();
+            let told: BTreeSet<String> =
+                hints.flat_map(|(_, text)| vireo::engine::files_of(&Hint::read(&text).unwrap())).collect();
+            let files = QemuImg::default().list(folder, &[".qcow2", ".raw", ".memory"]).unwrap();
+            let files: BTreeSet<String> = files.into_iter().map(|(name, _)| name).collect();
+            unless(told == files, format!("exported are {told:?}, there are {files:?}"));
+        }
 
         let defined = self.virsh("list --all --uuid");
         let defined: BTreeSet<String> = defined.split_whitespace().map(str::to_owned).collect();

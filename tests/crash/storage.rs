@@ -29,6 +29,14 @@ impl Lab {
     }
 }
 
+/// An active export domain.
+pub async fn export_domain(lab: &Lab) -> StorageDomainId {
+    let new = NewStorageDomain { kind: StorageKind::Export, ..new("exports") };
+    let id = lab.engine.add_storage_domain(new).await.unwrap();
+    lab.engine.attach_storage_domain(id, center(lab)).await.unwrap();
+    id
+}
+
 #[test]
 fn add_storage_domain() {
     sweep(async |_| (), async |lab, ()| lab.engine.add_storage_domain(new("b")).await.map(drop));

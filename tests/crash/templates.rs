@@ -34,7 +34,7 @@ fn new_template(lab: &Lab, vm: VmId) -> NewTemplate {
     }
 }
 
-async fn template(lab: &Lab) -> TemplateId {
+pub async fn template(lab: &Lab) -> TemplateId {
     let vm = original(lab).await;
     lab.engine.create_template(new_template(lab, vm)).await.unwrap().finished().await.unwrap()
 }

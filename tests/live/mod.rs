@@ -10,6 +10,7 @@ mod console;
 mod daemon;
 mod disks;
 mod examples;
+mod exports;
 mod follow;
 mod full;
 mod guests;

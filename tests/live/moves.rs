@@ -13,9 +13,14 @@ pub fn second(lab: &Lab, name: &str) -> PathBuf {
 }
 
 pub fn over(client: &Client, name: &str, folder: &Path) {
+    attached(client, name, "data", folder);
+}
+
+/// An active storage domain over the folder.
+pub fn attached(client: &Client, name: &str, kind: &str, folder: &Path) {
     let host = client.get("/hosts").is(200).value("host/name").unwrap();
     let document = format!(
-        "<storage_domain><name>{name}</name><type>data</type><host><name>{host}</name></host>\
+        "<storage_domain><name>{name}</name><type>{kind}</type><host><name>{host}</name></host>\
          <storage><type>localfs</type><path>{}</path></storage></storage_domain>",
         folder.display()
     );

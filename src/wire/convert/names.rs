@@ -53,7 +53,8 @@ names! {
     QuotaMode, "QuotaModeType":
         QuotaMode::Disabled = "disabled", QuotaMode::Audit = "audit", QuotaMode::Enabled = "enabled";
     Passed, "ScsiGenericIO": Passed::Filtered = "filtered", Passed::Unfiltered = "unfiltered";
-    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso";
+    StorageKind, "StorageDomainType": StorageKind::Data = "data", StorageKind::Iso = "iso",
+        StorageKind::Export = "export";
     StorageStatus, "StorageDomainStatus":
         StorageStatus::Unattached = "unattached", StorageStatus::Maintenance = "maintenance",
         StorageStatus::Active = "active", StorageStatus::Inactive = "inactive";

@@ -1,0 +1,287 @@
+//! Machines that come to lie in other storage domains as copies: the rows that they have there, and how
+//! their files come there. The copies have image ids of their own, so that neither end is mistaken for the
+//! other, and what was there before stays whole until the new one is.
+
+use super::Engine;
+use super::lane::blocking;
+use super::locks::Entity;
+use super::world::World;
+use crate::error::{Error, Result};
+use crate::model::*;
+use crate::ovf::Hint;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A file that comes to lie in another storage domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    pub from: (StorageDomainId, String),
+    pub to: (StorageDomainId, String),
+    pub how: How,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    AsItIs,
+    /// It lies over the image of that name there.
+    Over {
+        name: String,
+        format: DiskFormat,
+    },
+    /// With all that lies below it.
+    Whole {
+        format: DiskFormat,
+        sparse: bool,
+    },
+}
+
+/// A machine as it is to be, and the way there.
+pub(super) struct Relocated {
+    pub hint: Hint,
+    /// What others lie over comes before them.
+    pub carried: Vec<Carried>,
+}
+
+/// Units of targets and disks that others have, too, are no machine's own: they stay behind.
+fn goes(disk: &Disk) -> bool {
+    disk.lun.is_none() && !disk.shareable
+}
+
+/// The machine with its images where `to` says, and with its memories in `home`. Collapsed, it has no
+/// past: each disk is one image.
+pub(super) fn relocated(
+    hint: Hint,
+    collapse: bool,
+    home: StorageDomainId,
+    to: impl Fn(&Disk) -> StorageDomainId,
+) -> Relocated {
+    let disks: Vec<Disk> = hint.disks.iter().filter(|disk| goes(disk)).cloned().collect();
+    let mut snapshots = if collapse { Vec::new() } else { hint.snapshots.clone() };
+    for snapshot in &mut snapshots {
+        snapshot.disks.retain(|saved| disks.iter().any(|disk| disk.id == saved.disk.id));
+    }
+    let saved = snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+    let images: Vec<Disk> = saved.chain(&disks).cloned().collect();
+    let names: BTreeMap<ImageId, ImageId> =
+        images.iter().map(|image| (image.image, ImageId::random())).collect();
+    let moved = |image: &Disk| Disk {
+        image: names[&image.image],
+        parent: image.parent.and_then(|parent| names.get(&parent)).copied(),
+        storage_domain: to(image),
+        profile: None,
+        quota: None,
+        status: DiskStatus::Ok,
+        ..image.clone()
+    };
+    let mut carried = Vec::new();
+    let mut seen = BTreeSet::new();
+    for image in images.iter().filter(|image| seen.insert(image.image)) {
+        let there = moved(image);
+        let below = images.iter().find(|below| Some(below.image) == image.parent);
+        let how = match (image.parent, below) {
+            (None, _) => How::AsItIs,
+            (_, Some(below)) => How::Over { name: moved(below).file_name(), format: below.format },
+            // Over a template's, or over a past that does not come along.
+            (_, None) => How::Whole { format: image.format, sparse: image.sparse },
+        };
+        carried.push(Carried {
+            from: (image.storage_domain, image.file_name()),
+            to: (there.storage_domain, there.file_name()),
+            how,
+        });
+    }
+    for snapshot in &mut snapshots {
+        for saved in &mut snapshot.disks {
+            saved.disk = moved(&saved.disk);
+        }
+        if let Some(from) = snapshot.memory {
+            let name = Snapshot::memory_file(snapshot.id);
+            carried.push(Carried { from: (from, name.clone()), to: (home, name), how: How::AsItIs });
+            snapshot.memory = Some(home);
+        }
+    }
+    let disks: Vec<Disk> = disks.iter().map(moved).collect();
+    let there = |on: &Attachment| disks.iter().any(|disk| disk.id == on.disk);
+    let hint = Hint {
+        vm: hint.vm.map(|vm| Vm { wakes_from: vm.wakes_from.filter(|_| !collapse), ..vm }),
+        template: hint.template.map(|template| Template { copies: Vec::new(), ..template }),
+        attachments: hint.attachments.into_iter().filter(there).collect(),
+        disks,
+        snapshots,
+        ..hint
+    };
+    Relocated { hint, carried }
+}
+
+/// The names of all files that a machine has in its storage domain.
+pub fn files_of(hint: &Hint) -> BTreeSet<String> {
+    let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+    let images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).map(Disk::file_name);
+    let memories =
+        hint.snapshots.iter().filter(|it| it.memory.is_some()).map(|it| Snapshot::memory_file(it.id));
+    images.chain(memories).collect()
+}
+
+impl Engine {
+    fn file_in(&self, world: &World, (domain, name): &(StorageDomainId, String)) -> Result<PathBuf> {
+        let missing = || Error::not_found(format!("StorageDomain: {domain}"));
+        let domain = world.storage_domains.get(domain).ok_or_else(missing)?;
+        Ok(Path::new(&domain.folder).join(name))
+    }
+
+    /// Refuses storage domains that have no room for what comes.
+    pub(super) fn require_room_for(&self, world: &World, verb: &str, carried: &[Carried]) -> Result<()> {
+        let mut needed: BTreeMap<StorageDomainId, u64> = BTreeMap::new();
+        for one in carried {
+            let file = self.file_in(world, &one.from)?;
+            let below = match one.how {
+                How::Whole { format, .. } => self.images.chain(&file, format)?,
+                _ => vec![(one.from.1.clone(), DiskFormat::Raw)],
+            };
+            let sizes = below.iter().map(|(name, _)| self.images.actual_size(&file.with_file_name(name)));
+            let mut bytes = 0;
+            for size in sizes {
+                bytes += size?.unwrap_or(0);
+            }
+            *needed.entry(one.to.0).or_default() += bytes;
+        }
+        for (domain, bytes) in needed {
+            let missing = || Error::not_found(format!("StorageDomain: {domain}"));
+            self.require_room(verb, world.storage_domains.get(&domain).ok_or_else(missing)?, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the files where they are to be; may be asked again.
+    pub(super) async fn carry(&self, of: Entity, carried: &[Carried]) -> Result<()> {
+        for one in carried {
+            let (from, to) = {
+                let world = self.world();
+                (self.file_in(&world, &one.from)?, self.file_in(&world, &one.to)?)
+            };
+            let (below, above) = ([from.clone()], [to.clone()]);
+            let (images, how) = (self.images.clone(), one.how.clone());
+            let work = blocking(move || match how {
+                How::AsItIs => images.copy(&from, &to),
+                How::Over { name, format } => {
+                    images.copy(&from, &to)?;
+                    images.rebase(&to, &name, format)?;
+                    images.sync(&to)
+                }
+                How::Whole { format, sparse } => images.flatten(&from, format, &to, format, sparse),
+            });
+            self.watched(of, &below, &above, work).await?;
+        }
+        self.refresh_pools();
+        Ok(())
+    }
+
+    /// Removes what was brought; fine where it never came.
+    pub(super) async fn uncarry(&self, carried: &[Carried]) -> Result<()> {
+        let files: Result<Vec<PathBuf>> = {
+            let world = self.world();
+            carried.iter().map(|one| self.file_in(&world, &one.to)).collect()
+        };
+        self.remove_files(files?, false).await?;
+        self.refresh_pools();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const FROM: StorageDomainId = StorageDomainId(Uuid::from_u128(1));
+    const TO: StorageDomainId = StorageDomainId(Uuid::from_u128(2));
+    const VM: VmId = VmId(Uuid::from_u128(3));
+
+    fn disk(image: u128, parent: Option<u128>) -> Disk {
+        let id = |n| ImageId(Uuid::from_u128(n));
+        Disk {
+            id: DiskId(Uuid::from_u128(4)),
+            alias: "data".into(),
+            description: String::new(),
+            storage_domain: FROM,
+            image: id(image),
+            parent: parent.map(id),
+            format: DiskFormat::Cow,
+            sparse: true,
+            size: GIB,
+            interface: DiskInterface::Virtio,
+            bootable: true,
+            shareable: false,
+            wipe_after_delete: false,
+            propagate_errors: false,
+            profile: Some(DiskProfileId::random()),
+            quota: None,
+            status: DiskStatus::Locked,
+            created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            lun: None,
+        }
+    }
+
+    fn snapshot(of: Disk) -> Snapshot {
+        let attachment =
+            Attachment { vm: VM, disk: of.id, active: true, read_only: false, target: "vda".into() };
+        Snapshot {
+            id: SnapshotId::random(),
+            vm: VM,
+            description: "s".into(),
+            kind: SnapshotKind::Regular,
+            status: SnapshotStatus::Ok,
+            date: of.created,
+            spec: Template::blank().spec,
+            machine: None,
+            nics: Vec::new(),
+            disks: vec![SavedDisk { disk: of, attachment }],
+            memory: Some(FROM),
+        }
+    }
+
+    /// Image 12 over image 11, which a snapshot has, over a template's image 10.
+    fn layered() -> Hint {
+        let snapshots = vec![snapshot(disk(11, Some(10)))];
+        Hint { disks: vec![disk(12, Some(11))], snapshots, ..Hint::default() }
+    }
+
+    fn ways(carried: &[Carried]) -> Vec<(&str, &How)> {
+        carried.iter().map(|one| (&one.from.1[34..36], &one.how)).collect()
+    }
+
+    #[test]
+    fn the_past_comes_along_and_the_template_does_not() {
+        let Relocated { hint, carried } = relocated(layered(), false, TO, |_| TO);
+        let (now, past) = (&hint.disks[0], &hint.snapshots[0].disks[0].disk);
+        assert_eq!((now.parent, past.parent), (Some(past.image), None));
+        assert_eq!((now.storage_domain, past.storage_domain, now.profile), (TO, TO, None));
+        assert_eq!(hint.snapshots[0].memory, Some(TO));
+        let whole = How::Whole { format: DiskFormat::Cow, sparse: true };
+        let over = How::Over { name: past.file_name(), format: DiskFormat::Cow };
+        let ways = ways(&carried);
+        assert_eq!(ways[..2], [("0b", &whole), ("0c", &over)], "what lies below comes first");
+        assert_eq!(carried[1].to, (TO, now.file_name()));
+        assert!(carried[2].from.1.ends_with(".memory") && carried.len() == 3);
+        let files: BTreeSet<String> = carried.iter().map(|one| one.to.1.clone()).collect();
+        assert_eq!(files_of(&hint), files);
+    }
+
+    #[test]
+    fn what_is_collapsed_has_one_image_for_each_disk() {
+        let Relocated { hint, carried } = relocated(layered(), true, TO, |_| TO);
+        assert!(hint.snapshots.is_empty() && hint.disks[0].parent.is_none());
+        assert_eq!(ways(&carried), [("0c", &How::Whole { format: DiskFormat::Cow, sparse: true })]);
+        let alone = Hint { disks: vec![disk(12, None)], ..Hint::default() };
+        assert_eq!(ways(&relocated(alone, true, TO, |_| TO).carried), [("0c", &How::AsItIs)]);
+    }
+
+    #[test]
+    fn what_others_have_too_stays() {
+        let hint = Hint { disks: vec![Disk { shareable: true, ..disk(12, None) }], ..Hint::default() };
+        let Relocated { hint, carried } = relocated(hint, false, TO, |_| TO);
+        assert!(hint.disks.is_empty() && carried.is_empty());
+    }
+}

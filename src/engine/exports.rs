@@ -1,0 +1,228 @@
+//! Export domains: copies of VMs and templates are written there, listed and removed. A copy is what it
+//! is by its hint: files of which no hint tells are nobody's.
+
+use super::carry::{Carried, Relocated, files_of, relocated};
+use super::disk_move::find_domain;
+use super::hints::{Kept, hint_of};
+use super::inventory::Phase;
+use super::jobs::Started;
+use super::lane::blocking;
+use super::locks::{Entity, Guard, Mode};
+use super::snapshots::check_no_preview;
+use super::world::{Change, Export, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Result};
+use crate::model::*;
+use crate::ovf::Hint;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How a machine is exported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportOptions {
+    /// In the place of what was exported of it before.
+    pub over: bool,
+    /// Without its snapshots.
+    pub collapse: bool,
+}
+
+/// What hints are about, to lock it.
+pub(super) fn subject(hint: &Hint) -> Option<Entity> {
+    let vm = hint.vm.as_ref().map(|vm| Entity::Vm(vm.id));
+    vm.or_else(|| hint.template.as_ref().map(|template| Entity::Template(template.id)))
+}
+
+impl Engine {
+    /// The VMs and templates that lie in an export domain.
+    pub async fn exported(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
+        let mut hints = self.hints_in(place).await?;
+        hints.retain(|hint| subject(hint).is_some());
+        Ok(hints)
+    }
+
+    pub(super) async fn exported_one(&self, place: StorageDomainId, id: Uuid) -> Result<Option<Hint>> {
+        Ok(self.exported(place).await?.into_iter().find(|hint| hint.id() == Some(id)))
+    }
+
+    /// Copies a VM that is down into an export domain, with all of its own disks.
+    pub async fn export_vm(
+        self: &Arc<Self>,
+        id: VmId,
+        to: StorageDomainId,
+        options: ExportOptions,
+    ) -> Result<Started<()>> {
+        self.own_vm(id)?;
+        let wanted = [(Entity::Vm(id), Mode::Exclusive), (Entity::StorageDomain(to), Mode::Shared)];
+        let (guard, _) = self.hold_disks_of("export VM", id, &wanted, Mode::Shared).await?;
+        self.may(id, Move::Export)?;
+        self.export(guard, Kept::Vm(id), to, options).await
+    }
+
+    /// Copies a template into an export domain.
+    pub async fn export_template(
+        self: &Arc<Self>,
+        id: TemplateId,
+        to: StorageDomainId,
+        over: bool,
+    ) -> Result<Started<()>> {
+        if id == BLANK {
+            return Err(Error::conflict("Cannot export Template. The Blank template is everywhere."));
+        }
+        let disks = self.template(id)?.disks;
+        let mut wanted =
+            vec![(Entity::Template(id), Mode::Exclusive), (Entity::StorageDomain(to), Mode::Shared)];
+        wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Shared)));
+        let guard = self.take("export template", &wanted).await?;
+        self.export(guard, Kept::Template(id), to, ExportOptions { over, collapse: false }).await
+    }
+
+    /// Promises the copy of what is held, and makes it.
+    async fn export(
+        self: &Arc<Self>,
+        guard: Guard,
+        kept: Kept,
+        to: StorageDomainId,
+        options: ExportOptions,
+    ) -> Result<Started<()>> {
+        let verb = match kept {
+            Kept::Vm(_) => "Cannot export VM",
+            _ => "Cannot export Template",
+        };
+        if self.storage_domain(to)?.kind != StorageKind::Export {
+            return Err(Error::conflict(format!("{verb}. The Storage Domain is not one for exports.")));
+        }
+        let before = self.exported_one(to, kept.id()).await?;
+        if before.is_some() && !options.over {
+            return Err(Error::conflict(format!(
+                "{verb}. The Export Domain has it already: exclusive writes over that."
+            )));
+        }
+        let mut export = None;
+        let intent = self
+            .promise(|world| {
+                let hint = ready(world, verb, kept)?;
+                let Relocated { hint, carried } = relocated(hint, options.collapse, to, |_| to);
+                self.require_room(verb, find_domain(world, to)?, 0)?;
+                self.require_room_for(world, verb, &carried)?;
+                let doomed = before.iter().flat_map(files_of);
+                let files = files_of(&hint);
+                let promised = Export {
+                    to,
+                    doomed: doomed.filter(|name| !files.contains(name)).collect(),
+                    wipe: before.iter().flat_map(|it| &it.disks).any(|disk| disk.wipe_after_delete),
+                    hint,
+                    carried,
+                };
+                export = Some(promised.clone());
+                Ok((Operation::Export(Box::new(promised)), vec![]))
+            })
+            .await?;
+        failpoint::hit("export.intended");
+        let export = export.ok_or_else(|| Error::bug("an export was promised and is not there"))?;
+        let vm = match kept {
+            Kept::Vm(id) => Some(id),
+            _ => None,
+        };
+        vm.into_iter().for_each(|id| self.inventory.set_phase(id, Some(Phase::Making)));
+        let engine = self.clone();
+        Ok(self.jobs.start((), async move {
+            let exported = match engine.finish_export(&export).await {
+                Ok(changes) => engine.settle(intent, changes).await,
+                Err(failure) => Err(engine.fail(intent, failure).await),
+            };
+            drop(guard);
+            vm.into_iter().for_each(|id| engine.inventory.end_phase(id, Phase::Making));
+            exported
+        }))
+    }
+
+    fn hint_file(&self, place: StorageDomainId, hint: &Hint) -> Result<PathBuf> {
+        let id = hint.id().ok_or_else(|| Error::bug("a hint of nothing"))?;
+        Ok(Path::new(&self.storage_domain(place)?.folder).join(Hint::file_name(id)))
+    }
+
+    pub(super) async fn finish_export(&self, export: &Export) -> Result<Vec<Change>> {
+        let Export { to, hint, carried, doomed, wipe } = export;
+        if !self.is_exported(export).await? {
+            let of = subject(hint).ok_or_else(|| Error::bug("an export of nothing"))?;
+            self.carry(of, carried).await?;
+            failpoint::hit("export.carried");
+            let (images, file, text) =
+                (self.images.clone(), self.hint_file(*to, hint)?, self.hint_text(hint));
+            blocking(move || images.keep_hint(&file, &text)).await?;
+        }
+        failpoint::hit("export.written");
+        let folder = PathBuf::from(self.storage_domain(*to)?.folder);
+        self.remove_files(doomed.iter().map(|name| folder.join(name)).collect(), *wipe).await?;
+        Ok(Vec::new())
+    }
+
+    /// Does the hint that is there tell of this copy, which is whole then?
+    async fn is_exported(&self, export: &Export) -> Result<bool> {
+        let id = export.hint.id().unwrap_or_default();
+        Ok(self.exported_one(export.to, id).await?.as_ref() == Some(&export.hint))
+    }
+
+    pub(super) async fn undo_export(&self, export: &Export) -> Result<Vec<Change>> {
+        if self.is_exported(export).await? {
+            // What was there before may have begun to go.
+            return self.finish_export(export).await;
+        }
+        // A memory is called as the snapshot is: the one that was there is the same one.
+        let kept = self.exported_one(export.to, export.hint.id().unwrap_or_default()).await?;
+        let kept = kept.as_ref().map(files_of).unwrap_or_default();
+        let new = export.carried.iter().filter(|one| !kept.contains(&one.to.1));
+        self.uncarry(&new.cloned().collect::<Vec<Carried>>()).await?;
+        Ok(Vec::new())
+    }
+
+    /// Removes what an export domain has of a VM or a template.
+    pub async fn remove_export(self: &Arc<Self>, from: StorageDomainId, id: Uuid) -> Result<()> {
+        let hint = self.exported_one(from, id).await?.ok_or_else(|| Error::not_found(id))?;
+        let subject = subject(&hint).ok_or_else(|| Error::not_found(id))?;
+        let wanted = [(subject, Mode::Exclusive), (Entity::StorageDomain(from), Mode::Shared)];
+        let _guard = self.take("remove export", &wanted).await?;
+        let intent = self
+            .promise(|world| {
+                self.require_active("Cannot remove what was exported", find_domain(world, from)?)?;
+                Ok((Operation::RemoveExport { from, hint: Box::new(hint.clone()) }, vec![]))
+            })
+            .await?;
+        failpoint::hit("remove_export.intended");
+        match self.finish_remove_export(from, &hint).await {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    /// The hint goes first: without it, what is left is nobody's.
+    pub(super) async fn finish_remove_export(
+        &self,
+        from: StorageDomainId,
+        hint: &Hint,
+    ) -> Result<Vec<Change>> {
+        let (images, file) = (self.images.clone(), self.hint_file(from, hint)?);
+        blocking(move || images.drop_hint(&file)).await?;
+        failpoint::hit("remove_export.forgotten");
+        let folder = PathBuf::from(self.storage_domain(from)?.folder);
+        let wipe = hint.disks.iter().any(|disk| disk.wipe_after_delete);
+        self.remove_files(files_of(hint).into_iter().map(|name| folder.join(name)).collect(), wipe).await?;
+        Ok(Vec::new())
+    }
+}
+
+/// The rows of what may be copied as it is.
+fn ready(world: &World, verb: &'static str, kept: Kept) -> Result<Hint> {
+    let hint = hint_of(world, kept).ok_or_else(|| Error::not_found(kept.id()))?;
+    if let Kept::Vm(id) = kept {
+        check_no_preview(world, verb, id)?;
+    }
+    if hint.template.as_ref().is_some_and(|template| template.status != TemplateStatus::Ok) {
+        return Err(Error::conflict(format!("{verb}. The template is locked or illegal.")));
+    }
+    match hint.disks.iter().find(|disk| disk.status != DiskStatus::Ok) {
+        Some(disk) => Err(Error::conflict(format!("{verb}. Disk {} is locked or illegal.", disk.alias))),
+        None => Ok(hint),
+    }
+}

@@ -93,6 +93,16 @@ fn the_sdk_rolls_vms_out() {
 }
 
 #[test]
+fn the_sdk_backs_a_vm_up() {
+    let (Some(sdk), Some((daemon, host))) = (sdk(), daemon()) else { return };
+    let folder = host.root.join("backups");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut scenario = scenario(&sdk, &daemon, "sdk3_exports.py");
+    scenario.arg("--kernel").arg(guests().unwrap().join("halt.elf"));
+    passes(scenario.arg("--folder").arg(folder));
+}
+
+#[test]
 fn the_sdk_sets_limits_and_hands_vms_out() {
     let (Some(sdk), Some((daemon, _host))) = (sdk(), daemon()) else { return };
     passes(scenario(&sdk, &daemon, "sdk3_limits.py").arg("--kernel").arg(guests().unwrap().join("halt.elf")));

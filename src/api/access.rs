@@ -10,7 +10,7 @@ use super::objects;
 use super::request::Request;
 use super::routes::Route;
 use crate::error::Error;
-use crate::model::{DEFAULT_QUOTA, Object, ObjectKind, QuotaId, QuotaMode, VmSpec};
+use crate::model::{Object, ObjectKind, QuotaId, QuotaMode, VmSpec};
 use axum::http::{Method, StatusCode};
 
 /// What a user needs for a change.
@@ -220,8 +220,7 @@ pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Opt
         let center = asked.and_then(|id| world.quotas.get(&id)).map(|quota| quota.data_center);
         let center = center.or_else(|| world.data_centers.keys().next().copied());
         let mode = center.and_then(|id| world.data_centers.get(&id)).map(|it| it.quota_mode);
-        let mut of_center = world.quotas.values().filter(|quota| Some(quota.data_center) == center);
-        let default = of_center.find(|quota| quota.name == DEFAULT_QUOTA).map(|quota| quota.id);
+        let default = center.and_then(|id| world.default_quota(id));
         (asked.or(default), mode.unwrap_or(QuotaMode::Disabled))
     };
     match (asked, mode) {

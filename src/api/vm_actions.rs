@@ -11,6 +11,7 @@ use crate::engine::jobs::{JobState, Started};
 use crate::engine::ports::AgentCall;
 use crate::engine::{NewVm, RunOnce, Source, StartOptions};
 use crate::error::{Error, Kind};
+use crate::model::vm::check_text;
 use crate::model::{Initialization, Move, VmId};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
@@ -118,15 +119,33 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
 /// `POST /vms/{vm}/stop`
 pub async fn stop(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Stop).await?;
+    let reason = reason_of(&action)?;
     app.engine.stop_vm(id).await?;
+    keep_reason(&app, id, reason).await?;
     done(id, action)
 }
 
 /// `POST /vms/{vm}/shutdown`
 pub async fn shutdown(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Shutdown).await?;
+    let reason = reason_of(&action)?;
     app.engine.shutdown_vm(id).await?;
+    keep_reason(&app, id, reason).await?;
     done(id, action)
+}
+
+/// Why somebody stops a VM.
+fn reason_of(action: &Action) -> Result<Option<String>, Error> {
+    let reason = filled(&action.reason).map(str::to_owned);
+    check_text("reason", reason.as_deref().unwrap_or_default(), 4000).map_err(Error::invalid)?;
+    Ok(reason)
+}
+
+async fn keep_reason(app: &App, id: VmId, reason: Option<String>) -> Result<(), Error> {
+    match reason {
+        Some(reason) => app.engine.note_stop_reason(id, reason).await,
+        None => Ok(()),
+    }
 }
 
 /// `POST /vms/{vm}/reboot`

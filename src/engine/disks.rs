@@ -725,9 +725,7 @@ struct Promised {
 fn check_size(size: u64) -> Result<()> {
     match size > 0 && size <= MAX_SIZE && size.is_multiple_of(SECTOR) {
         true => Ok(()),
-        false => Err(Error::invalid(format!(
-            "The disk size must be a positive multiple of {SECTOR} bytes and at most {MAX_SIZE}."
-        ))),
+        false => Err(Error::invalid(format!("The disk size must be positive and at most {MAX_SIZE} bytes."))),
     }
 }
 

@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
-    async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
+    pub(super) async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
         // Most operations are over in a moment; after a longer one `tidy` finds the row astray.
         for _ in 0..20 {
             if self.follow_run(id).await {

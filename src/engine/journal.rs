@@ -38,11 +38,13 @@ impl Engine {
     fn planned<T>(
         &self,
         plan: impl FnOnce(&World) -> Result<T>,
-        changes: impl FnOnce(&T) -> &Vec<Change>,
+        changes: impl FnOnce(&mut T) -> &mut Vec<Change>,
     ) -> Result<T> {
         let world = self.world();
-        let planned = plan(&world)?;
-        self.count(&world, changes(&planned))?;
+        let mut planned = plan(&world)?;
+        let changes = changes(&mut planned);
+        world.give_quotas(changes);
+        self.count(&world, changes)?;
         Ok(planned)
     }
 

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entity {
+    /// The VM with all that it has: what changes its configuration alone shares it, and owns that.
     Vm(VmId),
+    Config(VmId),
     Disk(DiskId),
     Nic(NicId),
     Network(NetworkId),

@@ -134,7 +134,8 @@ impl Engine {
         };
         let held: Vec<DiskId> =
             Parts::of(&self.world(), new.source)?.disks.iter().map(|disk| disk.id).collect();
-        let mut wanted = vec![(Entity::Vm(id), Mode::Exclusive)];
+        // It gets interfaces while its images are still being made.
+        let mut wanted = vec![(Entity::Vm(id), Mode::Shared), (Entity::Config(id), Mode::Exclusive)];
         wanted.extend(original.map(|original| (Entity::Vm(original), Mode::Shared)));
         wanted.extend(held.iter().map(|disk| (Entity::Disk(*disk), Mode::Shared)));
         let guard = self.take("create VM", &wanted).await?;
@@ -193,6 +194,8 @@ impl Engine {
 
     /// Images, then the definition: each may be asked again.
     pub(super) async fn finish_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {
+        // Whose undo has begun is undone.
+        self.own_vm(id)?;
         if !images.is_empty() {
             self.fill(images).await?;
             failpoint::hit("create_vm.filled");
@@ -205,6 +208,10 @@ impl Engine {
     }
 
     pub(super) async fn undo_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {
+        // Who defines it for its interfaces comes to an end first, and finds no row after.
+        let turn = self.definitions.take(id).await;
+        self.note(vec![Change::DropVm(id)]).await;
+        drop(turn);
         self.lane.call(move |hv| hv.undefine(id)).await?;
         let mut changes = self.undo_fill(images).await?;
         changes.push(Change::DropVm(id));

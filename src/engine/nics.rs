@@ -232,6 +232,7 @@ impl Engine {
         self.require_connection()?;
         let intent = self
             .promise(|world| {
+                world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?;
                 let blank = Nic::blank(id, vm, change.mac.map_or_else(|| self.new_mac(world, id), Ok)?);
                 let nic = change.over(world, &blank)?;
                 self.check_nic(world, &nic, None)?;

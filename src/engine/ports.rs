@@ -222,6 +222,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn reboot(&self, id: VmId, ask: Ask) -> Result<()>;
     /// Resets the machine as its reset button would.
     fn reset(&self, id: VmId) -> Result<()>;
+    /// How the last run of a domain that is off ended; `None` where libvirt does not know.
+    fn last_stop(&self, id: VmId) -> Result<Option<StopDetail>>;
     /// Fine when the domain is off already.
     fn destroy(&self, id: VmId) -> Result<()>;
     fn pause(&self, id: VmId) -> Result<()>;

@@ -30,6 +30,31 @@ impl World {
         self.data_centers.get(&quota.data_center).map_or(QuotaMode::Disabled, |it| it.quota_mode)
     }
 
+    /// The quota of what names none, in data centers that keep to theirs.
+    pub fn default_quota(&self, of: DataCenterId) -> Option<QuotaId> {
+        let kept = self.data_centers.get(&of).is_some_and(|it| it.quota_mode == QuotaMode::Enabled);
+        let mut there = self.quotas.values().filter(|quota| kept && quota.data_center == of);
+        there.find(|quota| quota.name == DEFAULT_QUOTA).map(|quota| quota.id)
+    }
+
+    /// What is new and names no quota is of the default one: disks of templates, clones and pools, too.
+    pub(super) fn give_quotas(&self, changes: &mut [Change]) {
+        let Some(default) = self.data_centers.keys().next().and_then(|it| self.default_quota(*it)) else {
+            return;
+        };
+        for change in changes {
+            match change {
+                Change::Disk(disk) if disk.lun.is_none() && !self.disks.contains_key(&disk.id) => {
+                    disk.quota = disk.quota.or(Some(default));
+                }
+                Change::Vm(vm) if !self.vms.contains_key(&vm.id) => {
+                    vm.spec.quota = vm.spec.quota.or(Some(default));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The quotas that somebody takes more of by these changes, with the uses that it comes to;
     /// `None` where the quota is not for the place.
     fn grown(&self, changes: &[Change]) -> Vec<(&Quota, Option<Vec<Use>>)> {

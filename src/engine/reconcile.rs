@@ -100,7 +100,7 @@ impl Engine {
 
     /// Brings the rows to what happened to domains while nobody listened, or while the one who
     /// heard of it found the VM held.
-    pub(super) async fn follow_the_world(&self) {
+    pub(super) async fn follow_the_world(self: &Arc<Self>) {
         self.follow_running_disks().await;
         self.follow_running_nics().await;
         self.follow_runs().await;
@@ -411,6 +411,7 @@ impl Engine {
 pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     let vm = |id: &VmId| (Entity::Vm(*id), Mode::Exclusive);
     let shared = |id: &VmId| (Entity::Vm(*id), Mode::Shared);
+    let config = |id: &VmId| (Entity::Config(*id), Mode::Exclusive);
     let disk = |id: &DiskId| (Entity::Disk(*id), Mode::Exclusive);
     let nic = |id: &NicId| (Entity::Nic(*id), Mode::Exclusive);
     let network = |id: &NetworkId| (Entity::Network(*id), Mode::Exclusive);
@@ -430,7 +431,8 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
     };
     match operation {
         Operation::CreateVm { vm: id, images, original } => {
-            std::iter::once(vm(id)).chain(original.iter().map(shared)).chain(filling(images)).collect()
+            let new = [shared(id), config(id)];
+            new.into_iter().chain(original.iter().map(shared)).chain(filling(images)).collect()
         }
         Operation::CreateTemplate { template: id, images, original } => {
             [template(id), shared(original)].into_iter().chain(filling(images)).collect()
@@ -450,7 +452,7 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::ImportTemplate { template: id, disks, carried } => {
             std::iter::once(template(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
         }
-        Operation::UpdateVm { before } => vec![vm(&before.id)],
+        Operation::UpdateVm { before } => vec![shared(&before.id), config(&before.id)],
         Operation::ImportVm { vm: id, disks, carried } => {
             std::iter::once(vm(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
         }

@@ -241,8 +241,20 @@ impl Engine {
             return Err(cannot("Its memory is restored with all of its disks only.".into()));
         }
         let Some(file) = self.memory_file(snapshot)? else { return Ok(()) };
-        let saved = self.saved_document(file).await?;
-        for disk in domain::observe(&saved).disks {
+        let saved = domain::observe(&self.saved_document(file).await?);
+        let world = self.world();
+        let since = world.disks_of(snapshot.vm).into_iter().find(|(on, disk)| {
+            // Those that snapshots take are unplugged where they came later.
+            on.active && !is_frozen_with(on, disk) && !saved.has_disk(disk.id)
+        });
+        if let Some((_, disk)) = since {
+            return Err(cannot(format!(
+                "Its memory is of a guest without disk {}: deactivate that first.",
+                disk.alias
+            )));
+        }
+        drop(world);
+        for disk in saved.disks {
             let Some(id) = disk.alias.as_deref().and_then(DiskId::from_alias) else { continue };
             let there = snapshot.disk(id).is_some() || self.is_active(snapshot.vm, id);
             if !there {

@@ -154,14 +154,33 @@ impl Engine {
     }
 
     /// The same for every VM whose row tells of another run than the inventory.
-    pub(super) async fn follow_runs(&self) {
+    pub(super) async fn follow_runs(self: &Arc<Self>) {
         let astray: Vec<VmId> = {
             let world = self.world();
             world.vms.values().filter(|vm| self.is_astray(vm)).map(|vm| vm.id).collect()
         };
         for id in astray {
-            self.follow_run(id).await;
+            match self.missed_stop(id).await {
+                // A highly available one comes back.
+                Some(detail) => {
+                    self.inventory.set_stop(id, detail);
+                    let engine = self.clone();
+                    tokio::spawn(async move { engine.after_stop(id, detail).await });
+                }
+                None => drop(self.follow_run(id).await),
+            }
         }
+    }
+
+    /// How a run ended of which the row says that it goes on, and whose end nobody heard of.
+    async fn missed_stop(&self, id: VmId) -> Option<StopDetail> {
+        let vm = self.own_vm(id).ok().filter(Vm::is_started)?;
+        if self.runs(id) || self.inventory.last_stop(id).is_some() {
+            return None;
+        }
+        let known = self.lane.call(move |hv| hv.last_stop(id)).await.ok()?;
+        // A host that went down took the guest along, and what libvirt knew of it.
+        known.or(vm.spec.high_availability.enabled.then_some(StopDetail::Failed))
     }
 
     fn is_astray(&self, vm: &Vm) -> bool {
@@ -303,8 +322,10 @@ impl Engine {
         };
         let pause = options.pause || spec.start_paused;
         // Ahead of the run: a row that tells of one that never was is seen and put right.
-        let (once, started) = (options.once.is_some(), Some(Timestamp::now()));
-        let run = Vm { run_once: once, started, stopped: None, wakes_from: None, ..vm.clone() };
+        let once = options.once.is_some() || options.initialization.is_some();
+        let started = Some(Timestamp::now());
+        let run =
+            Vm { run_once: once, started, stopped: None, wakes_from: None, stop_reason: None, ..vm.clone() };
         self.record(|_| Ok(vec![Change::Vm(Box::new(run))])).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {
@@ -401,6 +422,16 @@ impl Engine {
         let (done, failed) = (Code::VM_SHUTDOWN_BEGUN, Code::VM_SHUTDOWN_FAILED);
         let telling = self.telling_vm(id, "Shutting down", "was asked to shut down", done, failed);
         self.told(telling, self.ask_guest(id, Phase::PoweringDown, move |hv, ask| hv.shutdown(id, ask))).await
+    }
+
+    /// Keeps why somebody stops the VM, until it starts again.
+    pub async fn note_stop_reason(&self, id: VmId, reason: String) -> Result<()> {
+        self.record(|world| {
+            let row = world.vms.get(&id).cloned();
+            let told = row.map(|vm| Vm { stop_reason: Some(reason), ..vm });
+            Ok(told.map(|vm| Change::Vm(Box::new(vm))).into_iter().collect())
+        })
+        .await
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {

@@ -135,7 +135,9 @@ impl Engine {
         next_run: bool,
         change: impl FnOnce(&mut VmSpec) -> Result<()>,
     ) -> Result<()> {
-        let _guard = self.take("update VM", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
+        // Beside operations on its devices, which may take their time.
+        let wanted = [(Entity::Vm(id), Mode::Shared), (Entity::Config(id), Mode::Exclusive)];
+        let _guard = self.take("update VM", &wanted).await?;
         let before = self.own_vm(id)?;
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;
@@ -333,10 +335,12 @@ impl Engine {
                     ));
                 }
                 if !keep_disks {
+                    // What is made to be shared stays for others, also where there are none right now.
+                    let shared = |id: &DiskId| world.disks.get(id).is_some_and(|disk| disk.shareable);
                     doomed = disks
                         .iter()
                         .copied()
-                        .filter(|disk| world.attachments_of(*disk).count() == 1)
+                        .filter(|disk| world.attachments_of(*disk).count() == 1 && !shared(disk))
                         .collect();
                 }
                 self.require_removable("Cannot remove VM", world, &doomed, force)?;

@@ -39,7 +39,8 @@ fn read(told: &BTreeMap<String, Value>) -> GuestReport {
     let users = 0..number("user.count").unwrap_or_default();
     GuestReport {
         interfaces: Vec::new(),
-        host_name: text("hostname"),
+        // What Linux says that has none.
+        host_name: text("hostname").filter(|name| name != "(none)"),
         users: users.filter_map(|at| text(&format!("user.{at}.name"))).collect(),
         system: GuestSystem {
             name: text("os.name").or_else(|| text("os.id")),

@@ -5,7 +5,7 @@ use super::domain::{self, found};
 use super::facts::PROBE_ID;
 use super::raw::{self, Record, Value};
 use super::session::Session;
-use crate::engine::ports::{Control, DomainSeen, Telling};
+use crate::engine::ports::{Control, DomainSeen, StopDetail, Telling};
 use crate::error::{Error, Result};
 use crate::model::{PauseReason, Power, VmId};
 use std::collections::HashSet;
@@ -83,6 +83,25 @@ fn state(session: &Session, id: VmId, domain: &Domain) -> Result<DomainSeen> {
         Seen::DiskError => disk_pause(session, id),
     };
     Ok(DomainSeen { id, name: domain.name()?, power, persistent: domain.is_persistent()? })
+}
+
+/// libvirt keeps the reason as long as it runs itself.
+pub fn last_stop(session: &Session, id: VmId) -> Result<Option<StopDetail>> {
+    let Some(domain) = of_users(session, id)? else { return Ok(None) };
+    let (state, reason) = raw::state(&domain)?;
+    Ok((state == sys::VIR_DOMAIN_SHUTOFF).then(|| shutoff(reason)).flatten())
+}
+
+fn shutoff(reason: u32) -> Option<StopDetail> {
+    match reason {
+        sys::VIR_DOMAIN_SHUTOFF_SHUTDOWN => Some(StopDetail::Shutdown),
+        sys::VIR_DOMAIN_SHUTOFF_DESTROYED => Some(StopDetail::Destroyed),
+        sys::VIR_DOMAIN_SHUTOFF_CRASHED => Some(StopDetail::Crashed),
+        sys::VIR_DOMAIN_SHUTOFF_SAVED => Some(StopDetail::Saved),
+        sys::VIR_DOMAIN_SHUTOFF_FAILED => Some(StopDetail::Failed),
+        sys::VIR_DOMAIN_SHUTOFF_UNKNOWN => None,
+        _ => Some(StopDetail::Other),
+    }
 }
 
 fn ids(session: &Session, flags: u32) -> Result<HashSet<VmId>> {

@@ -37,7 +37,8 @@ mod storage;
 mod tests;
 
 use crate::engine::ports::{
-    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope, Telling,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
+    StopDetail, Telling,
 };
 use crate::error::Result;
 use crate::model::{Accelerator, DiskId, GuestInterface, GuestReport, HostFacts, Tune, VmId};
@@ -258,6 +259,10 @@ impl Hypervisor for Libvirt {
 
     fn open_console(&self, id: VmId, place: u32) -> Result<OwnedFd> {
         self.link.call(Lane::Calls, |session| domain::open_console(session, id, place))
+    }
+
+    fn last_stop(&self, id: VmId) -> Result<Option<StopDetail>> {
+        self.link.call(Lane::Calls, |session| inventory::last_stop(session, id))
     }
 
     fn control(&self, id: VmId) -> Result<Control> {

@@ -31,6 +31,9 @@ pub struct Vm {
     pub machine: Option<String>,
     /// The snapshot whose memory the next start goes on from.
     pub wakes_from: Option<SnapshotId>,
+    /// Why somebody stopped it last, in their words.
+    #[serde(default)]
+    pub stop_reason: Option<String>,
 }
 
 impl Vm {
@@ -48,6 +51,7 @@ impl Vm {
             stopped: None,
             machine: None,
             wakes_from: None,
+            stop_reason: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One simulated domain: its two documents and what runs of it.
 
 use crate::domain::iotune;
-use crate::engine::ports::{BlockSample, DomainSample, InterfaceSample, Scope};
+use crate::engine::ports::{BlockSample, DomainSample, InterfaceSample, Scope, StopDetail};
 use crate::error::{Error, Kind, Result};
 use crate::model::{CpuSet, GuestInterface, KIB, Power, Tune, VmId};
 use crate::xml::{self, Element, Node};
@@ -15,6 +15,8 @@ pub struct Domain {
     pub run: Option<Run>,
     /// The live document of the managed save.
     pub saved: Option<Element>,
+    /// How the last run ended.
+    pub last_stop: Option<StopDetail>,
 }
 
 /// A QEMU that would be there.

@@ -294,6 +294,7 @@ impl State {
     fn stop(&mut self, id: VmId, detail: StopDetail) {
         let Some(domain) = self.domains.get_mut(&id) else { return };
         if domain.run.take().is_some() {
+            domain.last_stop = Some(detail);
             if domain.persistent.is_none() {
                 self.domains.remove(&id);
             }
@@ -437,7 +438,8 @@ impl Hypervisor for Simulated {
         self.change("define", |state| {
             let (id, name, document) = domain::read(document)?;
             state.check_name(id, &name)?;
-            let new = Domain { id, name: name.clone(), persistent: None, run: None, saved: None };
+            let new =
+                Domain { id, name: name.clone(), persistent: None, run: None, saved: None, last_stop: None };
             let domain = state.domains.entry(id).or_insert(new);
             if domain.name != name {
                 return Err(Error::host("The host refused the operation.")
@@ -499,7 +501,7 @@ impl Hypervisor for Simulated {
         self.change("start with", |state| {
             let (id, name, document) = domain::read(document)?;
             state.check_name(id, &name)?;
-            let new = Domain { id, name, persistent: None, run: None, saved: None };
+            let new = Domain { id, name, persistent: None, run: None, saved: None, last_stop: None };
             let domain = state.domains.entry(id).or_insert(new);
             if domain.run.is_some() {
                 return Err(not_allowed("domain is already active"));
@@ -861,6 +863,13 @@ impl Hypervisor for Simulated {
             greeted.and_then(|()| std::io::copy(&mut console, &mut std::io::sink()))
         });
         Ok(theirs.into())
+    }
+
+    fn last_stop(&self, id: VmId) -> Result<Option<StopDetail>> {
+        self.read(|state| {
+            let off = state.domains.get(&id).filter(|domain| domain.run.is_none());
+            Ok(off.and_then(|domain| domain.last_stop))
+        })
     }
 
     fn control(&self, id: VmId) -> Result<Control> {

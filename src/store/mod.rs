@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/14_details.sql"),
     include_str!("schema/15_newest_version.sql"),
     include_str!("schema/16_space.sql"),
+    include_str!("schema/17_stop_reason.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

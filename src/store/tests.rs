@@ -116,6 +116,7 @@ fn vm(n: u8, name: &str, next: bool) -> Vm {
         stopped: None,
         machine: (!next).then(|| "pc-q35-7.2".into()),
         wakes_from: None,
+        stop_reason: (!next).then(|| "patching".into()),
     }
 }
 

@@ -372,6 +372,7 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
         instance_type: spec.instance_type.map(|id| reference("instancetypes", id)),
         start_time: vm.started.filter(|_| status.runs()).map(Date::from),
         stop_time: vm.stopped.filter(|_| !status.runs()).map(Date::from),
+        stop_reason: vm.stop_reason.clone().filter(|_| !status.runs()),
         run_once: status.runs().then_some(vm.run_once),
         payloads: (all_content && !spec.payloads.is_empty()).then(|| super::shown_payloads(&spec.payloads)),
         initialization: spec.initialization.as_deref().map(super::initialization),

@@ -1,0 +1,2 @@
+-- Why somebody stopped a VM.
+ALTER TABLE vms ADD COLUMN stop_reason TEXT

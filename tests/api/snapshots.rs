@@ -286,6 +286,35 @@ async fn a_guest_goes_on_from_its_memory() {
     assert!(gone.body.contains("The memory of the Snapshot is gone."), "{}", gone.body);
 }
 
+/// Which a disk that is made to be shared, and that snapshots leave out, would be too many for.
+#[tokio::test]
+async fn a_guest_wakes_with_the_disks_that_it_had() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    sim.disk(&format!("{at}/disks"), "system").await;
+    sim.start_vm(vm).await;
+    let id = sim.take(vm, "<persist_memorystate>true</persist_memorystate>").await;
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    let shared =
+        disk_body("shared").replace("cow", "raw").replace("</disk>", "<shareable>true</shareable></disk>");
+    let headers = [("content-type", "application/xml"), CREATED];
+    let shared = sim.send("POST", &format!("{at}/disks"), &headers, shared).await.is(201).at("@id");
+    let restore = async || {
+        let body = "<action><restore_memory>true</restore_memory></action>";
+        sim.post(&format!("{at}/snapshots/{id}/restore"), body).await
+    };
+    let refused = restore().await.is(409);
+    assert!(refused.body.contains("without disk shared: deactivate that first"), "{}", refused.body);
+    sim.post(&format!("{at}/disks/{shared}/deactivate"), "<action/>").await.is(200);
+    restore().await.is(200);
+    sim.start_vm(vm).await;
+    // It is there for others when this VM goes, too.
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    sim.delete(&at).await.is(204);
+    assert_eq!(sim.get("/disks").await.each("disk", "@id"), [shared]);
+}
+
 /// A memory knows its devices and its VM's name.
 #[tokio::test]
 async fn who_is_to_wake_stays_the_machine_that_it_was() {

@@ -368,3 +368,20 @@ async fn a_next_run_that_cannot_be_does_not_stand_in_the_way_of_a_start() {
     let told = sim.get("/events?search=severity%3Derror").await.body;
     assert!(told.contains("stays as it is"), "{told}");
 }
+
+#[tokio::test]
+async fn why_somebody_stopped_it_is_told_until_it_starts_again() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    sim.disk(&format!("{at}/disks"), "system").await;
+    let stop = async |reason: &str| {
+        sim.start_vm(vm).await;
+        sim.post(&format!("{at}/stop"), &format!("<action><reason>{reason}</reason></action>")).await
+    };
+    assert_eq!(stop("patching &amp; more").await.is(200).at("reason"), "patching & more");
+    assert_eq!(sim.get(&at).await.at("stop_reason"), "patching & more");
+    assert_eq!(stop(&"x".repeat(4001)).await.status, 400);
+    assert_eq!(sim.get(&at).await.at("status/state"), "up", "nor was it stopped");
+    assert_eq!(sim.get(&at).await.at("stop_reason"), "");
+}

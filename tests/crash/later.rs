@@ -186,6 +186,31 @@ fn a_highly_available_vm_comes_back_when_it_is_free() {
 }
 
 #[test]
+fn a_highly_available_vm_comes_back_whose_crash_nobody_heard_of() {
+    let (lab, vm) = alone(async {
+        let lab = Lab::new().await;
+        let vm = lab.vm("a").await;
+        let available = |spec: &mut VmSpec| {
+            spec.high_availability.enabled = true;
+            Ok(())
+        };
+        lab.engine.update_vm(vm, false, available).await.unwrap();
+        lab.start(vm).await;
+        lab.rest().await;
+        (lab, vm)
+    });
+    for (detail, status) in [(StopDetail::Crashed, VmStatus::Up), (StopDetail::Shutdown, VmStatus::Down)] {
+        lab.sim.stop(vm, detail);
+        alone(async {
+            let lab = lab.restarted(lab.store.reopened().unwrap()).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(lab.engine.status(vm), status, "{detail:?}");
+            whole(&lab).await;
+        });
+    }
+}
+
+#[test]
 fn a_start_from_outside_saves_disks_from_a_removal_that_was_left_open() {
     let (lab, vm) = alone(async {
         let lab = Lab::new().await;

@@ -1,8 +1,9 @@
 //! Every change of network interfaces.
 
-use super::lab::Lab;
-use super::sim::sweep;
-use vireo::engine::NicChange;
+use super::audit::audit;
+use super::lab::{Lab, new_vm};
+use super::sim::{alone, sweep};
+use vireo::engine::{NewVm, NicChange, Source};
 use vireo::model::*;
 
 fn network(lab: &Lab) -> NetworkId {
@@ -140,4 +141,28 @@ fn reorder_mac_addresses() {
         },
         async |lab, vm| lab.engine.reorder_mac_addresses(*vm).await,
     );
+}
+
+/// Whatever call fails of the two, neither leaves anything behind.
+#[test]
+fn an_interface_comes_while_its_vm_is_made() {
+    for n in 0..40 {
+        alone(async {
+            let lab = Lab::new().await;
+            let id = super::templates::template(&lab).await;
+            lab.rest().await;
+            if n > 0 {
+                lab.steps.fail_at(n);
+            }
+            let thin = NewVm { source: Source::Template { id, clone: false }, ..new_vm("thin") };
+            if let Ok(started) = lab.engine.create_vm(thin).await {
+                let nic = NicChange { name: Some("nic2".into()), ..NicChange::default() };
+                let (nic, made) = tokio::join!(lab.engine.add_nic(started.value, nic), started.finished());
+                assert!(n > 0 || (nic.is_ok() && made.is_ok()), "{nic:?} {made:?}");
+            }
+            lab.steps.heal();
+            lab.rest().await;
+            assert_eq!(audit(&lab).await, [""; 0], "{n}");
+        });
+    }
 }

@@ -28,6 +28,8 @@ macro_rules! nothing {
 
 nothing! {
     errata: KatelloErrata;
+    fence_agents: Agents;
+    hooks: Hooks;
     host_providers: ExternalHostProviders;
     image_providers: OpenStackImageProviders;
     iscsi_bonds: IscsiBonds;

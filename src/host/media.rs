@@ -32,7 +32,11 @@ fn make(work: &Path, payload: &Payload) -> Result<std::path::PathBuf> {
     let (content, image) = (work.join("files"), work.join("image"));
     private_folder(&content).map_err(failed)?;
     for file in &payload.files {
-        write_new(&content.join(&file.name), file.content.0.as_bytes()).map_err(failed)?;
+        let to = content.join(&file.name);
+        let folder = to.parent().unwrap_or(&content);
+        fs::create_dir_all(folder)
+            .and_then(|()| write_new(&to, file.content.0.as_bytes()))
+            .map_err(failed)?;
     }
     let volume = payload.volume.as_deref().unwrap_or("PAYLOAD");
     match payload.kind {
@@ -43,9 +47,10 @@ fn make(work: &Path, payload: &Payload) -> Result<std::path::PathBuf> {
         PayloadKind::Floppy => {
             let args = ["-C", "-f", "1440", "-v", volume, "-i"].map(OsStr::new);
             run("mformat", args.into_iter().chain([image.as_os_str(), OsStr::new("::")]))?;
-            let files: Vec<OsString> =
-                payload.files.iter().map(|file| content.join(&file.name).into_os_string()).collect();
-            let args = [OsStr::new("-i"), image.as_os_str()].into_iter();
+            let top =
+                fs::read_dir(&content).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+            let files: Vec<OsString> = top.iter().map(|entry| entry.path().into_os_string()).collect();
+            let args = ["-s", "-i"].map(OsStr::new).into_iter().chain([image.as_os_str()]);
             let args = args.chain(files.iter().map(OsString::as_os_str)).chain([OsStr::new("::")]);
             run("mcopy", args)?;
         }
@@ -74,7 +79,11 @@ mod tests {
 
     fn payload(kind: PayloadKind) -> Payload {
         let file = |name: &str, text: &str| GuestFile { name: name.into(), content: Secret(text.into()) };
-        let files = vec![file("user-data", "#cloud-config\n"), file("Grüße an alle.txt", "hi")];
+        let files = vec![
+            file("user-data", "#cloud-config\n"),
+            file("Grüße an alle.txt", "hi"),
+            file("openstack/latest/user_data", "deep"),
+        ];
         Payload { kind, volume: Some("cidata".into()), files }
     }
 
@@ -96,6 +105,7 @@ mod tests {
         assert_eq!(&bytes[16 * 2048 + 40..][..6], b"cidata");
         let path = file.to_str().unwrap();
         let listed = told("xorriso", &["-indev", path, "-find", "/", "-type", "f"]);
+        assert!(listed.contains("'/openstack/latest/user_data'"), "{listed}");
         assert!(listed.contains("'/user-data'") && listed.contains("Grüße an alle.txt"), "{listed}");
     }
 
@@ -105,7 +115,9 @@ mod tests {
         let file = dir.path().join("a.img");
         compose(&file, &payload(PayloadKind::Floppy)).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().len(), 1440 * 1024);
-        assert_eq!(told("mtype", &["-i", file.to_str().unwrap(), "::user-data"]), "#cloud-config\n");
+        let read = |name: &str| told("mtype", &["-i", file.to_str().unwrap(), name]);
+        assert_eq!(read("::user-data"), "#cloud-config\n");
+        assert_eq!(read("::openstack/latest/user_data"), "deep");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt;
 
 /// All files of a medium together: a floppy holds it, whatever their names.
 const MAX_CONTENT: usize = 1024 * 1024;
+/// Folders of ISO 9660, with the file in the last.
+const MAX_DEPTH: usize = 8;
 const MAX_FILES: usize = 100;
 
 /// A text that no log shows.
@@ -61,8 +63,18 @@ impl Payload {
         }
         for (index, file) in self.files.iter().enumerate() {
             check_file_name(&file.name)?;
-            if self.files[..index].iter().any(|other| other.name.eq_ignore_ascii_case(&file.name)) {
-                return Err(format!("The payload has two files named '{}'.", file.name));
+            let name = file.name.to_ascii_lowercase();
+            for other in &self.files[..index] {
+                let other = other.name.to_ascii_lowercase();
+                if name == other {
+                    return Err(format!("The payload has two files named '{}'.", file.name));
+                }
+                let holds = |folder: &str, file: &str| {
+                    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+                };
+                if holds(&name, &other) || holds(&other, &name) {
+                    return Err(format!("The payload has a folder and a file of one name: '{}'.", file.name));
+                }
             }
         }
         match self.files.iter().map(|file| file.content.0.len()).sum::<usize>() > MAX_CONTENT {
@@ -83,14 +95,22 @@ pub fn check_payloads(payloads: &[Payload]) -> Result<(), String> {
     Ok(())
 }
 
-/// A plain name that every file system of a medium takes.
+/// Folders and a file, by plain names that every file system of a medium takes:
+/// `openstack/latest/user_data`.
 fn check_file_name(name: &str) -> Result<(), String> {
-    check_text("file name of a payload", name, 64)?;
-    let plain = !name.is_empty()
-        && !name.chars().any(|c| c.is_control() || "/\\<>:\"|?*".contains(c))
+    let parts: Vec<&str> = name.split('/').collect();
+    match parts.len() <= MAX_DEPTH && parts.into_iter().all(is_plain) {
+        true => Ok(()),
+        false => Err(format!("'{name}' is not the name of a payload's file.")),
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    check_text("file name of a payload", name, 64).is_ok()
+        && !name.is_empty()
+        && !name.chars().any(|c| c.is_control() || "\\<>:\"|?*".contains(c))
         && !name.chars().all(|c| c == '.')
-        && name.trim() == name;
-    if plain { Ok(()) } else { Err(format!("'{name}' is not the name of a payload's file.")) }
+        && name.trim() == name
 }
 
 #[cfg(test)]
@@ -108,10 +128,25 @@ mod tests {
 
     #[test]
     fn names_are_plain() {
-        for good in ["user-data", "A b.txt", "ü", &"x".repeat(64)] {
+        for good in ["user-data", "A b.txt", "ü", &"x".repeat(64), "openstack/latest/user_data"] {
             assert_eq!(check_payloads(&[payload(good)]), Ok(()), "{good}");
         }
-        for bad in ["", ".", "..", "a/b", "../x", "a\\b", "c:", "x\n", " x", &"x".repeat(65)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "/a",
+            "a/",
+            "a//b",
+            "a/../b",
+            "../x",
+            &format!("{}a", "a/".repeat(8)),
+            "a\\b",
+            "c:",
+            "x\n",
+            " x",
+            &"x".repeat(65),
+        ] {
             assert!(check_payloads(&[payload(bad)]).is_err(), "{bad}");
         }
     }
@@ -122,6 +157,7 @@ mod tests {
         let wrong: &[fn(&mut Payload)] = &[
             |it| it.files.clear(),
             |it| it.files.push(it.files[0].clone()),
+            |it| it.files.push(GuestFile { name: "A/b".into(), content: Secret("x".into()) }),
             |it| it.files[0].content.0 = "x".repeat(MAX_CONTENT + 1),
             |it| it.volume = Some("-o".into()),
             |it| it.volume = Some("x".repeat(33)),

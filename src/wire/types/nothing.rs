@@ -46,6 +46,31 @@ collection! {
 }
 
 collection! {
+    /// Who turns a host off and on.
+    Agents = "agents" {}
+}
+
+collection! {
+    /// What a host runs when something happens to its VMs.
+    Hooks = "hooks" {}
+}
+
+collection! {
+    /// What leaves hosts out of a choice.
+    Filters = "filters" {}
+}
+
+collection! {
+    /// What makes hosts better choices.
+    Weights = "weights" {}
+}
+
+collection! {
+    /// What moves VMs between hosts.
+    Balances = "balances" {}
+}
+
+collection! {
     /// What scheduling policies are made of.
     SchedulingPolicyUnits = "scheduling_policy_units" {}
 }

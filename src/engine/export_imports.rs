@@ -156,7 +156,7 @@ impl Engine {
         let template = hint.template.as_mut().ok_or_else(|| Error::not_found(wanted.id))?;
         let id = template.id;
         template.cluster = Some(wanted.cluster);
-        template.spec.host_devices = Vec::new();
+        (template.spec.host_devices, template.copies) = (Vec::new(), Vec::new());
         if let Some(name) = &wanted.name {
             template.spec.name.clone_from(name);
         }
@@ -258,6 +258,9 @@ fn check_place(world: &World, verb: &str, wanted: &Comeback, hint: &Hint) -> Res
     if from.kind != StorageKind::Export || !from.active {
         return Err(Error::conflict(format!("{verb}. The Export Domain is not active.")));
     }
+    if !lies_in(hint, from.id) {
+        return Err(Error::conflict(format!("{verb}. It says that its images lie somewhere else.")));
+    }
     if let Some(unknown) =
         wanted.disks.each.iter().find(|copy| !hint.disks.iter().any(|disk| copy.is_of(disk)))
     {
@@ -267,6 +270,14 @@ fn check_place(world: &World, verb: &str, wanted: &Comeback, hint: &Hint) -> Res
         Some(disk) => Err(Error::conflict(format!("{verb}. The disk {} is there already.", disk.alias))),
         None => Ok(()),
     }
+}
+
+/// Nothing else is read for what a hint says.
+fn lies_in(hint: &Hint, from: StorageDomainId) -> bool {
+    let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+    let images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none());
+    let memories = hint.snapshots.iter().filter_map(|it| it.memory);
+    images.map(|disk| disk.storage_domain).chain(memories).all(|its| its == from)
 }
 
 /// The same machine with other ids.

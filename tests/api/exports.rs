@@ -1,6 +1,7 @@
 //! Export domains: VMs and templates go there, are listed, come back and are removed.
 
 use super::*;
+use vireo::engine::ports::Images;
 
 const CENTER: &str = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
 
@@ -267,4 +268,20 @@ async fn an_export_domain_of_another_engine_is_imported_from() {
     case.sim.post(CENTER, &format!("<storage_domain id='{place}'/>")).await.is(201);
     case.import("").await.is(200);
     assert_eq!(case.snapshots(&case.vm).await, ["s"]);
+}
+
+/// What a hint says may be anybody's: nothing but the export domain is read for it.
+#[tokio::test]
+async fn what_says_that_it_lies_elsewhere_is_refused() {
+    let case = Case::new().await;
+    let Case { sim, vm, place, .. } = &case;
+    case.export("").await.is(200);
+    sim.delete(&format!("/vms/{vm}")).await.is(204);
+    let folder = std::path::Path::new("/more/exports");
+    let (name, text) = sim.images.hints(folder).unwrap().remove(0);
+    sim.images.keep_hint(&folder.join(&name), &text.replace(place.as_str(), DATA)).unwrap();
+    let refused = case.import("").await.is(409);
+    assert!(refused.body.contains("its images lie somewhere else"), "{}", refused.body);
+    sim.images.keep_hint(&folder.join(name), &text).unwrap();
+    case.import("").await.is(200);
 }

@@ -493,6 +493,9 @@ impl VmSpec {
         if self.high_availability.enabled && self.stateless {
             return Err("A highly available VM cannot be stateless.".into());
         }
+        if self.migration_downtime < -1 {
+            return Err("The migration downtime is a number of milliseconds, or -1 for the cluster's.".into());
+        }
         if self.io_threads > 127 {
             return Err("The number of I/O threads must be between 0 and 127.".into());
         }

@@ -702,6 +702,7 @@ const STRICKEN: &[(&str, bool)] = &[
     ("end_preview", false),
     ("create_vm", false),
     ("create_template", false),
+    ("import", false),
 ];
 
 /// Waits until the process has stopped itself.
@@ -740,7 +741,7 @@ fn others_die_at_failpoints() {
             std::thread::scope(|scope| {
                 let asked = scope.spawn(|| (way.request)(&client, &things));
                 stops(&held, &what);
-                let qemu = place.lab.host.qemu(&things.vm).filter(|_| *victim == "qemu");
+                let qemu = (*victim == "qemu").then(|| place.lab.host.qemu(&things.vm)).flatten();
                 match &qemu {
                     Some(qemu) => drop(run(Command::new("kill").args(["-KILL", qemu]))),
                     None => drop(place.lab.host.command(&["kill-libvirtd", "KILL"])),

@@ -33,9 +33,10 @@ async fn strangers(app: &App, place: &StorageDomain) -> Result<Vec<Hint>, Error>
     }
 }
 
-fn unregistered_vm(place: StorageDomainId, vm: &Vm) -> types::Vm {
+fn stored_vm(place: StorageDomainId, vm: &Vm) -> types::Vm {
     let href = links::href(VM, &[&place, &vm.id]);
-    let document = convert::vm(vm, &vm.spec, &RunState::default(), false);
+    let down = RunState { status: Some(VmStatus::Down), ..RunState::default() };
+    let document = convert::vm(vm, &vm.spec, &down, false);
     types::Vm {
         actions: links::actions(VM, &href),
         link: links::collections(VM, &href),
@@ -46,7 +47,7 @@ fn unregistered_vm(place: StorageDomainId, vm: &Vm) -> types::Vm {
     }
 }
 
-fn unregistered_template(place: StorageDomainId, template: &Template) -> types::Template {
+fn stored_template(place: StorageDomainId, template: &Template) -> types::Template {
     let href = links::href(TEMPLATE, &[&place, &template.id]);
     types::Template {
         actions: links::actions(TEMPLATE, &href),
@@ -87,7 +88,7 @@ pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
     let vm: Vec<types::Vm> = match request.unregistered || place.kind == StorageKind::Export {
         true => {
             let hints = strangers(&app, &place).await?;
-            hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| unregistered_vm(place.id, vm)).collect()
+            hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| stored_vm(place.id, vm)).collect()
         }
         false => {
             let views = vms_in(&app, &request, place.id).into_iter().filter_map(|id| app.engine.vm(id).ok());
@@ -110,7 +111,7 @@ pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
     }
     let hint = hint(&app, &place, id.0).await?;
     let vm = hint.vm.as_ref().ok_or_else(|| Error::not_found(id))?;
-    Ok(Reply::ok(unregistered_vm(place.id, vm)))
+    Ok(Reply::ok(stored_vm(place.id, vm)))
 }
 
 /// `GET /storagedomains/{domain}/disks;unregistered`: those that hung on no VM.
@@ -119,7 +120,7 @@ pub async fn list_disks(app: &App, place: StorageDomainId) -> Answer {
     let hints = app.engine.unregistered(place).await?;
     let floating = hints.iter().filter(|hint| hint.vm.is_none() && hint.template.is_none());
     let disks = floating.flat_map(|hint| &hint.disks);
-    let disk = disks.map(|disk| unregistered_disk(DISK, &[&place], disk)).collect();
+    let disk = disks.map(|disk| stored_disk(DISK, &[&place], disk)).collect();
     Ok(Reply::ok(types::Disks { disk, ..Default::default() }))
 }
 
@@ -135,7 +136,7 @@ pub async fn register_disk(app: &App, request: &Request, place: StorageDomainId)
 }
 
 /// The disks of something unregistered, below it.
-fn unregistered_disk(path: &'static str, ids: &[&dyn std::fmt::Display], disk: &Disk) -> types::Disk {
+fn stored_disk(path: &'static str, ids: &[&dyn std::fmt::Display], disk: &Disk) -> types::Disk {
     let document = convert::disk(disk, DiskPlace::Floating, 0, &[]);
     let all: Vec<&dyn std::fmt::Display> = ids.iter().copied().chain([&disk.id as _]).collect();
     types::Disk { href: Some(links::href(path, &all)), actual_size: None, ..document }
@@ -159,7 +160,7 @@ async fn vm_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Faul
         return Ok(disks::of_vm(app, id, request).disk);
     }
     let hint = hint(app, &place, id.0).await?;
-    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place.id, &id], disk)).collect())
+    Ok(hint.disks.iter().map(|disk| stored_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 
 fn one_of(all: Vec<types::Disk>, request: &Request) -> Answer {
@@ -211,7 +212,7 @@ pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
         true => {
             let hints = strangers(&app, &place).await?;
             let those = hints.iter().filter_map(|hint| hint.template.as_ref());
-            those.map(|it| unregistered_template(place.id, it)).collect()
+            those.map(|it| stored_template(place.id, it)).collect()
         }
         false => templates_in(&app, &request, place.id).iter().map(templates::document).collect(),
     };
@@ -226,7 +227,7 @@ pub async fn show_template(app: Arc<App>, request: Request) -> Answer {
     }
     let hint = hint(&app, &place, id.0).await?;
     let template = hint.template.as_ref().ok_or_else(|| Error::not_found(id))?;
-    Ok(Reply::ok(unregistered_template(place.id, template)))
+    Ok(Reply::ok(stored_template(place.id, template)))
 }
 
 /// `GET /storagedomains/{domain}/templates/{template}/disks`
@@ -248,7 +249,7 @@ async fn template_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>
         return Ok(rows.map(|row| super::template_parts::disk(app, known, &row)).collect());
     }
     let hint = hint(app, &place, id.0).await?;
-    Ok(hint.disks.iter().map(|disk| unregistered_disk(DISK, &[&place.id, &id], disk)).collect())
+    Ok(hint.disks.iter().map(|disk| stored_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 
 /// `POST /storagedomains/{domain}/templates/{template}/register`

@@ -10,11 +10,15 @@ use super::vm_actions::runs_on;
 use super::{access, disks, links, lookup};
 use crate::engine::Comeback;
 use crate::error::Error;
-use crate::model::{StorageDomainId, StorageKind, TemplateId, VmId};
+use crate::model::{StorageDomainId, StorageKind, TemplateId, VmId, VmSpec};
 use crate::wire::types::Action;
 use crate::wire::{filled, require};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The permits that the cluster asks for.
+const CREATE_VM: u16 = 1;
+const CREATE_TEMPLATE: u16 = 200;
 
 fn export_domain(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
     let place = place(app, request)?;
@@ -44,7 +48,14 @@ async fn begin(app: &App, request: &Request, id: Uuid) -> Result<(Action, Comeba
     let vm = action.vm.as_deref();
     let copies = disks::copies(app, vm.and_then(|vm| vm.disks.as_ref()), None)?;
     access::require(app, request, IMPORT_EXPORT, from)?;
-    access::require(app, request, 1, cluster)?;
+    let hint = app.engine.exported(from).await?.into_iter().find(|hint| hint.id() == Some(id));
+    let hint = hint.ok_or_else(|| Error::not_found(id))?;
+    let (creates, spec) = match (hint.vm, hint.template) {
+        (Some(vm), _) => (CREATE_VM, vm.spec),
+        (None, template) => (CREATE_TEMPLATE, template.map(|it| it.spec).unwrap_or_default()),
+    };
+    access::require(app, request, creates, cluster)?;
+    access::may_shape(app, request, cluster, (&VmSpec::default(), &spec))?;
     for place in copies.each.iter().filter_map(|copy| copy.storage_domain).chain([home]) {
         access::require(app, request, 1100, place)?;
     }
@@ -85,13 +96,13 @@ pub async fn import_template(app: Arc<App>, request: Request) -> Answer {
 /// `DELETE /storagedomains/{domain}/vms/{vm}`
 pub async fn remove_vm(app: Arc<App>, request: Request) -> Answer {
     let id: VmId = request.id("vm")?;
-    app.engine.remove_export(export_domain(&app, &request)?, id.0).await?;
+    app.engine.remove_exported_vm(export_domain(&app, &request)?, id).await?;
     Ok(Reply::no_content())
 }
 
 /// `DELETE /storagedomains/{domain}/templates/{template}`
 pub async fn remove_template(app: Arc<App>, request: Request) -> Answer {
     let id: TemplateId = request.id("template")?;
-    app.engine.remove_export(export_domain(&app, &request)?, id.0).await?;
+    app.engine.remove_exported_template(export_domain(&app, &request)?, id).await?;
     Ok(Reply::no_content())
 }

@@ -36,7 +36,7 @@ impl Seen {
         self.row.status(self.space.is_some())
     }
 
-    /// What only domains of the other kind have is not linked.
+    /// What only domains of other kinds have is not linked.
     fn has(&self, collection: &str) -> bool {
         match self.row.kind {
             StorageKind::Data => collection != "files",

@@ -12,7 +12,7 @@ use crate::engine::ports::AgentCall;
 use crate::engine::{NewVm, RunOnce, Source, StartOptions};
 use crate::error::{Error, Kind};
 use crate::model::vm::check_text;
-use crate::model::{Initialization, Move, VmId};
+use crate::model::{Initialization, Move, VmId, VmStatus};
 use crate::wire::convert::{self, named};
 use crate::wire::types::{self, Action, Creation, Link};
 use crate::wire::{Resource, filled, require};
@@ -119,7 +119,7 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
 /// `POST /vms/{vm}/stop`
 pub async fn stop(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Stop).await?;
-    let reason = reason_of(&action)?;
+    let reason = reason_of(&app, id, &action)?;
     app.engine.stop_vm(id).await?;
     keep_reason(&app, id, reason).await?;
     done(id, action)
@@ -128,17 +128,17 @@ pub async fn stop(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/shutdown`
 pub async fn shutdown(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Shutdown).await?;
-    let reason = reason_of(&action)?;
+    let reason = reason_of(&app, id, &action)?;
     app.engine.shutdown_vm(id).await?;
     keep_reason(&app, id, reason).await?;
     done(id, action)
 }
 
-/// Why somebody stops a VM.
-fn reason_of(action: &Action) -> Result<Option<String>, Error> {
+/// Why somebody stops a VM that is not down yet.
+fn reason_of(app: &App, id: VmId, action: &Action) -> Result<Option<String>, Error> {
     let reason = filled(&action.reason).map(str::to_owned);
     check_text("reason", reason.as_deref().unwrap_or_default(), 4000).map_err(Error::invalid)?;
-    Ok(reason)
+    Ok(reason.filter(|_| app.engine.status(id) != VmStatus::Down))
 }
 
 async fn keep_reason(app: &App, id: VmId, reason: Option<String>) -> Result<(), Error> {

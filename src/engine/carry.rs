@@ -49,14 +49,10 @@ fn goes(disk: &Disk) -> bool {
     disk.lun.is_none() && !disk.shareable
 }
 
-/// The machine with its images where `to` says, and with its memories in `home`. Collapsed, it has no
-/// past: each disk is one image.
-pub(super) fn relocated(
-    hint: Hint,
-    collapse: bool,
-    home: StorageDomainId,
-    to: impl Fn(&Disk) -> StorageDomainId,
-) -> Relocated {
+/// The machine with its images where `to` says. Collapsed, it has no past: each disk is one image. A
+/// guest's memory stays behind: what it holds is a whole libvirt document, which only its own engine may
+/// trust.
+pub(super) fn relocated(hint: Hint, collapse: bool, to: impl Fn(&Disk) -> StorageDomainId) -> Relocated {
     let disks: Vec<Disk> = hint.disks.iter().filter(|disk| goes(disk)).cloned().collect();
     let mut snapshots = if collapse { Vec::new() } else { hint.snapshots.clone() };
     for snapshot in &mut snapshots {
@@ -96,16 +92,12 @@ pub(super) fn relocated(
         for saved in &mut snapshot.disks {
             saved.disk = moved(&saved.disk);
         }
-        if let Some(from) = snapshot.memory {
-            let name = Snapshot::memory_file(snapshot.id);
-            carried.push(Carried { from: (from, name.clone()), to: (home, name), how: How::AsItIs });
-            snapshot.memory = Some(home);
-        }
+        snapshot.memory = None;
     }
     let disks: Vec<Disk> = disks.iter().map(moved).collect();
     let there = |on: &Attachment| disks.iter().any(|disk| disk.id == on.disk);
     let hint = Hint {
-        vm: hint.vm.map(|vm| Vm { wakes_from: vm.wakes_from.filter(|_| !collapse), ..vm }),
+        vm: hint.vm.map(|vm| Vm { wakes_from: None, ..vm }),
         template: hint.template.map(|template| Template { copies: Vec::new(), ..template }),
         attachments: hint.attachments.into_iter().filter(there).collect(),
         disks,
@@ -115,13 +107,10 @@ pub(super) fn relocated(
     Relocated { hint, carried }
 }
 
-/// The names of all files that a machine has in its storage domain.
+/// The names of all images that a machine has in an export domain.
 pub fn files_of(hint: &Hint) -> BTreeSet<String> {
     let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
-    let images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).map(Disk::file_name);
-    let memories =
-        hint.snapshots.iter().filter(|it| it.memory.is_some()).map(|it| Snapshot::memory_file(it.id));
-    images.chain(memories).collect()
+    hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).map(Disk::file_name).collect()
 }
 
 impl Engine {
@@ -154,8 +143,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Refuses a storage domain whose folder is not there: where nothing is mounted, files would be nobody's.
+    pub(super) async fn require_there(&self, place: StorageDomainId) -> Result<()> {
+        self.space(&self.storage_domain(place)?).await.map(drop)
+    }
+
     /// Brings the files where they are to be; may be asked again.
     pub(super) async fn carry(&self, of: Entity, carried: &[Carried]) -> Result<()> {
+        let ends: BTreeSet<StorageDomainId> = carried.iter().flat_map(|one| [one.from.0, one.to.0]).collect();
+        for place in ends {
+            self.require_there(place).await?;
+        }
         for one in carried {
             let (from, to) = {
                 let world = self.world();
@@ -180,6 +178,10 @@ impl Engine {
 
     /// Removes what was brought; fine where it never came.
     pub(super) async fn uncarry(&self, carried: &[Carried]) -> Result<()> {
+        let ends: BTreeSet<StorageDomainId> = carried.iter().map(|one| one.to.0).collect();
+        for place in ends {
+            self.require_there(place).await?;
+        }
         let files: Result<Vec<PathBuf>> = {
             let world = self.world();
             carried.iter().map(|one| self.file_in(&world, &one.to)).collect()
@@ -254,34 +256,33 @@ mod tests {
 
     #[test]
     fn the_past_comes_along_and_the_template_does_not() {
-        let Relocated { hint, carried } = relocated(layered(), false, TO, |_| TO);
+        let Relocated { hint, carried } = relocated(layered(), false, |_| TO);
         let (now, past) = (&hint.disks[0], &hint.snapshots[0].disks[0].disk);
         assert_eq!((now.parent, past.parent), (Some(past.image), None));
         assert_eq!((now.storage_domain, past.storage_domain, now.profile), (TO, TO, None));
-        assert_eq!(hint.snapshots[0].memory, Some(TO));
+        assert_eq!(hint.snapshots[0].memory, None);
         let whole = How::Whole { format: DiskFormat::Cow, sparse: true };
         let over = How::Over { name: past.file_name(), format: DiskFormat::Cow };
         let ways = ways(&carried);
-        assert_eq!(ways[..2], [("0b", &whole), ("0c", &over)], "what lies below comes first");
+        assert_eq!(ways, [("0b", &whole), ("0c", &over)], "what lies below comes first");
         assert_eq!(carried[1].to, (TO, now.file_name()));
-        assert!(carried[2].from.1.ends_with(".memory") && carried.len() == 3);
         let files: BTreeSet<String> = carried.iter().map(|one| one.to.1.clone()).collect();
         assert_eq!(files_of(&hint), files);
     }
 
     #[test]
     fn what_is_collapsed_has_one_image_for_each_disk() {
-        let Relocated { hint, carried } = relocated(layered(), true, TO, |_| TO);
+        let Relocated { hint, carried } = relocated(layered(), true, |_| TO);
         assert!(hint.snapshots.is_empty() && hint.disks[0].parent.is_none());
         assert_eq!(ways(&carried), [("0c", &How::Whole { format: DiskFormat::Cow, sparse: true })]);
         let alone = Hint { disks: vec![disk(12, None)], ..Hint::default() };
-        assert_eq!(ways(&relocated(alone, true, TO, |_| TO).carried), [("0c", &How::AsItIs)]);
+        assert_eq!(ways(&relocated(alone, true, |_| TO).carried), [("0c", &How::AsItIs)]);
     }
 
     #[test]
     fn what_others_have_too_stays() {
         let hint = Hint { disks: vec![Disk { shareable: true, ..disk(12, None) }], ..Hint::default() };
-        let Relocated { hint, carried } = relocated(hint, false, TO, |_| TO);
+        let Relocated { hint, carried } = relocated(hint, false, |_| TO);
         assert!(hint.disks.is_empty() && carried.is_empty());
     }
 }

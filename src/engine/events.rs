@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
-    pub(super) async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
+    async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
         // Most operations are over in a moment; after a longer one `tidy` finds the row astray.
         for _ in 0..20 {
             if self.follow_run(id).await {
@@ -149,13 +149,27 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.inventory.end_phase(id, Phase::Ending);
-        let died = matches!(detail, StopDetail::Crashed | StopDetail::Failed);
-        let available = self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled);
-        if !died || !available {
+        if detail.is_death() {
+            self.restart(id).await;
+        }
+    }
+
+    pub(super) fn begin_restart(self: &Arc<Self>, id: VmId) {
+        let engine = self.clone();
+        tokio::spawn(async move { engine.restart(id).await });
+    }
+
+    /// A highly available VM that died runs again.
+    async fn restart(self: &Arc<Self>, id: VmId) {
+        if !self.world().vms.get(&id).is_some_and(|vm| vm.spec.high_availability.enabled) {
             return;
         }
         for _ in 0..RESTARTS {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            if !matches!(self.status(id), VmStatus::Down | VmStatus::PoweringDown) {
+                // Somebody was quicker.
+                return;
+            }
             match self.start_vm(id, super::StartOptions::default()).await {
                 Err(why) if why.kind == Kind::Busy => {}
                 Ok(()) => return tracing::info!(vm = %id, "a highly available VM that died runs again"),

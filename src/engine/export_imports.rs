@@ -9,13 +9,14 @@ use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
 use super::recover::Recovery;
+use super::templates::{check, check_name_free, next_version};
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::ovf::{Hint, Lead};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -35,22 +36,39 @@ pub struct Comeback {
     pub disks: DiskCopies,
 }
 
-impl Comeback {
-    fn place_of(&self, disk: &Disk) -> StorageDomainId {
-        self.disks.of(disk).storage_domain.unwrap_or(self.home)
+/// Where each disk is to lie, by the id that it will have.
+type Places = BTreeMap<DiskId, StorageDomainId>;
+
+/// A machine that is about to come, before anything of it has been checked.
+struct Coming {
+    hint: Hint,
+    places: Places,
+}
+
+impl Coming {
+    /// The machine of the hint, or another one like it.
+    fn of(wanted: &Comeback, hint: Hint) -> Result<Self> {
+        let named = |disk: &Disk| wanted.disks.of(disk).storage_domain.unwrap_or(wanted.home);
+        if let Some(unknown) =
+            wanted.disks.each.iter().find(|copy| !hint.disks.iter().any(|disk| copy.is_of(disk)))
+        {
+            return Err(Error::not_found(format!("Disk: id={}", unknown.of)));
+        }
+        let places: Vec<StorageDomainId> = hint.disks.iter().map(named).collect();
+        let hint = if wanted.renewed { renewed(hint) } else { hint };
+        let places = hint.disks.iter().map(|disk| disk.id).zip(places).collect();
+        Ok(Self { hint, places })
     }
 
     /// What is held while the machine comes.
-    fn entities(&self, machine: Entity, source: Entity, hint: &Hint) -> Vec<(Entity, Mode)> {
-        let places = hint.disks.iter().map(|disk| self.place_of(disk));
-        let mut places: Vec<StorageDomainId> = places.chain([self.from, self.home]).collect();
-        places.sort();
-        places.dedup();
-        let mut wanted = vec![(machine, Mode::Exclusive)];
-        wanted.extend((source != machine).then_some((source, Mode::Shared)));
-        wanted.extend(hint.disks.iter().map(|disk| (Entity::Disk(disk.id), Mode::Exclusive)));
-        wanted.extend(places.into_iter().map(|place| (Entity::StorageDomain(place), Mode::Shared)));
-        wanted
+    fn entities(&self, wanted: &Comeback, machine: Entity, source: Entity) -> Vec<(Entity, Mode)> {
+        let places: BTreeSet<StorageDomainId> =
+            self.places.values().copied().chain([wanted.from, wanted.home]).collect();
+        let mut entities = vec![(machine, Mode::Exclusive)];
+        entities.extend((source != machine).then_some((source, Mode::Shared)));
+        entities.extend(self.places.keys().map(|disk| (Entity::Disk(*disk), Mode::Exclusive)));
+        entities.extend(places.into_iter().map(|place| (Entity::StorageDomain(place), Mode::Shared)));
+        entities
     }
 }
 
@@ -60,11 +78,9 @@ impl Engine {
         const VERB: &str = "Cannot import VM";
         self.require_connection()?;
         let hint = self.exported_one(wanted.from, wanted.id).await?;
-        let mut hint = hint.filter(|it| it.vm.is_some()).ok_or_else(|| Error::not_found(wanted.id))?;
-        if wanted.renewed {
-            hint = renewed(hint);
-        }
-        let vm = hint.vm.as_mut().ok_or_else(|| Error::not_found(wanted.id))?;
+        let hint = hint.filter(|it| it.vm.is_some()).ok_or_else(|| Error::not_found(wanted.id))?;
+        let mut coming = Coming::of(&wanted, hint)?;
+        let vm = coming.hint.vm.as_mut().ok_or_else(|| Error::not_found(wanted.id))?;
         let id = vm.id;
         // Its disks are whole, and the devices of that host are not those of this one.
         (vm.cluster, vm.template, vm.next_run) = (wanted.cluster, BLANK, None);
@@ -76,42 +92,45 @@ impl Engine {
             // Wherever it ran, it does not run here.
             vm.stopped = Some(Timestamp::now());
         }
+        vm.spec.check().map_err(Error::invalid)?;
         let vm = vm.clone();
-        let entities = wanted.entities(Entity::Vm(id), Entity::Vm(VmId(wanted.id)), &hint);
+        let entities = coming.entities(&wanted, Entity::Vm(id), Entity::Vm(VmId(wanted.id)));
         let guard = self.take("import VM", &entities).await?;
         if self.knows(id).is_ok() {
             return Err(Error::conflict(format!(
                 "{VERB}. A VM with the same identifier exists already: clone makes another one."
             )));
         }
+        self.require_nothing_like_it(VERB, &coming, id.0).await?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.document(&vm, &vm.spec, None)?;
-        let (mut coming, mut disks) = (Vec::new(), Vec::new());
+        let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
                 self.check_name_free(world, id, &vm.spec.name)?;
-                check_place(world, VERB, &wanted, &hint)?;
-                let mut hint = hint.clone();
+                check_place(world, VERB, &wanted, &coming.hint)?;
+                let mut hint = coming.hint.clone();
                 if wanted.renewed {
                     let nics = self.copied_nics(world, &vm, &hint.nics)?;
                     hint.leads = hint.nics.iter().zip(&nics).filter_map(|it| lead_of(&hint, it)).collect();
                     hint.nics = nics;
                 }
                 let collapse = wanted.collapse || wanted.renewed;
-                let Relocated { hint, carried } =
-                    self.checked(world, hint, Kept::Vm(id), &wanted, collapse)?;
-                self.check_targets(world, VERB, &wanted, &hint, &carried)?;
-                (coming, disks) = (carried.clone(), hint.disks.iter().map(|disk| disk.id).collect());
-                let mut changes = rows(world, hint);
+                let come =
+                    self.checked(world, VERB, &wanted, (hint, Kept::Vm(id)), &coming.places, collapse)?;
+                (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
+                let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
-                Ok((Operation::ImportVm { vm: id, disks: disks.clone(), carried }, changes))
+                let operation =
+                    Operation::ImportVm { vm: id, disks: disks.clone(), carried: carried.clone() };
+                Ok((operation, changes))
             })
             .await?;
         failpoint::hit("import.intended");
         self.inventory.set_phase(id, Some(Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let made = match engine.finish_import_vm(id, &disks, &coming).await {
+            let made = match engine.finish_import_vm(id, &disks, &carried).await {
                 Ok(changes) => engine.settle(intent, changes).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
             };
@@ -149,46 +168,61 @@ impl Engine {
     pub async fn import_exported_template(self: &Arc<Self>, wanted: Comeback) -> Result<Started<TemplateId>> {
         const VERB: &str = "Cannot import Template";
         let hint = self.exported_one(wanted.from, wanted.id).await?;
-        let mut hint = hint.filter(|it| it.template.is_some()).ok_or_else(|| Error::not_found(wanted.id))?;
-        if wanted.renewed {
-            hint = renewed(hint);
-        }
-        let template = hint.template.as_mut().ok_or_else(|| Error::not_found(wanted.id))?;
+        let hint = hint.filter(|it| it.template.is_some()).ok_or_else(|| Error::not_found(wanted.id))?;
+        let mut coming = Coming::of(&wanted, hint)?;
+        let template = coming.hint.template.as_mut().ok_or_else(|| Error::not_found(wanted.id))?;
         let id = template.id;
         template.cluster = Some(wanted.cluster);
         (template.spec.host_devices, template.copies) = (Vec::new(), Vec::new());
         if let Some(name) = &wanted.name {
             template.spec.name.clone_from(name);
         }
-        if wanted.renewed || !self.world().templates.contains_key(&template.base) {
-            // The version that it was made from is not here.
-            (template.base, template.version) = (id, 1);
+        let base = template.base;
+        let base = self.world().templates.get(&base).filter(|_| !wanted.renewed && base != id).cloned();
+        match &base {
+            // Versions share the name of their base.
+            Some(base) => template.spec.name.clone_from(&base.spec.name),
+            None => (template.base, template.version) = (id, 1),
         }
-        let entities = wanted.entities(Entity::Template(id), Entity::Template(TemplateId(wanted.id)), &hint);
+        check(&template.spec, Some(&template.version_name))?;
+        let template = template.clone();
+        let entities =
+            coming.entities(&wanted, Entity::Template(id), Entity::Template(TemplateId(wanted.id)));
         let guard = self.take("import template", &entities).await?;
         if self.template(id).is_ok() {
             return Err(Error::conflict(format!(
                 "{VERB}. A Template with the same identifier exists already: clone makes another one."
             )));
         }
-        let (mut coming, mut disks) = (Vec::new(), Vec::new());
+        self.require_nothing_like_it(VERB, &coming, id.0).await?;
+        let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
-                check_place(world, VERB, &wanted, &hint)?;
-                let Relocated { hint, carried } =
-                    self.checked(world, hint.clone(), Kept::Template(id), &wanted, false)?;
-                self.check_targets(world, VERB, &wanted, &hint, &carried)?;
-                (coming, disks) = (carried.clone(), hint.disks.iter().map(|disk| disk.id).collect());
-                let mut changes = rows(world, hint);
+                check_name_free(world, template.base, &template.spec.name)?;
+                check_place(world, VERB, &wanted, &coming.hint)?;
+                let mut hint = coming.hint.clone();
+                let its = |it: &Template| it.base == template.base && it.version == template.version;
+                if let Some(twin) = hint.template.as_mut().filter(|_| world.templates.values().any(its)) {
+                    twin.version = next_version(world, template.base);
+                }
+                let kept = Kept::Template(id);
+                let come = self.checked(world, VERB, &wanted, (hint, kept), &coming.places, false)?;
+                (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
+                let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::TEMPLATE_OWNER, id.into()));
-                Ok((Operation::ImportTemplate { template: id, disks: disks.clone(), carried }, changes))
+                let operation = Operation::ImportTemplate {
+                    template: id,
+                    disks: disks.clone(),
+                    carried: carried.clone(),
+                };
+                Ok((operation, changes))
             })
             .await?;
         failpoint::hit("import_template.intended");
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;
-            match engine.finish_import_template(id, &disks, &coming).await {
+            match engine.finish_import_template(id, &disks, &carried).await {
                 Ok(changes) => engine.settle(intent, changes).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
             }
@@ -220,33 +254,43 @@ impl Engine {
         Ok(disks.chain([Change::DropTemplate(id)]).collect())
     }
 
-    /// The machine as it will be here, after a look at all that the hint says of it.
-    fn checked(
-        &self,
-        world: &World,
-        hint: Hint,
-        kept: Kept,
-        wanted: &Comeback,
-        collapse: bool,
-    ) -> Result<Relocated> {
-        let there = Recovery::into(world, self.images.as_ref()).world_with(hint)?;
-        let hint = hint_of(&there, kept).ok_or_else(|| Error::not_found(kept.id()))?;
-        Ok(relocated(hint, collapse, wanted.home, |disk| wanted.place_of(disk)))
+    /// Refuses what would be written over something of that id that lies there and is nobody's yet.
+    async fn require_nothing_like_it(&self, verb: &str, coming: &Coming, id: Uuid) -> Result<()> {
+        let places: BTreeSet<StorageDomainId> = coming.places.values().copied().collect();
+        for place in places {
+            if self.storage_domain(place)?.kind != StorageKind::Data {
+                continue;
+            }
+            let hints = self.hints_in(place).await?;
+            // Those of what is gone with its images are removed behind it.
+            if hints.iter().any(|hint| hint.id() == Some(id) && !self.is_needless(hint)) {
+                return Err(Error::conflict(format!(
+                    "{verb}. One with the same identifier lies in the Storage Domain already: register that."
+                )));
+            }
+        }
+        Ok(())
     }
 
-    /// Refuses places where disks cannot lie.
-    fn check_targets(
+    /// The machine as it will be here, after a look at all that the hint says of it and at where it goes.
+    fn checked(
         &self,
         world: &World,
         verb: &str,
         wanted: &Comeback,
-        hint: &Hint,
-        carried: &[Carried],
-    ) -> Result<()> {
-        for place in hint.disks.iter().map(|disk| disk.storage_domain).chain([wanted.home]) {
+        (hint, kept): (Hint, Kept),
+        places: &Places,
+        collapse: bool,
+    ) -> Result<Relocated> {
+        let there = Recovery::into(world, self.images.as_ref(), wanted.from).world_with(hint)?;
+        let hint = hint_of(&there, kept).ok_or_else(|| Error::not_found(kept.id()))?;
+        let place_of = |disk: &Disk| places.get(&disk.id).copied().unwrap_or(wanted.home);
+        let come = relocated(hint, collapse, place_of);
+        for place in come.hint.disks.iter().map(|disk| disk.storage_domain).chain([wanted.home]) {
             self.check_room(world, verb, place, 0)?;
         }
-        self.require_room_for(world, verb, carried)
+        self.require_room_for(world, verb, &come.carried)?;
+        Ok(come)
     }
 }
 
@@ -258,26 +302,10 @@ fn check_place(world: &World, verb: &str, wanted: &Comeback, hint: &Hint) -> Res
     if from.kind != StorageKind::Export || !from.active {
         return Err(Error::conflict(format!("{verb}. The Export Domain is not active.")));
     }
-    if !lies_in(hint, from.id) {
-        return Err(Error::conflict(format!("{verb}. It says that its images lie somewhere else.")));
-    }
-    if let Some(unknown) =
-        wanted.disks.each.iter().find(|copy| !hint.disks.iter().any(|disk| copy.is_of(disk)))
-    {
-        return Err(Error::not_found(format!("Disk: id={}", unknown.of)));
-    }
     match hint.disks.iter().find(|disk| world.disks.contains_key(&disk.id)) {
         Some(disk) => Err(Error::conflict(format!("{verb}. The disk {} is there already.", disk.alias))),
         None => Ok(()),
     }
-}
-
-/// Nothing else is read for what a hint says.
-fn lies_in(hint: &Hint, from: StorageDomainId) -> bool {
-    let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
-    let images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none());
-    let memories = hint.snapshots.iter().filter_map(|it| it.memory);
-    images.map(|disk| disk.storage_domain).chain(memories).all(|its| its == from)
 }
 
 /// The same machine with other ids.
@@ -292,6 +320,8 @@ fn renewed(mut hint: Hint) -> Hint {
         }
         for snapshot in &mut hint.snapshots {
             (snapshot.id, snapshot.vm, snapshot.memory) = (SnapshotId::random(), vm.id, None);
+            snapshot.disks.iter_mut().for_each(|saved| saved.attachment.vm = vm.id);
+            snapshot.nics.iter_mut().for_each(|nic| nic.vm = vm.id);
         }
     }
     if let Some(template) = &mut hint.template {

@@ -1,7 +1,7 @@
 //! Export domains: copies of VMs and templates are written there, listed and removed. A copy is what it
 //! is by its hint: files of which no hint tells are nobody's.
 
-use super::carry::{Carried, Relocated, files_of, relocated};
+use super::carry::{Relocated, files_of, relocated};
 use super::disk_move::find_domain;
 use super::hints::{Kept, hint_of};
 use super::inventory::Phase;
@@ -14,6 +14,7 @@ use super::{Engine, failpoint};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::ovf::Hint;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -43,6 +44,12 @@ impl Engine {
 
     pub(super) async fn exported_one(&self, place: StorageDomainId, id: Uuid) -> Result<Option<Hint>> {
         Ok(self.exported(place).await?.into_iter().find(|hint| hint.id() == Some(id)))
+    }
+
+    /// Files that other machines of an export domain have: nobody removes them, whatever a hint says.
+    async fn files_of_others(&self, place: StorageDomainId, id: Uuid) -> Result<BTreeSet<String>> {
+        let others = self.hints_in(place).await?.into_iter().filter(|hint| hint.id() != Some(id));
+        Ok(others.flat_map(|hint| files_of(&hint)).collect())
     }
 
     /// Copies a VM that is down into an export domain, with all of its own disks.
@@ -90,9 +97,10 @@ impl Engine {
             _ => "Cannot export Template",
         };
         if self.storage_domain(to)?.kind != StorageKind::Export {
-            return Err(Error::conflict(format!("{verb}. The Storage Domain is not one for exports.")));
+            return Err(Error::invalid(format!("{verb}. The Storage Domain is not one for exports.")));
         }
         let before = self.exported_one(to, kept.id()).await?;
+        let others = self.files_of_others(to, kept.id()).await?;
         if before.is_some() && !options.over {
             return Err(Error::conflict(format!(
                 "{verb}. The Export Domain has it already: exclusive writes over that."
@@ -102,14 +110,12 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 let hint = ready(world, verb, kept)?;
-                let Relocated { hint, carried } = relocated(hint, options.collapse, to, |_| to);
+                let Relocated { hint, carried } = relocated(hint, options.collapse, |_| to);
                 self.require_room(verb, find_domain(world, to)?, 0)?;
                 self.require_room_for(world, verb, &carried)?;
-                let doomed = before.iter().flat_map(files_of);
-                let files = files_of(&hint);
                 let promised = Export {
                     to,
-                    doomed: doomed.filter(|name| !files.contains(name)).collect(),
+                    doomed: before.iter().flat_map(files_of).filter(|name| !others.contains(name)).collect(),
                     wipe: before.iter().flat_map(|it| &it.disks).any(|disk| disk.wipe_after_delete),
                     hint,
                     carried,
@@ -144,6 +150,7 @@ impl Engine {
 
     pub(super) async fn finish_export(&self, export: &Export) -> Result<Vec<Change>> {
         let Export { to, hint, carried, doomed, wipe } = export;
+        self.require_there(*to).await?;
         if !self.is_exported(export).await? {
             let of = subject(hint).ok_or_else(|| Error::bug("an export of nothing"))?;
             self.carry(of, carried).await?;
@@ -169,20 +176,29 @@ impl Engine {
             // What was there before may have begun to go.
             return self.finish_export(export).await;
         }
-        // A memory is called as the snapshot is: the one that was there is the same one.
-        let kept = self.exported_one(export.to, export.hint.id().unwrap_or_default()).await?;
-        let kept = kept.as_ref().map(files_of).unwrap_or_default();
-        let new = export.carried.iter().filter(|one| !kept.contains(&one.to.1));
-        self.uncarry(&new.cloned().collect::<Vec<Carried>>()).await?;
+        self.uncarry(&export.carried).await?;
         Ok(Vec::new())
     }
 
-    /// Removes what an export domain has of a VM or a template.
-    pub async fn remove_export(self: &Arc<Self>, from: StorageDomainId, id: Uuid) -> Result<()> {
-        let hint = self.exported_one(from, id).await?.ok_or_else(|| Error::not_found(id))?;
-        let subject = subject(&hint).ok_or_else(|| Error::not_found(id))?;
-        let wanted = [(subject, Mode::Exclusive), (Entity::StorageDomain(from), Mode::Shared)];
+    /// Removes what an export domain has of a VM.
+    pub async fn remove_exported_vm(self: &Arc<Self>, from: StorageDomainId, id: VmId) -> Result<()> {
+        self.remove_export(from, id.0, Entity::Vm(id)).await
+    }
+
+    /// The same of a template.
+    pub async fn remove_exported_template(
+        self: &Arc<Self>,
+        from: StorageDomainId,
+        id: TemplateId,
+    ) -> Result<()> {
+        self.remove_export(from, id.0, Entity::Template(id)).await
+    }
+
+    async fn remove_export(self: &Arc<Self>, from: StorageDomainId, id: Uuid, of: Entity) -> Result<()> {
+        let wanted = [(of, Mode::Exclusive), (Entity::StorageDomain(from), Mode::Shared)];
         let _guard = self.take("remove export", &wanted).await?;
+        let hint = self.exported_one(from, id).await?.filter(|hint| subject(hint) == Some(of));
+        let hint = hint.ok_or_else(|| Error::not_found(id))?;
         let intent = self
             .promise(|world| {
                 self.require_active("Cannot remove what was exported", find_domain(world, from)?)?;
@@ -202,12 +218,15 @@ impl Engine {
         from: StorageDomainId,
         hint: &Hint,
     ) -> Result<Vec<Change>> {
+        self.require_there(from).await?;
         let (images, file) = (self.images.clone(), self.hint_file(from, hint)?);
         blocking(move || images.drop_hint(&file)).await?;
         failpoint::hit("remove_export.forgotten");
         let folder = PathBuf::from(self.storage_domain(from)?.folder);
         let wipe = hint.disks.iter().any(|disk| disk.wipe_after_delete);
-        self.remove_files(files_of(hint).into_iter().map(|name| folder.join(name)).collect(), wipe).await?;
+        let others = self.files_of_others(from, hint.id().unwrap_or_default()).await?;
+        let files = files_of(hint).into_iter().filter(|name| !others.contains(name));
+        self.remove_files(files.map(|name| folder.join(name)).collect(), wipe).await?;
         Ok(Vec::new())
     }
 }

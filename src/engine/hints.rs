@@ -176,7 +176,7 @@ impl Engine {
 
     /// The rows do not know what the hint is about: it may go when every disk of it is another's, or
     /// gone with its machine. An image that is there and that nobody else tells of keeps its hint.
-    fn is_needless(&self, hint: &Hint) -> bool {
+    pub(super) fn is_needless(&self, hint: &Hint) -> bool {
         let memories = hint.snapshots.iter().filter(|it| it.memory.is_some());
         let memories: Vec<_> =
             memories.map(|it| self.memory_file(it).map(Option::unwrap_or_default)).collect();

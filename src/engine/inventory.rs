@@ -240,7 +240,14 @@ impl Inventory {
         }
     }
 
-    /// How the last run ended.
+    /// A run begins: how the one before ended says nothing of it.
+    pub(super) fn forget_stop(&self, id: VmId) {
+        if self.last_stop(id).is_some() {
+            self.change(id, |entry| entry.last_stop = None);
+        }
+    }
+
+    /// How the last run ended, as far as it was heard.
     pub fn last_stop(&self, id: VmId) -> Option<StopDetail> {
         self.read(id, |entry| entry.last_stop).flatten()
     }

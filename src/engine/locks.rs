@@ -1,7 +1,8 @@
 //! Locks are named operations: who comes second hears what is running.
 //!
 //! An operation takes all it needs at once or nothing, so that none waits holding another.
-//! Operations on disks and NICs share their VM and own the device; what changes the VM itself owns it.
+//! Operations on disks and NICs share their VM and own the device; what changes its configuration shares
+//! it, too, and owns that; what the VM does or becomes as a whole owns it.
 
 use crate::error::{Error, Result};
 use crate::model::{DiskId, DiskProfileId, NetworkId, NicId, QosId, StorageDomainId, TemplateId, VmId};

@@ -96,9 +96,15 @@ impl Engine {
         self.nics(vm)?.into_iter().find(|nic| nic.id == id).ok_or_else(|| Error::not_found(id))
     }
 
+    /// One that is there; not while its VM is still being made, or its configuration changes.
     async fn hold_nic(&self, operation: &'static str, vm: VmId, nic: NicId) -> Result<Guard> {
         self.own_vm(vm)?;
-        self.take(operation, &[(Entity::Nic(nic), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)]).await
+        let wanted = [
+            (Entity::Nic(nic), Mode::Exclusive),
+            (Entity::Vm(vm), Mode::Shared),
+            (Entity::Config(vm), Mode::Shared),
+        ];
+        self.take(operation, &wanted).await
     }
 
     fn may_change_nics(&self, vm: VmId, verb: &str) -> Result<()> {
@@ -227,7 +233,9 @@ impl Engine {
     /// Adds an interface; plugged into the guest at once when it runs.
     pub async fn add_nic(self: &Arc<Self>, vm: VmId, change: NicChange) -> Result<NicId> {
         let id = NicId::random();
-        let _guard = self.hold_nic("add network interface", vm, id).await?;
+        self.own_vm(vm)?;
+        let wanted = [(Entity::Nic(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        let _guard = self.take("add network interface", &wanted).await?;
         self.may_change_nics(vm, "add")?;
         self.require_connection()?;
         let intent = self

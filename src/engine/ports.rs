@@ -130,6 +130,13 @@ pub enum StopDetail {
     Other,
 }
 
+impl StopDetail {
+    /// Nobody wanted it.
+    pub fn is_death(self) -> bool {
+        matches!(self, Self::Crashed | Self::Failed)
+    }
+}
+
 /// Counters of one running domain, as far as it answered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DomainSample {

@@ -138,8 +138,10 @@ impl Engine {
                 if let Operation::PreviewSnapshot(preview) = &intent.operation {
                     rows.extend(self.left_in_preview(preview));
                 }
-                if let Operation::RemoveTemplate { template, .. } = &intent.operation {
-                    // Its removal can be asked for again.
+                if let Operation::RemoveTemplate { template, .. }
+                | Operation::ImportTemplate { template, .. } = &intent.operation
+                {
+                    // Its removal can be asked for, again.
                     let left = self.template(*template);
                     rows.extend(left.map(|left| {
                         Change::Template(Box::new(Template { status: TemplateStatus::Ok, ..left }))

@@ -11,7 +11,7 @@ use super::storage_domains;
 use super::world::{Change, World};
 use super::{Settings, disks::check_alias};
 use crate::error::{Error, Result};
-use crate::model::vm::is_word;
+use crate::model::vm::{check_text, is_word};
 use crate::model::*;
 use crate::ovf::{DescribedNic, Hint};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,12 +60,15 @@ pub(super) struct Recovery<'a> {
     world: World,
     changes: Vec<Change>,
     report: Report,
+    /// Nothing that lies elsewhere is read.
+    only: Option<StorageDomainId>,
 }
 
 impl<'a> Recovery<'a> {
-    /// Over a world that is there, for what one hint tells of.
-    pub(super) fn into(world: &World, images: &'a dyn Images) -> Self {
-        Self { images, world: world.clone(), changes: Vec::new(), report: Report::default() }
+    /// Over a world that is there, for what one hint of that storage domain tells of, whoever wrote it.
+    pub(super) fn into(world: &World, images: &'a dyn Images, place: StorageDomainId) -> Self {
+        let (changes, report) = (Vec::new(), Report::default());
+        Self { images, world: world.clone(), changes, report, only: Some(place) }
     }
 
     /// The rows of what the hint tells of; refused where anything is not as it was.
@@ -78,7 +81,19 @@ impl<'a> Recovery<'a> {
         self.with(hint).map(|recovery| recovery.world)
     }
 
-    fn with(mut self, hint: Hint) -> Result<Self> {
+    fn with(mut self, mut hint: Hint) -> Result<Self> {
+        let vm = hint.vm.as_ref().map(|vm| vm.id);
+        let its = hint.attachments.iter().map(|on| on.vm).chain(hint.nics.iter().map(|nic| nic.vm));
+        if !its.chain(hint.snapshots.iter().map(|it| it.vm)).all(|its| Some(its) == vm) {
+            self.note("It tells of another VM, too.");
+        }
+        for snapshot in &mut hint.snapshots {
+            // The devices of that host are not those of this one.
+            snapshot.spec.host_devices = Vec::new();
+            if snapshot.kind != SnapshotKind::Regular {
+                self.note(format!("Snapshot {} is part of something that is not over.", snapshot.id));
+            }
+        }
         match hint.vm.clone() {
             Some(vm) => self.vm(vm, hint),
             None if hint.template.is_some() => self.template(hint),
@@ -93,8 +108,13 @@ impl<'a> Recovery<'a> {
     }
 
     fn new(settings: &Settings, images: &'a dyn Images, password: String) -> Self {
-        let mut recovery =
-            Self { images, world: World::default(), changes: Vec::new(), report: Report::default() };
+        let mut recovery = Self {
+            images,
+            world: World::default(),
+            changes: Vec::new(),
+            report: Report::default(),
+            only: None,
+        };
         let first = first_world::missing(settings, &recovery.world, Some(password));
         first.into_iter().for_each(|change| recovery.add(change));
         recovery
@@ -223,8 +243,9 @@ impl<'a> Recovery<'a> {
         let others = self.world.templates.values();
         let taken = others.into_iter().any(|it| it.spec.name == name && it.base != template.base);
         let base = template.base == template.id || self.world.templates.contains_key(&template.base);
-        if let Some(why) = template.spec.check().err().or(taken.then(|| "its name is taken".into())) {
-            return self.note(format!("Template {name} is left out: {why}."));
+        let why = template.spec.check().err().or(taken.then(|| "its name is taken".into()));
+        if let Some(why) = why.or_else(|| self.taken(template.id.0)) {
+            return self.note(left_out("Template", &name, &why));
         }
         if !base {
             self.note(format!("Template {name} has lost the version that it was made from."));
@@ -246,8 +267,9 @@ impl<'a> Recovery<'a> {
     fn vm(&mut self, mut vm: Vm, hint: Hint) {
         let name = vm.spec.name.clone();
         let taken = self.world.vm_named(&name).is_some();
-        if let Some(why) = vm.spec.check().err().or(taken.then(|| "its name is taken".into())) {
-            return self.note(format!("VM {name} is left out: {why}."));
+        let why = vm.spec.check().err().or(taken.then(|| "its name is taken".into()));
+        if let Some(why) = why.or_else(|| self.taken(vm.id.0)) {
+            return self.note(left_out("VM", &name, &why));
         }
         let Some(cluster) = self.cluster(vm.cluster) else { return };
         vm.cluster = cluster;
@@ -260,15 +282,17 @@ impl<'a> Recovery<'a> {
         vm.machine = vm.machine.filter(|machine| is_word(machine, "._-"));
         let (id, wakes_from) = (vm.id, vm.wakes_from.take());
         self.add(Change::Vm(Box::new(vm.clone())));
+        let mut its = BTreeSet::new();
         for disk in hint.disks {
-            self.disk(disk, &hint.snapshots, &name);
+            let (lun, new) = (disk.lun.is_some(), !self.world.disks.contains_key(&disk.id));
+            let came = self.disk(disk.clone(), &hint.snapshots, &name).is_some();
+            its.extend((came || lun && !new).then_some(disk.id));
         }
         for on in hint.attachments.into_iter().filter(|on| on.vm == id) {
             let shares = self.world.disks.get(&on.disk).is_some_and(|disk| disk.shareable);
             let free = shares || self.world.attachments_of(on.disk).next().is_none();
             let target = self.world.disks_of(id).iter().all(|(other, _)| other.target != on.target);
-            let plain = on.target.len() <= 8 && on.target.bytes().all(|byte| byte.is_ascii_lowercase());
-            match self.world.disks.contains_key(&on.disk) && free && target && plain {
+            match its.contains(&on.disk) && free && target && is_target(&on.target) {
                 true => self.add(Change::Attachment(on)),
                 false => self.note(format!("VM {name} is without its disk {}.", on.disk)),
             }
@@ -291,7 +315,17 @@ impl<'a> Recovery<'a> {
     }
 
     fn snapshot(&mut self, mut snapshot: Snapshot, vm: &str, leads: &[crate::ovf::Lead]) {
-        if self.world.snapshots.contains_key(&snapshot.id) || snapshot.spec.check().is_err() {
+        let its = |saved: &SavedDisk| {
+            let on = &saved.attachment;
+            on.vm == snapshot.vm && on.disk == saved.disk.id && is_target(&on.target)
+        };
+        let sound = snapshot.spec.check().is_ok()
+            && check_text("description", &snapshot.description, 4000).is_ok()
+            && snapshot.disks.iter().all(its)
+            && snapshot.disks.iter().map(|saved| saved.disk.id).collect::<BTreeSet<_>>().len()
+                == snapshot.disks.len()
+            && snapshot.nics.iter().all(|nic| nic.vm == snapshot.vm && nic.check().is_ok());
+        if !sound || self.world.snapshots.contains_key(&snapshot.id) {
             return self.note(format!("VM {vm} is without its snapshot {}.", snapshot.description));
         }
         let before = snapshot.disks.len();
@@ -307,11 +341,16 @@ impl<'a> Recovery<'a> {
         if snapshot.status == SnapshotStatus::Locked {
             snapshot.status = SnapshotStatus::Ok;
         }
-        let memory = Snapshot::memory_file(snapshot.id);
+        let (memory, had) = (Snapshot::memory_file(snapshot.id), snapshot.memory.is_some());
         snapshot.memory = snapshot.memory.filter(|place| {
             let domain = self.world.storage_domains.get(place);
-            domain.is_some_and(|it| self.images.beneath(Path::new(&it.folder), &memory).is_ok())
+            domain.is_some_and(|it| {
+                self.reads(it) && self.images.beneath(Path::new(&it.folder), &memory).is_ok()
+            })
         });
+        if had && snapshot.memory.is_none() {
+            self.note(format!("The memory of snapshot {} of VM {vm} is gone.", snapshot.description));
+        }
         snapshot.machine = snapshot.machine.filter(|machine| is_word(machine, "._-"));
         forget(&mut snapshot.spec);
         snapshot.nics = snapshot.nics.iter().map(|nic| self.led(nic, leads)).collect();
@@ -320,24 +359,33 @@ impl<'a> Recovery<'a> {
 
     /// Takes a disk in, with all of its images, and looks at each of them.
     fn disk(&mut self, mut disk: Disk, snapshots: &[Snapshot], owner: &str) -> Option<DiskId> {
-        if self.world.disks.contains_key(&disk.id) {
+        if let Some(known) = self.world.disks.get(&disk.id) {
             // Shared ones are told of by each of their VMs.
-            return disk.shareable.then_some(disk.id);
+            return known.shareable.then_some(disk.id);
         }
         let known = self.world.snapshots.values().flat_map(|it| &it.disks).map(|saved| saved.disk.image);
         let known: BTreeSet<ImageId> = self.world.disks.values().map(|it| it.image).chain(known).collect();
         let saved = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
         let shares = saved.chain([disk.image]).any(|image| known.contains(&image));
         let place = self.world.storage_domains.get(&disk.storage_domain);
-        let place = place.filter(|it| it.kind.holds_images()).map(|it| PathBuf::from(&it.folder));
+        let place = place.filter(|it| self.reads(it)).map(|it| PathBuf::from(&it.folder));
+        // Nor may another disk of the machine be what one of its images lies over.
+        let others = || snapshots.iter().flat_map(|it| &it.disks).filter(|saved| saved.disk.id != disk.id);
+        let twice = others().any(|other| {
+            let its = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
+            its.chain([disk.image]).any(|image| image == other.disk.image)
+        });
+        let shares = shares || twice;
+        let taken = self.taken(disk.id.0);
         let refused = match (&place, check_alias(&disk.alias)) {
+            _ if taken.is_some() => taken,
             (_, Err(why)) => Some(why.said),
             (None, _) if disk.lun.is_none() => Some("its storage domain is not there".into()),
             _ if shares => Some("its image is another's".into()),
             _ => disk.lun.as_ref().and_then(|lun| lun.check().err()),
         };
         if let Some(why) = refused {
-            self.note(format!("Disk {} is left out: {why}.", disk.alias));
+            self.note(left_out("Disk", &disk.alias, &why));
             return None;
         }
         let first = self.world.profiles_of(disk.storage_domain).next().map(|profile| profile.id);
@@ -365,6 +413,19 @@ impl<'a> Recovery<'a> {
         Some(id)
     }
 
+    /// Why nothing new can have that id.
+    fn taken(&self, id: uuid::Uuid) -> Option<String> {
+        self.world.has_object(id).then(|| "its identifier is another object's".into())
+    }
+
+    /// May images of the domain be taken in?
+    fn reads(&self, place: &StorageDomain) -> bool {
+        match self.only {
+            Some(only) => place.id == only,
+            None => place.kind == StorageKind::Data,
+        }
+    }
+
     /// The copy of a template's disk is there and is one.
     fn has_copy(&mut self, copy: &Disk) -> bool {
         let own = self.world.disks.get(&copy.id).filter(|own| own.image == copy.image);
@@ -390,7 +451,16 @@ impl<'a> Recovery<'a> {
         let saved: Vec<&Disk> =
             snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|it| &it.disk).collect();
         disk.size = self.look_at(disk, folder, &saved)?;
-        saved.iter().try_for_each(|image| self.look_at(image, folder, &saved).map(drop))
+        saved.iter().try_for_each(|image| self.look_at(image, folder, &saved).map(drop))?;
+        let mut below = disk.parent;
+        for _ in 0..=saved.len() {
+            let next = saved.iter().find(|image| Some(image.image) == below);
+            below = next.and_then(|image| image.parent);
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+        Err(Error::host("its images lie over each other."))
     }
 
     fn look_at(&self, image: &Disk, folder: &Path, saved: &[&Disk]) -> Result<u64> {
@@ -471,6 +541,15 @@ impl<'a> Recovery<'a> {
         let (network, profile) = cluster.map_or((None, None), |it| self.world.named_lead(it, &wanted));
         Nic { network, profile, port_mirroring: Vec::new(), ..nic.clone() }
     }
+}
+
+fn left_out(what: &str, name: &str, why: &str) -> String {
+    format!("{what} {name} is left out: {}.", why.trim_end_matches('.'))
+}
+
+/// `vda`
+fn is_target(name: &str) -> bool {
+    name.len() <= 8 && name.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// What a configuration names by ids that went with the database.

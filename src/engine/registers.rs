@@ -77,7 +77,7 @@ impl Engine {
             .promise(|world| {
                 check_new(world, place, cluster, &disks)?;
                 self.check_name_free(world, id, &spec)?;
-                let changes = Recovery::into(world, self.images.as_ref()).all_of(hint)?;
+                let changes = Recovery::into(world, self.images.as_ref(), place).all_of(hint)?;
                 Ok((Operation::RegisterVm { vm: id, disks: disks.clone() }, changes))
             })
             .await?;
@@ -104,7 +104,7 @@ impl Engine {
         let _guard = self.take("register disk", &[(Entity::Disk(id), Mode::Exclusive)]).await?;
         self.record(|world| {
             check_active(world, place)?;
-            Recovery::into(world, self.images.as_ref()).all_of(hint)
+            Recovery::into(world, self.images.as_ref(), place).all_of(hint)
         })
         .await?;
         let disk = self.disk(id)?;
@@ -136,7 +136,7 @@ impl Engine {
         }
         self.record(|world| {
             check_new(world, place, cluster, &disks)?;
-            Recovery::into(world, self.images.as_ref()).all_of(hint)
+            Recovery::into(world, self.images.as_ref(), place).all_of(hint)
         })
         .await?;
         let about = self.world().about_template(id);

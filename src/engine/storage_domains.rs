@@ -362,6 +362,11 @@ impl Engine {
         }
         self.require_connection()?;
         let format = format && !destroy;
+        if format && before.kind == StorageKind::Export && !self.exported(id).await?.is_empty() {
+            return Err(Error::conflict(
+                "Cannot remove Storage. VMs or Templates lie in the Export Domain: remove them first, or it without format.",
+            ));
+        }
         let intent = self
             .promise(|world| {
                 if world.disks_in(id).next().is_some() {

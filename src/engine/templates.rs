@@ -302,7 +302,7 @@ impl Engine {
     }
 }
 
-fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {
+pub(super) fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {
     // The rules are those of VMs; the words say what they are about.
     spec.check().map_err(|why| Error::invalid(why.replace("The VM name", "The template name")))?;
     check_text("version name", version_name.unwrap_or_default(), 40).map_err(Error::invalid)
@@ -323,7 +323,7 @@ fn check_nic(world: &World, template: &Template, nic: &Nic) -> Result<()> {
     }
 }
 
-fn check_name_free(world: &World, base: TemplateId, name: &str) -> Result<()> {
+pub(super) fn check_name_free(world: &World, base: TemplateId, name: &str) -> Result<()> {
     let taken = world.templates.values().any(|other| other.base != base && other.spec.name == name);
     match taken || name == Template::BLANK_NAME {
         true => Err(Error::new(
@@ -340,7 +340,7 @@ fn base_of(world: &World, id: TemplateId) -> Result<TemplateId> {
     found.ok_or_else(|| Error::invalid(format!("{ADD}. The base template does not exist or is Blank.")))
 }
 
-fn next_version(world: &World, base: TemplateId) -> u32 {
+pub(super) fn next_version(world: &World, base: TemplateId) -> u32 {
     let versions = world.templates.values().filter(|it| it.base == base).map(|it| it.version);
     versions.max().unwrap_or(0) + 1
 }

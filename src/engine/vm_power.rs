@@ -125,7 +125,7 @@ impl Engine {
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
     /// listened. False while somebody holds the VM.
-    pub(super) async fn follow_run(&self, id: VmId) -> bool {
+    pub(super) async fn follow_run(self: &Arc<Self>, id: VmId) -> bool {
         if let Err(why) = self.look_at(id).await {
             tracing::debug!(vm = %id, "a look at the domain failed: {why}");
         }
@@ -143,7 +143,7 @@ impl Engine {
         held.is_ok()
     }
 
-    async fn follow_held_run(&self, id: VmId, looked: Result<()>) {
+    async fn follow_held_run(self: &Arc<Self>, id: VmId, looked: Result<()>) {
         let settled = match looked {
             Ok(()) => self.settle_run(id).await,
             failed => failed,
@@ -160,27 +160,8 @@ impl Engine {
             world.vms.values().filter(|vm| self.is_astray(vm)).map(|vm| vm.id).collect()
         };
         for id in astray {
-            match self.missed_stop(id).await {
-                // A highly available one comes back.
-                Some(detail) => {
-                    self.inventory.set_stop(id, detail);
-                    let engine = self.clone();
-                    tokio::spawn(async move { engine.after_stop(id, detail).await });
-                }
-                None => drop(self.follow_run(id).await),
-            }
+            self.follow_run(id).await;
         }
-    }
-
-    /// How a run ended of which the row says that it goes on, and whose end nobody heard of.
-    async fn missed_stop(&self, id: VmId) -> Option<StopDetail> {
-        let vm = self.own_vm(id).ok().filter(Vm::is_started)?;
-        if self.runs(id) || self.inventory.last_stop(id).is_some() {
-            return None;
-        }
-        let known = self.lane.call(move |hv| hv.last_stop(id)).await.ok()?;
-        // A host that went down took the guest along, and what libvirt knew of it.
-        known.or(vm.spec.high_availability.enabled.then_some(StopDetail::Failed))
     }
 
     fn is_astray(&self, vm: &Vm) -> bool {
@@ -195,14 +176,15 @@ impl Engine {
 
     /// A VM that is down has no run, and its next configuration has taken the present one's place;
     /// one that runs has begun to. The VM is held, and was looked at since.
-    async fn settle_run(&self, id: VmId) -> Result<()> {
+    async fn settle_run(self: &Arc<Self>, id: VmId) -> Result<()> {
         let Ok(vm) = self.own_vm(id) else { return Ok(()) };
         if !self.is_astray(&vm) {
             return Ok(());
         }
         let now = Some(Timestamp::now());
         if self.runs(id) {
-            let begun = Vm { started: now, stopped: None, wakes_from: None, ..vm };
+            let begun = Vm { started: now, stopped: None, wakes_from: None, stop_reason: None, ..vm };
+            self.inventory.forget_stop(id);
             self.note(vec![Change::Vm(Box::new(begun))]).await;
             self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
             return Ok(());
@@ -211,10 +193,8 @@ impl Engine {
         if ends {
             let over = Vm { run_once: false, stopped: now, ..vm.clone() };
             self.note(vec![Change::Vm(Box::new(over))]).await;
-            let (code, how) = match self.inventory.last_stop(id) {
-                Some(StopDetail::Crashed | StopDetail::Failed) => {
-                    (Code::VM_DOWN_ERROR, "is down with an error")
-                }
+            let (code, how) = match self.how_it_ended(&vm).await {
+                Some(how) if how.is_death() => (Code::VM_DOWN_ERROR, "is down with an error"),
                 Some(StopDetail::Shutdown) => (Code::VM_DOWN, "is down: its guest shut down"),
                 _ => (Code::VM_DOWN, "is down"),
             };
@@ -232,6 +212,22 @@ impl Engine {
             None if named => Ok(()),
             None => self.sync_definition(id).await.map(|_| ()),
         }
+    }
+
+    /// How the run ended whose row says that it goes on. One whose end nobody heard of may have died: a
+    /// highly available VM comes back then, also where its host took with it what libvirt knew.
+    async fn how_it_ended(self: &Arc<Self>, vm: &Vm) -> Option<StopDetail> {
+        let id = vm.id;
+        if let Some(heard) = self.inventory.last_stop(id) {
+            return Some(heard);
+        }
+        let available = vm.spec.high_availability.enabled;
+        let known = self.lane.call(move |hv| hv.last_stop(id)).await.ok()?;
+        let missed = known.or(available.then_some(StopDetail::Failed))?;
+        if missed.is_death() && available && vm.is_started() {
+            self.begin_restart(id);
+        }
+        Some(missed)
     }
 
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
@@ -339,6 +335,7 @@ impl Engine {
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
         self.inventory.set_phase(id, Some(phase));
+        self.inventory.forget_stop(id);
         let telling = self.telling_vm(id, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED);
         let start = self.lane.slow(move |hv| match &document {
             Some(document) => hv.start_with(document, pause),

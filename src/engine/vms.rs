@@ -151,15 +151,15 @@ impl Engine {
         if spec == old {
             return Ok(());
         }
-        let mut after = before.clone();
+        // Whoever shares the VM may have written its row since.
+        let row = |world: &World| world.vms.get(&id).cloned().ok_or_else(|| Error::not_found(id));
         if deferred {
             // The rest is refused at its start if it cannot be; what cannot ever be, now.
             self.document(&before, &spec, None)?;
-            after.next_run = Some(Box::new(spec));
             self.record(|world| {
-                let name = after.next_run.as_ref().map_or("", |next| next.name.as_str());
-                self.check_name_free(world, id, name)?;
-                Ok(vec![Change::Vm(Box::new(after.clone()))])
+                self.check_name_free(world, id, &spec.name)?;
+                let after = Vm { next_run: Some(Box::new(spec)), ..row(world)? };
+                Ok(vec![Change::Vm(Box::new(after))])
             })
             .await?;
             self.tell_of_vm(Code::VM_UPDATED, id, "was updated for its next run");
@@ -176,17 +176,15 @@ impl Engine {
         self.require_connection()?;
         self.document(&before, &spec, None)?;
         self.check_live(id, &old, &spec)?;
-        after.spec = spec.clone();
-        if let Some(next) = &mut after.next_run {
-            carry_over(&old, &spec, next);
-        }
         let intent = self
             .promise(|world| {
                 self.check_name_free(world, id, &spec.name)?;
-                Ok((
-                    Operation::UpdateVm { before: Box::new(before.clone()) },
-                    vec![Change::Vm(Box::new(after.clone()))],
-                ))
+                let before = row(world)?;
+                let mut after = Vm { spec: spec.clone(), ..before.clone() };
+                if let Some(next) = &mut after.next_run {
+                    carry_over(&old, &spec, next);
+                }
+                Ok((Operation::UpdateVm { before: Box::new(before) }, vec![Change::Vm(Box::new(after))]))
             })
             .await?;
         failpoint::hit("update_vm.intended");

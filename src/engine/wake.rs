@@ -40,8 +40,10 @@ impl Engine {
                 run_once: false,
                 started: Some(Timestamp::now()),
                 stopped: None,
+                stop_reason: None,
                 ..vm
             };
+            self.inventory.forget_stop(id);
             self.record(|_| Ok(vec![Change::Vm(Box::new(begun))])).await?;
         }
         failpoint::hit("wake_vm.noted");

@@ -509,6 +509,26 @@ impl World {
         }
     }
 
+    /// Is there anything of that id? Permissions and tags tell no kinds apart.
+    pub fn has_object(&self, id: uuid::Uuid) -> bool {
+        let places = self.data_centers.contains_key(&DataCenterId(id))
+            || self.clusters.contains_key(&ClusterId(id))
+            || self.hosts.contains_key(&HostId(id))
+            || self.storage_domains.contains_key(&StorageDomainId(id))
+            || self.networks.contains_key(&NetworkId(id));
+        let rules = self.vnic_profiles.contains_key(&VnicProfileId(id))
+            || self.disk_profiles.contains_key(&DiskProfileId(id))
+            || self.cpu_profiles.contains_key(&CpuProfileId(id))
+            || self.quotas.contains_key(&QuotaId(id))
+            || self.users.contains_key(&UserId(id))
+            || self.groups.contains_key(&GroupId(id))
+            || self.vm_pools.contains_key(&VmPoolId(id));
+        let machines = self.vms.contains_key(&VmId(id))
+            || self.templates.contains_key(&TemplateId(id))
+            || self.disks.contains_key(&DiskId(id));
+        id.is_nil() || places || rules || machines
+    }
+
     /// Permissions and tags go with what they hang on and with who holds them.
     fn forget(&mut self, gone: uuid::Uuid) {
         self.permissions.retain(|_, it| it.object != gone && it.holder != gone);

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Holds the id of the storage domain. Where a file system is not mounted, it is not there.
 const MARK: &str = ".vireo-storage-domain";
+/// An id, and a line's end.
+const MAX_MARK: u64 = 64;
 /// What a new file is called until it is whole begins and ends so.
 const PARTIAL: (&str, &str) = (".", ".partial");
 
@@ -39,7 +41,17 @@ pub fn mark(folder: &Path, id: &str) -> io::Result<()> {
 }
 
 pub fn marked(folder: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(folder.join(MARK)) {
+    // Neither a link nor a pipe that would keep us waiting.
+    let plain = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(plain).open(folder.join(MARK));
+    let read = opened.and_then(|mark| {
+        let mut id = String::new();
+        match mark.metadata()?.is_file() {
+            true => mark.take(MAX_MARK).read_to_string(&mut id).map(|_| id),
+            false => Err(ErrorKind::InvalidData.into()),
+        }
+    });
+    match read {
         Ok(id) => Ok(Some(id)),
         Err(why) if why.kind() == ErrorKind::NotFound => fs::metadata(folder).map(|_| None),
         Err(why) => Err(why),

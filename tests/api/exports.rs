@@ -180,6 +180,11 @@ async fn disks_come_where_the_action_says() {
         )
     };
     assert_eq!(case.import(&at(UNKNOWN, &second)).await.status, 404);
+    let clone = format!("<clone>true</clone>{}", at(&disk, &second).replace("<vm>", "<vm><name>c</name>"));
+    case.import(&clone).await.is(200);
+    assert_eq!(case.files_in("/more/second"), 1, "by its id before it is another one");
+    let cloned = sim.get("/vms?search=name%3Dc").await.at("vm/@id");
+    sim.delete(&format!("/vms/{cloned}")).await.is(204);
     assert_eq!(case.import(&at(&disk, &case.place)).await.status, 400, "it is not a data domain");
     assert_eq!(sim.get("/vms?search=name%3Dthin").await.each("vm", "@id").len(), 0);
     case.import(&at(&disk, &second)).await.is(200);
@@ -217,6 +222,7 @@ async fn a_template_goes_and_comes_back() {
     sim.post(&path, &import("")).await.is(200);
     let made = format!("<vm><name>n</name><cluster id='{CLUSTER}'/><template id='{template}'/></vm>");
     sim.waited("/vms", made).await.is(201);
+    sim.delete(&format!("/storagedomains/{place}/vms/{template}")).await.is(404);
     sim.delete(&format!("{inside}/{template}")).await.is(204);
     assert_eq!(case.files_in("/more/exports"), 0);
 }
@@ -230,7 +236,7 @@ async fn what_cannot_be_exported_is_refused() {
     let to = |name: &str| format!("<action><storage_domain><name>{name}</name></storage_domain></action>");
     assert_eq!(sim.post(&path, &to("none")).await.status, 404);
     sim.post(&path, &to("data")).await.refused(
-        409,
+        400,
         "Operation Failed",
         "[Cannot export VM. The Storage Domain is not one for exports.]",
     );
@@ -259,6 +265,9 @@ async fn an_export_domain_of_another_engine_is_imported_from() {
     case.sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
     case.sim.delete(&inside).await.is(204);
     let host = "<storage_domain><host><name>host</name></host></storage_domain>";
+    let format = host.replace("</storage_domain>", "<format>true</format></storage_domain>");
+    let at = format!("/storagedomains/{}", case.place);
+    assert_eq!(case.sim.with_body("DELETE", &at, &format).await.status, 409, "it still holds something");
     case.sim.with_body("DELETE", &format!("/storagedomains/{}", case.place), host).await.is(204);
     case.sim.delete(&format!("/vms/{}", case.vm)).await.is(204);
     let body = "<storage_domain><import>true</import><type>export</type><host><name>host</name></host>\
@@ -281,7 +290,27 @@ async fn what_says_that_it_lies_elsewhere_is_refused() {
     let (name, text) = sim.images.hints(folder).unwrap().remove(0);
     sim.images.keep_hint(&folder.join(&name), &text.replace(place.as_str(), DATA)).unwrap();
     let refused = case.import("").await.is(409);
-    assert!(refused.body.contains("its images lie somewhere else"), "{}", refused.body);
+    assert!(refused.body.contains("is left out: its storage domain is not there"), "{}", refused.body);
+    // A disk that is here, and that nobody has.
+    let floating = sim.disk("/disks", "floating").await;
+    let on = |disk: &str| {
+        format!(r#"{{"vm":"{vm}","disk":"{disk}","active":true,"read_only":false,"target":"vdq"}}"#)
+    };
+    let stolen =
+        text.replace(r#""attachments":["#, &format!(r#""attachments":[{},"#, on(&floating.to_string())));
+    assert_ne!(stolen, text);
+    sim.images.keep_hint(&folder.join(&name), &stolen).unwrap();
+    for more in ["", "<clone>true</clone><vm><name>other</name></vm>"] {
+        assert_eq!(case.import(more).await.status, 409);
+    }
+    assert_eq!(sim.get(&format!("/disks/{floating}")).await.is(200).at("status/state"), "ok");
+    // A snapshot's that would be another VM's when it is restored.
+    let saved = text
+        .replace(&format!(r#""attachment":{{"vm":"{vm}""#), &format!(r#""attachment":{{"vm":"{UNKNOWN}""#));
+    assert_ne!(saved, text);
+    sim.images.keep_hint(&folder.join(&name), &saved).unwrap();
+    assert_eq!(case.import("").await.status, 409);
     sim.images.keep_hint(&folder.join(name), &text).unwrap();
+    assert_eq!(sim.get("/vms?search=name%3Dthin").await.each("vm", "@id").len(), 0);
     case.import("").await.is(200);
 }

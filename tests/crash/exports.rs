@@ -85,7 +85,7 @@ fn remove_export() {
             export(lab, vm, to, PLAIN).await.unwrap();
             (vm, to)
         },
-        async |lab, (vm, to)| lab.engine.remove_export(*to, vm.0).await,
+        async |lab, (vm, to)| lab.engine.remove_exported_vm(*to, *vm).await,
     );
 }
 

@@ -284,9 +284,10 @@ impl<'a> Recovery<'a> {
         self.add(Change::Vm(Box::new(vm.clone())));
         let mut its = BTreeSet::new();
         for disk in hint.disks {
-            let (lun, new) = (disk.lun.is_some(), !self.world.disks.contains_key(&disk.id));
-            let came = self.disk(disk.clone(), &hint.snapshots, &name).is_some();
-            its.extend((came || lun && !new).then_some(disk.id));
+            // Units of targets are here still when their VM comes back.
+            let id = disk.id;
+            let unit = self.world.disks.get(&id).is_some_and(|known| known.lun.is_some());
+            its.extend((self.disk(disk, &hint.snapshots, &name).is_some() || unit).then_some(id));
         }
         for on in hint.attachments.into_iter().filter(|on| on.vm == id) {
             let shares = self.world.disks.get(&on.disk).is_some_and(|disk| disk.shareable);

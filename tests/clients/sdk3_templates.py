@@ -82,7 +82,7 @@ def run(api, asked):
     same("the watchdog", [it.action for it in template.watchdogs.list()], ["reset"])
     dog.delete()
     data = params.StorageDomain(name="data")
-    refused(409, lambda: template.export(params.Action(storage_domain=data)))
+    refused(400, lambda: template.export(params.Action(storage_domain=data)))
 
     step("a VM that comes back by its OVF")
     before = api.vms.get("twin", all_content=True)

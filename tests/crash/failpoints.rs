@@ -14,6 +14,8 @@ use vireo::xml::Element;
 impl Place {
     /// A daemon that aborts at a failpoint, in the place of the one that runs.
     fn doomed(&mut self, failpoint: &str) -> Child {
+        // What came to its end last is written a moment later: its end is not to be repeated here.
+        std::thread::sleep(Duration::from_millis(100));
         self.lab.daemon.kill();
         let mut command = self.lab.daemon.command();
         command.env("VIREO_FAILPOINT", failpoint);

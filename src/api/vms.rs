@@ -35,13 +35,17 @@ pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) 
         let address = graphics.address.clone().unwrap_or_default();
         Some((app.console_address(&address), graphics.port, graphics.tls_port))
     });
+    let (cpu_profile, pool) = {
+        let world = app.engine.world();
+        (world.cpu_profiles.keys().next().copied(), world.pool_of(view.vm.id))
+    };
     let state = RunState {
         status: Some(view.status),
         pause: Some(view.pause),
         host: view.host.filter(|_| !request.filter),
         console,
-        cpu_profile: app.engine.world().cpu_profiles.keys().next().copied(),
-        pool: app.engine.world().pool_of(view.vm.id),
+        cpu_profile,
+        pool,
         guest: app.engine.inventory.guest(view.vm.id).filter(|_| view.status.runs()),
     };
     let mut document = convert::vm(&view.vm, next.unwrap_or(&view.vm.spec), &state, all_content);

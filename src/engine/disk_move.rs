@@ -100,16 +100,18 @@ impl Engine {
 
     /// Promises the move of a disk that is held, and begins it.
     async fn begin_move(self: &Arc<Self>, guard: Guard, passage: Passage) -> Result<Started<DiskId>> {
+        let mut told = Vec::new();
         let intent = self
             .promise(|world| {
                 self.check_passage(world, passage)?;
-                self.count(world, &moved(world, passage.disk, passage.to))?;
+                told = world.consumed(&moved(world, passage.disk, passage.to))?;
                 let disk = world.disks.get(&passage.disk).ok_or_else(|| Error::not_found(passage.disk))?;
                 let locked = Disk { status: DiskStatus::Locked, ..disk.clone() };
                 Ok((Operation::MoveDisk(passage), vec![Change::Disk(locked)]))
             })
             .await?;
         failpoint::hit("move_disk.intended");
+        self.tell_of_quotas(told);
         let engine = self.clone();
         Ok(self.jobs.start(passage.disk, async move {
             let _guard = guard;

@@ -40,11 +40,15 @@ impl Engine {
         plan: impl FnOnce(&World) -> Result<T>,
         changes: impl FnOnce(&mut T) -> &mut Vec<Change>,
     ) -> Result<T> {
-        let world = self.world();
-        let mut planned = plan(&world)?;
-        let changes = changes(&mut planned);
-        world.give_quotas(changes);
-        self.count(&world, changes)?;
+        let (planned, told) = {
+            let world = self.world();
+            let mut planned = plan(&world)?;
+            let changes = changes(&mut planned);
+            world.give_quotas(changes);
+            let told = world.consumed(changes)?;
+            (planned, told)
+        };
+        self.tell_of_quotas(told);
         Ok(planned)
     }
 

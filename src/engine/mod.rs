@@ -49,6 +49,7 @@ pub mod ports;
 mod prestart;
 mod progress;
 mod quotas;
+mod reading;
 mod reconcile;
 pub mod recover;
 mod registers;
@@ -115,9 +116,10 @@ use jobs::Jobs;
 use lane::Lane;
 use locks::Locks;
 use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
+use reading::Reading;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use world::World;
@@ -264,8 +266,10 @@ impl Engine {
         Ok(engine)
     }
 
-    pub fn world(&self) -> RwLockReadGuard<'_, World> {
-        self.world.read().expect("no panic while held")
+    /// Held for a moment, and never beside another look.
+    #[track_caller]
+    pub fn world(&self) -> Reading<'_> {
+        Reading::of(&self.world)
     }
 
     /// libvirt is there, and how each domain is has been asked since it came.

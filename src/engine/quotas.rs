@@ -102,6 +102,44 @@ impl World {
         });
         of_storage.chain(of_clusters).collect()
     }
+
+    /// Refuses what takes more than quotas allow, and gives what there is to tell of it else.
+    pub(super) fn consumed(&self, changes: &[Change]) -> Result<Vec<(Code, String)>> {
+        let named = |change: &Change| match change {
+            Change::Disk(it) => it.quota,
+            Change::Vm(it) => it.spec.quota,
+            _ => None,
+        };
+        if changes.iter().filter_map(named).any(|id| !self.quotas.contains_key(&id)) {
+            return Err(Error::invalid("Cannot consume the Quota. Quota is not valid: it doesn't exist."));
+        }
+        let mut told = Vec::new();
+        for (quota, uses) in self.grown(changes) {
+            let mode = self.quota_mode(quota);
+            if mode == QuotaMode::Disabled {
+                continue;
+            }
+            let name = &quota.name;
+            let over = match &uses {
+                None => Some(format!("Quota {name} has no limit for the place.")),
+                Some(uses) => uses
+                    .iter()
+                    .find(|it| it.is_over())
+                    .map(|it| format!("The limit of quota {name} on {} would be exceeded.", it.what)),
+            };
+            match over {
+                Some(why) if mode == QuotaMode::Enabled => {
+                    return Err(Error::conflict(format!("Cannot consume the Quota. {why}")));
+                }
+                Some(why) => told.push((Code::QUOTA_EXCEEDED, why)),
+                None if uses.iter().flatten().any(Use::is_noticed) => {
+                    told.push((Code::QUOTA_THRESHOLD, format!("Quota {name} is used up to its threshold.")));
+                }
+                None => {}
+            }
+        }
+        Ok(told)
+    }
 }
 
 fn changed_disk(change: &Change) -> Option<(DiskId, &Disk)> {
@@ -119,42 +157,10 @@ fn changed_vm(change: &Change) -> Option<(VmId, &Vm)> {
 }
 
 impl Engine {
-    /// Refuses, or tells of, what takes more than quotas allow.
-    pub(super) fn count(&self, world: &World, changes: &[Change]) -> Result<()> {
-        let named = |change: &Change| match change {
-            Change::Disk(it) => it.quota,
-            Change::Vm(it) => it.spec.quota,
-            _ => None,
-        };
-        if changes.iter().filter_map(named).any(|id| !world.quotas.contains_key(&id)) {
-            return Err(Error::invalid("Cannot consume the Quota. Quota is not valid: it doesn't exist."));
+    pub(super) fn tell_of_quotas(&self, told: Vec<(Code, String)>) {
+        for (code, said) in told {
+            self.tell(code, About::default(), said);
         }
-        for (quota, uses) in world.grown(changes) {
-            let mode = world.quota_mode(quota);
-            if mode == QuotaMode::Disabled {
-                continue;
-            }
-            let name = &quota.name;
-            let over = match &uses {
-                None => Some(format!("Quota {name} has no limit for the place.")),
-                Some(uses) => uses
-                    .iter()
-                    .find(|it| it.is_over())
-                    .map(|it| format!("The limit of quota {name} on {} would be exceeded.", it.what)),
-            };
-            match over {
-                Some(why) if mode == QuotaMode::Enabled => {
-                    return Err(Error::conflict(format!("Cannot consume the Quota. {why}")));
-                }
-                Some(why) => self.tell(Code::QUOTA_EXCEEDED, About::default(), why),
-                None if uses.iter().flatten().any(Use::is_noticed) => {
-                    let why = format!("Quota {name} is used up to its threshold.");
-                    self.tell(Code::QUOTA_THRESHOLD, About::default(), why);
-                }
-                None => {}
-            }
-        }
-        Ok(())
     }
 
     pub async fn add_quota(&self, data_center: DataCenterId, change: QuotaChange) -> Result<QuotaId> {

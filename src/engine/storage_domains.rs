@@ -161,13 +161,7 @@ impl Engine {
         if !filled {
             self.unmark(domain).await?;
         }
-        Ok(self.without_domain(domain.id))
-    }
-
-    fn without_domain(&self, id: StorageDomainId) -> Vec<Change> {
-        let world = self.world();
-        let profiles = world.profiles_of(id).map(|profile| Change::DropDiskProfile(profile.id));
-        profiles.chain([Change::DropStorageDomain(id)]).collect()
+        Ok(without_domain(&self.world(), domain.id))
     }
 
     /// Changes what is said of the domain.
@@ -375,7 +369,7 @@ impl Engine {
                 let profiles = world.profiles_of(id).cloned().collect();
                 let operation =
                     Operation::RemoveStorageDomain { before: Box::new(before.clone()), profiles, format };
-                Ok((operation, self.without_domain(id)))
+                Ok((operation, without_domain(world, id)))
             })
             .await?;
         failpoint::hit("remove_storage_domain.intended");
@@ -539,6 +533,12 @@ impl Engine {
             tracing::warn!("sweeping folders failed: {why}");
         }
     }
+}
+
+/// A domain goes with its profiles.
+fn without_domain(world: &World, id: StorageDomainId) -> Vec<Change> {
+    let profiles = world.profiles_of(id).map(|profile| Change::DropDiskProfile(profile.id));
+    profiles.chain([Change::DropStorageDomain(id)]).collect()
 }
 
 fn unattached(verb: &str) -> Error {

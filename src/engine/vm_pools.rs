@@ -102,11 +102,8 @@ impl Engine {
         }
         grown?;
         self.pools_taken_from.notify_one();
-        self.tell(
-            Code::VM_POOL_ADDED,
-            self.world().about_cluster(cluster),
-            format!("VM pool {name} was added."),
-        );
+        let about = self.world().about_cluster(cluster);
+        self.tell(Code::VM_POOL_ADDED, about, format!("VM pool {name} was added."));
         Ok(id)
     }
 
@@ -140,11 +137,8 @@ impl Engine {
         .await?;
         self.grow_pool(id, size).await?;
         self.pools_taken_from.notify_one();
-        self.tell(
-            Code::VM_POOL_UPDATED,
-            self.world().about_cluster(cluster),
-            format!("VM pool {name} was updated."),
-        );
+        let about = self.world().about_cluster(cluster);
+        self.tell(Code::VM_POOL_UPDATED, about, format!("VM pool {name} was updated."));
         Ok(())
     }
 

@@ -369,16 +369,13 @@ impl Engine {
         if spec.os.boot == [BootDevice::Hd] && disks.is_empty() && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
         }
-        if spec.os.boot == [BootDevice::Network] && spec.os.kernel.is_none() && self.nic_count(id) == 0 {
+        let wired = world.nics_of(id).iter().any(|nic| nic.plugged);
+        if spec.os.boot == [BootDevice::Network] && spec.os.kernel.is_none() && !wired {
             return Err(Error::conflict(
                 "Cannot run VM. The VM boots from the network and has no network interface.",
             ));
         }
         Ok(())
-    }
-
-    fn nic_count(&self, id: VmId) -> usize {
-        self.world().nics_of(id).iter().filter(|nic| nic.plugged).count()
     }
 
     /// Cuts the power. A suspended VM loses its saved memory.

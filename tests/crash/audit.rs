@@ -77,7 +77,7 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
 }
 
 fn files(lab: &Lab, wrong: &mut Wrong) {
-    let world = lab.engine.world();
+    let world = lab.engine.world().clone();
     let images = world.disks.values().filter(|disk| disk.lun.is_none());
     let copies = world.templates.values().flat_map(|template| &template.copies);
     let images = images.flat_map(|disk| world.images_of(disk.id)).chain(copies);
@@ -258,7 +258,7 @@ fn secrets(lab: &Lab, wrong: &mut Wrong) {
 fn documents(lab: &Lab, wrong: &mut Wrong) {
     let domains = lab.sim.domains().unwrap();
     let listed: BTreeSet<VmId> = lab.engine.vm_ids().into_iter().collect();
-    let world = lab.engine.world();
+    let world = lab.engine.world().clone();
     for seen in &domains {
         let (id, name) = (seen.id, &seen.name);
         let Some(vm) = world.vms.get(&id) else {

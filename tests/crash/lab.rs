@@ -175,7 +175,7 @@ impl Lab {
 
     /// The state that clients can see, by names: equal pictures are equal worlds.
     pub fn picture(&self) -> String {
-        let world = self.engine.world();
+        let world = self.engine.world().clone();
         let mut lines = BTreeMap::new();
         for vm in world.vms.values() {
             let disks: Vec<String> = world

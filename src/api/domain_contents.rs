@@ -20,9 +20,20 @@ pub const VM: &str = "/storagedomains/{domain}/vms/{vm}";
 pub const TEMPLATE: &str = "/storagedomains/{domain}/templates/{template}";
 
 /// The storage domain of the path, where machines can lie.
-pub fn place(app: &App, request: &Request) -> Result<StorageDomain, Fault> {
+fn place(app: &App, request: &Request) -> Result<StorageDomain, Fault> {
     let row = of_path(app, request)?;
     if row.kind.holds_images() { Ok(row) } else { Err(Error::not_found(&request.href).into()) }
+}
+
+/// The same, refused where it is of another kind.
+pub fn place_of(
+    app: &App,
+    request: &Request,
+    kind: StorageKind,
+    refusal: &str,
+) -> Result<StorageDomainId, Fault> {
+    let place = place(app, request)?;
+    if place.kind == kind { Ok(place.id) } else { Err(Error::conflict(refusal).into()) }
 }
 
 /// What lies there and is nothing of this engine's: copies, or what can be registered.
@@ -180,14 +191,8 @@ pub async fn register_vm(app: Arc<App>, request: Request) -> Answer {
 
 /// Copies in export domains are imported.
 fn registers(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
-    let place = place(app, request)?;
-    match place.kind {
-        StorageKind::Data => Ok(place.id),
-        _ => {
-            Err(Error::conflict("The Storage Domain is an export domain: what lies in it is imported.")
-                .into())
-        }
-    }
+    let refusal = "The Storage Domain is an export domain: what lies in it is imported.";
+    place_of(app, request, StorageKind::Data, refusal)
 }
 
 /// What a registration says: its cluster; that it becomes another one is not served.

@@ -1,7 +1,7 @@
 //! What lies in an export domain comes back, or goes.
 
 use super::app::App;
-use super::domain_contents::{TEMPLATE, VM, place};
+use super::domain_contents::{TEMPLATE, VM, place_of};
 use super::exports::IMPORT_EXPORT;
 use super::fault::Fault;
 use super::reply::{Answer, Reply};
@@ -21,14 +21,8 @@ const CREATE_VM: u16 = 1;
 const CREATE_TEMPLATE: u16 = 200;
 
 fn export_domain(app: &App, request: &Request) -> Result<StorageDomainId, Fault> {
-    let place = place(app, request)?;
-    match place.kind {
-        StorageKind::Export => Ok(place.id),
-        _ => {
-            Err(Error::conflict("The Storage Domain is not an export domain: what lies in it is registered.")
-                .into())
-        }
-    }
+    let refusal = "The Storage Domain is not an export domain: what lies in it is registered.";
+    place_of(app, request, StorageKind::Export, refusal)
 }
 
 /// The action, and what it says of a machine that comes back.
@@ -48,7 +42,7 @@ async fn begin(app: &App, request: &Request, id: Uuid) -> Result<(Action, Comeba
     let vm = action.vm.as_deref();
     let copies = disks::copies(app, vm.and_then(|vm| vm.disks.as_ref()), None)?;
     access::require(app, request, IMPORT_EXPORT, from)?;
-    let hint = app.engine.exported(from).await?.into_iter().find(|hint| hint.id() == Some(id));
+    let hint = app.engine.exported_one(from, id).await?;
     let hint = hint.ok_or_else(|| Error::not_found(id))?;
     let (creates, spec) = match (hint.vm, hint.template) {
         (Some(vm), _) => (CREATE_VM, vm.spec),

@@ -3,10 +3,11 @@
 //! other, and what was there before stays whole until the new one is.
 
 use super::Engine;
+use super::disk_move::find_domain;
 use super::lane::blocking;
 use super::locks::Entity;
 use super::world::World;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::*;
 use crate::ovf::Hint;
 use serde::{Deserialize, Serialize};
@@ -113,18 +114,21 @@ pub fn files_of(hint: &Hint) -> BTreeSet<String> {
     hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none()).map(Disk::file_name).collect()
 }
 
-impl Engine {
-    fn file_in(&self, world: &World, (domain, name): &(StorageDomainId, String)) -> Result<PathBuf> {
-        let missing = || Error::not_found(format!("StorageDomain: {domain}"));
-        let domain = world.storage_domains.get(domain).ok_or_else(missing)?;
-        Ok(Path::new(&domain.folder).join(name))
-    }
+/// The storage domains at both ends of the way.
+pub(super) fn ends(carried: &[Carried]) -> BTreeSet<StorageDomainId> {
+    carried.iter().flat_map(|one| [one.from.0, one.to.0]).collect()
+}
 
+fn file_in(world: &World, (domain, name): &(StorageDomainId, String)) -> Result<PathBuf> {
+    Ok(Path::new(&find_domain(world, *domain)?.folder).join(name))
+}
+
+impl Engine {
     /// Refuses storage domains that have no room for what comes.
     pub(super) fn require_room_for(&self, world: &World, verb: &str, carried: &[Carried]) -> Result<()> {
         let mut needed: BTreeMap<StorageDomainId, u64> = BTreeMap::new();
         for one in carried {
-            let file = self.file_in(world, &one.from)?;
+            let file = file_in(world, &one.from)?;
             let below = match one.how {
                 How::Whole { format, .. } => self.images.chain(&file, format)?,
                 _ => vec![(one.from.1.clone(), DiskFormat::Raw)],
@@ -137,8 +141,7 @@ impl Engine {
             *needed.entry(one.to.0).or_default() += bytes;
         }
         for (domain, bytes) in needed {
-            let missing = || Error::not_found(format!("StorageDomain: {domain}"));
-            self.require_room(verb, world.storage_domains.get(&domain).ok_or_else(missing)?, bytes)?;
+            self.require_room(verb, find_domain(world, domain)?, bytes)?;
         }
         Ok(())
     }
@@ -150,14 +153,13 @@ impl Engine {
 
     /// Brings the files where they are to be; may be asked again.
     pub(super) async fn carry(&self, of: Entity, carried: &[Carried]) -> Result<()> {
-        let ends: BTreeSet<StorageDomainId> = carried.iter().flat_map(|one| [one.from.0, one.to.0]).collect();
-        for place in ends {
+        for place in ends(carried) {
             self.require_there(place).await?;
         }
         for one in carried {
             let (from, to) = {
                 let world = self.world();
-                (self.file_in(&world, &one.from)?, self.file_in(&world, &one.to)?)
+                (file_in(&world, &one.from)?, file_in(&world, &one.to)?)
             };
             let (below, above) = ([from.clone()], [to.clone()]);
             let (images, how) = (self.images.clone(), one.how.clone());
@@ -178,13 +180,12 @@ impl Engine {
 
     /// Removes what was brought; fine where it never came.
     pub(super) async fn uncarry(&self, carried: &[Carried]) -> Result<()> {
-        let ends: BTreeSet<StorageDomainId> = carried.iter().map(|one| one.to.0).collect();
-        for place in ends {
+        for place in carried.iter().map(|one| one.to.0).collect::<BTreeSet<_>>() {
             self.require_there(place).await?;
         }
         let files: Result<Vec<PathBuf>> = {
             let world = self.world();
-            carried.iter().map(|one| self.file_in(&world, &one.to)).collect()
+            carried.iter().map(|one| file_in(&world, &one.to)).collect()
         };
         self.remove_files(files?, false).await?;
         self.refresh_pools();

@@ -313,7 +313,7 @@ fn renewed(mut hint: Hint) -> Hint {
     let disks: BTreeMap<DiskId, DiskId> = hint.disks.iter().map(|disk| (disk.id, DiskId::random())).collect();
     let fresh = |id: &mut DiskId| *id = disks.get(id).copied().unwrap_or(*id);
     if let Some(vm) = &mut hint.vm {
-        (vm.id, vm.created, vm.wakes_from) = (VmId::random(), Timestamp::now(), None);
+        (vm.id, vm.created) = (VmId::random(), Timestamp::now());
         vm.spec.renew_nodes();
         for on in &mut hint.attachments {
             on.vm = vm.id;

@@ -3,7 +3,7 @@
 
 use super::carry::{Relocated, files_of, relocated};
 use super::disk_move::find_domain;
-use super::hints::{Kept, hint_of};
+use super::hints::{Kept, hint_of, kept};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::lane::blocking;
@@ -28,10 +28,18 @@ pub struct ExportOptions {
     pub collapse: bool,
 }
 
-/// What hints are about, to lock it.
+/// The machine that a hint is about, to lock it.
 pub(super) fn subject(hint: &Hint) -> Option<Entity> {
-    let vm = hint.vm.as_ref().map(|vm| Entity::Vm(vm.id));
-    vm.or_else(|| hint.template.as_ref().map(|template| Entity::Template(template.id)))
+    match kept(hint)? {
+        Kept::Vm(id) => Some(Entity::Vm(id)),
+        Kept::Template(id) => Some(Entity::Template(id)),
+        Kept::Disk(_) | Kept::Place(_) => None,
+    }
+}
+
+/// Files that other machines of an export domain have: nobody removes them, whatever a hint says.
+fn files_of_others(hints: &[Hint], id: Uuid) -> BTreeSet<String> {
+    hints.iter().filter(|hint| hint.id() != Some(id)).flat_map(files_of).collect()
 }
 
 impl Engine {
@@ -42,14 +50,18 @@ impl Engine {
         Ok(hints)
     }
 
-    pub(super) async fn exported_one(&self, place: StorageDomainId, id: Uuid) -> Result<Option<Hint>> {
+    pub async fn exported_one(&self, place: StorageDomainId, id: Uuid) -> Result<Option<Hint>> {
         Ok(self.exported(place).await?.into_iter().find(|hint| hint.id() == Some(id)))
     }
 
-    /// Files that other machines of an export domain have: nobody removes them, whatever a hint says.
-    async fn files_of_others(&self, place: StorageDomainId, id: Uuid) -> Result<BTreeSet<String>> {
-        let others = self.hints_in(place).await?.into_iter().filter(|hint| hint.id() != Some(id));
-        Ok(others.flat_map(|hint| files_of(&hint)).collect())
+    async fn remove_exported_files(
+        &self,
+        place: StorageDomainId,
+        names: impl IntoIterator<Item = &String>,
+        wipe: bool,
+    ) -> Result<()> {
+        let folder = PathBuf::from(self.storage_domain(place)?.folder);
+        self.remove_files(names.into_iter().map(|name| folder.join(name)).collect(), wipe).await
     }
 
     /// Copies a VM that is down into an export domain, with all of its own disks.
@@ -99,8 +111,9 @@ impl Engine {
         if self.storage_domain(to)?.kind != StorageKind::Export {
             return Err(Error::invalid(format!("{verb}. The Storage Domain is not one for exports.")));
         }
-        let before = self.exported_one(to, kept.id()).await?;
-        let others = self.files_of_others(to, kept.id()).await?;
+        let there = self.hints_in(to).await?;
+        let others = files_of_others(&there, kept.id());
+        let before = there.into_iter().find(|hint| subject(hint).is_some() && hint.id() == Some(kept.id()));
         if before.is_some() && !options.over {
             return Err(Error::conflict(format!(
                 "{verb}. The Export Domain has it already: exclusive writes over that."
@@ -160,8 +173,7 @@ impl Engine {
             blocking(move || images.keep_hint(&file, &text)).await?;
         }
         failpoint::hit("export.written");
-        let folder = PathBuf::from(self.storage_domain(*to)?.folder);
-        self.remove_files(doomed.iter().map(|name| folder.join(name)).collect(), *wipe).await?;
+        self.remove_exported_files(*to, doomed, *wipe).await?;
         Ok(Vec::new())
     }
 
@@ -222,11 +234,9 @@ impl Engine {
         let (images, file) = (self.images.clone(), self.hint_file(from, hint)?);
         blocking(move || images.drop_hint(&file)).await?;
         failpoint::hit("remove_export.forgotten");
-        let folder = PathBuf::from(self.storage_domain(from)?.folder);
         let wipe = hint.disks.iter().any(|disk| disk.wipe_after_delete);
-        let others = self.files_of_others(from, hint.id().unwrap_or_default()).await?;
-        let files = files_of(hint).into_iter().filter(|name| !others.contains(name));
-        self.remove_files(files.map(|name| folder.join(name)).collect(), wipe).await?;
+        let others = files_of_others(&self.hints_in(from).await?, hint.id().unwrap_or_default());
+        self.remove_exported_files(from, files_of(hint).difference(&others), wipe).await?;
         Ok(Vec::new())
     }
 }

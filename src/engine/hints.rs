@@ -309,7 +309,7 @@ impl Engine {
     }
 }
 
-fn kept(hint: &Hint) -> Option<Kept> {
+pub(super) fn kept(hint: &Hint) -> Option<Kept> {
     let vm = hint.vm.as_ref().map(|it| Kept::Vm(it.id));
     let template = hint.template.as_ref().map(|it| Kept::Template(it.id));
     let place = hint.place.as_ref().map(|it| Kept::Place(it.id));

@@ -1,7 +1,7 @@
 //! After a crash or a lost connection: every open intent is finished, or undone, by asking the
 //! world first. What the client heard decides nothing here: an operation ends wholly or not at all.
 
-use super::carry::Carried;
+use super::carry::ends;
 use super::exports::subject;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, DiskLimits, Filling, Intent, Operation, Preview};
@@ -426,11 +426,7 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         images.iter().flat_map(ends).collect()
     };
     let shared_place = |id: &StorageDomainId| (Entity::StorageDomain(*id), Mode::Shared);
-    let ends = |carried: &[Carried]| -> Vec<(Entity, Mode)> {
-        let places: BTreeSet<StorageDomainId> =
-            carried.iter().flat_map(|one| [one.from.0, one.to.0]).collect();
-        places.iter().map(shared_place).collect()
-    };
+    let places = |carried| ends(carried).into_iter().map(|place| shared_place(&place));
     match operation {
         Operation::CreateVm { vm: id, images, original } => {
             let new = [shared(id), config(id)];
@@ -452,11 +448,11 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             machine.into_iter().chain([shared_place(from)]).collect()
         }
         Operation::ImportTemplate { template: id, disks, carried } => {
-            std::iter::once(template(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
+            std::iter::once(template(id)).chain(disks.iter().map(disk)).chain(places(carried)).collect()
         }
         Operation::UpdateVm { before } => vec![shared(&before.id), config(&before.id)],
         Operation::ImportVm { vm: id, disks, carried } => {
-            std::iter::once(vm(id)).chain(disks.iter().map(disk)).chain(ends(carried)).collect()
+            std::iter::once(vm(id)).chain(disks.iter().map(disk)).chain(places(carried)).collect()
         }
         Operation::RemoveVm { vm: id, disks }
         | Operation::RegisterVm { vm: id, disks }

@@ -366,17 +366,14 @@ impl<'a> Recovery<'a> {
         }
         let known = self.world.snapshots.values().flat_map(|it| &it.disks).map(|saved| saved.disk.image);
         let known: BTreeSet<ImageId> = self.world.disks.values().map(|it| it.image).chain(known).collect();
-        let saved = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
-        let shares = saved.chain([disk.image]).any(|image| known.contains(&image));
+        let saved = || snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
+        let of_it = saved().filter(|image| image.id == disk.id).map(|image| image.image);
+        let own: BTreeSet<ImageId> = of_it.chain([disk.image]).collect();
+        // Nor may another disk of the machine be what one of its images lies over.
+        let twice = saved().any(|image| image.id != disk.id && own.contains(&image.image));
+        let shares = twice || !own.is_disjoint(&known);
         let place = self.world.storage_domains.get(&disk.storage_domain);
         let place = place.filter(|it| self.reads(it)).map(|it| PathBuf::from(&it.folder));
-        // Nor may another disk of the machine be what one of its images lies over.
-        let others = || snapshots.iter().flat_map(|it| &it.disks).filter(|saved| saved.disk.id != disk.id);
-        let twice = others().any(|other| {
-            let its = snapshots.iter().filter_map(|it| it.disk(disk.id)).map(|saved| saved.disk.image);
-            its.chain([disk.image]).any(|image| image == other.disk.image)
-        });
-        let shares = shares || twice;
         let taken = self.taken(disk.id.0);
         let refused = match (&place, check_alias(&disk.alias)) {
             _ if taken.is_some() => taken,

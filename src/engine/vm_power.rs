@@ -396,6 +396,8 @@ impl Engine {
         failpoint::hit("stop.called");
         self.look_at(id).await?;
         if alone {
+            // Nobody needs to be asked how it ended.
+            self.inventory.set_stop(id, StopDetail::Destroyed);
             self.follow_held_run(id, Ok(())).await;
             // The event of this stop need not be waited for: its rows have followed.
             self.inventory.end_phase(id, Phase::Ending);

@@ -25,10 +25,16 @@ async fn export(lab: &Lab, vm: VmId, to: StorageDomainId, options: ExportOptions
     lab.engine.export_vm(vm, to, options).await?.finished().await
 }
 
-/// It lies there, and is gone here.
-async fn gone(lab: &Lab) -> (VmId, StorageDomainId) {
+/// It lies there, too.
+async fn exported(lab: &Lab) -> (VmId, StorageDomainId) {
     let (vm, to) = layered(lab).await;
     export(lab, vm, to, PLAIN).await.unwrap();
+    (vm, to)
+}
+
+/// It lies there, and is gone here.
+async fn gone(lab: &Lab) -> (VmId, StorageDomainId) {
+    let (vm, to) = exported(lab).await;
     lab.engine.remove_vm(vm, false).await.unwrap();
     (vm, to)
 }
@@ -55,38 +61,19 @@ fn export_vm() {
 
 #[test]
 fn export_over_what_was_there() {
-    sweep(
-        async |lab| {
-            let (vm, to) = layered(lab).await;
-            export(lab, vm, to, PLAIN).await.unwrap();
-            (vm, to)
-        },
-        async |lab, (vm, to)| export(lab, *vm, *to, ExportOptions { over: true, collapse: true }).await,
-    );
+    sweep(exported, async |lab, (vm, to)| {
+        export(lab, *vm, *to, ExportOptions { over: true, collapse: true }).await
+    });
 }
 
 #[test]
 fn export_again_with_its_past() {
-    sweep(
-        async |lab| {
-            let (vm, to) = layered(lab).await;
-            export(lab, vm, to, PLAIN).await.unwrap();
-            (vm, to)
-        },
-        async |lab, (vm, to)| export(lab, *vm, *to, ExportOptions { over: true, ..PLAIN }).await,
-    );
+    sweep(exported, async |lab, (vm, to)| export(lab, *vm, *to, ExportOptions { over: true, ..PLAIN }).await);
 }
 
 #[test]
 fn remove_export() {
-    sweep(
-        async |lab| {
-            let (vm, to) = layered(lab).await;
-            export(lab, vm, to, PLAIN).await.unwrap();
-            (vm, to)
-        },
-        async |lab, (vm, to)| lab.engine.remove_exported_vm(*to, *vm).await,
-    );
+    sweep(exported, async |lab, (vm, to)| lab.engine.remove_exported_vm(*to, *vm).await);
 }
 
 #[test]

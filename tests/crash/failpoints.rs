@@ -106,12 +106,8 @@ const WAYS: &[Way] = &[
     },
     Way {
         operation: "export",
-        prepare: |client, name| {
-            let things = with_exports(client, name);
-            // In the place of what is there.
-            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
-            things
-        },
+        // In the place of what is there.
+        prepare: exported_vm,
         request: |client, it| {
             let body = to_exports("<exclusive>true</exclusive>");
             drop(attempt(client, "POST", &format!("/vms/{}/export", it.vm), &body));
@@ -119,18 +115,13 @@ const WAYS: &[Way] = &[
     },
     Way {
         operation: "remove_export",
-        prepare: |client, name| {
-            let things = with_exports(client, name);
-            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
-            things
-        },
+        prepare: exported_vm,
         request: |client, it| drop(attempt(client, "DELETE", &exported(client, it), "")),
     },
     Way {
         operation: "import",
         prepare: |client, name| {
-            let things = with_exports(client, name);
-            client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
+            let things = exported_vm(client, name);
             client.delete(&format!("/vms/{}", things.vm)).is(204);
             things
         },
@@ -618,6 +609,13 @@ fn with_exports(client: &Client, name: &str) -> Things {
     exports(client);
     let things = Things::new(client, name, 2);
     client.send("POST", &format!("/vms/{}/snapshots", things.vm), EXPECT, SNAPSHOT).is(201);
+    things
+}
+
+/// The same, which lies in the export domain, too.
+fn exported_vm(client: &Client, name: &str) -> Things {
+    let things = with_exports(client, name);
+    client.post(&format!("/vms/{}/export", things.vm), &to_exports("")).is(200);
     things
 }
 

@@ -167,17 +167,23 @@ fn nothing_overtakes_an_operation_whose_end_is_owed() {
     });
 }
 
+/// A highly available VM that runs.
+async fn available(lab: &Lab) -> VmId {
+    let vm = lab.vm("a").await;
+    let available = |spec: &mut VmSpec| {
+        spec.high_availability.enabled = true;
+        Ok(())
+    };
+    lab.engine.update_vm(vm, false, available).await.unwrap();
+    lab.start(vm).await;
+    vm
+}
+
 #[test]
 fn a_highly_available_vm_comes_back_when_it_is_free() {
     alone(async {
         let lab = Lab::new().await;
-        let vm = lab.vm("a").await;
-        let available = |spec: &mut VmSpec| {
-            spec.high_availability.enabled = true;
-            Ok(())
-        };
-        lab.engine.update_vm(vm, false, available).await.unwrap();
-        lab.start(vm).await;
+        let vm = available(&lab).await;
         lab.sim.stop(vm, StopDetail::Crashed);
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(lab.engine.status(vm), VmStatus::Up);
@@ -189,13 +195,7 @@ fn a_highly_available_vm_comes_back_when_it_is_free() {
 fn a_highly_available_vm_comes_back_whose_crash_nobody_heard_of() {
     let (lab, vm) = alone(async {
         let lab = Lab::new().await;
-        let vm = lab.vm("a").await;
-        let available = |spec: &mut VmSpec| {
-            spec.high_availability.enabled = true;
-            Ok(())
-        };
-        lab.engine.update_vm(vm, false, available).await.unwrap();
-        lab.start(vm).await;
+        let vm = available(&lab).await;
         lab.rest().await;
         (lab, vm)
     });

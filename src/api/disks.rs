@@ -31,7 +31,12 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         }
         _ => Vec::new(),
     };
+    let lender = match place {
+        DiskPlace::On(Attachment { vm, .. }) => lender(app, *vm, disk.id),
+        DiskPlace::Floating => None,
+    };
     let mut document = convert::disk(disk, place, app.engine.actual_size(disk), &attached);
+    document.snapshot = lender.map(|(vm, snapshot)| convert::snapshot_of_disk(vm, snapshot));
     let href = document.href.clone().unwrap_or_default();
     let (path, vm) = match place {
         DiskPlace::Floating => (FLOATING, None),
@@ -50,10 +55,16 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
     document
 }
 
+/// The snapshot that a VM's disk is of, and its VM, where it is another one's.
+fn lender(app: &App, vm: VmId, disk: DiskId) -> Option<(VmId, SnapshotId)> {
+    let world = app.engine.world();
+    let snapshot = world.borrowed.get(&(vm, disk))?.snapshot;
+    Some((world.snapshots.get(&snapshot)?.vm, snapshot))
+}
+
 /// The disks of a VM, as its sub-collection has them.
 pub fn of_vm(app: &App, vm: VmId, request: &Request) -> types::Disks {
-    let rows: Vec<(Attachment, Disk)> =
-        app.engine.world().disks_of(vm).into_iter().map(|(a, d)| (a.clone(), d.clone())).collect();
+    let rows = app.engine.world().hung_on(vm);
     let disk = rows.iter().map(|(attachment, disk)| document(app, disk, DiskPlace::On(attachment), request));
     types::Disks { disk: disk.take(request.max.unwrap_or(usize::MAX)).collect(), ..types::Disks::default() }
 }
@@ -289,7 +300,7 @@ fn shown(app: &App, request: &Request, id: DiskId, on: Option<VmId>) -> Result<t
     Ok(match on {
         None => document(app, &app.engine.disk(id)?, DiskPlace::Floating, request),
         Some(vm) => {
-            let (attachment, disk) = app.engine.attachment(vm, id)?;
+            let (attachment, disk) = app.engine.hung(vm, id)?;
             document(app, &disk, DiskPlace::On(&attachment), request)
         }
     })
@@ -319,15 +330,22 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
         let gone = || Error::invalid("Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.");
         let id: DiskId = convert::parse_id(id, "Disk").map_err(|_| gone())?;
         access::require(&app, &request, 1101, id)?;
-        if asked.snapshot.is_some() {
-            return Err(Error::conflict(
-                "Cannot attach Virtual Machine Disk. A disk's snapshot cannot be attached to another VM; \
-                 a VM can be made of the snapshot.",
-            )
-            .into());
-        }
         let onto = NewAttachment { vm, active: Some(asked.active.unwrap_or(false)), read_only };
-        app.engine.attach_disk(id, onto).await?;
+        match &asked.snapshot {
+            None => app.engine.attach_disk(id, onto).await?,
+            Some(snapshot) => {
+                let snapshot =
+                    snapshot.id.as_deref().ok_or_else(|| missing("Disk", &["snapshot.id"], "attach"))?;
+                let gone = || {
+                    Error::invalid(
+                        "Cannot attach Virtual Machine Disk. The Snapshot with the disk doesn't exist.",
+                    )
+                };
+                let snapshot = convert::parse_id(snapshot, "Snapshot").map_err(|_| gone())?;
+                // The guest may write: it is an image of its own that takes it.
+                app.engine.borrow_disk(id, snapshot, NewAttachment { read_only: false, ..onto }).await?;
+            }
+        }
         return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));
     }
     let mut new = new_disk(&app, &asked)?;
@@ -379,7 +397,7 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
 /// `DELETE /vms/{vm}/disks/{disk}`: for good, or only off the VM.
 pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
     let (vm, id): (VmId, DiskId) = (request.id("vm")?, request.id("disk")?);
-    app.engine.attachment(vm, id)?;
+    app.engine.hung(vm, id)?;
     let asked = request.optional::<Action>().await?.unwrap_or_default();
     // In the address it can mean nothing but that the disk is to be kept.
     let keep = asked.detach == Some(true) || request.flag("detach")? || request.flag("detach_only")?;
@@ -387,6 +405,7 @@ pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
         access::require(&app, &request, 10, vm)?;
         app.engine.detach_disk(vm, id).await?;
     } else {
+        app.engine.attachment(vm, id)?;
         access::require(&app, &request, 1104, id)?;
         remove_for_good(&app, id, &asked).await?;
     }
@@ -396,7 +415,7 @@ pub async fn remove_of_vm(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/disks/{disk}/activate`
 pub async fn activate(app: Arc<App>, request: Request) -> Answer {
     let (vm, id) = (request.id("vm")?, request.id("disk")?);
-    app.engine.attachment(vm, id)?;
+    app.engine.hung(vm, id)?;
     let action = request.optional::<Action>().await?.unwrap_or_default();
     app.engine.activate_disk(vm, id).await?;
     Ok(Reply::complete(acted(vm, id, action)))
@@ -405,7 +424,7 @@ pub async fn activate(app: Arc<App>, request: Request) -> Answer {
 /// `POST /vms/{vm}/disks/{disk}/deactivate`
 pub async fn deactivate(app: Arc<App>, request: Request) -> Answer {
     let (vm, id) = (request.id("vm")?, request.id("disk")?);
-    app.engine.attachment(vm, id)?;
+    app.engine.hung(vm, id)?;
     let action = request.optional::<Action>().await?.unwrap_or_default();
     app.engine.deactivate_disk(vm, id).await?;
     Ok(Reply::complete(acted(vm, id, action)))

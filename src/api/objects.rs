@@ -58,7 +58,7 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::Template => world.has_template(TemplateId(id)),
         ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
         ObjectKind::Disk => match request.id::<VmId>("vm") {
-            Ok(vm) => world.attachments.contains_key(&(vm, DiskId(id))),
+            Ok(vm) => world.hung(vm, DiskId(id)).is_some(),
             Err(_) => world.disks.contains_key(&DiskId(id)),
         },
         ObjectKind::VmPool => world.vm_pools.contains_key(&VmPoolId(id)),

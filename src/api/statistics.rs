@@ -220,7 +220,7 @@ pub async fn show_of_vm(app: Arc<App>, request: Request) -> Answer {
 
 fn of_attached(app: &App, request: &Request) -> Result<Statistics, Fault> {
     let (vm, disk) = (request.id("vm")?, request.id("disk")?);
-    app.engine.attachment(vm, disk)?;
+    app.engine.hung(vm, disk)?;
     Ok(of_disk(app, disk, Some(vm)))
 }
 

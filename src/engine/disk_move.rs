@@ -130,6 +130,7 @@ impl Engine {
         let images = world.images_of(id).into_iter().map(|image| self.size_of_image(world, image));
         self.check_target(world, MOVE, disk, to, images.sum())?;
         world.check_no_template(MOVE, id)?;
+        world.check_not_lent(MOVE, [id])?;
         world.attachments_of(id).try_for_each(|it| check_not_stateless(world, MOVE, it.vm))?;
         let mut below = world.template_images_below(id);
         match below.find(|below| world.template_image(below.image, to).is_none()) {

@@ -654,10 +654,10 @@ impl Engine {
 
     /// The disks' images refer to what the rows say and to nothing else: a guest would read whatever
     /// file of the host somebody's image names.
-    pub(super) async fn check_images(&self, verb: &str, disks: &[DiskId]) -> Result<()> {
+    pub(super) async fn check_images(&self, verb: &str, disks: &[Disk]) -> Result<()> {
         let promised: Vec<Promised> = {
             let world = self.world();
-            let disks = disks.iter().filter_map(|id| world.disks.get(id)).filter(|disk| disk.lun.is_none());
+            let disks = disks.iter().filter(|disk| disk.lun.is_none());
             let promised = |disk: &Disk| {
                 let chain = world.chain(disk).iter().map(|it| (it.file_name(), it.format)).collect();
                 Ok(Promised { alias: disk.alias.clone(), file: self.image_file(&world, disk)?, chain })
@@ -687,7 +687,9 @@ impl Engine {
         if !self.runs(vm) {
             return self.sync_definition(vm).await.map(drop);
         }
-        self.check_images("Cannot hot plug Virtual Machine Disk", &[disk]).await?;
+        self.renew_borrowed(vm, disk).await?;
+        let (_, row) = self.hung(vm, disk)?;
+        self.check_images("Cannot hot plug Virtual Machine Disk", &[row]).await?;
         self.give_device(vm, disk.alias(), self.live_disk(vm, disk)?).await
     }
 }

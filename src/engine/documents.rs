@@ -128,15 +128,16 @@ impl Engine {
         let facts = self.facts()?;
         let world = self.world();
         let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = world
-            .disks_of(vm.id)
+            .hung_on(vm.id)
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| {
                 let file = match disk.lun {
-                    None => Some(self.defined_file(&world, disk, present.as_ref())?),
+                    None => Some(self.defined_file(&world, &disk, present.as_ref())?),
                     Some(_) => None,
                 };
-                Ok((disk.clone(), attachment.clone(), file, world.tune_of(disk)))
+                let tune = world.tune_of(&disk);
+                Ok((disk, attachment, file, tune))
             })
             .collect::<Result<_>>()?;
         let nics: Vec<(Nic, Way)> = world
@@ -181,9 +182,8 @@ impl Engine {
     pub(super) fn live_disk(&self, vm: VmId, disk: DiskId) -> Result<Element> {
         let world = self.world();
         let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?.clone();
-        let mut plugged = world.attachments.get(&(vm, disk)).ok_or_else(|| Error::not_found(disk))?.clone();
+        let (mut plugged, disk) = world.hung(vm, disk).ok_or_else(|| Error::not_found(disk))?;
         plugged.active = true;
-        let disk = world.disks.get(&disk).ok_or_else(|| Error::not_found(disk))?.clone();
         let file = disk.lun.is_none().then(|| self.image_file(&world, &disk)).transpose()?;
         let tune = world.tune_of(&disk);
         drop(world);

@@ -31,6 +31,8 @@ pub const ALL: &[&str] = &[
     "add_disk.plugged",
     "attach_disk.intended",
     "attach_disk.plugged",
+    "borrow_disk.intended",
+    "borrow_disk.overlaid",
     "plug_disk.intended",
     "plug_disk.plugged",
     "unplug_disk.intended",

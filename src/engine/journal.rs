@@ -4,7 +4,7 @@ use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Attachment, IntentId, Nic};
+use crate::model::{Attachment, Borrowed, IntentId, Nic};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -200,6 +200,8 @@ impl Engine {
                 Change::Vm(vm) => self.inventory.touch(vm.id),
                 Change::Attachment(Attachment { vm, .. })
                 | Change::DropAttachment { vm, .. }
+                | Change::Borrowed(Borrowed { vm, .. })
+                | Change::DropBorrowed { vm, .. }
                 | Change::Nic(Nic { vm, .. })
                 | Change::DropNic { vm, .. } => self.inventory.touch(*vm),
                 Change::Snapshot(snapshot) => self.inventory.touch(snapshot.vm),

@@ -78,6 +78,7 @@ impl Engine {
                 }
                 merged =
                     disks.iter().filter_map(|disk| Some(Merge::of(world, snapshot, *disk)?.child)).collect();
+                world.check_not_lent(REMOVE, disks.iter().copied())?;
                 self.require_active_below(REMOVE, world, disks.iter().copied())?;
                 let mut changes: Vec<Change> = disks
                     .iter()

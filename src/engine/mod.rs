@@ -10,6 +10,7 @@ pub mod access;
 pub mod accounts;
 mod affinity;
 mod attachments;
+mod borrowed;
 pub mod caller;
 mod carry;
 mod disk_move;

@@ -202,6 +202,7 @@ impl Engine {
         disks: &[DiskId],
         force: bool,
     ) -> Result<()> {
+        world.check_not_lent(cannot, disks.iter().copied())?;
         let mut below = domains_below(world, disks.iter().copied()).into_iter();
         below.try_for_each(|domain| self.require_reachable(cannot, domain, force))
     }

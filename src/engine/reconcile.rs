@@ -195,6 +195,8 @@ impl Engine {
             Operation::AttachDisk { vm, disk } => {
                 self.finish_attach(*vm, *disk, self.is_active(*vm, *disk)).await.map(|()| vec![])
             }
+            Operation::BorrowDisk { borrowed } => self.finish_borrow(borrowed).await.map(|()| vec![]),
+            Operation::ReturnDisk { before } => self.finish_return(before).await.map(|()| vec![]),
             Operation::PlugDisk { vm, disk, active: true } => {
                 self.finish_attach(*vm, *disk, true).await.map(|()| vec![])
             }
@@ -206,7 +208,8 @@ impl Engine {
             Operation::PlugDisk { vm, disk, active: false } => {
                 self.require_out(*vm, *disk).await?;
                 self.note(self.with_plug(*vm, *disk, false)).await;
-                self.sync_definition(*vm).await.map(|_| vec![])
+                self.sync_definition(*vm).await?;
+                self.renew_borrowed(*vm, *disk).await.map(|()| vec![])
             }
             Operation::UpdateDisk { before, attachments } => {
                 self.finish_update_disk(before, attachments).await?;
@@ -298,6 +301,7 @@ impl Engine {
             Operation::UpdateVm { before } => self.undo_update_vm(before).await.map(|()| vec![]),
             Operation::RemoveVm { vm, disks } => match self.all_intact(disks) {
                 true => {
+                    self.renew_all_borrowed(*vm).await?;
                     self.sync_definition(*vm).await?;
                     Ok(self.judged(disks))
                 }
@@ -318,6 +322,8 @@ impl Engine {
             },
             Operation::AttachDisk { vm, disk } => self.undo_attach(*vm, *disk).await.map(|()| vec![]),
             Operation::DetachDisk { before } => self.put_back(before).await.map(|()| vec![]),
+            Operation::BorrowDisk { borrowed } => self.undo_borrow(borrowed).await.map(|()| vec![]),
+            Operation::ReturnDisk { before } => self.undo_return(before).await.map(|()| vec![]),
             Operation::PlugDisk { vm, disk, active: true } => {
                 if self.runs(*vm) {
                     self.unplug(*vm, *disk).await?;
@@ -326,8 +332,8 @@ impl Engine {
                 self.sync_definition(*vm).await.map(|_| vec![])
             }
             Operation::PlugDisk { vm, disk, active: false } => {
-                let (attachment, _) = self.attachment(*vm, *disk)?;
-                self.put_back(&Attachment { active: true, ..attachment }).await.map(|()| vec![])
+                self.note(self.with_plug(*vm, *disk, true)).await;
+                self.plug(*vm, *disk).await.map(|()| vec![])
             }
             Operation::UpdateDisk { before, attachments } => self.undo_update_disk(before, attachments).await,
             Operation::AddNic { vm, nic } => self.undo_add_nic(*vm, *nic).await.map(|()| vec![]),
@@ -381,7 +387,7 @@ impl Engine {
             let Some(seen) = self.inventory.seen(vm) else { continue };
             let lost: Vec<DiskId> = {
                 let world = self.world();
-                let active = world.disks_of(vm).into_iter().filter(|(attachment, _)| attachment.active);
+                let active = world.hung_on(vm).into_iter().filter(|(attachment, _)| attachment.active);
                 active.map(|(_, disk)| disk.id).filter(|disk| !seen.observed.has_disk(*disk)).collect()
             };
             for disk in lost {
@@ -467,6 +473,9 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         }
         Operation::AttachDisk { vm, disk: id } | Operation::PlugDisk { vm, disk: id, .. } => {
             vec![disk(id), shared(vm)]
+        }
+        Operation::BorrowDisk { borrowed: it } | Operation::ReturnDisk { before: it } => {
+            vec![disk(&it.disk), shared(&it.vm)]
         }
         Operation::DetachDisk { before } => vec![disk(&before.disk), shared(&before.vm)],
         Operation::UpdateDisk { before, attachments } => {

@@ -53,6 +53,7 @@ impl Engine {
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
                 self.check_devices(world, snapshot, &overlays, only.is_none())?;
+                world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.
                 let changes = |(at, disk): &(&Attachment, &Disk)| {
@@ -243,6 +244,7 @@ impl Engine {
         let Some(file) = self.memory_file(snapshot)? else { return Ok(()) };
         let saved = domain::observe(&self.saved_document(file).await?);
         let world = self.world();
+        world.check_none_borrowed(REVERT, snapshot.vm)?;
         let since = world.disks_of(snapshot.vm).into_iter().find(|(on, disk)| {
             // Those that snapshots take are unplugged where they came later.
             on.active && !is_frozen_with(on, disk) && !saved.has_disk(disk.id)
@@ -278,7 +280,7 @@ impl Engine {
         }
         let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
         let restored = |disk: DiskId| overlays.iter().any(|overlay| overlay.disk == disk);
-        for (attachment, disk) in world.disks_of(snapshot.vm) {
+        for (attachment, disk) in world.hung_on(snapshot.vm) {
             let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
             if !restored(disk.id)
                 && let Some(saved) = snapshot.disks.iter().find(taken)

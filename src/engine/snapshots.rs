@@ -61,6 +61,9 @@ impl Engine {
                 let disks = to_freeze(world, vm, new.disks.as_deref())?;
                 let frozen = disks.iter().map(|saved| saved.disk.id);
                 self.require_active_below("Cannot create Snapshot", world, frozen)?;
+                if memory {
+                    world.check_none_borrowed("Cannot create Snapshot", vm)?;
+                }
                 if memory && !disks.iter().any(|saved| saved.attachment.active) {
                     return Err(Error::conflict(
                         "Cannot create Snapshot. Memory is saved together with an active disk, and there is none.",
@@ -314,7 +317,7 @@ impl Engine {
 }
 
 /// A disk as it goes on in a new, empty image over its present one.
-fn over(below: &Disk, image: ImageId) -> Disk {
+pub(super) fn over(below: &Disk, image: ImageId) -> Disk {
     Disk { image, parent: Some(below.image), format: DiskFormat::Cow, sparse: true, ..below.clone() }
 }
 

@@ -134,11 +134,11 @@ impl Engine {
     pub fn disk_figures(&self, disk: DiskId, on: Option<VmId>) -> DiskFigures {
         let attachments: Vec<Attachment> = {
             let world = self.world();
-            world
-                .attachments_of(disk)
-                .filter(|it| it.active && on.is_none_or(|vm| vm == it.vm))
-                .cloned()
-                .collect()
+            let all = match on {
+                Some(vm) => world.hung(vm, disk).into_iter().map(|(attachment, _)| attachment).collect(),
+                None => world.attachments_of(disk).cloned().collect::<Vec<_>>(),
+            };
+            all.into_iter().filter(|it| it.active).collect()
         };
         let mut sum = DiskFigures::default();
         for attachment in attachments {

@@ -233,7 +233,10 @@ impl Engine {
                     disk.alias
                 )));
             }
-            if world.attachments_of(disk.id).any(|hangs| hangs.active && self.runs(hangs.vm)) {
+            let own = world.attachments_of(disk.id).map(|on| (on.active, on.vm));
+            let borrowed =
+                world.borrowed.values().filter(|it| it.disk == disk.id).map(|it| (it.active, it.vm));
+            if own.chain(borrowed).any(|(active, vm)| active && self.runs(vm)) {
                 return Err(Error::conflict(
                     "Cannot deactivate Storage while there are running VMs on this Storage Domain.",
                 ));

@@ -82,13 +82,15 @@ impl Telling {
                 let codes = (Code::DISK_REMOVED, Code::DISK_REMOVE_FAILED);
                 of_disk(world, *disk, None, ("Removing", ""), "was removed", codes)
             }
-            Operation::AttachDisk { vm, disk } => {
+            Operation::AttachDisk { vm, disk }
+            | Operation::BorrowDisk { borrowed: Borrowed { vm, disk, .. } } => {
                 let codes = (Code::DISK_ATTACHED, Code::DISK_ATTACH_FAILED);
                 of_disk(world, *disk, Some(*vm), ("Attaching", "to"), "was attached", codes)
             }
-            Operation::DetachDisk { before } => {
+            Operation::DetachDisk { before: Attachment { vm, disk, .. } }
+            | Operation::ReturnDisk { before: Borrowed { vm, disk, .. } } => {
                 let codes = (Code::DISK_DETACHED, Code::DISK_DETACH_FAILED);
-                of_disk(world, before.disk, Some(before.vm), ("Detaching", "from"), "was detached", codes)
+                of_disk(world, *disk, Some(*vm), ("Detaching", "from"), "was detached", codes)
             }
             Operation::PlugDisk { vm, disk, active: true } => {
                 let codes = (Code::DISK_PLUGGED, Code::DISK_PLUG_FAILED);

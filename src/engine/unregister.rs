@@ -123,6 +123,10 @@ impl Engine {
             return Err(Error::conflict(format!("{CANNOT}. The VM {name} is a member of a pool.")));
         }
         check_no_preview(world, CANNOT, id)?;
+        world.check_not_lent(CANNOT, world.disks_of(id).into_iter().map(|(_, disk)| disk.id))?;
+        if world.borrowed_by(id).next().is_some() {
+            return Err(Error::conflict(format!("{CANNOT}. The VM {name} has disk snapshots of other VMs.")));
+        }
         let saved = world.snapshots_of(id).into_iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
         let saved = saved.filter(|disk| disk.lun.is_none());
         let images = images_of(world, id).chain(saved).map(|disk| disk.storage_domain);

@@ -20,10 +20,15 @@ pub struct NewAttachment {
 }
 
 impl Engine {
-    /// The attachment of a disk to a VM.
+    /// The attachment of a disk, which is the VM's, to it.
     pub fn attachment(&self, vm: VmId, disk: DiskId) -> Result<(Attachment, Disk)> {
         self.vm(vm)?;
         let world = self.world();
+        if world.borrowed.contains_key(&(vm, disk)) {
+            return Err(Error::conflict(
+                "The disk is a snapshot of another VM's: it can be activated, deactivated and detached.",
+            ));
+        }
         let attachment = world.attachments.get(&(vm, disk)).ok_or_else(|| Error::not_found(disk))?;
         let disk = world.disks.get(&disk).ok_or_else(|| Error::not_found(disk))?;
         Ok((attachment.clone(), disk.clone()))
@@ -71,12 +76,8 @@ impl Engine {
         let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?;
         let machine = row.spec.machine.as_deref().or(row.machine.as_deref());
         let chipset = machine.and_then(Chipset::of).unwrap_or(Chipset::Q35);
-        let mut used: Vec<String> = world
-            .disks_of(vm)
-            .into_iter()
-            .filter(|(_, disk)| Some(disk.id) != but)
-            .map(|(attachment, _)| attachment.target.clone())
-            .collect();
+        let others = world.hung_on(vm).into_iter().filter(|(_, disk)| Some(disk.id) != but);
+        let mut used: Vec<String> = others.map(|(attachment, _)| attachment.target).collect();
         if let Some(seen) = self.inventory.seen(vm) {
             let foreign = seen
                 .observed
@@ -153,8 +154,13 @@ impl Engine {
     /// Takes the disk off the VM and keeps it; a plugged one is unplugged first.
     pub async fn detach_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
         let _guard = self.hold_attachment("detach disk", vm, id).await?;
-        let (attachment, disk) = self.attachment(vm, id)?;
+        let (attachment, disk) = self.hung(vm, id)?;
         self.may(vm, Move::ChangeDisks)?;
+        let borrowed = self.world().borrowed.get(&(vm, id)).cloned();
+        if let Some(before) = borrowed {
+            let out = vec![Change::DropBorrowed { vm, disk: id }];
+            return self.take_out(Operation::ReturnDisk { before }, attachment, &disk, out).await;
+        }
         if disk.status == DiskStatus::Locked {
             return Err(Error::conflict("Cannot detach Virtual Machine Disk. The disk is locked."));
         }
@@ -166,7 +172,7 @@ impl Engine {
             )));
         }
         let operation = Operation::DetachDisk { before: attachment.clone() };
-        let out = Change::DropAttachment { vm, disk: id };
+        let out = vec![Change::DropAttachment { vm, disk: id }];
         self.take_out(operation, attachment, &disk, out).await
     }
 
@@ -176,7 +182,7 @@ impl Engine {
         operation: Operation,
         attachment: Attachment,
         disk: &Disk,
-        out: Change,
+        out: Vec<Change>,
     ) -> Result<()> {
         let (vm, id) = (attachment.vm, disk.id);
         self.require_connection()?;
@@ -185,21 +191,24 @@ impl Engine {
             return Err(Error::invalid("Hot plugging a disk to an IDE interface is not supported."));
         }
         // As long as a guest has the disk, the row says so.
-        let promised = if plugged { vec![] } else { vec![out.clone()] };
-        let intent = self.promise(|_| Ok((operation, promised))).await?;
+        let promised = if plugged { vec![] } else { out.clone() };
+        let intent = self.promise(|_| Ok((operation.clone(), promised))).await?;
         failpoint::hit("unplug_disk.intended");
         let acted = async {
             let mut followed = false;
             if plugged {
                 followed = self.unplug(vm, id).await?;
                 failpoint::hit("unplug_disk.gone");
-                self.note(vec![out]).await;
+                self.note(out).await;
             }
             if !followed {
                 self.sync_definition(vm).await?;
             }
             failpoint::hit("unplug_disk.defined");
-            Ok(())
+            match &operation {
+                Operation::ReturnDisk { before } => self.remove_borrowed(before).await,
+                _ => self.renew_borrowed(vm, id).await,
+            }
         };
         match acted.await {
             Ok(()) => self.settle(intent, vec![]).await,
@@ -218,7 +227,7 @@ impl Engine {
 
     /// An attachment that a change of its activity finds as it needs it.
     fn attachment_that_is(&self, vm: VmId, disk: DiskId, active: bool) -> Result<(Attachment, Disk)> {
-        let found = self.attachment(vm, disk)?;
+        let found = self.hung(vm, disk)?;
         match (found.0.active == active, active) {
             (true, _) => Ok(found),
             (false, false) => {
@@ -234,7 +243,7 @@ impl Engine {
         // What there is nothing to do for holds nobody else up.
         self.attachment_that_is(vm, id, false)?;
         let _guard = self.hold_attachment("activate disk", vm, id).await?;
-        let (attachment, disk) = self.attachment_that_is(vm, id, false)?;
+        let (_, disk) = self.attachment_that_is(vm, id, false)?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;
         if disk.status != DiskStatus::Ok {
@@ -248,13 +257,9 @@ impl Engine {
             }
             self.require_active_below("Cannot hot plug Virtual Machine Disk", &self.world(), [id])?;
         }
-        let plugged = Attachment { active: true, ..attachment.clone() };
-        let intent = self
-            .promise(|_| {
-                let operation = Operation::PlugDisk { vm, disk: id, active: true };
-                Ok((operation, vec![Change::Attachment(plugged)]))
-            })
-            .await?;
+        let plugged = self.with_plug(vm, id, true);
+        let operation = Operation::PlugDisk { vm, disk: id, active: true };
+        let intent = self.promise(|_| Ok((operation, plugged))).await?;
         failpoint::hit("plug_disk.intended");
         let acted = async {
             self.plug(vm, id).await?;
@@ -273,7 +278,7 @@ impl Engine {
         let (attachment, disk) = self.attachment_that_is(vm, id, true)?;
         self.may(vm, Move::ChangeDisks)?;
         let operation = Operation::PlugDisk { vm, disk: id, active: false };
-        let idle = Change::Attachment(Attachment { active: false, ..attachment.clone() });
+        let idle = self.with_plug(vm, id, false);
         self.take_out(operation, attachment, &disk, idle).await
     }
 
@@ -300,13 +305,17 @@ impl Engine {
     }
 
     pub(super) fn is_active(&self, vm: VmId, disk: DiskId) -> bool {
-        self.world().attachments.get(&(vm, disk)).is_some_and(|attachment| attachment.active)
+        self.world().hung(vm, disk).is_some_and(|(attachment, _)| attachment.active)
     }
 
     /// The attachment's row with the disk plugged or unplugged.
     pub(super) fn with_plug(&self, vm: VmId, disk: DiskId, active: bool) -> Vec<Change> {
-        let attachment = self.world().attachments.get(&(vm, disk)).cloned();
-        attachment.map(|it| Change::Attachment(Attachment { active, ..it })).into_iter().collect()
+        let world = self.world();
+        let own = world.attachments.get(&(vm, disk)).cloned();
+        let own = own.map(|it| Change::Attachment(Attachment { active, ..it }));
+        let borrowed = world.borrowed.get(&(vm, disk)).cloned();
+        let borrowed = borrowed.map(|it| Change::Borrowed(Borrowed { active, ..it }));
+        own.into_iter().chain(borrowed).collect()
     }
 
     /// Does the VM run with the disk's device?

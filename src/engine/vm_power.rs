@@ -200,6 +200,10 @@ impl Engine {
             };
             self.tell_of_vm(code, id, how);
             self.drop_media(id).await;
+            // The next start does it, too.
+            if let Err(why) = self.renew_all_borrowed(id).await {
+                tracing::warn!(vm = %id, "what a VM wrote over disks' snapshots is left for now: {why}");
+            }
         }
         // Also where the last daemon came no further: before the next configuration takes its place.
         self.end_stateless(id).await?;
@@ -267,11 +271,9 @@ impl Engine {
             None => VmSpec { stateless: vm.spec.stateless || options.stateless, ..vm.spec.clone() },
         };
         self.check_startable(id, &spec)?;
-        let active: Vec<DiskId> = {
-            let world = self.world();
-            let disks = world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active);
-            disks.map(|(_, disk)| disk.id).collect()
-        };
+        self.renew_all_borrowed(id).await?;
+        let hung = self.world().hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
+        let active: Vec<Disk> = hung.map(|(_, disk)| disk).collect();
         self.check_images("Cannot run VM", &active).await?;
         // A kernel or CD that has gone since it was configured is said in the client's words.
         self.boot_files(&spec)?;
@@ -351,7 +353,7 @@ impl Engine {
         self.check_affinity(id)?;
         let world = self.world();
         let disks: Vec<_> =
-            world.disks_of(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
+            world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
         if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Locked) {
             return Err(Error::conflict(format!(
                 "Cannot run VM. The disk {} is locked. Please try again in a few minutes.",
@@ -466,6 +468,7 @@ impl Engine {
         let guard = self.hold_vm("suspend", id).await?;
         self.may(id, Move::Suspend)?;
         check_not_stateless(&self.world(), "Cannot hibernate VM", id)?;
+        self.world().check_none_borrowed("Cannot hibernate VM", id)?;
         if self.world().pool_of(id).is_some() {
             return Err(Error::conflict("Cannot hibernate VM. It belongs to a VM-Pool."));
         }

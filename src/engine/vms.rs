@@ -410,6 +410,10 @@ impl Engine {
             let file = self.memory_file(&snapshot)?;
             self.remove_files(file.into_iter().collect(), false).await?;
         }
+        let borrowed = self.world().borrowed_by(id).cloned().collect::<Vec<_>>();
+        for it in borrowed {
+            self.remove_borrowed(&it).await?;
+        }
         let mut changes = vec![Change::DropVm(id)];
         for disk in doomed {
             self.remove_image(*disk).await?;

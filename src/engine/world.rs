@@ -69,6 +69,8 @@ pub enum Change {
     DropDisk(DiskId),
     Attachment(Attachment),
     DropAttachment { vm: VmId, disk: DiskId },
+    Borrowed(Borrowed),
+    DropBorrowed { vm: VmId, disk: DiskId },
     Nic(Nic),
     DropNic { vm: VmId, nic: NicId },
     Snapshot(Box<Snapshot>),
@@ -177,6 +179,13 @@ pub enum Operation {
     },
     DetachDisk {
         before: Attachment,
+    },
+    /// A disk's snapshot comes onto another VM.
+    BorrowDisk {
+        borrowed: Borrowed,
+    },
+    ReturnDisk {
+        before: Borrowed,
     },
     /// `active` as it is to become.
     PlugDisk {
@@ -379,6 +388,7 @@ pub struct World {
     pub vms: BTreeMap<VmId, Vm>,
     pub disks: BTreeMap<DiskId, Disk>,
     pub attachments: Attachments,
+    pub borrowed: BTreeMap<(VmId, DiskId), Borrowed>,
     pub nics: BTreeMap<(VmId, NicId), Nic>,
     pub snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub intents: BTreeMap<IntentId, Intent>,
@@ -480,6 +490,7 @@ impl World {
             Change::DropVm(id) => {
                 self.vms.remove(&id);
                 self.attachments.drop_vm(id);
+                self.borrowed.retain(|(vm, _), _| *vm != id);
                 self.nics.retain(|(vm, _), _| *vm != id);
                 self.affine.retain(|it| it.vm != id);
                 self.pooled.retain(|it| it.vm != id);
@@ -490,10 +501,13 @@ impl World {
             Change::DropDisk(id) => {
                 self.disks.remove(&id);
                 self.attachments.drop_disk(id);
+                self.borrowed.retain(|(_, disk), _| *disk != id);
                 self.forget(id.0);
             }
             Change::Attachment(it) => self.attachments.insert(it),
             Change::DropAttachment { vm, disk } => self.attachments.remove(vm, disk),
+            Change::Borrowed(it) => drop(self.borrowed.insert((it.vm, it.disk), it)),
+            Change::DropBorrowed { vm, disk } => drop(self.borrowed.remove(&(vm, disk))),
             Change::Nic(it) => drop(self.nics.insert((it.vm, it.id), it)),
             Change::DropNic { vm, nic } => drop(self.nics.remove(&(vm, nic))),
             Change::Snapshot(it) => drop(self.snapshots.insert(it.id, *it)),

@@ -57,6 +57,11 @@ impl Images for QemuImg {
         self.bring(file, header, DiskFormat::Cow, |part, size| make_empty(part, size, Some((below, format))))
     }
 
+    fn renew(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
+        let size = whole_sectors(size)?;
+        whole(file, "made", |part| make_empty(part, size, Some((below, format))))
+    }
+
     fn commit(&self, file: &Path) -> Result<()> {
         // A tool would open whatever an image refers to.
         let below = self.chain(file, DiskFormat::Cow)?.into_iter().nth(1);
@@ -624,6 +629,9 @@ mod tests {
             images.overlay(&at(&top), 2 * MIB, &middle, Cow).unwrap();
         }
         assert_eq!(images.overlay(&at(&top), 2 * MIB, &base, Raw).unwrap_err().kind, Kind::Exists);
+        images.renew(&at(&top), 2 * MIB, &base, Raw).unwrap();
+        assert_eq!(images.chain(&at(&top), Cow).unwrap()[1..], [(base.clone(), Raw)]);
+        images.renew(&at(&top), 2 * MIB, &middle, Cow).unwrap();
         assert_eq!(fs::metadata(at(&top)).unwrap().permissions().mode() & 0o777, 0o600);
         let chain = |file: &str| images.chain(&at(file), Cow).unwrap();
         let whole = [(top.clone(), Cow), (middle.clone(), Cow), (base.clone(), Raw)];

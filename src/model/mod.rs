@@ -65,7 +65,7 @@ pub use place::{
 };
 pub use placed::Placed;
 pub use portals::Portals;
-pub use snapshot::{SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
+pub use snapshot::{Borrowed, SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use template::{Template, TemplateStatus};
 pub use vm::{Vm, VmSpec};
 pub use vm_pool::{PoolKind, Pooled, VmPool};

@@ -56,6 +56,20 @@ impl Snapshot {
     }
 }
 
+/// A frozen image of another VM's disk on a VM, which writes into an image of its own over it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Borrowed {
+    pub vm: VmId,
+    pub disk: DiskId,
+    /// The snapshot that keeps the frozen image.
+    pub snapshot: SnapshotId,
+    /// What the VM writes into.
+    pub image: ImageId,
+    /// Plugged.
+    pub active: bool,
+    pub target: String,
+}
+
 /// A disk as it was. Its image is the frozen one, which nobody writes any more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedDisk {

@@ -189,6 +189,18 @@ impl Images for SimImages {
         })
     }
 
+    fn renew(&self, file: &Path, size: u64, below: &str, _format: DiskFormat) -> Result<()> {
+        self.step("renew image", |disk| {
+            if EMPTY_COW > disk.free() {
+                return Err(low_space());
+            }
+            let image =
+                Image { below: Some(below.to_owned()), format: Some(DiskFormat::Cow), size, used: EMPTY_COW };
+            disk.files.insert(file.to_owned(), image);
+            Ok(())
+        })
+    }
+
     fn commit(&self, file: &Path) -> Result<()> {
         self.step("commit image", |disk| {
             let image = disk.get(file, DiskFormat::Cow)?.clone();

@@ -13,9 +13,9 @@ use crate::engine::ports::{Durability, HistoryEntry, Store};
 use crate::engine::world::{Change, Intent, User};
 use crate::error::{Error, Result};
 use crate::model::{
-    AffinityGroup, Attachment, Bookmark, ClusterNetwork, Disk, DiskProfile, Event, Group, InstanceType, Job,
-    Network, Nic, Permission, Qos, Quota, Role, Snapshot, SshKey, StorageDomain, Tag, Template, Vm, VmPool,
-    VnicProfile,
+    AffinityGroup, Attachment, Bookmark, Borrowed, ClusterNetwork, Disk, DiskProfile, Event, Group,
+    InstanceType, Job, Network, Nic, Permission, Qos, Quota, Role, Snapshot, SshKey, StorageDomain, Tag,
+    Template, Vm, VmPool, VnicProfile,
 };
 use nouns::Setting;
 pub use place::DatabasePlace;
@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/15_newest_version.sql"),
     include_str!("schema/16_space.sql"),
     include_str!("schema/17_stop_reason.sql"),
+    include_str!("schema/18_borrowed.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.
@@ -161,6 +162,7 @@ fn load(connection: &mut Connection) -> Result<Vec<Change>, Fault> {
     found.extend(all(&db)?.into_iter().map(Change::Affine));
     found.extend(all(&db)?.into_iter().map(Change::Disk));
     found.extend(all(&db)?.into_iter().map(Change::Attachment));
+    found.extend(all(&db)?.into_iter().map(Change::Borrowed));
     found.extend(all(&db)?.into_iter().map(Change::Nic));
     found.extend(all(&db)?.into_iter().map(Box::new).map(Change::Snapshot));
     found.extend(all(&db)?.into_iter().map(Change::Intent));
@@ -237,6 +239,8 @@ fn commit(connection: &mut Connection, changes: &[Change], durability: Durabilit
             Change::DropAttachment { vm, disk } => {
                 delete::<Attachment>(&db, &[vm.to_string(), disk.to_string()])
             }
+            Change::Borrowed(it) => put(&db, it),
+            Change::DropBorrowed { vm, disk } => delete::<Borrowed>(&db, &[vm.to_string(), disk.to_string()]),
             Change::Nic(it) => put(&db, it),
             Change::DropNic { nic, .. } => delete::<Nic>(&db, &[nic.to_string()]),
             Change::Snapshot(it) => put(&db, &**it),

@@ -93,6 +93,7 @@ nouns! {
         wipe_after_delete Flag, propagate_errors Flag, profile Plain, quota Plain, status Plain, created Plain,
         lun Document;
     Attachment, attachments: vm Key, disk Key, active Flag, read_only Flag, target Plain;
+    Borrowed, borrowed: vm Key, disk Key, snapshot Plain, image Plain, active Flag, target Plain;
     Nic, nics:
         id Key, vm Plain, name Plain, network Plain, profile Plain, interface Plain, mac Plain,
         plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;

@@ -212,6 +212,18 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         (n.clone(), n.clone())
             .prop_map(|(vm, disk)| Change::DropAttachment { vm: VmId(id(vm)), disk: DiskId(id(disk)) }),
+        (n.clone(), n.clone(), any::<bool>()).prop_map(|(vm, disk, active)| {
+            Change::Borrowed(Borrowed {
+                vm: VmId(id(vm)),
+                disk: DiskId(id(disk)),
+                snapshot: SnapshotId(id(vm)),
+                image: ImageId(id(disk)),
+                active,
+                target: "vdb".into(),
+            })
+        }),
+        (n.clone(), n.clone())
+            .prop_map(|(vm, disk)| Change::DropBorrowed { vm: VmId(id(vm)), disk: DiskId(id(disk)) }),
         (n.clone(), n.clone(), any::<bool>()).prop_map(|(vm, n, flag)| Change::Nic(nic(vm, n, flag))),
         (n.clone(), n.clone())
             .prop_map(|(vm, n)| Change::DropNic { vm: VmId(id(vm)), nic: nic(vm, n, true).id }),

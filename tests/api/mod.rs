@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod borrowed;
 mod capabilities;
 mod cdrom;
 mod consoles;

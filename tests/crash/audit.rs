@@ -42,7 +42,7 @@ fn rows(lab: &Lab, wrong: &mut Wrong) {
     let mut names = BTreeSet::new();
     for vm in world.vms.values() {
         wrong.unless(names.insert(&vm.spec.name), || format!("two VMs are named {}", vm.spec.name));
-        let disks = world.disks_of(vm.id);
+        let disks = world.hung_on(vm.id);
         let targets: BTreeSet<&String> = disks.iter().map(|(hangs, _)| &hangs.target).collect();
         wrong.unless(targets.len() == disks.len(), || format!("{}: a target is used twice", vm.spec.name));
         let boots = disks.iter().filter(|(_, disk)| disk.bootable).count();
@@ -80,7 +80,10 @@ fn files(lab: &Lab, wrong: &mut Wrong) {
     let world = lab.engine.world().clone();
     let images = world.disks.values().filter(|disk| disk.lun.is_none());
     let copies = world.templates.values().flat_map(|template| &template.copies);
-    let images = images.flat_map(|disk| world.images_of(disk.id)).chain(copies);
+    let over: Vec<Disk> =
+        world.borrowed.values().filter_map(|it| world.written_over(it)).map(|(_, disk)| disk).collect();
+    wrong.unless(over.len() == world.borrowed.len(), || "a borrowed image is gone".into());
+    let images = images.flat_map(|disk| world.images_of(disk.id)).chain(copies).chain(&over);
     let memories = world.snapshots.values().filter(|it| it.memory.is_some());
     let memories = memories.map(|it| lab.folder().join(Snapshot::memory_file(it.id)));
     let exported = lab.exported().into_iter().flat_map(|(place, hint)| {
@@ -271,11 +274,11 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
             format!("{name}: the inventory has {:?}", known.as_ref().map(|known| &known.domain))
         });
         let wanted: BTreeMap<_, _> = world
-            .disks_of(id)
+            .hung_on(id)
             .into_iter()
             .filter(|(hangs, _)| hangs.active)
             .map(|(hangs, disk)| {
-                let file = lab.image(disk).to_str().map(str::to_owned).filter(|_| disk.lun.is_none());
+                let file = lab.image(&disk).to_str().map(str::to_owned).filter(|_| disk.lun.is_none());
                 (disk.id, (hangs.target.clone(), file, hangs.read_only))
             })
             .collect();

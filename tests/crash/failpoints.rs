@@ -182,6 +182,30 @@ const WAYS: &[Way] = &[
         },
     },
     Way {
+        operation: "borrow_disk",
+        prepare: |client, name| {
+            let lender = Things::new(client, &format!("{name}-lender"), 1);
+            let snapshots = format!("/vms/{}/snapshots", lender.vm);
+            client
+                .send("POST", &snapshots, EXPECT, "<snapshot><description>s</description></snapshot>")
+                .is(201);
+            Things { disks: lender.disks, ..running(client, name) }
+        },
+        request: |client, it| {
+            let lender = client.get(&format!("/vms?search=name%3D{}-lender", it.name)).is(200);
+            let lender = lender.value("vm/@id").unwrap();
+            let all = client.get(&format!("/vms/{lender}/snapshots")).is(200);
+            let taken =
+                all.all("snapshot").find(|it| it.value("type").as_deref() == Some("regular")).unwrap();
+            let body = format!(
+                "<disk id='{}'><snapshot id='{}'/><active>true</active></disk>",
+                it.disks[0],
+                taken.value("@id").unwrap()
+            );
+            drop(attempt(client, "POST", &format!("/vms/{}/disks", it.vm), &body));
+        },
+    },
+    Way {
         operation: "plug_disk",
         prepare: |client, name| {
             let things = running(client, name);

@@ -179,7 +179,7 @@ impl Lab {
         let mut lines = BTreeMap::new();
         for vm in world.vms.values() {
             let disks: Vec<String> = world
-                .disks_of(vm.id)
+                .hung_on(vm.id)
                 .into_iter()
                 .map(|(hangs, disk)| {
                     format!("{} {} active={} ro={}", disk.alias, hangs.target, hangs.active, hangs.read_only)

@@ -1,6 +1,7 @@
 //! Crash safety: an operation is wholly there or wholly not, whatever fails and whenever. See README.md.
 
 mod audit;
+mod borrowed;
 mod cases;
 mod cdrom;
 mod chains;

@@ -6,13 +6,13 @@ use super::harness::{Boots, Disk, Guest, MIB, Vm, lab, until, wait};
 const PATTERN: &str = "vireo-pattern-1";
 
 /// The name of the disk with that serial number in a Linux guest, once it is there.
-fn find(guest: &mut Guest, disk: &Disk) -> String {
+pub fn find(guest: &mut Guest, disk: &Disk) -> String {
     let files = format!("grep -l '{}' /sys/block/vd*/serial /sys/block/sd*/device/vpd_pg80", disk.serial());
     let file = guest.until(10, &format!("({files}) 2>/dev/null | grep ."));
     file.split('/').nth(3).unwrap().to_owned()
 }
 
-fn gone(guest: &mut Guest, name: &str) {
+pub fn gone(guest: &mut Guest, name: &str) {
     guest.until(5, &format!("! test -e /sys/block/{name}"));
 }
 

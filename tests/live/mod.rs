@@ -3,6 +3,7 @@
 
 pub mod harness;
 
+mod borrowed;
 mod cdrom;
 mod chains;
 mod cloud_init;

@@ -44,7 +44,9 @@ pub use network::{cluster_network, network, network_change, profile_change, vnic
 pub use nic::{NicRequest, is_named, nic};
 pub use numa::{NumaRequest, host_numa_node, vm_numa_node};
 pub use place::*;
-pub use snapshot::{active_snapshot, disk_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot};
+pub use snapshot::{
+    active_snapshot, disk_snapshot, saved_cdrom, saved_disk, saved_nic, snapshot, snapshot_of_disk,
+};
 pub use template::{
     instance_type, instance_type_as_vm, template, template_as_vm, template_cdrom, template_console,
     template_disk, template_nic, template_watchdog,

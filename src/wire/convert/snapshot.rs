@@ -51,16 +51,20 @@ fn at(vm: VmId, id: SnapshotId) -> String {
     format!("{API}/vms/{vm}/snapshots/{id}")
 }
 
+/// The snapshot that a disk is of.
+pub fn snapshot_of_disk(vm: VmId, snapshot: SnapshotId) -> types::DiskSnapshotRef {
+    types::DiskSnapshotRef {
+        href: Some(at(vm, snapshot)),
+        id: Some(snapshot.to_string()),
+        vm: Some(reference("vms", vm)),
+    }
+}
+
 /// A disk as the snapshot keeps it.
 pub fn saved_disk(of: &Snapshot, saved: &SavedDisk, actual_size: u64) -> types::Disk {
-    let at = at(of.vm, of.id);
     types::Disk {
-        href: Some(format!("{at}/disks/{}", saved.disk.id)),
-        snapshot: Some(types::DiskSnapshotRef {
-            href: Some(at),
-            id: Some(of.id.to_string()),
-            vm: Some(reference("vms", of.vm)),
-        }),
+        href: Some(format!("{}/disks/{}", at(of.vm, of.id), saved.disk.id)),
+        snapshot: Some(snapshot_of_disk(of.vm, of.id)),
         ..disk(&saved.disk, DiskPlace::On(&saved.attachment), actual_size, &[])
     }
 }

@@ -1,0 +1,195 @@
+//! Disks' snapshots on other VMs, as backup tools read them. What such a VM writes goes into an image of
+//! its own over the frozen one, made anew for each run and each plugging, so nobody else ever sees it.
+//!
+//! As long as a VM has it, the disk keeps all of its images, where they are.
+
+use super::locks::{Entity, Mode};
+use super::snapshots::{check_no_preview, check_regular, over};
+use super::vm_disks::NewAttachment;
+use super::world::{Change, Operation, World};
+use super::{Engine, failpoint};
+use crate::error::{Error, Result};
+use crate::model::*;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const CANNOT: &str = "Cannot attach Virtual Machine Disk";
+
+impl World {
+    /// The frozen images that the VM has of other VMs' disks.
+    pub fn borrowed_by(&self, vm: VmId) -> impl Iterator<Item = &Borrowed> {
+        self.borrowed
+            .range((vm, DiskId(uuid::Uuid::nil()))..=(vm, DiskId(uuid::Uuid::max())))
+            .map(|(_, it)| it)
+    }
+
+    /// The disk that a VM writes over a frozen image, and how it hangs there.
+    pub fn written_over(&self, it: &Borrowed) -> Option<(Attachment, Disk)> {
+        let Borrowed { vm, disk, image, active, ref target, .. } = *it;
+        let frozen = &self.snapshots.get(&it.snapshot)?.disk(disk)?.disk;
+        // A VM boots from a disk of its own.
+        let disk = Disk { bootable: false, ..over(frozen, image) };
+        Some((Attachment { vm, disk: disk.id, active, read_only: false, target: target.clone() }, disk))
+    }
+
+    /// How a disk hangs on a VM, be it the VM's or another one's snapshot.
+    pub fn hung(&self, vm: VmId, disk: DiskId) -> Option<(Attachment, Disk)> {
+        match self.attachments.get(&(vm, disk)) {
+            Some(own) => Some((own.clone(), self.disks.get(&disk)?.clone())),
+            None => self.written_over(self.borrowed.get(&(vm, disk))?),
+        }
+    }
+
+    /// Everything that hangs on a VM, in the order of the targets.
+    pub fn hung_on(&self, vm: VmId) -> Vec<(Attachment, Disk)> {
+        let own = self.disks_of(vm).into_iter().map(|(on, disk)| (on.clone(), disk.clone()));
+        let mut all: Vec<_> =
+            own.chain(self.borrowed_by(vm).filter_map(|it| self.written_over(it))).collect();
+        all.sort_by(|(a, _), (b, _)| (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target)));
+        all
+    }
+
+    /// Refuses what other VMs would lose frozen images by.
+    pub(super) fn check_not_lent(&self, cannot: &str, disks: impl IntoIterator<Item = DiskId>) -> Result<()> {
+        let lent = |disk: DiskId| self.borrowed.values().find(|it| it.disk == disk);
+        let Some(it) = disks.into_iter().find_map(lent) else { return Ok(()) };
+        let alias = self.disks.get(&it.disk).map_or("", |disk| disk.alias.as_str());
+        let name = self.vms.get(&it.vm).map_or("", |vm| vm.spec.name.as_str());
+        Err(Error::conflict(format!("{cannot}. A snapshot of disk {alias} is attached to VM {name}.")))
+    }
+
+    /// Refuses what a guest would not find its frozen images after.
+    pub(super) fn check_none_borrowed(&self, cannot: &str, vm: VmId) -> Result<()> {
+        match self.borrowed_by(vm).any(|it| it.active) {
+            true => Err(Error::conflict(format!("{cannot}. The VM has a plugged disk snapshot."))),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Engine {
+    /// How a disk hangs on a VM, be it the VM's or another one's snapshot.
+    pub fn hung(&self, vm: VmId, disk: DiskId) -> Result<(Attachment, Disk)> {
+        self.vm(vm)?;
+        self.world().hung(vm, disk).ok_or_else(|| Error::not_found(disk))
+    }
+
+    /// Attaches a disk as it is in a snapshot of another VM.
+    pub async fn borrow_disk(
+        self: &Arc<Self>,
+        id: DiskId,
+        snapshot: SnapshotId,
+        onto: NewAttachment,
+    ) -> Result<()> {
+        let vm = onto.vm;
+        self.own_vm(vm)?;
+        // Whoever works on the snapshot has its disks.
+        let wanted = [(Entity::Disk(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
+        let _guard = self.take("attach disk snapshot", &wanted).await?;
+        self.may(vm, Move::ChangeDisks)?;
+        self.require_connection()?;
+        let mut promised = None;
+        let intent = self
+            .promise(|world| {
+                let gone = || Error::invalid(format!("{CANNOT}. The Snapshot with the disk doesn't exist."));
+                let kept = world.snapshots.get(&snapshot).ok_or_else(gone)?;
+                let frozen = kept.disk(id).ok_or_else(gone)?;
+                check_regular(CANNOT, kept)?;
+                check_no_preview(world, CANNOT, kept.vm)?;
+                if frozen.disk.status != DiskStatus::Ok {
+                    return Err(Error::conflict(format!("{CANNOT}. The disk is locked or illegal.")));
+                }
+                if kept.vm == vm || world.hung(vm, id).is_some() {
+                    return Err(Error::conflict(format!(
+                        "{CANNOT}. The disk is already attached to the VM."
+                    )));
+                }
+                // It is a device like any other.
+                let row = Disk { bootable: false, ..frozen.disk.clone() };
+                let Attachment { active, target, .. } = self.plan_attachment(world, &onto, &row)?;
+                let borrowed = Borrowed { vm, disk: id, snapshot, image: ImageId::random(), active, target };
+                promised = Some(borrowed.clone());
+                let operation = Operation::BorrowDisk { borrowed: borrowed.clone() };
+                Ok((operation, vec![Change::Borrowed(borrowed)]))
+            })
+            .await?;
+        failpoint::hit("borrow_disk.intended");
+        let Some(borrowed) = promised else { return Ok(()) };
+        match self.finish_borrow(&borrowed).await {
+            Ok(()) => self.settle(intent, vec![]).await,
+            Err(failure) => Err(self.fail(intent, failure).await),
+        }
+    }
+
+    pub(super) async fn finish_borrow(&self, it: &Borrowed) -> Result<()> {
+        self.renew_borrowed(it.vm, it.disk).await?;
+        failpoint::hit("borrow_disk.overlaid");
+        match it.active {
+            true => self.plug(it.vm, it.disk).await,
+            false => Ok(()),
+        }
+    }
+
+    pub(super) async fn undo_borrow(&self, it: &Borrowed) -> Result<()> {
+        if self.runs(it.vm) {
+            self.unplug(it.vm, it.disk).await?;
+        }
+        self.finish_return(it).await
+    }
+
+    /// Row, definition and image go, once no guest has the device.
+    pub(super) async fn finish_return(&self, before: &Borrowed) -> Result<()> {
+        self.require_out(before.vm, before.disk).await?;
+        self.note(vec![Change::DropBorrowed { vm: before.vm, disk: before.disk }]).await;
+        self.sync_definition(before.vm).await?;
+        self.remove_borrowed(before).await
+    }
+
+    pub(super) async fn undo_return(&self, before: &Borrowed) -> Result<()> {
+        self.note(vec![Change::Borrowed(before.clone())]).await;
+        self.finish_borrow(before).await
+    }
+
+    fn written_file(&self, it: &Borrowed) -> Result<(PathBuf, Disk)> {
+        let world = self.world();
+        let (_, disk) = world.written_over(it).ok_or_else(|| Error::not_found(it.disk))?;
+        Ok((self.image_file(&world, &disk)?, disk))
+    }
+
+    /// What a VM wrote over the frozen image goes.
+    pub(super) async fn remove_borrowed(&self, it: &Borrowed) -> Result<()> {
+        let (file, disk) = self.written_file(it)?;
+        self.remove_files(vec![file], disk.wipe_after_delete).await
+    }
+
+    /// The same, and the next run finds the disk as it was frozen. Nothing happens to what a guest has.
+    pub(super) async fn renew_borrowed(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        let Some(it) = self.world().borrowed.get(&(vm, disk)).cloned() else { return Ok(()) };
+        if self.has_live(vm, disk).await? {
+            return Ok(());
+        }
+        let (file, disk) = self.written_file(&it)?;
+        let below = {
+            let world = self.world();
+            world.chain(&disk).get(1).map(|below| (below.file_name(), below.format))
+        };
+        let (below, format) = below.ok_or_else(|| Error::not_found(it.snapshot))?;
+        let images = self.images.clone();
+        super::lane::blocking(move || {
+            if disk.wipe_after_delete {
+                images.wipe(&file)?;
+            }
+            images.renew(&file, disk.size, &below, format)
+        })
+        .await
+    }
+
+    /// The same for all that the VM, which is down, has.
+    pub(super) async fn renew_all_borrowed(&self, vm: VmId) -> Result<()> {
+        let all: Vec<DiskId> = self.world().borrowed_by(vm).map(|it| it.disk).collect();
+        for disk in all {
+            self.renew_borrowed(vm, disk).await?;
+        }
+        Ok(())
+    }
+}

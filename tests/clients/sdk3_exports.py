@@ -52,6 +52,30 @@ def run(api, asked):
     web.snapshots.add(params.Snapshot(description="backup", persist_memorystate=False))
     wait("the snapshot", lambda: web.snapshots.list(description="backup")[0].snapshot_status, "ok")
     taken = web.snapshots.list(description="backup")[0]
+
+    step("its disk as it was, on another VM")
+    read = taken.disks.list()[0]
+    api.vms.add(params.VM(
+        name="reader", cluster=CLUSTER, template=params.Template(name="Blank"), memory=64 * MIB,
+        os=params.OperatingSystem(kernel=asked.kernel)))
+    reader = down(api, "reader")
+    reader.disks.add(params.Disk(id=read.id, snapshot=params.Snapshot(id=taken.id), active=True))
+    there = reader.disks.list()[0]
+    same("its snapshot", there.snapshot.id, taken.id)
+    same("it is plugged", there.active, True)
+    there.deactivate()
+    there.activate()
+    reader.start()
+    wait("reader", lambda: api.vms.get("reader").status.state, "up")
+    refused(409, taken.delete)
+    refused(409, there.delete)
+    reader.stop()
+    reader = down(api, "reader")
+    there.delete(action=params.Action(detach=True))
+    same("its disks", reader.disks.list(), [])
+    reader.delete()
+
+    step("a clone of it")
     api.vms.add(params.VM(
         name="web_backup", cluster=CLUSTER, snapshots=params.Snapshots(snapshot=[params.Snapshot(id=taken.id)])))
     copy = down(api, "web_backup")

@@ -793,7 +793,11 @@ fn others_die_at_failpoints() {
 fn clean(place: &Place, things: &Things) {
     let client = place.client();
     let vms = items(&client.get("/vms").is(200), "vm");
-    for (id, vm) in vms.iter().filter(|(_, vm)| vm.value("name").unwrap().starts_with(&things.name)) {
+    let ours = |vm: &Element| vm.value("name").unwrap().starts_with(&things.name);
+    let mut vms: Vec<_> = vms.iter().filter(|(_, vm)| ours(vm)).collect();
+    // Who borrows another one's disk goes before it.
+    vms.sort_by_key(|(_, vm)| vm.value("name"));
+    for (id, vm) in vms {
         if vm.value("status/state").as_deref() != Some("down") {
             act(&client, &format!("/vms/{id}/stop"));
         }

@@ -127,6 +127,8 @@ impl Place {
             let done = snapshot.status != SnapshotStatus::Locked && whole;
             unless(done, format!("snapshot {} is {:?}", snapshot.description, snapshot.status));
         }
+        let over = stored.borrowed.values().filter_map(|it| stored.written_over(it));
+        files.extend(over.map(|(_, disk)| images.join(disk.file_name())));
         let memories = stored.snapshots.values().filter(|snapshot| snapshot.memory.is_some());
         files.extend(memories.map(|snapshot| images.join(Snapshot::memory_file(snapshot.id))));
         let there: BTreeSet<PathBuf> = data()

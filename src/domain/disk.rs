@@ -172,7 +172,9 @@ fn driver(plan: &Plan, device: &DiskDevice, index: usize) -> Element {
     };
     // Linux's own asynchronous I/O blocks where a file must grow.
     let native = cache == "none" && disk.format == DiskFormat::Raw && !disk.sparse;
-    let policy = if disk.propagate_errors { "report" } else { "stop" };
+    // QEMU before 9.1 stops a guest whose write meets another one's reservation: that is the guest's to know.
+    let reserved = disk.lun.as_ref().is_some_and(|lun| lun.reserved);
+    let policy = if disk.propagate_errors || reserved { "report" } else { "stop" };
     let mut driver = Element::new("driver")
         .with("name", "qemu")
         .with("type", disk.format.driver())

@@ -201,6 +201,36 @@ fn a_target_lets_in_who_knows_its_password() {
     target_goes(&mut target, &other, &mut guest, &at);
 }
 
+/// The one who may write a unit of a target, by reservations that guests make themselves.
+#[test]
+fn guests_reserve_a_lun() {
+    let Some(lab) = lab() else { return };
+    let _target = Target::start(&lab.host);
+    let shared = "<shareable>true</shareable><uses_scsi_reservation>true</uses_scsi_reservation>";
+    let body = document("lun1", TARGET, shared).replace(">virtio<", ">virtio_scsi<");
+    let (one, two) = (lab.vm("reserves", Boots::Linux, ""), lab.vm("waits", Boots::Linux, ""));
+    let made = lab.client().post(&format!("{}/disks", one.path()), &body).is(201);
+    assert_eq!(made.value("uses_scsi_reservation").as_deref(), Some("true"));
+    Disk::attach(&two, &made.value("@id").unwrap(), "<active>true</active>").is(200);
+    let (mut first, mut second) = (one.boot(), two.boot());
+    first.until(10, "ls /dev/sda");
+    second.until(10, "ls /dev/sda");
+    let write = "dd if=/dev/zero of=/dev/sda bs=512 count=1 conv=fsync";
+    assert_eq!(second.run(write).1, 0, "nobody has reserved it");
+
+    // Write exclusive.
+    first.ask("sg_persist --out --register --param-sark=abc /dev/sda");
+    first.ask("sg_persist --out --reserve --param-rk=abc --prout-type=1 /dev/sda");
+    let told = second.ask("sg_persist --in --read-reservation /dev/sda");
+    assert!(told.contains("Key=0xabc") && told.contains("Write Exclusive"), "{told}");
+    assert_ne!(second.run(write).1, 0, "another guest's reservation");
+    second.ask("dd if=/dev/sda of=/dev/null bs=512 count=1");
+    first.ask(write);
+
+    first.ask("sg_persist --out --release --param-rk=abc --prout-type=1 /dev/sda");
+    second.ask(write);
+}
+
 /// The guest waits for a target that is away; nobody else does, and it goes on where it was.
 fn target_goes(target: &mut Target, vm: &Vm, guest: &mut Guest, at: &str) {
     target.end();

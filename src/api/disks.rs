@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub const FLOATING: &str = "/disks/{disk}";
 pub const ATTACHED: &str = "/vms/{vm}/disks/{disk}";
+const CANNOT: &str = "Cannot attach Virtual Machine Disk";
 
 pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request) -> types::Disk {
     let attached: Vec<VmId> = match place {
@@ -35,7 +36,12 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         DiskPlace::On(Attachment { vm, .. }) => lender(app, *vm, disk.id),
         DiskPlace::Floating => None,
     };
-    let mut document = convert::disk(disk, place, app.engine.actual_size(disk), &attached);
+    let size = match lender {
+        // What it wrote is the VM's own; all else is the lender's.
+        Some(_) => app.engine.image_size(disk),
+        None => app.engine.actual_size(disk),
+    };
+    let mut document = convert::disk(disk, place, size, &attached);
     document.snapshot = lender.map(|(vm, snapshot)| convert::snapshot_of_disk(vm, snapshot));
     let href = document.href.clone().unwrap_or_default();
     let (path, vm) = match place {
@@ -318,6 +324,21 @@ pub async fn show_of_vm(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(shown(&app, &request, request.id("disk")?, Some(request.id("vm")?))?))
 }
 
+/// A snapshot of which a disk may be attached to another VM, by whoever may make a VM of it, too.
+fn readable_snapshot(
+    app: &App,
+    request: &Request,
+    asked: &types::DiskSnapshotRef,
+) -> Result<SnapshotId, Fault> {
+    let id = asked.id.as_deref().ok_or_else(|| missing("Disk", &["snapshot.id"], "attach"))?;
+    let gone = || Error::invalid(format!("{CANNOT}. The Snapshot with the disk doesn't exist."));
+    let id: SnapshotId = convert::parse_id(id, "Snapshot").map_err(|_| gone())?;
+    let of = app.engine.world().snapshots.get(&id).map(|snapshot| snapshot.vm);
+    let of = of.filter(|vm| access::shows(app, request, *vm)).ok_or_else(gone)?;
+    access::require(app, request, 12, of)?;
+    Ok(id)
+}
+
 /// `POST /vms/{vm}/disks`: a new disk, or one that exists by its id.
 pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
     let vm: VmId = request.id("vm")?;
@@ -327,26 +348,22 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
     let read_only = asked.read_only.unwrap_or(false);
     if let Some(id) = id {
         // An id that names nothing is a wrong value of the body, not a wrong address.
-        let gone = || Error::invalid("Cannot attach Virtual Machine Disk. The VM's Image doesn't exist.");
+        let gone = || Error::invalid(format!("{CANNOT}. The VM's Image doesn't exist."));
         let id: DiskId = convert::parse_id(id, "Disk").map_err(|_| gone())?;
         access::require(&app, &request, 1101, id)?;
         let onto = NewAttachment { vm, active: Some(asked.active.unwrap_or(false)), read_only };
         match &asked.snapshot {
             None => app.engine.attach_disk(id, onto).await?,
             Some(snapshot) => {
-                let snapshot =
-                    snapshot.id.as_deref().ok_or_else(|| missing("Disk", &["snapshot.id"], "attach"))?;
-                let gone = || {
-                    Error::invalid(
-                        "Cannot attach Virtual Machine Disk. The Snapshot with the disk doesn't exist.",
-                    )
-                };
-                let snapshot = convert::parse_id(snapshot, "Snapshot").map_err(|_| gone())?;
+                let snapshot = readable_snapshot(&app, &request, snapshot)?;
                 // The guest may write: it is an image of its own that takes it.
                 app.engine.borrow_disk(id, snapshot, NewAttachment { read_only: false, ..onto }).await?;
             }
         }
         return Ok(Reply::ok(shown(&app, &request, id, Some(vm))?));
+    }
+    if asked.snapshot.is_some() {
+        return Err(missing("Disk", &["id"], "attach").into());
     }
     let mut new = new_disk(&app, &asked)?;
     may_create(&app, &request, &mut new, Some(vm))?;

@@ -3,6 +3,8 @@
 //!
 //! As long as a VM has it, the disk keeps all of its images, where they are.
 
+use super::disk_move::find_domain;
+use super::disks::LEAST_IMAGE;
 use super::locks::{Entity, Mode};
 use super::snapshots::{check_no_preview, check_regular, over};
 use super::vm_disks::NewAttachment;
@@ -27,8 +29,9 @@ impl World {
     pub fn written_over(&self, it: &Borrowed) -> Option<(Attachment, Disk)> {
         let Borrowed { vm, disk, image, active, ref target, .. } = *it;
         let frozen = &self.snapshots.get(&it.snapshot)?.disk(disk)?.disk;
+        let profile = self.disks.get(&disk)?.profile;
         // A VM boots from a disk of its own.
-        let disk = Disk { bootable: false, ..over(frozen, image) };
+        let disk = Disk { bootable: false, profile, ..over(frozen, image) };
         Some((Attachment { vm, disk: disk.id, active, read_only: false, target: target.clone() }, disk))
     }
 
@@ -49,10 +52,19 @@ impl World {
         all
     }
 
+    /// How a disk, or a snapshot of it, hangs on VMs.
+    pub(super) fn hung_as(&self, disk: DiskId) -> impl Iterator<Item = (Attachment, Disk)> {
+        let own = self.attachments_of(disk).map(move |on| (on.vm, disk));
+        own.chain(self.lent(disk).map(|it| (it.vm, it.disk))).filter_map(|(vm, disk)| self.hung(vm, disk))
+    }
+
+    fn lent(&self, disk: DiskId) -> impl Iterator<Item = &Borrowed> {
+        self.borrowed.values().filter(move |it| it.disk == disk)
+    }
+
     /// Refuses what other VMs would lose frozen images by.
     pub(super) fn check_not_lent(&self, cannot: &str, disks: impl IntoIterator<Item = DiskId>) -> Result<()> {
-        let lent = |disk: DiskId| self.borrowed.values().find(|it| it.disk == disk);
-        let Some(it) = disks.into_iter().find_map(lent) else { return Ok(()) };
+        let Some(it) = disks.into_iter().find_map(|disk| self.lent(disk).next()) else { return Ok(()) };
         let alias = self.disks.get(&it.disk).map_or("", |disk| disk.alias.as_str());
         let name = self.vms.get(&it.vm).map_or("", |vm| vm.spec.name.as_str());
         Err(Error::conflict(format!("{cannot}. A snapshot of disk {alias} is attached to VM {name}.")))
@@ -104,7 +116,9 @@ impl Engine {
                         "{CANNOT}. The disk is already attached to the VM."
                     )));
                 }
-                // It is a device like any other.
+                // Its image is made now, whether it is plugged or not.
+                let place = find_domain(world, frozen.disk.storage_domain)?;
+                self.require_room(CANNOT, place, LEAST_IMAGE)?;
                 let row = Disk { bootable: false, ..frozen.disk.clone() };
                 let Attachment { active, target, .. } = self.plan_attachment(world, &onto, &row)?;
                 let borrowed = Borrowed { vm, disk: id, snapshot, image: ImageId::random(), active, target };
@@ -162,7 +176,7 @@ impl Engine {
         self.remove_files(vec![file], disk.wipe_after_delete).await
     }
 
-    /// The same, and the next run finds the disk as it was frozen. Nothing happens to what a guest has.
+    /// The same, and the next one finds the disk as it was frozen. Nothing happens to what a guest has.
     pub(super) async fn renew_borrowed(&self, vm: VmId, disk: DiskId) -> Result<()> {
         let Some(it) = self.world().borrowed.get(&(vm, disk)).cloned() else { return Ok(()) };
         if self.has_live(vm, disk).await? {
@@ -171,6 +185,10 @@ impl Engine {
         let (file, disk) = self.written_file(&it)?;
         let below = {
             let world = self.world();
+            self.require_active(
+                "Cannot renew Virtual Machine Disk",
+                find_domain(&world, disk.storage_domain)?,
+            )?;
             world.chain(&disk).get(1).map(|below| (below.file_name(), below.format))
         };
         let (below, format) = below.ok_or_else(|| Error::not_found(it.snapshot))?;
@@ -184,9 +202,19 @@ impl Engine {
         .await
     }
 
-    /// The same for all that the VM, which is down, has.
+    /// The same, by whoever does not depend on it: what plugs the disk next does it, too.
+    pub(super) async fn try_renew_borrowed(&self, vm: VmId, disk: DiskId) {
+        if let Err(why) = self.renew_borrowed(vm, disk).await {
+            tracing::warn!(%vm, %disk, "what a VM wrote over a disk's snapshot is left for now: {why}");
+        }
+    }
+
+    /// The same for all that the VM has plugged, but that a guest does not have now.
     pub(super) async fn renew_all_borrowed(&self, vm: VmId) -> Result<()> {
-        let all: Vec<DiskId> = self.world().borrowed_by(vm).map(|it| it.disk).collect();
+        let all: Vec<DiskId> = {
+            let world = self.world();
+            world.borrowed_by(vm).filter(|it| it.active).map(|it| it.disk).collect()
+        };
         for disk in all {
             self.renew_borrowed(vm, disk).await?;
         }

@@ -249,7 +249,7 @@ impl Engine {
 
     /// Running VMs that have the disk plugged, and their definitions, limit it as its row says.
     pub(super) async fn bring_tune(&self, id: DiskId) -> Result<()> {
-        let attachments: Vec<Attachment> = self.world().attachments_of(id).cloned().collect();
+        let attachments: Vec<Attachment> = self.world().hung_as(id).map(|(on, _)| on).collect();
         for attachment in attachments.iter().filter(|attachment| attachment.active) {
             if self.has_live(attachment.vm, id).await? {
                 let (vm, target) = (attachment.vm, attachment.target.clone());

@@ -289,9 +289,7 @@ impl Engine {
                 let followed = self.take_device(vm, id.alias(), &NIC).await?;
                 failpoint::hit("unplug_nic.gone");
                 self.note(vec![Change::Nic(after)]).await;
-                if followed {
-                    return Ok(());
-                }
+                return self.define_without(vm, followed).await;
             }
             self.bring_nic_that(vm, id, guest).await
         };

@@ -336,7 +336,7 @@ pub trait Images: Send + Sync + 'static {
     /// Makes an empty qcow2 image over another one of the same folder, which may be in use; fine
     /// when it is there. Leaves nothing behind when it fails.
     fn overlay(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()>;
-    /// The same anew, in the place of what was there; whole or not at all.
+    /// The same anew, in the place of what was there, which goes in any case.
     fn renew(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()>;
     /// Writes what a qcow2 image holds into the one below it, which grows to its size. The image
     /// stays as it is: until somebody writes below, this may be asked again.

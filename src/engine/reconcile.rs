@@ -134,7 +134,7 @@ impl Engine {
             Err(why) if why.kind == Kind::Unavailable => Err(why),
             Err(why) => {
                 // Neither end can be reached: the object stays, marked, for somebody to look at.
-                let mut rows = self.judged(&disks_of(&intent.operation));
+                let mut rows = self.judged(&self.changed_by(&intent.operation));
                 if let Operation::PreviewSnapshot(preview) = &intent.operation {
                     rows.extend(self.left_in_preview(preview));
                 }
@@ -150,6 +150,16 @@ impl Engine {
                 self.close(intent.id, rows, Some(&why)).await;
                 Err(why)
             }
+        }
+    }
+
+    /// The disks that an operation is about, but those of which it has a snapshot alone.
+    fn changed_by(&self, operation: &Operation) -> Vec<DiskId> {
+        let world = self.world();
+        match operation {
+            Operation::BorrowDisk { .. } | Operation::ReturnDisk { .. } => vec![],
+            Operation::PlugDisk { vm, disk, .. } if world.borrowed.contains_key(&(*vm, *disk)) => vec![],
+            _ => disks_of(operation),
         }
     }
 
@@ -209,7 +219,8 @@ impl Engine {
                 self.require_out(*vm, *disk).await?;
                 self.note(self.with_plug(*vm, *disk, false)).await;
                 self.sync_definition(*vm).await?;
-                self.renew_borrowed(*vm, *disk).await.map(|()| vec![])
+                self.try_renew_borrowed(*vm, *disk).await;
+                Ok(vec![])
             }
             Operation::UpdateDisk { before, attachments } => {
                 self.finish_update_disk(before, attachments).await?;

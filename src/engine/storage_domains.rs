@@ -233,10 +233,7 @@ impl Engine {
                     disk.alias
                 )));
             }
-            let own = world.attachments_of(disk.id).map(|on| (on.active, on.vm));
-            let borrowed =
-                world.borrowed.values().filter(|it| it.disk == disk.id).map(|it| (it.active, it.vm));
-            if own.chain(borrowed).any(|(active, vm)| active && self.runs(vm)) {
+            if world.hung_as(disk.id).any(|(on, _)| on.active && self.runs(on.vm)) {
                 return Err(Error::conflict(
                     "Cannot deactivate Storage while there are running VMs on this Storage Domain.",
                 ));

@@ -3,20 +3,60 @@
 use crate::model::VmId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
 /// Turns of one kind of work; those of different VMs are at it side by side.
 #[derive(Default)]
 pub(super) struct Turns {
-    taken: Mutex<HashMap<VmId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Each knows how many there were.
+    taken: Mutex<HashMap<VmId, Arc<Queue<u64>>>>,
+}
+
+pub(super) struct Turn(OwnedMutexGuard<u64>);
+
+/// A turn that is over.
+pub(super) struct Ended {
+    turns: Arc<Queue<u64>>,
+    number: u64,
 }
 
 impl Turns {
-    pub(super) async fn take(&self, vm: VmId) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = {
+    pub(super) async fn take(&self, vm: VmId) -> Turn {
+        let turns = {
             let mut taken = self.taken.lock().expect("no panic while held");
-            taken.retain(|id, turn| *id == vm || Arc::strong_count(turn) > 1);
+            taken.retain(|id, turns| *id == vm || Arc::strong_count(turns) > 1);
             taken.entry(vm).or_default().clone()
         };
-        turn.lock_owned().await
+        let mut turn = turns.lock_owned().await;
+        *turn += 1;
+        Turn(turn)
+    }
+}
+
+impl Turn {
+    pub(super) fn end(self) -> Ended {
+        Ended { turns: OwnedMutexGuard::mutex(&self.0).clone(), number: *self.0 }
+    }
+}
+
+impl Ended {
+    /// Nobody had a turn since.
+    pub(super) async fn was_last(&self) -> bool {
+        *self.turns.lock().await == self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_last() {
+        let (turns, vm) = (Turns::default(), VmId::random());
+        let first = turns.take(vm).await.end();
+        drop(turns.take(VmId::random()).await);
+        assert!(first.was_last().await);
+        let second = turns.take(vm).await.end();
+        assert!(!first.was_last().await && second.was_last().await);
     }
 }

@@ -1,6 +1,7 @@
 //! Unplugging: the guest is asked to let a device go, and waited for.
 
 use super::ports::{HypervisorEvent, Scope};
+use super::turns::Ended;
 use super::{Engine, documents, failpoint};
 use crate::domain;
 use crate::error::{Error, Result};
@@ -31,16 +32,21 @@ enum Answer {
 
 impl Engine {
     /// Asks the guest to let the device go and waits until it did. Nothing to do when it is not
-    /// there. Tells whether the definition has let it go, too.
-    pub(super) async fn take_device(&self, vm: VmId, alias: String, kind: &Pluggable) -> Result<bool> {
+    /// there. Gives the turn in which the definition has let it go, too.
+    pub(super) async fn take_device(
+        &self,
+        vm: VmId,
+        alias: String,
+        kind: &Pluggable,
+    ) -> Result<Option<Ended>> {
         let mut events = self.happened.subscribe();
         // The definition changes in one turn with the guest.
         let turn = self.definitions.take(vm).await;
         let scope = self.scope_of_removal(vm, &alias);
         let asked = alias.clone();
         let waits = self.lane.call(move |hv| hv.detach(vm, &asked, scope)).await?;
-        drop(turn);
-        let followed = scope == Scope::Both;
+        let turn = turn.end();
+        let followed = (scope == Scope::Both).then_some(turn);
         if !waits {
             return Ok(followed);
         }
@@ -72,7 +78,7 @@ impl Engine {
         if !self.runs(vm) || !self.holds(vm, &alias).await? {
             return Ok(followed);
         }
-        if followed {
+        if followed.is_some() {
             // The rows still have it.
             self.sync_definition(vm).await?;
         }
@@ -84,6 +90,15 @@ impl Engine {
                 self.settings.hotunplug_timeout.as_secs()
             ),
         }))
+    }
+
+    /// The rows have let a device go: so does the definition, unless it has, and nobody has written it by
+    /// the former rows since.
+    pub(super) async fn define_without(&self, vm: VmId, followed: Option<Ended>) -> Result<()> {
+        match followed {
+            Some(turn) if turn.was_last().await => Ok(()),
+            _ => self.sync_definition(vm).await.map(drop),
+        }
     }
 
     /// Whether the running domain has a device of that alias.

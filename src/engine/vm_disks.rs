@@ -1,7 +1,9 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
+use super::disk_move::find_domain;
 use super::locks::{Entity, Guard, Mode};
 use super::snapshots::check_no_preview;
+use super::turns::Ended;
 use super::unplug::DISK;
 use super::world::{Change, Operation, World};
 use super::{Engine, disks, failpoint, locks};
@@ -158,6 +160,9 @@ impl Engine {
         self.may(vm, Move::ChangeDisks)?;
         let borrowed = self.world().borrowed.get(&(vm, id)).cloned();
         if let Some(before) = borrowed {
+            // What the VM wrote goes, and must be found for that.
+            let place = find_domain(&self.world(), disk.storage_domain)?.clone();
+            self.require_reachable("Cannot detach Virtual Machine Disk", &place, false)?;
             let out = vec![Change::DropBorrowed { vm, disk: id }];
             return self.take_out(Operation::ReturnDisk { before }, attachment, &disk, out).await;
         }
@@ -195,20 +200,19 @@ impl Engine {
         let intent = self.promise(|_| Ok((operation.clone(), promised))).await?;
         failpoint::hit("unplug_disk.intended");
         let acted = async {
-            let mut followed = false;
+            let mut followed = None;
             if plugged {
                 followed = self.unplug(vm, id).await?;
                 failpoint::hit("unplug_disk.gone");
                 self.note(out).await;
             }
-            if !followed {
-                self.sync_definition(vm).await?;
-            }
+            self.define_without(vm, followed).await?;
             failpoint::hit("unplug_disk.defined");
             match &operation {
-                Operation::ReturnDisk { before } => self.remove_borrowed(before).await,
-                _ => self.renew_borrowed(vm, id).await,
+                Operation::ReturnDisk { before } => self.remove_borrowed(before).await?,
+                _ => self.try_renew_borrowed(vm, id).await,
             }
+            Ok(())
         };
         match acted.await {
             Ok(()) => self.settle(intent, vec![]).await,
@@ -334,7 +338,7 @@ impl Engine {
     }
 
     /// Asks the guest to let the disk go and waits until it did. Nothing to do when it is not there.
-    pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<bool> {
+    pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<Option<Ended>> {
         self.take_device(vm, disk.alias(), &DISK).await
     }
 }

@@ -202,7 +202,7 @@ impl Engine {
             self.drop_media(id).await;
             // The next start does it, too.
             if let Err(why) = self.renew_all_borrowed(id).await {
-                tracing::warn!(vm = %id, "what a VM wrote over disks' snapshots is left for now: {why}");
+                tracing::warn!(vm = %id, "what the VM wrote over disks' snapshots is left for now: {why}");
             }
         }
         // Also where the last daemon came no further: before the next configuration takes its place.
@@ -368,7 +368,8 @@ impl Engine {
                 self.require_active("Cannot run VM", domain)?;
             }
         }
-        if spec.os.boot == [BootDevice::Hd] && disks.is_empty() && spec.os.kernel.is_none() {
+        let own = world.attachments.of_vm(id).any(|attachment| attachment.active);
+        if spec.os.boot == [BootDevice::Hd] && !own && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
         }
         let wired = world.nics_of(id).iter().any(|nic| nic.plugged);
@@ -398,8 +399,10 @@ impl Engine {
         failpoint::hit("stop.called");
         self.look_at(id).await?;
         if alone {
-            // Nobody needs to be asked how it ended.
-            self.inventory.set_stop(id, StopDetail::Destroyed);
+            if self.inventory.last_stop(id).is_none() {
+                // Nobody needs to be asked how it ended.
+                self.inventory.set_stop(id, StopDetail::Destroyed);
+            }
             self.follow_held_run(id, Ok(())).await;
             // The event of this stop need not be waited for: its rows have followed.
             self.inventory.end_phase(id, Phase::Ending);

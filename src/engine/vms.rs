@@ -1,5 +1,6 @@
 //! Virtual machines: read, update, remove.
 
+use super::disk_move::find_domain;
 use super::inventory::{Phase, Seen};
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, Operation, World};
@@ -342,6 +343,10 @@ impl Engine {
                         .collect();
                 }
                 self.require_removable("Cannot remove VM", world, &doomed, force)?;
+                for (_, disk) in world.borrowed_by(id).filter_map(|it| world.written_over(it)) {
+                    let place = find_domain(world, disk.storage_domain)?;
+                    self.require_reachable("Cannot remove VM", place, force)?;
+                }
                 let locked = doomed
                     .iter()
                     .filter_map(|disk| world.disks.get(disk))

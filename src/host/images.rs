@@ -59,6 +59,8 @@ impl Images for QemuImg {
 
     fn renew(&self, file: &Path, size: u64, below: &str, format: DiskFormat) -> Result<()> {
         let size = whole_sectors(size)?;
+        // What it held may be what there is no room for.
+        self.remove(file)?;
         whole(file, "made", |part| make_empty(part, size, Some((below, format))))
     }
 

@@ -191,6 +191,7 @@ impl Images for SimImages {
 
     fn renew(&self, file: &Path, size: u64, below: &str, _format: DiskFormat) -> Result<()> {
         self.step("renew image", |disk| {
+            disk.files.remove(file);
             if EMPTY_COW > disk.free() {
                 return Err(low_space());
             }

@@ -267,6 +267,7 @@ fn fits(world: &World, change: &Change) -> bool {
         Change::Nic(it) => world.vms.contains_key(&it.vm),
         Change::Snapshot(it) => world.vms.contains_key(&it.vm),
         Change::Attachment(it) => world.vms.contains_key(&it.vm) && world.disks.contains_key(&it.disk),
+        Change::Borrowed(it) => world.vms.contains_key(&it.vm) && world.disks.contains_key(&it.disk),
         Change::Tagged(it) => world.tags.contains_key(&it.tag),
         _ => true,
     }

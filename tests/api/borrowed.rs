@@ -56,13 +56,19 @@ async fn what_is_lent_stays() {
     let (own, there) = (format!("/vms/{lender}"), format!("/vms/{backup}/disks/{disk}"));
     let preview = format!("<action><snapshot id='{snapshot}'/></action>");
     let files = sim.images.files();
+    let second = sim.domain("second", "data").await;
+    let to = format!("<action><storage_domain id='{second}'/></action>");
+    let force = "<action><force>true</force></action>";
     for (method, path, body) in [
         ("DELETE", own.clone(), ""),
+        ("DELETE", format!("/disks/{disk}"), force),
+        ("DELETE", own.clone(), force),
         ("DELETE", format!("{own}/disks/{disk}"), ""),
         ("DELETE", format!("/disks/{disk}"), ""),
         ("DELETE", format!("{own}/snapshots/{snapshot}"), ""),
         ("POST", format!("{own}/snapshots/{snapshot}/restore"), "<action/>"),
         ("POST", format!("{own}/preview_snapshot"), &*preview),
+        ("POST", format!("{own}/disks/{disk}/move"), &*to),
     ] {
         let got = sim.with_body(method, &path, body).await.is(409);
         assert!(got.body.contains("attached to VM b"), "{method} {path}: {}", got.body);
@@ -87,6 +93,7 @@ async fn what_cannot_be_attached() {
         (backup, format!("<disk id='{disk}'><snapshot id='{NOBODY}'/></disk>"), 400),
         (backup, format!("<disk id='{disk}'><snapshot id='x'/></disk>"), 400),
         (backup, format!("<disk id='{disk}'><snapshot/></disk>"), 400),
+        (backup, format!("<disk><snapshot id='{snapshot}'/></disk>"), 400),
         (backup, format!("<disk id='{other}'><snapshot id='{snapshot}'/></disk>"), 400),
         (lender, format!("<disk id='{disk}'><snapshot id='{snapshot}'/></disk>"), 409),
     ] {
@@ -97,4 +104,30 @@ async fn what_cannot_be_attached() {
     sim.post(&format!("/vms/{lender}/preview_snapshot"), &preview).await.is(200);
     let asked = format!("<disk id='{disk}'><snapshot id='{snapshot}'/></disk>");
     sim.post(&format!("/vms/{backup}/disks"), &asked).await.is(409);
+}
+
+/// Whoever loses the way to the images of others makes nothing of theirs illegal.
+#[tokio::test]
+async fn the_storage_may_go() {
+    let sim = Sim::start().await;
+    let (lender, backup, disk, snapshot) = arranged(&sim).await;
+    let asked = format!("<disk id='{disk}'><snapshot id='{snapshot}'/><active>true</active></disk>");
+    sim.post(&format!("/vms/{backup}/disks"), &asked).await.is(200);
+    sim.disk(&format!("/vms/{backup}/disks"), "own").await;
+    sim.start_vm(backup).await;
+    let there = format!("/vms/{backup}/disks/{disk}");
+    sim.post(&format!("/vms/{backup}/suspend"), "<action/>").await.is(409);
+    let with_memory =
+        "<snapshot><description>s</description><persist_memorystate>true</persist_memorystate></snapshot>";
+    sim.post(&format!("/vms/{backup}/snapshots"), with_memory).await.is(409);
+
+    let images = sim.get(&format!("/disks/{disk}")).await.at("storage_domains/storage_domain/@id");
+    let folder = sim.get(&format!("/storagedomains/{images}")).await.at("storage/path");
+    sim.images.set_missing(&folder, true);
+    sim.post(&format!("{there}/deactivate"), "<action/>").await.is(200);
+    sim.post(&format!("{there}/activate"), "<action/>").await.is(409);
+    sim.with_body("DELETE", &there, DETACH).await.is(409);
+    assert_eq!(sim.get(&format!("/vms/{lender}/disks/{disk}")).await.at("status/state"), "ok");
+    sim.images.set_missing(&folder, false);
+    sim.post(&format!("{there}/activate"), "<action/>").await.is(200);
 }

@@ -55,6 +55,33 @@ fn a_guest_lets_a_disk_go_while_the_vm_is_held() {
     });
 }
 
+/// Somebody else writes the definition by rows that still have the disk.
+#[test]
+fn a_definition_is_written_while_a_disk_goes() {
+    alone(async {
+        let lab = Lab::new().await;
+        let (vm, disks) = lab.vm_with_disks("a", 2).await;
+        lab.start(vm).await;
+        lab.sim.ignore_requests(vm);
+        let (engine, last) = (lab.engine.clone(), disks[1]);
+        let goes = tokio::spawn(async move { engine.deactivate_disk(vm, last).await });
+        let is_defined = || lab.sim.document(vm, true).unwrap().unwrap().contains(&last.alias());
+        while is_defined() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let describe = |spec: &mut VmSpec| {
+            spec.description = "meanwhile".into();
+            Ok(())
+        };
+        lab.engine.update_vm(vm, false, describe).await.unwrap();
+        assert!(is_defined(), "the guest has it");
+        lab.sim.heed_requests(vm);
+        goes.await.unwrap().unwrap();
+        assert!(!is_defined());
+        whole(&lab).await;
+    });
+}
+
 #[test]
 fn a_disk_that_its_guest_still_has_is_told_to_be_in() {
     let lab = alone(async {

@@ -19,11 +19,11 @@ fn a_backup_vm_reads_what_a_snapshot_keeps() {
     let disk = lender.add_disk(&Disk::document(8, "virtio", "cow", ""));
     let mut writes = lender.boot();
     write(&mut writes, "pattern-A");
+    let frozen = disk.file();
     let snapshots = format!("{}/snapshots", lender.path());
     let taken = made(lab, &snapshots, "<snapshot><description>s</description></snapshot>");
     let snapshot = taken.value("@id").unwrap();
     write(&mut writes, "pattern-B");
-    let frozen = disk.file();
 
     let backup = lab.vm("backup", Boots::Linux, "");
     let mut reads = backup.boot();
@@ -64,6 +64,6 @@ fn a_backup_vm_reads_what_a_snapshot_keeps() {
     assert!(!fs::exists(&overlay).unwrap(), "{overlay} is left");
     client.delete(&format!("{snapshots}/{snapshot};async=false")).is(204);
     until(10, "the snapshot's end", || client.get(&format!("{snapshots}/{snapshot}")).status == 404);
-    assert!(frozen.exists() || disk.file().exists());
+    assert!(disk.file() == frozen && frozen.exists(), "merged into the image that was lent");
     assert!(read(&mut writes).contains("pattern-C"), "the lender never noticed");
 }

@@ -55,6 +55,28 @@ fn guest_and_definition_get_a_disk_by_one_call() {
     }
 }
 
+/// The guest takes its time with the one while the other's way out writes the definition.
+#[test]
+fn two_disks_go_at_once() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("at-once", Boots::Mini, "");
+    let _guest = vm.boot();
+    let disks =
+        ["virtio", "virtio_scsi"].map(|interface| vm.add_disk(&Disk::document(8, interface, "cow", "")));
+    let both = |action: &str| {
+        std::thread::scope(|scope| {
+            disks.iter().for_each(|disk| drop(scope.spawn(move || assert_eq!(disk.act(action).status, 200))));
+        });
+    };
+    for _ in 0..6 {
+        both("activate");
+        both("deactivate");
+        let defined = lab.host.persistent_document(&vm.id).to_string();
+        let left = disks.iter().find(|disk| defined.contains(&disk.id));
+        assert!(left.is_none() && disks.iter().all(|disk| disk.device().is_none()), "{defined}");
+    }
+}
+
 #[test]
 fn a_disk_comes_and_goes_while_linux_runs() {
     let Some(lab) = lab() else { return };

@@ -1,6 +1,6 @@
 //! Disks of running VMs, as their guests see them.
 
-use super::harness::{Boots, Disk, Guest, MIB, Vm, lab, until, wait};
+use super::harness::{Boots, Disk, Guest, MIB, Nic, Vm, lab, until, wait};
 
 /// With its line feed it fills a MiB exactly.
 const PATTERN: &str = "vireo-pattern-1";
@@ -55,25 +55,31 @@ fn guest_and_definition_get_a_disk_by_one_call() {
     }
 }
 
-/// The guest takes its time with the one while the other's way out writes the definition.
+/// The guest takes its time with the one while another's way out writes the definition.
 #[test]
-fn two_disks_go_at_once() {
+fn devices_go_at_once() {
     let Some(lab) = lab() else { return };
     let vm = lab.vm("at-once", Boots::Mini, "");
     let _guest = vm.boot();
     let disks =
         ["virtio", "virtio_scsi"].map(|interface| vm.add_disk(&Disk::document(8, interface, "cow", "")));
-    let both = |action: &str| {
+    let nic = Nic::create(&vm, "nic1", "<plugged>false</plugged>");
+    let each = |action: &str| {
         std::thread::scope(|scope| {
-            disks.iter().for_each(|disk| drop(scope.spawn(move || assert_eq!(disk.act(action).status, 200))));
+            scope.spawn(|| assert_eq!(nic.act(action).status, 200));
+            for disk in &disks {
+                scope.spawn(move || assert_eq!(disk.act(action).status, 200));
+            }
         });
     };
     for _ in 0..6 {
-        both("activate");
-        both("deactivate");
-        let defined = lab.host.persistent_document(&vm.id).to_string();
-        let left = disks.iter().find(|disk| defined.contains(&disk.id));
-        assert!(left.is_none() && disks.iter().all(|disk| disk.device().is_none()), "{defined}");
+        each("activate");
+        each("deactivate");
+        for document in [lab.host.persistent_document(&vm.id), vm.document()] {
+            let document = document.to_string();
+            let left = disks.iter().map(|disk| &disk.id).chain([&nic.id]).find(|id| document.contains(*id));
+            assert_eq!(left, None, "{document}");
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 //!
 //! As long as a VM has it, the disk keeps all of its images, where they are.
 
-use super::disk_move::find_domain;
 use super::disks::LEAST_IMAGE;
 use super::locks::{Entity, Mode};
+use super::places::find_domain;
 use super::snapshots::{check_no_preview, check_regular, over};
 use super::vm_disks::NewAttachment;
-use super::world::{Change, Operation, World};
+use super::world::{Change, Operation, World, by_target};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
 use crate::model::*;
@@ -25,13 +25,17 @@ impl World {
             .map(|(_, it)| it)
     }
 
+    /// The disk as it is kept.
+    pub(super) fn frozen(&self, it: &Borrowed) -> Option<&Disk> {
+        Some(&self.snapshots.get(&it.snapshot)?.disk(it.disk)?.disk)
+    }
+
     /// The disk that a VM writes over a frozen image, and how it hangs there.
     pub fn written_over(&self, it: &Borrowed) -> Option<(Attachment, Disk)> {
         let Borrowed { vm, disk, image, active, ref target, .. } = *it;
-        let frozen = &self.snapshots.get(&it.snapshot)?.disk(disk)?.disk;
         let profile = self.disks.get(&disk)?.profile;
         // A VM boots from a disk of its own.
-        let disk = Disk { bootable: false, profile, ..over(frozen, image) };
+        let disk = Disk { bootable: false, profile, ..over(self.frozen(it)?, image) };
         Some((Attachment { vm, disk: disk.id, active, read_only: false, target: target.clone() }, disk))
     }
 
@@ -48,7 +52,7 @@ impl World {
         let own = self.disks_of(vm).into_iter().map(|(on, disk)| (on.clone(), disk.clone()));
         let mut all: Vec<_> =
             own.chain(self.borrowed_by(vm).filter_map(|it| self.written_over(it))).collect();
-        all.sort_by(|(a, _), (b, _)| (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target)));
+        all.sort_by(|(a, _), (b, _)| by_target(a, b));
         all
     }
 
@@ -139,7 +143,7 @@ impl Engine {
         self.renew_borrowed(it.vm, it.disk).await?;
         failpoint::hit("borrow_disk.overlaid");
         match it.active {
-            true => self.plug(it.vm, it.disk).await,
+            true => self.plug_as_it_is(it.vm, it.disk).await,
             false => Ok(()),
         }
     }
@@ -164,40 +168,37 @@ impl Engine {
         self.finish_borrow(before).await
     }
 
-    fn written_file(&self, it: &Borrowed) -> Result<(PathBuf, Disk)> {
-        let world = self.world();
-        let (_, disk) = world.written_over(it).ok_or_else(|| Error::not_found(it.disk))?;
-        Ok((self.image_file(&world, &disk)?, disk))
+    /// The frozen disk, and the file that is written over it.
+    fn layers(&self, world: &World, it: &Borrowed) -> Result<(Disk, PathBuf)> {
+        let frozen = world.frozen(it).ok_or_else(|| Error::not_found(it.snapshot))?;
+        Ok((frozen.clone(), self.image_file(world, &over(frozen, it.image))?))
     }
 
     /// What a VM wrote over the frozen image goes.
     pub(super) async fn remove_borrowed(&self, it: &Borrowed) -> Result<()> {
-        let (file, disk) = self.written_file(it)?;
-        self.remove_files(vec![file], disk.wipe_after_delete).await
+        let (frozen, file) = self.layers(&self.world(), it)?;
+        self.remove_files(vec![file], frozen.wipe_after_delete).await
     }
 
-    /// The same, and the next one finds the disk as it was frozen. Nothing happens to what a guest has.
+    /// The VM finds the disk as it was frozen. Nothing happens to what a guest has.
     pub(super) async fn renew_borrowed(&self, vm: VmId, disk: DiskId) -> Result<()> {
         let Some(it) = self.world().borrowed.get(&(vm, disk)).cloned() else { return Ok(()) };
         if self.has_live(vm, disk).await? {
             return Ok(());
         }
-        let (file, disk) = self.written_file(&it)?;
-        let below = {
+        let (frozen, file) = {
             let world = self.world();
-            self.require_active(
-                "Cannot renew Virtual Machine Disk",
-                find_domain(&world, disk.storage_domain)?,
-            )?;
-            world.chain(&disk).get(1).map(|below| (below.file_name(), below.format))
+            let found = self.layers(&world, &it)?;
+            let place = find_domain(&world, found.0.storage_domain)?;
+            self.require_active("Cannot renew Virtual Machine Disk", place)?;
+            found
         };
-        let (below, format) = below.ok_or_else(|| Error::not_found(it.snapshot))?;
         let images = self.images.clone();
         super::lane::blocking(move || {
-            if disk.wipe_after_delete {
+            if frozen.wipe_after_delete {
                 images.wipe(&file)?;
             }
-            images.renew(&file, disk.size, &below, format)
+            images.renew(&file, frozen.size, &frozen.file_name(), frozen.format)
         })
         .await
     }

@@ -3,9 +3,9 @@
 //! other, and what was there before stays whole until the new one is.
 
 use super::Engine;
-use super::disk_move::find_domain;
 use super::lane::blocking;
 use super::locks::Entity;
+use super::places::find_domain;
 use super::world::World;
 use crate::error::Result;
 use crate::model::*;

@@ -6,6 +6,7 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
+use super::places::find_domain;
 use super::stateless::check_not_stateless;
 use super::world::{Change, Filling, Operation, Passage, World};
 use super::{Engine, documents, failpoint};
@@ -398,11 +399,6 @@ impl Engine {
         self.remove_image(id).await?;
         Ok(vec![Change::DropDisk(id)])
     }
-}
-
-pub(super) fn find_domain(world: &World, id: StorageDomainId) -> Result<&StorageDomain> {
-    let missing = || Error::not_found(format!("StorageDomain: {id}"));
-    world.storage_domains.get(&id).ok_or_else(missing)
 }
 
 /// The rows of a disk, and of its images in snapshots, that lies in another domain.

@@ -2,6 +2,7 @@
 
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
+use super::places::find_domain;
 use super::snapshots::check_no_preview;
 use super::stateless::check_not_stateless;
 use super::vm_disks::NewAttachment;
@@ -230,10 +231,7 @@ impl Engine {
                     Error::invalid("Cannot add Virtual Machine Disk. Storage Domain hasn't been specified.")
                 })?,
         };
-        let domain = world
-            .storage_domains
-            .get(&storage_domain)
-            .ok_or_else(|| Error::not_found(format!("StorageDomain: {storage_domain}")))?;
+        let domain = find_domain(world, storage_domain)?;
         if domain.kind != StorageKind::Data {
             return Err(Error::invalid(
                 "Cannot add Virtual Machine Disk. The storage domain is not a data domain.",
@@ -684,11 +682,18 @@ impl Engine {
 
     /// Gives the VM the device of the disk: the definition, and the guest when it runs.
     pub(super) async fn plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        if self.runs(vm) {
+            self.renew_borrowed(vm, disk).await?;
+        }
+        self.plug_as_it_is(vm, disk).await
+    }
+
+    /// The same with what lies over a disk's snapshot now.
+    pub(super) async fn plug_as_it_is(&self, vm: VmId, disk: DiskId) -> Result<()> {
         if !self.runs(vm) {
             return self.sync_definition(vm).await.map(drop);
         }
-        self.renew_borrowed(vm, disk).await?;
-        let (_, row) = self.hung(vm, disk)?;
+        let (_, row) = self.world().hung(vm, disk).ok_or_else(|| Error::not_found(disk))?;
         self.check_images("Cannot hot plug Virtual Machine Disk", &[row]).await?;
         self.give_device(vm, disk.alias(), self.live_disk(vm, disk)?).await
     }

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::inventory::Seen;
 use super::nics::Way;
+use super::places::find_domain;
 use super::ports::DomainSeen;
 use super::world::World;
 use crate::domain::{self, DiskDevice, Medium, NicDevice, Observed, Plan};
@@ -220,11 +221,7 @@ impl Engine {
 
     /// Where a disk's image lies.
     pub(super) fn image_file(&self, world: &World, disk: &Disk) -> Result<PathBuf> {
-        let domain = world
-            .storage_domains
-            .get(&disk.storage_domain)
-            .ok_or_else(|| Error::not_found(format!("StorageDomain: {}", disk.storage_domain)))?;
-        Ok(Path::new(&domain.folder).join(disk.file_name()))
+        Ok(Path::new(&find_domain(world, disk.storage_domain)?.folder).join(disk.file_name()))
     }
 
     /// The host's files that the configuration names, each below a folder that is open to it.

@@ -2,12 +2,12 @@
 //! hints say and their images are is checked as what a client says, before anything is copied.
 
 use super::carry::{Carried, Relocated, relocated};
-use super::disk_move::find_domain;
 use super::fillings::DiskCopies;
 use super::hints::{Kept, hint_of};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
+use super::places::find_domain;
 use super::recover::Recovery;
 use super::templates::{check, check_name_free, next_version};
 use super::world::{Change, Operation, World};

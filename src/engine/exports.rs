@@ -2,12 +2,12 @@
 //! is by its hint: files of which no hint tells are nobody's.
 
 use super::carry::{Relocated, files_of, relocated};
-use super::disk_move::find_domain;
 use super::hints::{Kept, hint_of, kept};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
+use super::places::find_domain;
 use super::snapshots::check_no_preview;
 use super::world::{Change, Export, Operation, World};
 use super::{Engine, failpoint};

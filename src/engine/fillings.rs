@@ -2,9 +2,9 @@
 //! a clone from its original's.
 
 use super::Engine;
-use super::disk_move::find_domain;
 use super::disks::{LEAST_IMAGE, check_alias};
 use super::locks::Entity;
+use super::places::find_domain;
 use super::world::{Change, Filling, World};
 use crate::error::{Error, Result};
 use crate::model::*;

@@ -235,6 +235,11 @@ impl Engine {
     }
 }
 
+pub(super) fn find_domain(world: &World, id: StorageDomainId) -> Result<&StorageDomain> {
+    let missing = || Error::not_found(format!("StorageDomain: {id}"));
+    world.storage_domains.get(&id).ok_or_else(missing)
+}
+
 /// The storage domains that the images of these disks lie in.
 fn domains_below(world: &World, disks: impl IntoIterator<Item = DiskId>) -> Vec<&StorageDomain> {
     let images = disks.into_iter().filter_map(|id| world.disks.get(&id)).filter(|disk| disk.lun.is_none());

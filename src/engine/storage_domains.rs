@@ -3,6 +3,7 @@
 use super::first_world::DATA;
 use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
+use super::places::find_domain;
 use super::world::{Change, Operation, World};
 use super::{Engine, Space, failpoint, telling};
 use crate::error::{Error, Kind, Result};
@@ -27,8 +28,7 @@ const FILES: &[&str] = &["iso", "vfd"];
 
 impl Engine {
     pub fn storage_domain(&self, id: StorageDomainId) -> Result<StorageDomain> {
-        let missing = || Error::not_found(format!("StorageDomain: {id}"));
-        self.world().storage_domains.get(&id).cloned().ok_or_else(missing)
+        find_domain(&self.world(), id).cloned()
     }
 
     /// The data domain that a data center cannot be without.

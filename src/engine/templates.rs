@@ -1,11 +1,11 @@
 //! Templates: made from VMs that are down, and kept as long as something is read from their disks.
 
-use super::disk_move::find_domain;
 use super::fillings::{DiskCopies, Making};
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
 use super::new_vms::{Parts, Source};
 use super::nics::NicChange;
+use super::places::find_domain;
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Kind, Result};

@@ -1,6 +1,5 @@
 //! Disks on VMs: attach, detach, plug and unplug.
 
-use super::disk_move::find_domain;
 use super::locks::{Entity, Guard, Mode};
 use super::snapshots::check_no_preview;
 use super::turns::Ended;
@@ -161,7 +160,7 @@ impl Engine {
         let borrowed = self.world().borrowed.get(&(vm, id)).cloned();
         if let Some(before) = borrowed {
             // What the VM wrote goes, and must be found for that.
-            let place = find_domain(&self.world(), disk.storage_domain)?.clone();
+            let place = self.storage_domain(disk.storage_domain)?;
             self.require_reachable("Cannot detach Virtual Machine Disk", &place, false)?;
             let out = vec![Change::DropBorrowed { vm, disk: id }];
             return self.take_out(Operation::ReturnDisk { before }, attachment, &disk, out).await;

@@ -1,8 +1,8 @@
 //! Virtual machines: read, update, remove.
 
-use super::disk_move::find_domain;
 use super::inventory::{Phase, Seen};
 use super::locks::{Entity, Guard, Mode};
+use super::places::find_domain;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, snapshots};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
@@ -343,8 +343,8 @@ impl Engine {
                         .collect();
                 }
                 self.require_removable("Cannot remove VM", world, &doomed, force)?;
-                for (_, disk) in world.borrowed_by(id).filter_map(|it| world.written_over(it)) {
-                    let place = find_domain(world, disk.storage_domain)?;
+                for frozen in world.borrowed_by(id).filter_map(|it| world.frozen(it)) {
+                    let place = find_domain(world, frozen.storage_domain)?;
                     self.require_reachable("Cannot remove VM", place, force)?;
                 }
                 let locked = doomed

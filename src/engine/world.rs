@@ -9,6 +9,7 @@ use crate::model::*;
 use crate::ovf::Hint;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One row written or dropped.
@@ -553,7 +554,7 @@ impl World {
     pub fn disks_of(&self, vm: VmId) -> Vec<(&Attachment, &Disk)> {
         let on = self.attachments.of_vm(vm);
         let mut found: Vec<_> = on.filter_map(|it| Some((it, self.disks.get(&it.disk)?))).collect();
-        found.sort_by(|(a, _), (b, _)| (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target)));
+        found.sort_by(|(a, _), (b, _)| by_target(a, b));
         found
     }
 
@@ -707,6 +708,11 @@ impl World {
     pub fn vm_named(&self, name: &str) -> Option<&Vm> {
         self.vms.values().find(|vm| vm.spec.name == name)
     }
+}
+
+/// `vdz` comes before `vdaa`.
+pub(super) fn by_target(a: &Attachment, b: &Attachment) -> Ordering {
+    (a.target.len(), &a.target).cmp(&(b.target.len(), &b.target))
 }
 
 #[cfg(test)]

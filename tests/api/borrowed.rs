@@ -9,10 +9,8 @@ const DETACH: &str = "<action><detach>true</detach></action>";
 async fn arranged(sim: &Sim) -> (VmId, VmId, DiskId, String) {
     let (lender, backup) = (sim.vm("a").await, sim.vm("b").await);
     let disk = sim.disk(&format!("/vms/{lender}/disks"), "system").await;
-    let body = "<snapshot><description>s</description></snapshot>".to_owned();
-    let headers = [("content-type", "application/xml"), ("expect", "201-created")];
-    let made = sim.send("POST", &format!("/vms/{lender}/snapshots"), &headers, body).await.is(201);
-    (lender, backup, disk, made.at("@id"))
+    let snapshot = sim.take(lender, "").await;
+    (lender, backup, disk, snapshot)
 }
 
 #[tokio::test]

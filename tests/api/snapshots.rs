@@ -6,7 +6,7 @@ use vireo::engine::ports::Images;
 const NOBODY: &str = "11111111-2222-4333-8444-555555555555";
 
 impl Sim {
-    async fn take(&self, vm: VmId, more: &str) -> String {
+    pub async fn take(&self, vm: VmId, more: &str) -> String {
         let body = format!("<snapshot><description>first</description>{more}</snapshot>");
         let path = format!("/vms/{vm}/snapshots");
         self.send("POST", &path, &[("content-type", "application/xml"), ("expect", "201-created")], body)

@@ -426,18 +426,24 @@ impl Engine {
         self.remove_image(id).await?;
         failpoint::hit("remove_disk.removed");
         self.refresh_pools();
-        Ok(self.without_disk(id))
+        self.forget_in_snapshots(id).await?;
+        Ok(vec![Change::DropDisk(id)])
     }
 
-    /// The rows without a disk: snapshots forget it.
-    fn without_disk(&self, id: DiskId) -> Vec<Change> {
-        let world = self.world();
-        let forgotten = world.snapshots_with(id).map(|snapshot| {
-            let mut snapshot = snapshot.clone();
-            snapshot.disks.retain(|saved| saved.disk.id != id);
-            Change::Snapshot(Box::new(snapshot))
-        });
-        forgotten.chain([Change::DropDisk(id)]).collect()
+    /// Other disks of the same snapshots may go, or move, at the same time.
+    async fn forget_in_snapshots(&self, id: DiskId) -> Result<()> {
+        if self.world().snapshots_with(id).next().is_none() {
+            return Ok(());
+        }
+        self.keep(|world| {
+            let without = |snapshot: &Snapshot| {
+                let mut snapshot = snapshot.clone();
+                snapshot.disks.retain(|saved| saved.disk.id != id);
+                Change::Snapshot(Box::new(snapshot))
+            };
+            world.snapshots_with(id).map(without).collect()
+        })
+        .await
     }
 
     /// The definitions of the VMs that these attachments are of.

@@ -4,7 +4,7 @@ use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Attachment, Borrowed, IntentId, Nic};
+use crate::model::{Attachment, Borrowed, IntentId, Nic, Vm, VmId};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -115,7 +115,17 @@ impl Engine {
     /// Rows that a crash may lose, since they are found again by looking at the world. Readers see them
     /// at once; the store has them with the next promise, or a moment later.
     pub(super) async fn note(&self, changes: Vec<Change>) {
+        self.note_with(|_| changes).await;
+    }
+
+    /// The same of a VM's row as it is then: others may have changed it since somebody looked.
+    pub(super) async fn note_vm(&self, id: VmId, edit: impl FnOnce(&mut Vm)) {
+        self.note_with(|world| changed_vm(world, id, edit)).await;
+    }
+
+    async fn note_with(&self, done: impl FnOnce(&World) -> Vec<Change>) {
         let mut behind = self.gate.lock().await;
+        let changes = done(&self.world());
         self.apply(&changes);
         behind.push(changes);
         self.noted.notify_one();
@@ -214,6 +224,13 @@ impl Engine {
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
+}
+
+/// A VM's row with what is new in it.
+pub(super) fn changed_vm(world: &World, id: VmId, edit: impl FnOnce(&mut Vm)) -> Vec<Change> {
+    let Some(mut vm) = world.vms.get(&id).cloned() else { return vec![] };
+    edit(&mut vm);
+    vec![Change::Vm(Box::new(vm))]
 }
 
 /// A commit that fails may have lost no more than its answer: the store tells.

@@ -2,10 +2,10 @@
 
 use super::inventory::Phase;
 use super::jobs::Started;
+use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, DomainSeen, StopDetail};
 use super::stateless::check_not_stateless;
-use super::world::Change;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, Medium};
 use crate::error::{Error, Kind, Result};
@@ -183,16 +183,14 @@ impl Engine {
         }
         let now = Some(Timestamp::now());
         if self.runs(id) {
-            let begun = Vm { started: now, stopped: None, wakes_from: None, stop_reason: None, ..vm };
             self.inventory.forget_stop(id);
-            self.note(vec![Change::Vm(Box::new(begun))]).await;
+            self.note_vm(id, Vm::begin_run).await;
             self.tell_of_vm(Code::VM_STARTED, id, "was started by somebody else");
             return Ok(());
         }
         let ends = vm.run_once || vm.is_started();
         if ends {
-            let over = Vm { run_once: false, stopped: now, ..vm.clone() };
-            self.note(vec![Change::Vm(Box::new(over))]).await;
+            self.note_vm(id, |vm| (vm.run_once, vm.stopped) = (false, now)).await;
             let (code, how) = match self.how_it_ended(&vm).await {
                 Some(how) if how.is_death() => (Code::VM_DOWN_ERROR, "is down with an error"),
                 Some(StopDetail::Shutdown) => (Code::VM_DOWN, "is down: its guest shut down"),
@@ -321,14 +319,19 @@ impl Engine {
         let pause = options.pause || spec.start_paused;
         // Ahead of the run: a row that tells of one that never was is seen and put right.
         let once = options.once.is_some() || options.initialization.is_some();
-        let started = Some(Timestamp::now());
-        let run =
-            Vm { run_once: once, started, stopped: None, wakes_from: None, stop_reason: None, ..vm.clone() };
-        self.record(|_| Ok(vec![Change::Vm(Box::new(run))])).await?;
+        let run = |row: &mut Vm| {
+            row.begin_run();
+            row.run_once = once;
+        };
+        self.record(|world| Ok(changed_vm(world, id, run))).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         match launched {
             Err(why) if !self.runs(id) => {
-                self.note(vec![Change::Vm(Box::new(vm))]).await;
+                let Vm { run_once, started, stopped, wakes_from, stop_reason, .. } = vm;
+                let as_before = |row: &mut Vm| {
+                    *row = Vm { run_once, started, stopped, wakes_from, stop_reason, ..row.clone() }
+                };
+                self.note_vm(id, as_before).await;
                 Err(why)
             }
             launched => launched,
@@ -427,12 +430,7 @@ impl Engine {
 
     /// Keeps why somebody stops the VM, until it starts again.
     pub async fn note_stop_reason(&self, id: VmId, reason: String) -> Result<()> {
-        self.record(|world| {
-            let row = world.vms.get(&id).cloned();
-            let told = row.map(|vm| Vm { stop_reason: Some(reason), ..vm });
-            Ok(told.map(|vm| Change::Vm(Box::new(vm))).into_iter().collect())
-        })
-        .await
+        self.record(|world| Ok(changed_vm(world, id, |vm| vm.stop_reason = Some(reason)))).await
     }
 
     pub async fn reboot_vm(self: &Arc<Self>, id: VmId) -> Result<()> {

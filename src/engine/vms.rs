@@ -213,8 +213,8 @@ impl Engine {
         if self.runs(before.id) {
             self.update_live(before.id, &present.spec, &before.spec).await?;
         }
-        let row = Vm { spec: before.spec.clone(), next_run: before.next_run.clone(), ..present };
-        self.note(vec![Change::Vm(Box::new(row))]).await;
+        let Vm { spec, next_run, .. } = before.clone();
+        self.note_vm(before.id, |vm| (vm.spec, vm.next_run) = (spec, next_run)).await;
         self.sync_definition(before.id).await.map(|_| ())
     }
 
@@ -459,8 +459,7 @@ impl Engine {
         tracing::warn!(vm = %id, "the configuration of the next run is dropped: {failure}");
         let what = "cannot become what it was to be at its next run, and stays as it is";
         self.tell_of_vm(Code::VM_UPDATE_FAILED, id, &format!("{what}: {}", failure.said));
-        let kept = self.own_vm(id)?;
-        self.note(vec![Change::Vm(Box::new(Vm { next_run: None, ..kept }))]).await;
+        self.note_vm(id, |vm| vm.next_run = None).await;
         Ok(())
     }
 }

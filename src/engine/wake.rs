@@ -5,13 +5,13 @@
 
 use super::failpoint;
 use super::inventory::Phase;
+use super::journal::changed_vm;
 use super::vm_power::StartOptions;
 use super::world::{Change, Operation};
 use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
-use jiff::Timestamp;
 use std::path::PathBuf;
 
 impl Engine {
@@ -35,16 +35,12 @@ impl Engine {
                 self.bring_back(&vm, from).await?;
             }
             failpoint::hit("wake_vm.restored");
-            let begun = Vm {
-                wakes_from: None,
-                run_once: false,
-                started: Some(Timestamp::now()),
-                stopped: None,
-                stop_reason: None,
-                ..vm
-            };
             self.inventory.forget_stop(id);
-            self.record(|_| Ok(vec![Change::Vm(Box::new(begun))])).await?;
+            let run = |vm: &mut Vm| {
+                vm.begin_run();
+                vm.run_once = false;
+            };
+            self.record(|world| Ok(changed_vm(world, id, run))).await?;
         }
         failpoint::hit("wake_vm.noted");
         if !pause && matches!(self.inventory.power(id), Some(Power::Paused(_))) {

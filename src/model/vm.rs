@@ -67,6 +67,12 @@ impl Vm {
     pub fn is_started(&self) -> bool {
         self.started.is_some() && self.stopped.is_none()
     }
+
+    /// It runs from now on: what its last run left is over.
+    pub fn begin_run(&mut self) {
+        self.started = Some(Timestamp::now());
+        (self.stopped, self.wakes_from, self.stop_reason) = (None, None, None);
+    }
 }
 
 /// A VM's configuration: what a client sets and reads back.

@@ -18,6 +18,7 @@ mod moves;
 mod networks;
 mod nics;
 mod numa;
+mod pairs;
 mod place;
 mod races;
 mod sim;

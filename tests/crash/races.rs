@@ -9,7 +9,7 @@ use vireo::engine::DiskChange;
 use vireo::error::{Kind, Result};
 use vireo::model::*;
 
-type Change = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+pub type Change = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// How often each pair runs; R9 and R10 of the full count are `VIREO_RACES=1000`.
 fn rounds() -> u64 {
@@ -17,7 +17,7 @@ fn rounds() -> u64 {
 }
 
 /// A random number that a round's seed decides.
-fn random(seed: u64) -> u64 {
+pub fn random(seed: u64) -> u64 {
     let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x2545_F491_4F6C_DD1D);
     x ^= x >> 29;
     x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -76,7 +76,7 @@ fn race<T>(
 }
 
 /// What is still wrong when everything has had the time to follow.
-async fn lasting(lab: &Lab, check: impl Fn() -> Vec<String>) -> Vec<String> {
+pub async fn lasting(lab: &Lab, check: impl Fn() -> Vec<String>) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(4);
     loop {
         tokio::time::sleep(Duration::from_millis(10)).await;

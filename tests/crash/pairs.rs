@@ -1,0 +1,179 @@
+//! Any two changes of one running VM at once, whose guest may take its time.
+
+use super::lab::{Lab, grown, new_disk, onto};
+use super::races::{Change, lasting, random};
+use std::time::Duration;
+use vireo::engine::ports::StopDetail;
+use vireo::engine::{DiskChange, NewSnapshot, NicChange};
+use vireo::error::Kind;
+use vireo::model::*;
+
+/// What the changes are of.
+struct Things {
+    vm: VmId,
+    first: DiskId,
+    second: DiskId,
+    spare: DiskId,
+    other_spare: DiskId,
+    floating: DiskId,
+    plugged: NicId,
+    unplugged: NicId,
+    snapshot: SnapshotId,
+    elsewhere: StorageDomainId,
+}
+
+async fn arranged() -> (Lab, Things) {
+    let lab = Lab::new().await;
+    let elsewhere = lab.domain("elsewhere").await;
+    lab.isos(&["a.iso", "b.iso"]);
+    let (vm, disks) = lab.vm_with_disks("a", 4).await;
+    let of_vm = NewSnapshot { description: "s".into(), memory: false, disks: None };
+    let snapshot = lab.engine.create_snapshot(vm, of_vm).await.unwrap().finished().await.unwrap();
+    let [first, second, spare, other_spare] = disks[..] else { unreachable!() };
+    lab.engine.deactivate_disk(vm, spare).await.unwrap();
+    lab.engine.deactivate_disk(vm, other_spare).await.unwrap();
+    lab.engine.configure_medium(vm, false, Some("a.iso".into())).await.unwrap();
+    let nic = |name: &str, plugged| NicChange {
+        name: Some(name.into()),
+        plugged: Some(plugged),
+        ..NicChange::default()
+    };
+    let plugged = lab.engine.add_nic(vm, nic("nic1", true)).await.unwrap();
+    let unplugged = lab.engine.add_nic(vm, nic("nic2", false)).await.unwrap();
+    let floating = lab.floating("f").await;
+    lab.start(vm).await;
+    let things =
+        Things { vm, first, second, spare, other_spare, floating, plugged, unplugged, snapshot, elsewhere };
+    (lab, things)
+}
+
+/// A change, and what it is called.
+type Named = (&'static str, fn(&Lab, &Things) -> Change);
+
+macro_rules! changes {
+    ($($name:ident: |$lab:ident, $of:ident| $work:expr;)*) => {
+        [$((stringify!($name), |lab: &Lab, $of: &Things| {
+            let ($lab, $of) = (lab.clone(), Things { ..*$of });
+            Box::pin(async move { $work }) as Change
+        })),*]
+    };
+}
+
+const CHANGES: [Named; 28] = changes! {
+    deactivate: |lab, of| lab.engine.deactivate_disk(of.vm, of.first).await;
+    activate: |lab, of| lab.engine.activate_disk(of.vm, of.spare).await;
+    detach: |lab, of| lab.engine.detach_disk(of.vm, of.second).await;
+    attach: |lab, of| lab.engine.attach_disk(of.floating, onto(of.vm)).await;
+    add_disk: |lab, of| lab.disk(new_disk("n"), Some(onto(of.vm))).await.map(drop);
+    remove_disk: |lab, of| lab.engine.remove_disk(of.spare).await;
+    remove_other_disk: |lab, of| lab.engine.remove_disk(of.other_spare).await;
+    boot_from_disk: |lab, of| {
+        let change = DiskChange { bootable: Some(true), ..DiskChange::default() };
+        lab.engine.update_disk(of.spare, Some(of.vm), change).await
+    };
+    grow: |lab, of| lab.engine.update_disk(of.first, Some(of.vm), grown(2 * GIB)).await;
+    grow_spare: |lab, of| lab.engine.update_disk(of.spare, None, grown(2 * GIB)).await;
+    move_disk: |lab, of| lab.engine.move_disk(of.first, of.elsewhere).await?.finished().await.map(drop);
+    unplug: |lab, of| lab.engine.update_nic(of.vm, of.plugged, plug(false)).await;
+    plug: |lab, of| lab.engine.update_nic(of.vm, of.unplugged, plug(true)).await;
+    remove_nic: |lab, of| lab.engine.remove_nic(of.vm, of.unplugged).await;
+    unlink: |lab, of| {
+        let change = NicChange { linked: Some(false), ..NicChange::default() };
+        lab.engine.update_nic(of.vm, of.plugged, change).await
+    };
+    replace_nic: |lab, of| {
+        let change = NicChange { interface: Some(NicInterface::E1000), plugged: Some(false), ..NicChange::default() };
+        lab.engine.update_nic(of.vm, of.plugged, change).await
+    };
+    add_nic: |lab, of| {
+        let change = NicChange { name: Some("nic3".into()), ..NicChange::default() };
+        lab.engine.add_nic(of.vm, change).await.map(drop)
+    };
+    insert: |lab, of| lab.engine.change_medium(of.vm, Some("b.iso".into()), false).await;
+    insert_for_good: |lab, of| lab.engine.configure_medium(of.vm, false, Some("b.iso".into())).await;
+    shrink_memory: |lab, of| lab.engine.update_vm(of.vm, false, |spec| memory(spec, GIB / 2)).await;
+    memory_of_next_run: |lab, of| lab.engine.update_vm(of.vm, true, |spec| memory(spec, 2 * GIB)).await;
+    rename: |lab, of| {
+        let rename = |spec: &mut VmSpec| {
+            spec.name = "b".into();
+            Ok(())
+        };
+        lab.engine.update_vm(of.vm, false, rename).await
+    };
+    snapshot: |lab, of| {
+        let new = NewSnapshot { description: "n".into(), memory: false, disks: None };
+        lab.engine.create_snapshot(of.vm, new).await?.finished().await.map(drop)
+    };
+    remove_snapshot: |lab, of| lab.engine.remove_snapshot(of.vm, of.snapshot).await?.finished().await.map(drop);
+    stop: |lab, of| lab.engine.stop_vm(of.vm).await;
+    suspend: |lab, of| lab.engine.suspend_vm(of.vm).await?.finished().await;
+    power_off: |lab, of| {
+        lab.sim.stop(of.vm, StopDetail::Shutdown);
+        Ok(())
+    };
+    reset_interface: |lab, of| {
+        let change = NicChange { network: Some(None), ..NicChange::default() };
+        lab.engine.update_nic(of.vm, of.unplugged, change).await
+    };
+};
+
+fn plug(plugged: bool) -> NicChange {
+    NicChange { plugged: Some(plugged), ..NicChange::default() }
+}
+
+fn memory(spec: &mut VmSpec, bytes: u64) -> vireo::error::Result<()> {
+    spec.memory = bytes;
+    spec.guaranteed_memory = spec.guaranteed_memory.min(bytes);
+    Ok(())
+}
+
+/// One after the other by some random time; the guest heeds both later still, if it is slow.
+async fn meet(early: &Named, late: &Named, seed: u64) {
+    let (lab, things) = arranged().await;
+    let pause = |n: u64| Duration::from_micros(random(seed.wrapping_add(n << 32)) % 4000);
+    let is_slow = !random(seed ^ 0x5150).is_multiple_of(3);
+    if is_slow {
+        lab.sim.ignore_requests(things.vm);
+    }
+    let first = tokio::spawn((early.1)(&lab, &things));
+    tokio::time::sleep(pause(1)).await;
+    let second = tokio::spawn((late.1)(&lab, &things));
+    tokio::time::sleep(pause(2)).await;
+    if is_slow {
+        lab.sim.heed_requests(things.vm);
+    }
+    let results = [first.await.unwrap(), second.await.unwrap()];
+    let story = format!("{} then {}, seed {seed}, slow {is_slow}: {results:?}", early.0, late.0);
+    for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert!(!matches!(refused.kind, Kind::Bug | Kind::Unavailable | Kind::Host), "{story}");
+    }
+    if lab.engine.status(things.vm) == VmStatus::Suspended {
+        lab.start(things.vm).await;
+    }
+    let wrong = lasting(&lab, Vec::new).await;
+    assert!(wrong.is_empty(), "{story}\n{wrong:#?}");
+}
+
+/// How often each pair meets: `VIREO_PAIRS`.
+fn rounds() -> u64 {
+    std::env::var("VIREO_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+#[test]
+fn any_two_changes_of_a_vm_whose_guest_takes_its_time() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut failed = Vec::new();
+    for (n, one) in CHANGES.iter().enumerate() {
+        for (m, other) in CHANGES.iter().enumerate().skip(n) {
+            for round in 0..rounds() {
+                let seed = round << 16 | (n as u64) << 8 | m as u64;
+                let (early, late) = if random(!seed).is_multiple_of(2) { (one, other) } else { (other, one) };
+                let met = std::panic::catch_unwind(|| runtime.block_on(meet(early, late, seed)));
+                if let Err(why) = met {
+                    failed.push(why.downcast_ref::<String>().cloned().unwrap_or_default());
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+}

@@ -171,10 +171,13 @@ fn start(config: Config, simulated: bool) -> ExitCode {
     }
 }
 
+/// What each client's way with TLS is like is not worth a line for every connection.
+const QUIET: &str = "info,rustls=error";
+
 /// To the journal under systemd, else to standard error. `RUST_LOG` chooses what.
 fn log() {
     use tracing_subscriber::prelude::*;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| QUIET.into());
     let registry = tracing_subscriber::registry().with(filter);
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let journal = under_systemd.then(|| tracing_journald::layer().ok()).flatten();

@@ -247,7 +247,9 @@ impl Searched for Seen {
             "load" | "cpu_usage" | "mem_usage" => {
                 let it = app.meters.host(app.engine.settings.stats_interval).ok()?;
                 let share = match name {
-                    "load" => it.load_5m,
+                    "load" => {
+                        it.load_5m * 100.0 / f64::from(info.sockets * info.cores * info.threads).max(1.0)
+                    }
                     "cpu_usage" => 100.0 - it.cpu_idle,
                     _ => it.memory_used as f64 * 100.0 / (it.memory_total as f64).max(1.0),
                 };

@@ -92,9 +92,15 @@ impl Reply {
         Self::new(StatusCode::ACCEPTED, Content::Action(Box::new(ended(action, "pending"))))
     }
 
+    /// The same answer for a client that does not wait for ends.
+    pub fn not_waited_for(self) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..self }
+    }
+
     /// The action, as it was sent, was refused.
     pub fn failed(action: types::Action, fault: &Fault) -> Self {
-        let action = types::Action { fault: Some(fault.document()), ..ended(action, "failed") };
+        // A ticket that was not set is none.
+        let action = types::Action { fault: Some(fault.document()), ticket: None, ..ended(action, "failed") };
         let content = Content::Action(Box::new(action));
         Self { headers: fault.headers.clone(), ..Self::new(fault.status, content) }
     }

@@ -473,6 +473,7 @@ pub static ROUTES: &[Route] = routes![
     POST "/vms/{vm}/reboot" => vm_actions::reboot,
     POST "/vms/{vm}/suspend" => vm_actions::suspend,
     POST "/vms/{vm}/clone" => vm_actions::clone,
+    POST "/vms/{vm}/migrate" => vm_actions::migrate,
     POST "/vms/{vm}/move" => disk_moves::move_vm,
     GET "/vms/{vm}/move/{job}" => vm_actions::progress,
     GET "/vms/{vm}/clone/{job}" => vm_actions::progress,

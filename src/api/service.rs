@@ -23,11 +23,14 @@ use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, oneshot};
 
 /// Bytes of a request's head. The HTTP library looks at it only when its buffer is full, so the
 /// exact limit is drawn here.
 pub const LARGEST_HEAD: usize = 64 << 10;
+
+/// What an action is refused for is known within that time, as a rule.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The API on one listener.
 #[derive(Clone)]
@@ -176,9 +179,25 @@ impl Exchange<'_> {
         heard.acted = place.is_action() && route.method == Method::POST;
         access::check(&self.service.app, route, &request)?;
         let caller = Caller::new(Some(request.user.id), request.correlation.clone());
-        let answer = caller.clone().run((route.handler)(self.service.app.clone(), request)).await;
+        let background = heard.acted && request.background;
+        let work = caller.clone().run((route.handler)(self.service.app.clone(), request));
+        let answer = if background { self.behind(work).await } else { work.await };
         heard.job = caller.job();
         answer.map(|reply| reply.of_job(heard.job))
+    }
+
+    /// An action whose client does not wait for its end, but hears of what is refused at once.
+    async fn behind(&self, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        let (tell, told) = oneshot::channel();
+        self.service.app.engine.jobs.start((), async move {
+            // Nobody may listen any more.
+            let _ = tell.send(work.await);
+            Ok(())
+        });
+        match tokio::time::timeout(AT_ONCE, told).await {
+            Ok(answer) => answer.map_err(|_| Error::bug("a handler broke down"))?.map(Reply::not_waited_for),
+            Err(_) => Ok(Reply::pending(self.action().unwrap_or_default())),
+        }
     }
 
     /// A refused action comes back as it was sent, with the fault in it.

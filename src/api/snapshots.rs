@@ -38,6 +38,7 @@ fn documents(app: &App, vm: VmId, all_content: bool) -> Result<Vec<types::Snapsh
     let view = app.engine.vm(vm)?;
     let busy = kept.iter().any(|snapshot| snapshot.status == SnapshotStatus::Locked);
     let mut active = convert::active_snapshot(&view.vm, kept.last().map(|snapshot| snapshot.id), busy);
+    active.actions = links::actions(ITEM, active.href.as_deref().unwrap_or_default());
     active.initialization = if all_content { ovf::of_vm(app, &view) } else { None };
     let mut all = vec![active];
     for (index, snapshot) in kept.iter().enumerate().rev() {

@@ -67,21 +67,27 @@ const VM: [Entry; 9] = [
     entry("5a0fba9d-33d7-3cbf-addd-ba462040c946", "memory.free", "Memory free (agent)", "bytes", false),
 ];
 
+const READ_RATE: Entry = entry(
+    "33b9212b-f9cb-3fd0-b364-248fb61e1272",
+    "data.current.read",
+    "Read data rate",
+    "bytes_per_second",
+    true,
+);
+const WRITE_RATE: Entry = entry(
+    "2f23addd-4ebd-3d82-a449-c28778bc33eb",
+    "data.current.write",
+    "Write data rate",
+    "bytes_per_second",
+    true,
+);
+
+/// Of LUNs, only the rates are told.
+const LUN: [Entry; 2] = [READ_RATE, WRITE_RATE];
+
 const DISK: [Entry; 5] = [
-    entry(
-        "33b9212b-f9cb-3fd0-b364-248fb61e1272",
-        "data.current.read",
-        "Read data rate",
-        "bytes_per_second",
-        true,
-    ),
-    entry(
-        "2f23addd-4ebd-3d82-a449-c28778bc33eb",
-        "data.current.write",
-        "Write data rate",
-        "bytes_per_second",
-        true,
-    ),
+    READ_RATE,
+    WRITE_RATE,
     entry("3a7b3f72-d035-3bb9-b196-e86a4eb34993", "disk.read.latency", "Read latency", "seconds", true),
     entry("b1e75c7b-cea4-37d2-8459-f7d68efc69a3", "disk.write.latency", "Write latency", "seconds", true),
     entry("9c17ad7b-9ef1-3e8d-ad0a-ff8bee3925f0", "disk.flush.latency", "Flush latency", "seconds", true),
@@ -113,8 +119,11 @@ fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }
-    let scale = 10f64.powi(1 - value.abs().log10().floor() as i32);
-    (value * scale).round() / scale
+    // Powers of ten are exact, their inverses are not.
+    match value.abs().log10().floor() as i32 - 1 {
+        zeros @ 0.. => (value / 10f64.powi(zeros)).round() * 10f64.powi(zeros),
+        places => (value * 10f64.powi(-places)).round() / 10f64.powi(-places),
+    }
 }
 
 pub fn statistics<const N: usize>(
@@ -165,12 +174,20 @@ pub fn of_vm(app: &App, id: VmId) -> Result<Statistics, Fault> {
 /// The statistics of a disk: on one VM, or on all that have it.
 pub fn of_disk(app: &App, id: DiskId, on: Option<VmId>) -> Statistics {
     let it = app.engine.disk_figures(id, on);
-    let values = [it.read_rate, it.write_rate, it.read_latency, it.write_latency, it.flush_latency];
     let href = match on {
         Some(vm) => links::href("/vms/{vm}/disks/{disk}", &[&vm, &id]),
         None => links::href("/disks/{disk}", &[&id]),
     };
-    statistics(&DISK, values, &href, |statistic| statistic.disk = Some(Ref::at(href.clone(), id)))
+    let owner = |statistic: &mut Statistic| statistic.disk = Some(Ref::at(href.clone(), id));
+    let rates = [it.read_rate, it.write_rate];
+    match app.engine.disk(id).is_ok_and(|disk| disk.lun.is_some()) {
+        true => statistics(&LUN, rates, &href, owner),
+        false => {
+            let [read, write] = rates;
+            let values = [read, write, it.read_latency, it.write_latency, it.flush_latency];
+            statistics(&DISK, values, &href, owner)
+        }
+    }
 }
 
 /// The statistics of a VM's network interface.
@@ -255,9 +272,14 @@ mod tests {
 
     #[test]
     fn two_significant_digits() {
-        for (value, shown) in
-            [(12.34, 12.0), (1_234_567.0, 1_200_000.0), (0.001_26, 0.0013), (0.0, 0.0), (99.9, 100.0)]
-        {
+        for (value, shown) in [
+            (12.34, 12.0),
+            (1_234_567.0, 1_200_000.0),
+            (6_912_345.0, 6_900_000.0),
+            (0.001_26, 0.0013),
+            (0.0, 0.0),
+            (99.9, 100.0),
+        ] {
             assert_eq!(rounded(value), shown, "{value}");
         }
         assert_eq!(rounded(f64::NAN), 0.0);

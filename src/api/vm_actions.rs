@@ -228,6 +228,16 @@ pub async fn ticket(app: Arc<App>, request: Request) -> Answer {
     done(id, Action { ticket: Some(ticket), ..action })
 }
 
+/// `POST /vms/{vm}/migrate`: there is one host, and nowhere to go.
+pub async fn migrate(app: Arc<App>, request: Request) -> Answer {
+    let (id, _) = begin(&app, &request, None).await?;
+    Err(Error::conflict(match app.engine.status(id).runs() {
+        true => "Cannot migrate VM. There is no host that satisfies current scheduling constraints.",
+        false => "Cannot migrate VM. The VM is not running.",
+    })
+    .into())
+}
+
 /// `POST /vms/{vm}/freezefilesystems`
 pub async fn freeze(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Freeze).await?;

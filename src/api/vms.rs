@@ -17,7 +17,7 @@ use crate::engine::jobs::Started;
 use crate::engine::{Import, NewVm, Source, VmView};
 use crate::error::Error;
 use crate::model::*;
-use crate::wire::convert::{self, RunState};
+use crate::wire::convert::{self, RunState, RunningConsole};
 use crate::wire::types::{self, Action, Configuration};
 use crate::wire::{Head, filled, frame, missing, require, write, write_item};
 use axum::body::Bytes;
@@ -33,7 +33,12 @@ pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) 
         let consoles = &seen.observed.graphics;
         let graphics = consoles.iter().find(|one| Some(one.protocol) == wanted).or(consoles.first())?;
         let address = graphics.address.clone().unwrap_or_default();
-        Some((app.console_address(&address), graphics.port, graphics.tls_port))
+        Some(RunningConsole {
+            protocol: graphics.protocol,
+            address: app.console_address(&address),
+            port: graphics.port,
+            tls_port: graphics.tls_port,
+        })
     });
     let (cpu_profile, pool) = {
         let world = app.engine.world();

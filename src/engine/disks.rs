@@ -166,7 +166,7 @@ impl Engine {
             interface: new.interface,
             bootable: new.bootable,
             shareable: new.shareable,
-            wipe_after_delete: new.lun.is_none() && new.wipe_after_delete.unwrap_or(wipes),
+            wipe_after_delete: new.wipe_after_delete.unwrap_or(new.lun.is_none() && wipes),
             propagate_errors: new.propagate_errors,
             profile,
             quota: new.quota,
@@ -237,16 +237,7 @@ impl Engine {
                 "Cannot add Virtual Machine Disk. The storage domain is not a data domain.",
             ));
         }
-        if let Some(profile) = new.profile
-            && world
-                .disk_profiles
-                .get(&profile)
-                .is_none_or(|profile| profile.storage_domain != storage_domain)
-        {
-            return Err(Error::invalid(
-                "Cannot add Virtual Machine Disk. The disk profile is not one of the storage domain.",
-            ));
-        }
+        check_profile("Cannot add Virtual Machine Disk", world, new.profile, storage_domain)?;
         let needed = if new.sparse == Some(false) { new.size } else { LEAST_IMAGE };
         self.require_room("Cannot add Virtual Machine Disk", domain, needed)?;
         let mut profiles = world.profiles_of(storage_domain);
@@ -476,6 +467,10 @@ impl Engine {
             hangs.iter_mut().filter(|attachment| attachment.vm == vm).for_each(|it| it.read_only = read_only);
         }
         check_disk(&after)?;
+        if change.profile.is_some() && after.lun.is_none() {
+            let cannot = "Cannot edit Virtual Machine Disk";
+            check_profile(cannot, &self.world(), after.profile, after.storage_domain)?;
+        }
         let device_changes = (after.bootable, after.interface, after.propagate_errors, after.shareable)
             != (before.bootable, before.interface, before.propagate_errors, before.shareable)
             || after.lun != before.lun
@@ -571,6 +566,10 @@ impl Engine {
             return Err(Error::invalid("IDE disks can't be read-only."));
         }
         let world = self.world();
+        for attachment in attachments.iter().filter(|_| after.interface != before.interface) {
+            let cannot = "Cannot edit Virtual Machine Disk";
+            world.vms.get(&attachment.vm).map_or(Ok(()), |vm| check_controller(cannot, vm, after))?;
+        }
         for attachment in attachments.iter().filter(|_| after.bootable && !before.bootable) {
             check_boot_disk(&world, "Cannot edit Virtual Machine Disk", attachment.vm, before.id)?;
         }
@@ -767,6 +766,20 @@ fn check_new(new: &NewDisk) -> Result<()> {
     Ok(())
 }
 
+/// A disk is as fast as a profile of the domain that it lies in lets it be.
+fn check_profile(
+    cannot: &str,
+    world: &World,
+    profile: Option<DiskProfileId>,
+    storage_domain: StorageDomainId,
+) -> Result<()> {
+    let of_it = |id| world.profiles_of(storage_domain).any(|profile| profile.id == id);
+    match profile.is_none_or(of_it) {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("{cannot}. The disk profile is not one of the storage domain."))),
+    }
+}
+
 /// SCSI is spoken with the unit itself, or not at all.
 fn check_passed(lun: &Lun, interface: DiskInterface, verb: &str) -> Result<()> {
     if lun.is_passed() && interface != DiskInterface::VirtioScsi {
@@ -787,6 +800,14 @@ pub(super) fn check_alias(alias: &str) -> Result<()> {
         return Err(Error::invalid("The disk alias may not be empty."));
     }
     check_text("disk alias", alias, 255).map_err(Error::invalid)
+}
+
+/// A VM may go without the controller of one of the interfaces.
+pub(super) fn check_controller(cannot: &str, vm: &Vm, disk: &Disk) -> Result<()> {
+    match disk.interface == DiskInterface::VirtioScsi && !vm.spec.virtio_scsi {
+        true => Err(Error::conflict(format!("{cannot}. VirtIO-SCSI is disabled for the VM."))),
+        false => Ok(()),
+    }
 }
 
 fn check_disk(disk: &Disk) -> Result<()> {

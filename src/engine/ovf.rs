@@ -33,7 +33,10 @@ impl Engine {
     pub fn ovf_of_snapshot(&self, row: &Vm, snapshot: &Snapshot) -> String {
         let (spec, disks, nics) = (&snapshot.spec, snapshot.disks.clone(), &snapshot.nics);
         let snapshot = (snapshot.id, snapshot.description.as_str());
-        self.ovf(row, Moment { spec, snapshot, disks, nics, placed: &[] })
+        // Where the devices are that the VM still has: as they are plugged, so they stay.
+        let seen = self.inventory.seen(row.id);
+        let placed = seen.as_ref().map(|seen| seen.observed.placed.as_slice()).unwrap_or_default();
+        self.ovf(row, Moment { spec, snapshot, disks, nics, placed })
     }
 
     fn ovf(&self, row: &Vm, moment: Moment<'_>) -> String {

@@ -238,7 +238,8 @@ impl Engine {
     /// Refuses a way back by which the guest would wake without a disk that it had.
     async fn check_memory(&self, snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<()> {
         let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
-        if only.is_some() {
+        let is_left = |saved: &SavedDisk| only.is_some_and(|only| !only.contains(&saved.disk.id));
+        if snapshot.disks.iter().any(is_left) {
             return Err(cannot("Its memory is restored with all of its disks only.".into()));
         }
         let Some(file) = self.memory_file(snapshot)? else { return Ok(()) };

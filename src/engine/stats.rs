@@ -106,7 +106,8 @@ impl Engine {
     pub fn vm_figures(&self, id: VmId) -> crate::error::Result<VmFigures> {
         let view = self.vm(id)?;
         let mut figures = VmFigures { memory_installed: view.vm.spec.memory, ..VmFigures::default() };
-        let Some(pair) = self.pair(id) else { return Ok(figures) };
+        // The last sample of a run outlives it a little.
+        let Some(pair) = self.pair(id).filter(|_| view.status.runs()) else { return Ok(figures) };
         let now = &pair.last.sample;
         figures.memory_free = now.balloon_unused.unwrap_or(0);
         figures.memory_cached = now.balloon_disk_caches.unwrap_or(0);

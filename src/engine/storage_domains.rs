@@ -268,6 +268,7 @@ impl Engine {
             return Err(Error::conflict("Cannot detach Storage. The storage domain must be in maintenance."));
         }
         if before.kind == StorageKind::Data {
+            self.check_not_the_last(id)?;
             self.unregister_all(id, false).await?;
         }
         let after = StorageDomain { data_center: None, ..before.clone() };
@@ -276,6 +277,18 @@ impl Engine {
             None => Ok(()),
         })
         .await
+    }
+
+    /// A data center has a data domain as long as it has VMs to lie in one.
+    fn check_not_the_last(&self, id: StorageDomainId) -> Result<()> {
+        let is_other = |it: &StorageDomain| it.id != id && it.active && it.kind == StorageKind::Data;
+        match self.world().storage_domains.values().any(is_other) {
+            true => Ok(()),
+            false => Err(Error::conflict(
+                "Cannot detach Storage. Cannot remove the master Storage Domain from the Data Center without \
+                 another active Storage Domain to take its place.",
+            )),
+        }
     }
 
     /// Lets the row become that, and libvirt follow.

@@ -1,6 +1,7 @@
 //! Templates: made from VMs that are down, and kept as long as something is read from their disks.
 
 use super::fillings::{DiskCopies, Making};
+use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
 use super::new_vms::{Parts, Source};
@@ -105,13 +106,17 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_template.intended");
+        self.inventory.set_phase(original, Some(Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let _guard = guard;
-            match engine.finish_create_template(id, &images).await {
+            let made = match engine.finish_create_template(id, &images).await {
                 Ok(changes) => engine.settle(intent, changes).await,
                 Err(failure) => Err(engine.fail(intent, failure).await),
-            }
+            };
+            // Whoever waits for the VM to be down may use both at once.
+            drop(guard);
+            engine.inventory.end_phase(original, Phase::Making);
+            made
         }))
     }
 

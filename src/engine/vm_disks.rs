@@ -46,11 +46,7 @@ impl Engine {
         if onto.read_only && disk.interface == DiskInterface::Ide {
             return Err(Error::invalid("Cannot attach Virtual Machine Disk. IDE disks can't be read-only."));
         }
-        if disk.interface == DiskInterface::VirtioScsi && !vm.spec.virtio_scsi {
-            return Err(Error::conflict(
-                "Cannot attach Virtual Machine Disk. VirtIO-SCSI is disabled for the VM.",
-            ));
-        }
+        disks::check_controller("Cannot attach Virtual Machine Disk", vm, disk)?;
         if disk.bootable {
             disks::check_boot_disk(world, "Cannot add Virtual Machine Disk", onto.vm, disk.id)?;
         }

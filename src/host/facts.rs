@@ -49,7 +49,7 @@ pub struct HostSample {
     pub cpu_idle: f64,
     /// Of one CPU, by the kernel's search for equal pages.
     pub cpu_ksm: f64,
-    /// The mean number of processes that wanted to run in the last five minutes, as percent of the processors.
+    /// The mean number of processes that wanted to run in the last five minutes.
     pub load_5m: f64,
 }
 
@@ -118,7 +118,7 @@ impl Meter {
         let of_one_cpu = (now.all().saturating_sub(before.all()) as f64 / cpus as f64).max(1.0);
         sample.cpu_ksm = ksm.saturating_sub(ksm_before) as f64 * 100.0 / of_one_cpu;
         let five_minutes: f64 = load.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or_default();
-        sample.load_5m = five_minutes * 100.0 / cpus as f64;
+        sample.load_5m = five_minutes;
         Ok(sample)
     }
 

@@ -12,7 +12,8 @@ use virt::sys;
 const KINDS: u32 = sys::VIR_DOMAIN_GUEST_INFO_USERS
     | sys::VIR_DOMAIN_GUEST_INFO_OS
     | sys::VIR_DOMAIN_GUEST_INFO_TIMEZONE
-    | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME;
+    | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME
+    | sys::VIR_DOMAIN_GUEST_INFO_DISKS;
 
 pub fn report(session: &Session, id: VmId) -> Result<GuestReport> {
     let domain = responsive(session, id)?;
@@ -37,6 +38,9 @@ fn read(told: &BTreeMap<String, Value>) -> GuestReport {
         _ => None,
     };
     let users = 0..number("user.count").unwrap_or_default();
+    // Partitions are told of, too, without a target.
+    let disks = 0..number("disk.count").unwrap_or_default();
+    let disk = |at| text(&format!("disk.{at}.alias")).zip(text(&format!("disk.{at}.name")));
     GuestReport {
         interfaces: Vec::new(),
         // What Linux says that has none.
@@ -48,6 +52,7 @@ fn read(told: &BTreeMap<String, Value>) -> GuestReport {
             machine: text("os.machine"),
             kernel: text("os.kernel-release"),
         },
+        disks: disks.filter_map(disk).collect(),
         time_zone: text("timezone.name")
             .zip(number("timezone.offset").and_then(|offset| i32::try_from(offset).ok())),
     }
@@ -88,6 +93,10 @@ mod tests {
             ("os.id", text("debian")),
             ("os.version-id", text("12")),
             ("os.kernel-release", text("6.1.0-1")),
+            ("disk.count", Value::Number(2)),
+            ("disk.0.name", text("/dev/vda1")),
+            ("disk.1.name", text("/dev/vda")),
+            ("disk.1.alias", text("sda")),
             ("timezone.name", text("EST")),
             ("timezone.offset", Value::Negative(-18000)),
         ];
@@ -95,6 +104,7 @@ mod tests {
         assert_eq!(report.users, ["root", "alice"]);
         assert_eq!(report.host_name.as_deref(), Some("web1.example.com"));
         assert_eq!(report.system.name.as_deref(), Some("debian"));
+        assert_eq!(report.disks, BTreeMap::from([("sda".into(), "/dev/vda".into())]));
         assert_eq!(report.time_zone, Some(("EST".into(), -18000)));
         assert_eq!(read(&BTreeMap::new()), GuestReport::default());
     }

@@ -82,6 +82,8 @@ pub struct GuestReport {
     /// Who is logged in.
     pub users: Vec<String>,
     pub system: GuestSystem,
+    /// By the target that the hypervisor knows a disk by, the device that it is to the guest: `/dev/vda`.
+    pub disks: BTreeMap<String, String>,
     /// Name, and seconds east of Greenwich.
     pub time_zone: Option<(String, i32)>,
 }

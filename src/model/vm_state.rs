@@ -255,7 +255,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::Remove, _) => refused("VM is running."),
         (Move::ChangeDisks, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeNics, S::Up | S::Down | S::ImageLocked) => Verdict::Go,
-        (Move::Resize, S::Up | S::Down | S::Paused) => Verdict::Go,
+        (Move::Resize, S::Up | S::Down) => Verdict::Go,
         (
             Move::ReorderMacs
             | Move::ChangeNuma

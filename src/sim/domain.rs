@@ -157,6 +157,14 @@ pub fn guest_interfaces(document: &Element) -> Vec<GuestInterface> {
         .collect()
 }
 
+/// Disks have in the guest the names that the document suggests.
+pub fn guest_disks(document: &Element) -> BTreeMap<String, String> {
+    let disks = document.every("devices/disk").into_iter();
+    let disks = disks.filter(|disk| disk.value("@device").is_none_or(|device| device == "disk"));
+    let targets = disks.filter_map(|disk| disk.value("target/@dev"));
+    targets.map(|target| (target.clone(), format!("/dev/{target}"))).collect()
+}
+
 /// The names of the devices that its guest sees.
 pub fn named_devices(document: &Element) -> BTreeSet<String> {
     let names = devices(document).filter_map(|device| device.value("alias/@name"));

@@ -835,6 +835,7 @@ impl Hypervisor for Simulated {
                         machine: text("x86_64"),
                         kernel: text("6.1.0-28-amd64"),
                     },
+                    disks: domain::guest_disks(&run.document),
                     time_zone: Some(("CET".into(), 3600)),
                 }),
             }

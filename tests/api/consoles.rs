@@ -48,6 +48,21 @@ async fn consoles_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_run_with_another_console_says_which() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    sim.disk(&format!("{path}/disks"), "d").await;
+    let once = "<action><vm><display><type>spice</type></display></vm></action>";
+    sim.post(&format!("{path}/start"), once).await.is(200);
+    let display = async || sim.get(&path).await.at("display/type");
+    let live = sim.get(&format!("{path}/graphicsconsoles;current")).await;
+    assert_eq!((live.each("graphics_console", "@id"), display().await), (vec![SPICE.into()], "spice".into()));
+    sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
+    assert_eq!(display().await, "vnc");
+}
+
+#[tokio::test]
 async fn a_viewer_gets_what_it_opens() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;

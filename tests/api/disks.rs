@@ -196,6 +196,26 @@ async fn a_preallocated_disk_grows_into_room_that_is_there() {
 
 /// Example 15.13 as it is printed.
 #[tokio::test]
+async fn what_a_disk_cannot_become() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let disk = sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    let path = format!("/vms/{vm}/disks/{disk}");
+    sim.put(&format!("/vms/{vm}"), "<vm><virtio_scsi enabled='false'/></vm>").await.is(200);
+    sim.put(&path, "<disk><interface>virtio_scsi</interface></disk>").await.is(409);
+    let other = sim.domain("second", "data").await;
+    let profile = sim.get(&format!("/storagedomains/{other}/diskprofiles")).await.at("disk_profile/@id");
+    let slower = format!("<disk><disk_profile id='{profile}'/></disk>");
+    let refused = sim.put(&path, &slower).await.is(400);
+    assert!(refused.at("detail").contains("not one of the storage domain"), "{}", refused.body);
+    sim.start_vm(vm).await;
+    vireo::engine::ports::Hypervisor::pause(&sim.hypervisor, vm).unwrap();
+    sim.is_in(vm, "paused").await;
+    let grown = format!("<disk><provisioned_size>{}</provisioned_size></disk>", 2 * GIB);
+    sim.put(&path, &grown).await.is(409);
+}
+
+#[tokio::test]
 async fn a_lun_is_a_disk_without_an_image() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;
@@ -205,6 +225,8 @@ async fn a_lun_is_a_disk_without_an_image() {
                 </logical_unit>\n    </lun_storage>\n</disk>";
     let path = format!("/vms/{vm}/disks");
     let made = sim.post(&path, body).await.is(201);
+    let told = sim.get(&format!("{path}/{}/statistics", made.at("@id"))).await.is(200);
+    assert_eq!(told.each("statistic", "name"), ["data.current.read", "data.current.write"]);
     let unit = |name: &str| made.at(&format!("lun_storage/logical_unit/{name}"));
     let said = ["@id", "address", "port", "target", "lun_mapping", "disk_id"].map(unit);
     let id = made.at("@id");
@@ -229,8 +251,9 @@ async fn a_lun_is_a_disk_without_an_image() {
     let passed = body
         .replace(">virtio<", ">virtio_scsi<")
         .replace("lun1", "lun2")
-        .replace("</disk>", "<sgio>filtered</sgio></disk>");
-    assert_eq!(sim.post(&path, &passed).await.is(201).at("sgio"), "filtered");
+        .replace("</disk>", "<wipe_after_delete>true</wipe_after_delete><sgio>filtered</sgio></disk>");
+    let passed = sim.post(&path, &passed).await.is(201);
+    assert_eq!([passed.at("sgio"), passed.at("wipe_after_delete")], ["filtered", "true"]);
     for (from, to, status) in [
         ("<logical_unit id=\"lun1\">", "<logical_unit>", 400),
         ("<logical_unit id=\"lun1\">", "<logical_unit id=\"lun99999999999999\">", 400),

@@ -24,6 +24,8 @@ async fn a_guest_tells_of_itself() {
     assert_eq!(shown.at("guest_operating_system/distribution"), "Debian GNU/Linux");
     assert_eq!(shown.at("guest_operating_system/kernel/version/@major"), "6");
     assert_eq!(shown.at("guest_time_zone/utc_offset"), "+01:00");
+    let logical_name = async || sim.get(&format!("{path}/disks")).await.at("disk/logical_name");
+    assert_eq!(logical_name().await, "/dev/vda");
 
     let list = format!("{path}/applications");
     let got = sim.get(&list).await.is(200);
@@ -38,6 +40,7 @@ async fn a_guest_tells_of_itself() {
     // A guest that is off tells nothing.
     sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
     let off = sim.get(&path).await.is(200);
+    assert_eq!(logical_name().await, "");
     assert_eq!(off.xml().every("guest_info").len() + off.xml().every("guest_operating_system").len(), 0);
     assert_eq!(sim.get(&list).await.is(200).each("application", "name").len(), 0);
 }

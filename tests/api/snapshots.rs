@@ -261,16 +261,21 @@ async fn who_asks_for_all_content_gets_ovf() {
 async fn a_guest_goes_on_from_its_memory() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;
-    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let disks = format!("/vms/{vm}/disks");
+    let all = [sim.disk(&disks, "system").await, sim.disk(&disks, "data").await];
     sim.start_vm(vm).await;
     let id = sim.take(vm, "<persist_memorystate>true</persist_memorystate>").await;
     sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
     let path = format!("/vms/{vm}/snapshots");
     let keeps = async || sim.get(&path).await.each("snapshot", "persist_memorystate");
     let restore = format!("{path}/{id}/restore");
-    let disk = sim.get(&format!("/vms/{vm}/disks")).await.at("disk/@id");
-    let part = "<action><restore_memory>true</restore_memory><disks><disk id='DISK'/></disks></action>";
-    sim.post(&restore, &part.replace("DISK", &disk)).await.is(409);
+    let with = |disks: &[DiskId]| {
+        let disks: String = disks.iter().map(|id| format!("<disk id='{id}'/>")).collect();
+        format!("<action><restore_memory>true</restore_memory><disks>{disks}</disks></action>")
+    };
+    sim.post(&restore, &with(&all[..1])).await.is(409);
+    sim.post(&restore, &with(&all)).await.is(200);
+    assert_eq!(keeps().await, ["true", "true"]);
     for (memory, kept) in [("false", "false"), ("true", "true")] {
         let body = format!("<action><restore_memory>{memory}</restore_memory></action>");
         sim.post(&restore, &body).await.is(200);

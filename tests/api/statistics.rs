@@ -63,6 +63,9 @@ async fn of_a_vm_and_its_disks() {
         assert_eq!(one.at("name"), "data.current.read");
         sim.get(&format!("{path}/{UNKNOWN}")).await.is(404);
     }
+    assert!(datum(&sim.get(&path).await, "memory.used") > 0.0);
+    sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    assert_eq!(datum(&sim.get(&path).await, "memory.used"), 0.0);
     let detailed = sim.get(&format!("/vms/{vm};detail=statistics+disks")).await.is(200);
     assert_eq!(detailed.xml().every("statistics/statistic").len(), 9);
     assert_eq!(detailed.xml().every("disks/disk").len(), 1);

@@ -83,6 +83,18 @@ async fn nobody_touches_a_domain_that_is_not_active() {
 }
 
 #[tokio::test]
+async fn the_last_data_domain_stays() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let last = format!("{CENTER}/storagedomains/{DATA}");
+    sim.post(&format!("{last}/deactivate"), "<action/>").await.is(200);
+    let refused = sim.delete(&last).await.is(409);
+    assert!(refused.at("detail").contains("another active Storage Domain"), "{}", refused.body);
+    sim.get(&format!("/vms/{vm}")).await.is(200);
+    sim.post(&format!("{last}/activate"), "<action/>").await.is(200);
+}
+
+#[tokio::test]
 async fn a_domain_comes_and_goes() {
     let sim = Sim::start().await;
     let made = sim.post("/storagedomains", &body("second", "data", "/more/second")).await.is(201);

@@ -131,6 +131,46 @@ async fn the_life_of_a_vm() {
 }
 
 #[tokio::test]
+async fn who_does_not_wait_is_answered_at_once() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    let refused = sim.post(&format!("{path}/start;async=true"), "<action/>").await.is(409);
+    assert_eq!(refused.at("status/state"), "failed");
+    sim.disk(&format!("{path}/disks"), "d").await;
+    sim.post(&format!("{path}/start;async=true"), "<action/>").await.is(202);
+    sim.is_in(vm, "up").await;
+    for expects in ["expect", "x-ovirt-expect"] {
+        let stop = format!("{path}/stop");
+        sim.send(
+            "POST",
+            &stop,
+            &[(expects, "202-accepted"), ("content-type", "application/xml")],
+            "<action/>",
+        )
+        .await
+        .is(202);
+        sim.is_in(vm, "down").await;
+        sim.post(&format!("{path}/start;async=false"), "<action/>").await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn there_is_nowhere_to_migrate_to() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let migrate = format!("/vms/{vm}/migrate");
+    assert_eq!(sim.post(&migrate, "<action/>").await.is(409).at("status/state"), "failed");
+    sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    sim.start_vm(vm).await;
+    let host = sim.get("/hosts").await.at("host/@id");
+    let to = format!("<action><host id='{host}'/></action>");
+    let refused = sim.post(&migrate, &to).await.is(409);
+    assert!(refused.at("fault/detail").contains("There is no host"), "{}", refused.body);
+    sim.post(&format!("/vms/{UNKNOWN}/migrate"), "<action/>").await.is(404);
+}
+
+#[tokio::test]
 async fn a_vm_goes_and_its_disks_stay_when_asked_to() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;
@@ -155,12 +195,15 @@ async fn refusals_in_the_words_that_clients_know() {
         (new(""), 400, "Incomplete parameters", "VM [name] required for add"),
         ("<vm><name>a</name><cluster><name>Default</name></cluster></vm>".to_owned(), 400, "Incomplete parameters", "VM [template.id|name] required for add"),
         (named("taken"), 400, "Operation Failed", "[The VM name is already in use, please choose a unique name and try again.]"),
+        (new("<name>a</name><os type='dos'/>"), 400, "Invalid value", "dos is not a member of OsType."),
         (new("<name>a</name><type>mainframe</type>"), 400, "Invalid value", "mainframe is not a member of VmType. Possible values for VmType are: desktop, server"),
         ("<vm><name>a</name><cluster><name>nope</name></cluster><template><name>Blank</name></template></vm>".to_owned(), 404, "Operation Failed", "Entity not found: Cluster: name=nope"),
         (format!("<vm><name>a</name><cluster id='{CLUSTER}'/><template id='{UNKNOWN}'/></vm>"), 404, "Operation Failed", &*format!("Entity not found: Template: id={UNKNOWN}")),
     ] {
         sim.post("/vms", &body).await.refused(status, reason, detail);
     }
+    let unassigned = sim.post("/vms", &new("<name>b</name><os type='unassigned'/>")).await.is(201);
+    assert_eq!(unassigned.at("os/@type"), "other");
     let path = format!("/vms/{vm}");
     sim.put(&path, &format!("<vm id='{UNKNOWN}'/>")).await.refused(
         409,

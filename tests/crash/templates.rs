@@ -1,7 +1,8 @@
 //! Every change of templates, and of VMs that are made of something.
 
 use super::lab::{Lab, new_disk, new_vm, onto};
-use super::sim::sweep;
+use super::sim::{alone, sweep};
+use std::sync::{Arc, OnceLock};
 use vireo::engine::{DiskCopies, DiskCopy, Import, NewDisk, NewSnapshot, NewTemplate, NewVm, Source};
 use vireo::model::*;
 
@@ -52,6 +53,24 @@ fn create_template() {
     sweep(original, async |lab, vm| {
         let made = lab.engine.create_template(new_template(lab, *vm)).await?;
         made.finished().await.map(drop)
+    });
+}
+
+#[test]
+fn a_vm_is_locked_while_its_template_is_made() {
+    alone(async {
+        let lab = Lab::new().await;
+        let vm = original(&lab).await;
+        let status = {
+            let engine = lab.engine.clone();
+            move || engine.status(vm)
+        };
+        let making = lab.engine.create_template(new_template(&lab, vm)).await.unwrap();
+        let (seen, now) = (Arc::new(OnceLock::new()), status.clone());
+        let told = seen.clone();
+        lab.steps.interrupt_at(1, move || told.set(now()).unwrap());
+        making.finished().await.unwrap();
+        assert_eq!((seen.get(), status()), (Some(&VmStatus::ImageLocked), VmStatus::Down));
     });
 }
 

@@ -30,16 +30,11 @@ pub fn everyone() -> types::Group {
 
 /// A group, as the directory of users knows it.
 pub fn group(it: &Group) -> types::Group {
-    let directory = super::place::directory_id("internal");
     types::Group {
         href: reference("groups", it.id).href,
         id: Some(it.id.to_string()),
         name: Some(it.name.clone()),
-        domain: Some(types::Domain {
-            id: Some(directory),
-            name: Some("internal".into()),
-            ..Default::default()
-        }),
+        domain: Some(super::place::directory("internal")),
         domain_entry_id: Some(it.id.to_string()),
         namespace: Some("*".into()),
         ..Default::default()

@@ -126,18 +126,24 @@ pub fn directory_id(profile: &str) -> String {
     profile.bytes().map(|byte| format!("{byte:02X}")).collect()
 }
 
+/// The directory of a profile's users and groups.
+pub fn directory(profile: &str) -> types::Domain {
+    let id = directory_id(profile);
+    types::Domain {
+        href: Some(format!("{API}/domains/{id}")),
+        id: Some(id),
+        name: Some(profile.to_owned()),
+        ..Default::default()
+    }
+}
+
 /// A user of a profile.
 pub fn user(id: UserId, name: &str, profile: &str) -> types::User {
-    let directory = directory_id(profile);
     types::User {
         href: at("users", id),
         id: Some(id.to_string()),
         name: Some(name.to_owned()),
-        domain: Some(types::Domain {
-            id: Some(directory),
-            name: Some(profile.to_owned()),
-            ..Default::default()
-        }),
+        domain: Some(directory(profile)),
         namespace: Some("*".into()),
         user_name: Some(format!("{name}@{profile}")),
         principal: Some(name.to_owned()),

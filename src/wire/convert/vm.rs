@@ -14,14 +14,22 @@ pub struct RunState {
     pub status: Option<VmStatus>,
     pub pause: Option<PauseReason>,
     pub host: Option<HostId>,
-    /// Address and ports of the graphics console, while it runs.
-    pub console: Option<(String, Option<u16>, Option<u16>)>,
+    /// The graphics console of the present run, which may have been started with another one.
+    pub console: Option<RunningConsole>,
     /// The host's CPU profile of VMs that name none.
     pub cpu_profile: Option<CpuProfileId>,
     /// What the guest tells of itself.
     pub guest: Option<Arc<GuestReport>>,
     /// The pool that it is one of.
     pub pool: Option<VmPoolId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RunningConsole {
+    pub protocol: Protocol,
+    pub address: String,
+    pub port: Option<u16>,
+    pub tls_port: Option<u16>,
 }
 
 /// Puts what the document says over the configuration; what it does not mention stays.
@@ -176,6 +184,8 @@ fn change_os(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     }
     let Some(os) = &document.os else { return Ok(()) };
     if let Some(kind) = os.r#type.as_deref().filter(|kind| !kind.is_empty()) {
+        // The word of older clients for what nobody has said.
+        let kind = if kind.eq_ignore_ascii_case("unassigned") { "other" } else { kind };
         let known = operating_system(kind)
             .ok_or_else(|| Error::new(Kind::Value, format!("{kind} is not a member of OsType.")))?;
         known.clone_into(&mut spec.os.kind);
@@ -441,15 +451,12 @@ fn os(os: &Os) -> types::OperatingSystem {
 }
 
 fn display(display: &Display, state: &RunState) -> types::Display {
-    let (address, port, secure_port) = match &state.console {
-        Some((address, port, secure)) => (Some(address.clone()), *port, *secure),
-        None => (None, None, None),
-    };
+    let console = state.console.as_ref();
     types::Display {
-        r#type: Some(display.protocol.name().into()),
-        address,
-        port,
-        secure_port,
+        r#type: Some(console.map_or(display.protocol, |it| it.protocol).name().into()),
+        address: console.map(|it| it.address.clone()),
+        port: console.and_then(|it| it.port),
+        secure_port: console.and_then(|it| it.tls_port),
         monitors: Some(small(display.monitors)),
         single_qxl_pci: Some(display.single_qxl_pci),
         allow_override: Some(display.allow_override),

@@ -42,11 +42,11 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         None => app.engine.actual_size(disk),
     };
     let mut document = convert::disk(disk, place, size, &attached);
-    if let DiskPlace::On(Attachment { vm, target, .. }) = place
+    if let DiskPlace::On(Attachment { vm, .. }) = place
         && app.engine.status(*vm).runs()
     {
         let guest = app.engine.inventory.guest(*vm);
-        document.logical_name = guest.and_then(|guest| guest.disks.get(target).cloned());
+        document.logical_name = guest.and_then(|guest| guest.device_of(disk.id).map(str::to_owned));
     }
     document.snapshot = lender.map(|(vm, snapshot)| convert::snapshot_of_disk(vm, snapshot));
     let href = document.href.clone().unwrap_or_default();

@@ -38,9 +38,9 @@ fn read(told: &BTreeMap<String, Value>) -> GuestReport {
         _ => None,
     };
     let users = 0..number("user.count").unwrap_or_default();
-    // Partitions are told of, too, without a target.
+    // By their serial numbers: libvirt's own guess goes by addresses, which guests count differently.
     let disks = 0..number("disk.count").unwrap_or_default();
-    let disk = |at| text(&format!("disk.{at}.alias")).zip(text(&format!("disk.{at}.name")));
+    let disk = |at| text(&format!("disk.{at}.serial")).zip(text(&format!("disk.{at}.name")));
     GuestReport {
         interfaces: Vec::new(),
         // What Linux says that has none.
@@ -81,6 +81,7 @@ fn interface(name: String, mac: &str, ips: &[String]) -> GuestInterface {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DiskId;
 
     #[test]
     fn what_is_told_is_understood() {
@@ -95,8 +96,8 @@ mod tests {
             ("os.kernel-release", text("6.1.0-1")),
             ("disk.count", Value::Number(2)),
             ("disk.0.name", text("/dev/vda1")),
-            ("disk.1.name", text("/dev/vda")),
-            ("disk.1.alias", text("sda")),
+            ("disk.1.name", text("/dev/sda")),
+            ("disk.1.serial", text("0QEMU_QEMU_HARDDISK_63db05ae-f5b7-43cc-a345-4fde497e04fc")),
             ("timezone.name", text("EST")),
             ("timezone.offset", Value::Negative(-18000)),
         ];
@@ -104,7 +105,9 @@ mod tests {
         assert_eq!(report.users, ["root", "alice"]);
         assert_eq!(report.host_name.as_deref(), Some("web1.example.com"));
         assert_eq!(report.system.name.as_deref(), Some("debian"));
-        assert_eq!(report.disks, BTreeMap::from([("sda".into(), "/dev/vda".into())]));
+        let device = |id: &str| report.device_of(DiskId(id.parse().unwrap()));
+        assert_eq!(device("63db05ae-f5b7-43cc-a345-4fde497e04fc"), Some("/dev/sda"));
+        assert_eq!(device("63db05ae-f5b7-43cc-a345-4fde497e04fd"), None);
         assert_eq!(report.time_zone, Some(("EST".into(), -18000)));
         assert_eq!(read(&BTreeMap::new()), GuestReport::default());
     }

@@ -1,5 +1,7 @@
 //! What the host offers to guests, found once per libvirt and QEMU version; what guests tell.
 
+use super::disk::DiskInterface;
+use super::ids::DiskId;
 use super::numa::HostNode;
 use super::vm::Protocol;
 use serde::{Deserialize, Serialize};
@@ -82,13 +84,22 @@ pub struct GuestReport {
     /// Who is logged in.
     pub users: Vec<String>,
     pub system: GuestSystem,
-    /// By the target that the hypervisor knows a disk by, the device that it is to the guest: `/dev/vda`.
+    /// What disks are to the guest, as `/dev/vda`, by the serial number that it reads from them, which
+    /// some guests begin with a word of their own.
     pub disks: BTreeMap<String, String>,
     /// Name, and seconds east of Greenwich.
     pub time_zone: Option<(String, i32)>,
 }
 
 impl GuestReport {
+    /// What the disk is to the guest.
+    pub fn device_of(&self, disk: DiskId) -> Option<&str> {
+        // A disk keeps its serial number where it changes its interface.
+        let serials = [DiskInterface::VirtioScsi, DiskInterface::Virtio].map(|of| disk.serial(of));
+        let is_its = |read: &&String| serials.iter().any(|serial| read.ends_with(serial));
+        self.disks.iter().find(|(read, _)| is_its(read)).map(|(_, device)| device.as_str())
+    }
+
     /// The programs that the guest is known to have: of its kernel the agent tells.
     pub fn applications(&self) -> impl Iterator<Item = String> {
         self.system.kernel.iter().map(|release| format!("kernel-{release}"))

@@ -157,12 +157,12 @@ pub fn guest_interfaces(document: &Element) -> Vec<GuestInterface> {
         .collect()
 }
 
-/// Disks have in the guest the names that the document suggests.
+/// Disks are to the guest what the document suggests, by their serial numbers.
 pub fn guest_disks(document: &Element) -> BTreeMap<String, String> {
     let disks = document.every("devices/disk").into_iter();
-    let disks = disks.filter(|disk| disk.value("@device").is_none_or(|device| device == "disk"));
-    let targets = disks.filter_map(|disk| disk.value("target/@dev"));
-    targets.map(|target| (target.clone(), format!("/dev/{target}"))).collect()
+    let named =
+        |disk: &Element| Some((disk.value("serial")?, format!("/dev/{}", disk.value("target/@dev")?)));
+    disks.filter_map(named).collect()
 }
 
 /// The names of the devices that its guest sees.

@@ -1,6 +1,6 @@
 //! What guests tell of themselves, who uses them, and the watchdog that watches them.
 
-use super::harness::{Boots, Nic, Vm, lab, until};
+use super::harness::{Boots, Disk, Nic, Vm, lab, until};
 use std::process::{Child, Command, Stdio};
 
 /// Looks at the VM's console for a few seconds, as a VNC client that knows the password.
@@ -28,6 +28,8 @@ fn a_guest_and_its_users_are_known() {
     let Some(lab) = lab() else { return };
     let vm = lab.vm("talks", Boots::Linux, "");
     let nic = Nic::create(&vm, "nic1", "");
+    let of = |interface| Disk::create(&vm, &Disk::document(16, interface, "raw", ""));
+    let disks = ["virtio", "virtio_scsi"].map(of);
     let mut guest = vm.boot();
     guest.ask("hostname web1.example.com");
     guest.ask("ip addr add 192.0.2.10/24 dev $(basename $(ls -d /sys/class/net/e*))");
@@ -35,6 +37,15 @@ fn a_guest_and_its_users_are_known() {
         vm.show().value("guest_info/fqdn").as_deref() == Some("web1.example.com")
     });
     until(10, "and its address", || nic.addresses().contains(&"192.0.2.10".to_owned()));
+    // As udev writes it.
+    guest.ask(
+        "mkdir -p /run/udev/data; for name in vda sda; do cd /sys/block/$name; \
+         serial=$(cat serial 2>/dev/null || tail -c +5 device/vpd_pg80); \
+         echo E:ID_SERIAL=0QEMU_$serial >/run/udev/data/b$(cat dev); done",
+    );
+    for (disk, device) in disks.iter().zip(["/dev/vda", "/dev/sda"]) {
+        until(10, "the guest names its disk", || disk.field("logical_name").as_deref() == Some(device));
+    }
     let shown = vm.show();
     let ips: Vec<_> =
         shown.every("guest_info/ips/ip").into_iter().filter_map(|ip| ip.value("@address")).collect();

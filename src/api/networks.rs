@@ -48,6 +48,7 @@ impl Searched for Network {
         "vlanid",
         "label",
         "provider_name",
+        "provider.name",
         "qos_name",
         "datacenter.name",
         "cluster_network",

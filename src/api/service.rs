@@ -179,19 +179,22 @@ impl Exchange<'_> {
         heard.acted = place.is_action() && route.method == Method::POST;
         access::check(&self.service.app, route, &request)?;
         let caller = Caller::new(Some(request.user.id), request.correlation.clone());
-        let background = heard.acted && request.background;
+        let background = request.background && (heard.acted || route.method == Method::DELETE);
         let work = caller.clone().run((route.handler)(self.service.app.clone(), request));
         let answer = if background { self.behind(work).await } else { work.await };
         heard.job = caller.job();
         answer.map(|reply| reply.of_job(heard.job))
     }
 
-    /// An action whose client does not wait for its end, but hears of what is refused at once.
+    /// What a client does not wait for the end of, which hears of what is refused at once.
     async fn behind(&self, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        // It may take its time on the way.
+        self.body.bytes().await?;
         let (tell, told) = oneshot::channel();
         self.service.app.engine.jobs.start((), async move {
-            // Nobody may listen any more.
-            let _ = tell.send(work.await);
+            if let Err(Err(fault)) = tell.send(work.await) {
+                tracing::warn!("what nobody waited for was refused: {}", fault.detail);
+            }
             Ok(())
         });
         match tokio::time::timeout(AT_ONCE, told).await {

@@ -32,7 +32,7 @@ fn document(
     Ok(document)
 }
 
-/// All of the VM's: the active one first, then the newest.
+/// All of the VM's: the active one first, then the oldest; those that keep the last ones take the end.
 fn documents(app: &App, vm: VmId, all_content: bool) -> Result<Vec<types::Snapshot>, Fault> {
     let kept = app.engine.snapshots(vm)?;
     let view = app.engine.vm(vm)?;
@@ -41,7 +41,7 @@ fn documents(app: &App, vm: VmId, all_content: bool) -> Result<Vec<types::Snapsh
     active.actions = links::actions(ITEM, active.href.as_deref().unwrap_or_default());
     active.initialization = if all_content { ovf::of_vm(app, &view) } else { None };
     let mut all = vec![active];
-    for (index, snapshot) in kept.iter().enumerate().rev() {
+    for (index, snapshot) in kept.iter().enumerate() {
         let previous = index.checked_sub(1).map(|index| kept[index].id);
         all.push(document(app, snapshot, previous, all_content)?);
     }

@@ -53,6 +53,8 @@ impl Searched for Template {
         "datacenter.name",
         "vm",
         "vm.name",
+        "host",
+        "host.name",
         "storage",
         "storage.name",
         "vnic",

@@ -47,6 +47,7 @@ impl Searched for User {
         "group",
         "vm",
         "vm.name",
+        "pool",
         "template",
         "template.name",
         "host",

@@ -177,6 +177,7 @@ impl Searched for VmView {
         "apps",
         "cpu_usage",
         "mem_usage",
+        "network_usage",
         "migration_progress_percent",
         "quota",
         "pool",
@@ -202,6 +203,7 @@ impl Searched for VmView {
         ("uptime", Holds::Span),
         ("cpu_usage", Holds::Number),
         ("mem_usage", Holds::Number),
+        ("network_usage", Holds::Number),
         ("migration_progress_percent", Holds::Number),
         ("host.status", Holds::Words(hosts::STATUSES)),
         ("storage.type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
@@ -495,17 +497,9 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     // Its presence decides, whatever it holds.
     let keep =
         asked.vm.as_ref().and_then(|vm| vm.disks.as_ref()).is_some_and(|disks| disks.detach_only.is_some());
-    let (engine, force) = (app.engine.clone(), asked.force == Some(true));
-    let removal = async move {
-        match force {
-            true => engine.remove_vm_by_force(id, keep).await,
-            false => engine.remove_vm(id, keep).await,
-        }
-    };
-    if request.background {
-        app.engine.jobs.start((), removal);
-        return Ok(Reply::accepted(Action { status: Some("pending".into()), ..Action::default() }));
+    match asked.force == Some(true) {
+        true => app.engine.remove_vm_by_force(id, keep).await?,
+        false => app.engine.remove_vm(id, keep).await?,
     }
-    removal.await?;
     Ok(Reply::no_content())
 }

@@ -74,7 +74,7 @@ pub struct Graphics {
 }
 
 /// A disk, CD-ROM or floppy drive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenDisk {
     pub alias: Option<String>,
     pub target: String,

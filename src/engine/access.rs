@@ -15,6 +15,10 @@ pub struct Reach {
     roles: BTreeMap<Object, Vec<Role>>,
     /// What lies above objects that the user has something on: the ways to them.
     ways: BTreeSet<Object>,
+    /// Data centers of VMs that the user has something on: with a VM go the storage domains for its media.
+    homes: BTreeSet<Object>,
+    /// Where users may make things: they see what is there to make them in.
+    makes_in: BTreeSet<Object>,
 }
 
 impl World {
@@ -84,7 +88,15 @@ impl World {
                 reach.roles.entry(on).or_default().push(role.clone());
                 // What everybody has shows nobody the way.
                 if permission.holder != EVERYONE {
-                    reach.ways.extend(self.above(on).into_iter().filter(|above| *above != Object::SYSTEM));
+                    let above = self.above(on);
+                    if on.kind == ObjectKind::Vm {
+                        reach.homes.extend(above.iter().filter(|it| it.kind == ObjectKind::DataCenter));
+                    }
+                    reach.ways.extend(above.into_iter().filter(|above| *above != Object::SYSTEM));
+                    if !role.administrative && matches!(on.kind, ObjectKind::System | ObjectKind::DataCenter)
+                    {
+                        reach.makes_in.insert(on);
+                    }
                 }
             }
         }
@@ -130,10 +142,11 @@ impl Reach {
         match object.kind {
             // Where something of the user's is.
             ObjectKind::DataCenter | ObjectKind::Cluster | ObjectKind::StorageDomain
-                if self.ways.contains(&object) =>
+                if self.ways.contains(&object) || above.iter().any(|above| self.makes_in.contains(above)) =>
             {
                 return true;
             }
+            ObjectKind::StorageDomain if above.iter().any(|above| self.homes.contains(above)) => return true,
             // What belongs to a place is seen with it.
             ObjectKind::Network
             | ObjectKind::VnicProfile

@@ -1,6 +1,7 @@
 //! Image disks by themselves: create, update, resize, remove; attached or floating.
 
 use super::jobs::Started;
+use super::journal::changed_snapshot;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::snapshots::check_no_preview;
@@ -417,24 +418,9 @@ impl Engine {
         self.remove_image(id).await?;
         failpoint::hit("remove_disk.removed");
         self.refresh_pools();
-        self.forget_in_snapshots(id).await?;
+        // Other disks of the same snapshots may go, or move, at the same time.
+        self.note_with(|world| forgotten(world, id)).await;
         Ok(vec![Change::DropDisk(id)])
-    }
-
-    /// Other disks of the same snapshots may go, or move, at the same time.
-    async fn forget_in_snapshots(&self, id: DiskId) -> Result<()> {
-        if self.world().snapshots_with(id).next().is_none() {
-            return Ok(());
-        }
-        self.keep(|world| {
-            let without = |snapshot: &Snapshot| {
-                let mut snapshot = snapshot.clone();
-                snapshot.disks.retain(|saved| saved.disk.id != id);
-                Change::Snapshot(Box::new(snapshot))
-            };
-            world.snapshots_with(id).map(without).collect()
-        })
-        .await
     }
 
     /// The definitions of the VMs that these attachments are of.
@@ -467,10 +453,6 @@ impl Engine {
             hangs.iter_mut().filter(|attachment| attachment.vm == vm).for_each(|it| it.read_only = read_only);
         }
         check_disk(&after)?;
-        if change.profile.is_some() && after.lun.is_none() {
-            let cannot = "Cannot edit Virtual Machine Disk";
-            check_profile(cannot, &self.world(), after.profile, after.storage_domain)?;
-        }
         let device_changes = (after.bootable, after.interface, after.propagate_errors, after.shareable)
             != (before.bootable, before.interface, before.propagate_errors, before.shareable)
             || after.lun != before.lun
@@ -492,6 +474,10 @@ impl Engine {
         }
         let intent = self
             .promise(|world| {
+                if after.profile != before.profile {
+                    let cannot = "Cannot edit Virtual Machine Disk";
+                    check_profile(cannot, world, after.profile, after.storage_domain)?;
+                }
                 if after.interface != before.interface {
                     for attachment in &mut hangs {
                         attachment.target =
@@ -764,6 +750,14 @@ fn check_new(new: &NewDisk) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Snapshots without a disk.
+fn forgotten(world: &World, id: DiskId) -> Vec<Change> {
+    let without = |snapshot: &Snapshot| {
+        changed_snapshot(world, snapshot.id, |it| it.disks.retain(|saved| saved.disk.id != id))
+    };
+    world.snapshots_with(id).flat_map(without).collect()
 }
 
 /// A disk is as fast as a profile of the domain that it lies in lets it be.

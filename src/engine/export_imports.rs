@@ -127,7 +127,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("import.intended");
-        self.inventory.set_phase(id, Some(Phase::Making));
+        let making = self.enter(id, Phase::Making);
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let made = match engine.finish_import_vm(id, &disks, &carried).await {
@@ -135,7 +135,7 @@ impl Engine {
                 Err(failure) => Err(engine.fail(intent, failure).await),
             };
             drop(guard);
-            engine.inventory.end_phase(id, Phase::Making);
+            drop(making);
             made
         }))
     }

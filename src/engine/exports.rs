@@ -143,7 +143,7 @@ impl Engine {
             Kept::Vm(id) => Some(id),
             _ => None,
         };
-        vm.into_iter().for_each(|id| self.inventory.set_phase(id, Some(Phase::Making)));
+        let making = vm.map(|id| self.enter(id, Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
             let exported = match engine.finish_export(&export).await {
@@ -151,7 +151,7 @@ impl Engine {
                 Err(failure) => Err(engine.fail(intent, failure).await),
             };
             drop(guard);
-            vm.into_iter().for_each(|id| engine.inventory.end_phase(id, Phase::Making));
+            drop(making);
             exported
         }))
     }

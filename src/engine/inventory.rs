@@ -37,7 +37,7 @@ pub enum Phase {
     Saving,
     PoweringDown,
     Rebooting,
-    /// Its images are being made.
+    /// Its images are being made, or others of them: a template's, an exported VM's.
     Making,
     Removing,
     /// The guest stopped by itself, and the rows have yet to follow: who waits for `down` may
@@ -49,6 +49,21 @@ pub enum Phase {
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A reset shows its event within that time.
 const REBOOT_PATIENCE: Duration = Duration::from_secs(20);
+
+struct Medium {
+    look: u64,
+    alias: String,
+    file: Option<String>,
+}
+
+impl Medium {
+    fn put_into(&self, seen: &mut Seen) {
+        let disks = &mut Arc::make_mut(&mut seen.observed).disks;
+        for drive in disks.iter_mut().filter(|disk| disk.alias.as_deref() == Some(&self.alias)) {
+            drive.file.clone_from(&self.file);
+        }
+    }
+}
 
 #[derive(Default)]
 struct Entry {
@@ -67,6 +82,8 @@ struct Entry {
     last_stop: Option<StopDetail>,
     /// The look at libvirt that `seen` comes from; an older one never overwrites it.
     looked: u64,
+    /// The last medium that was put into a drive, of which looks that began before know nothing.
+    medium: Option<Medium>,
     /// Grows with every change that a reader could see.
     stamp: u64,
 }
@@ -124,6 +141,9 @@ impl Inventory {
                 return false;
             }
             entry.looked = look;
+            let mut seen = seen;
+            entry.medium.take_if(|medium| medium.look <= look);
+            entry.medium.iter().zip(&mut seen).for_each(|(medium, seen)| medium.put_into(seen));
             let power = seen.as_ref().map(|seen| seen.domain.power);
             if !matches!(power, Some(Power::Paused(_))) {
                 entry.disk_error = None;
@@ -186,16 +206,13 @@ impl Inventory {
         self.change(id, |entry| entry.disk_error = Some(reason));
     }
 
-    /// The drive of that alias has another medium now, of which a look that began before knows nothing.
+    /// The drive of that alias has another medium now.
     pub(super) fn set_medium(&self, id: VmId, alias: &str, file: Option<&Path>) {
-        let look = self.look();
+        let file = file.map(|file| file.to_string_lossy().into_owned());
+        let medium = Medium { look: self.look(), alias: alias.to_owned(), file };
         self.change(id, |entry| {
-            let Some(seen) = &mut entry.seen else { return };
-            entry.looked = look;
-            let disks = &mut Arc::make_mut(&mut seen.observed).disks;
-            for drive in disks.iter_mut().filter(|disk| disk.alias.as_deref() == Some(alias)) {
-                drive.file = file.map(|file| file.to_string_lossy().into_owned());
-            }
+            entry.seen.iter_mut().for_each(|seen| medium.put_into(seen));
+            entry.medium = Some(medium);
         });
     }
 
@@ -375,6 +392,35 @@ fn status(entry: &Entry) -> (VmStatus, PauseReason) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::SeenDisk;
+
+    #[test]
+    fn a_medium_outlives_the_looks_that_began_before() {
+        let (inventory, id) = (Inventory::default(), VmId::random());
+        let seen = |file: &str, memory| {
+            let drive = SeenDisk {
+                alias: Some("cd".into()),
+                file: Some(file.into()),
+                device: "cdrom".into(),
+                ..SeenDisk::default()
+            };
+            let observed = Observed { current_memory: memory, disks: vec![drive], ..Observed::default() };
+            let domain = DomainSeen { id, name: "a".into(), power: Power::Running, persistent: true };
+            Some(Seen { domain, observed: observed.into(), foreign: None })
+        };
+        let known = || {
+            let observed = inventory.seen(id).unwrap().observed;
+            (observed.disks[0].file.clone().unwrap(), observed.current_memory)
+        };
+        inventory.saw(id, inventory.look(), seen("a", 1));
+        let early = inventory.look();
+        inventory.set_medium(id, "cd", Some("b".as_ref()));
+        assert_eq!(known(), ("b".into(), 1));
+        inventory.saw(id, early, seen("a", 2));
+        assert_eq!(known(), ("b".into(), 2));
+        inventory.saw(id, inventory.look(), seen("c", 3));
+        assert_eq!(known(), ("c".into(), 3));
+    }
 
     #[test]
     fn a_late_look_raises_no_ghost() {

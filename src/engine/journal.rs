@@ -4,7 +4,9 @@ use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Attachment, Borrowed, IntentId, Nic, Vm, VmId};
+use crate::model::{
+    Attachment, Borrowed, IntentId, Nic, Snapshot, SnapshotId, Template, TemplateId, Vm, VmId,
+};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -118,12 +120,13 @@ impl Engine {
         self.note_with(|_| changes).await;
     }
 
-    /// The same of a VM's row as it is then: others may have changed it since somebody looked.
+    /// The same of a VM's row as it is then.
     pub(super) async fn note_vm(&self, id: VmId, edit: impl FnOnce(&mut Vm)) {
         self.note_with(|world| changed_vm(world, id, edit)).await;
     }
 
-    async fn note_with(&self, done: impl FnOnce(&World) -> Vec<Change>) {
+    /// The same of any rows that follow from others, which may have changed since somebody looked.
+    pub(super) async fn note_with(&self, done: impl FnOnce(&World) -> Vec<Change>) {
         let mut behind = self.gate.lock().await;
         let changes = done(&self.world());
         self.apply(&changes);
@@ -228,9 +231,36 @@ impl Engine {
 
 /// A VM's row with what is new in it.
 pub(super) fn changed_vm(world: &World, id: VmId, edit: impl FnOnce(&mut Vm)) -> Vec<Change> {
-    let Some(mut vm) = world.vms.get(&id).cloned() else { return vec![] };
-    edit(&mut vm);
-    vec![Change::Vm(Box::new(vm))]
+    changed(world.vms.get(&id), edit, Change::Vm)
+}
+
+/// The same of a snapshot.
+pub(super) fn changed_snapshot(
+    world: &World,
+    id: SnapshotId,
+    edit: impl FnOnce(&mut Snapshot),
+) -> Vec<Change> {
+    changed(world.snapshots.get(&id), edit, Change::Snapshot)
+}
+
+/// The same of a template.
+pub(super) fn changed_template(
+    world: &World,
+    id: TemplateId,
+    edit: impl FnOnce(&mut Template),
+) -> Vec<Change> {
+    changed(world.templates.get(&id), edit, Change::Template)
+}
+
+/// Nothing where the row is gone.
+fn changed<T: Clone>(
+    row: Option<&T>,
+    edit: impl FnOnce(&mut T),
+    change: impl FnOnce(Box<T>) -> Change,
+) -> Vec<Change> {
+    let Some(mut row) = row.cloned() else { return vec![] };
+    edit(&mut row);
+    vec![change(Box::new(row))]
 }
 
 /// A commit that fails may have lost no more than its answer: the store tells.

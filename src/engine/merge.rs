@@ -4,6 +4,7 @@
 //! Once that has begun, the frozen state is no more, while the newer one stays whole in either
 //! image: there is no way back, and a hiccup is tried again.
 
+use super::journal::changed_snapshot;
 use super::locks::{Entity, Mode};
 use super::ports::BlockJob;
 use super::snapshots::{check_no_preview, check_regular, not_regular};
@@ -61,7 +62,7 @@ impl Engine {
             return Err(Error::conflict(not_regular(REMOVE, "ACTIVE")));
         }
         check_regular(REMOVE, &self.snapshot(vm, id)?)?;
-        let guard = self.take("remove snapshot", &self.snapshot_entities(vm, Mode::Shared)).await?;
+        let guard = self.take("remove snapshot", &self.snapshot_entities(vm, id)).await?;
         self.may(vm, Move::RemoveSnapshot)?;
         self.require_connection()?;
         let mut merged = Vec::new();
@@ -148,7 +149,8 @@ impl Engine {
             self.remove_files(memory.into_iter().collect(), false).await?;
             changes.push(Change::DropSnapshot { vm, snapshot: id });
         } else {
-            changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..snapshot })));
+            let done = std::mem::take(&mut changes);
+            self.note_with(|world| done.into_iter().chain(usable(world, id)).collect()).await;
         }
         self.refresh_pools();
         Ok(changes)
@@ -174,9 +176,9 @@ impl Engine {
         let done: Vec<Disk> =
             merged.iter().filter(|child| snapshot.disk(child.id).is_none()).cloned().collect();
         self.drop_merged(vm, id, &done).await?;
-        let mut changes: Vec<Change> = merged.iter().flat_map(|disk| self.unlocked(disk.id)).collect();
-        changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..snapshot })));
-        Ok(changes)
+        let undone: Vec<Change> = merged.iter().flat_map(|disk| self.unlocked(disk.id)).collect();
+        self.note_with(|world| undone.into_iter().chain(usable(world, id)).collect()).await;
+        Ok(vec![])
     }
 
     /// Data, then rows: from there on the child is nobody's.
@@ -299,6 +301,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The snapshot can be used again; other disks of it may have gone meanwhile.
+fn usable(world: &World, id: SnapshotId) -> Vec<Change> {
+    changed_snapshot(world, id, |snapshot| snapshot.status = SnapshotStatus::Ok)
 }
 
 impl Merge {

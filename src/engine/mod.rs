@@ -44,6 +44,7 @@ mod new_vms;
 mod nics;
 mod orders;
 mod ovf;
+mod phases;
 mod places;
 mod plug;
 pub mod ports;

@@ -178,7 +178,7 @@ impl Engine {
             .await?;
         failpoint::hit("create_vm.intended");
         // The answer tells of it before the work begins.
-        self.inventory.set_phase(id, Some(Phase::Making));
+        let making = self.enter(id, Phase::Making);
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let made = match engine.finish_create_vm(id, &images).await {
@@ -187,7 +187,7 @@ impl Engine {
             };
             // Whoever waits for the VM to be down may use it at once.
             drop(guard);
-            engine.inventory.end_phase(id, Phase::Making);
+            drop(making);
             made
         }))
     }
@@ -202,9 +202,8 @@ impl Engine {
         }
         self.sync_definition(id).await?;
         failpoint::hit("create_vm.defined");
-        let mut changes = self.pinned(id);
-        changes.extend(self.filled(images));
-        Ok(changes)
+        self.pin_machine(id).await;
+        Ok(self.filled(images))
     }
 
     pub(super) async fn undo_create_vm(&self, id: VmId, images: &[Filling]) -> Result<Vec<Change>> {

@@ -67,7 +67,7 @@ impl World {
             return Vec::new();
         }
         let disks: BTreeMap<DiskId, &Disk> = changes.iter().filter_map(changed_disk).collect();
-        let vms: BTreeMap<VmId, &Vm> = changes.iter().filter_map(changed_vm).collect();
+        let vms: BTreeMap<VmId, &Vm> = changes.iter().filter_map(vm_in).collect();
         let mut places: BTreeSet<(QuotaId, StorageDomainId)> = BTreeSet::new();
         for (id, disk) in &disks {
             let Some(quota) = disk.quota.filter(|_| disk.lun.is_none()) else { continue };
@@ -149,7 +149,7 @@ fn changed_disk(change: &Change) -> Option<(DiskId, &Disk)> {
     }
 }
 
-fn changed_vm(change: &Change) -> Option<(VmId, &Vm)> {
+fn vm_in(change: &Change) -> Option<(VmId, &Vm)> {
     match change {
         Change::Vm(it) => Some((it.id, it)),
         _ => None,

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::check_text;
 use crate::model::*;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -308,11 +309,14 @@ impl Engine {
         std::iter::once(Change::Snapshot(Box::new(snapshot))).chain(disks).collect()
     }
 
-    /// What of a snapshot's operation must be held.
-    pub(super) fn snapshot_entities(&self, vm: VmId, mode: Mode) -> Vec<(Entity, Mode)> {
+    /// What the removal of a snapshot holds: a disk of it that is about to go has gone first.
+    pub(super) fn snapshot_entities(&self, vm: VmId, id: SnapshotId) -> Vec<(Entity, Mode)> {
         let world = self.world();
-        let disks = world.disks_of(vm).into_iter().map(|(_, disk)| (Entity::Disk(disk.id), Mode::Exclusive));
-        std::iter::once((Entity::Vm(vm), mode)).chain(disks).collect()
+        let saved = world.snapshots.get(&id).into_iter().flat_map(|it| &it.disks).map(|it| it.disk.id);
+        let disks: BTreeSet<DiskId> =
+            world.disks_of(vm).into_iter().map(|(_, disk)| disk.id).chain(saved).collect();
+        let disks = disks.into_iter().map(|disk| (Entity::Disk(disk), Mode::Exclusive));
+        std::iter::once((Entity::Vm(vm), Mode::Shared)).chain(disks).collect()
     }
 }
 

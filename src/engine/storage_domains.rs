@@ -268,27 +268,20 @@ impl Engine {
             return Err(Error::conflict("Cannot detach Storage. The storage domain must be in maintenance."));
         }
         if before.kind == StorageKind::Data {
-            self.check_not_the_last(id)?;
+            check_not_the_last(&self.world(), id)?;
             self.unregister_all(id, false).await?;
         }
         let after = StorageDomain { data_center: None, ..before.clone() };
-        self.bring(before, after, |world, after| match world.disks_in(after.id).next() {
-            Some(_) => Err(Error::conflict("Cannot detach Storage. The storage domain contains disks.")),
-            None => Ok(()),
+        self.bring(before, after, |world, after| {
+            if world.disks_in(after.id).next().is_some() {
+                return Err(Error::conflict("Cannot detach Storage. The storage domain contains disks."));
+            }
+            match after.kind {
+                StorageKind::Data => check_not_the_last(world, after.id),
+                _ => Ok(()),
+            }
         })
         .await
-    }
-
-    /// A data center has a data domain as long as it has VMs to lie in one.
-    fn check_not_the_last(&self, id: StorageDomainId) -> Result<()> {
-        let is_other = |it: &StorageDomain| it.id != id && it.active && it.kind == StorageKind::Data;
-        match self.world().storage_domains.values().any(is_other) {
-            true => Ok(()),
-            false => Err(Error::conflict(
-                "Cannot detach Storage. Cannot remove the master Storage Domain from the Data Center without \
-                 another active Storage Domain to take its place.",
-            )),
-        }
     }
 
     /// Lets the row become that, and libvirt follow.
@@ -552,6 +545,18 @@ impl Engine {
 fn without_domain(world: &World, id: StorageDomainId) -> Vec<Change> {
     let profiles = world.profiles_of(id).map(|profile| Change::DropDiskProfile(profile.id));
     profiles.chain([Change::DropStorageDomain(id)]).collect()
+}
+
+/// A data center keeps an active data domain.
+fn check_not_the_last(world: &World, id: StorageDomainId) -> Result<()> {
+    let is_other = |it: &StorageDomain| it.id != id && it.active && it.kind == StorageKind::Data;
+    match world.storage_domains.values().any(is_other) {
+        true => Ok(()),
+        false => Err(Error::conflict(
+            "Cannot detach Storage. Cannot remove the master Storage Domain from the Data Center without \
+             another active Storage Domain to take its place.",
+        )),
+    }
 }
 
 fn unattached(verb: &str) -> Error {

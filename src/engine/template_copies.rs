@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::jobs::Started;
+use super::journal::changed_template;
 use super::locks::{Entity, Mode};
 use super::world::{Change, Operation, World};
 use crate::error::{Error, Result};
@@ -50,7 +51,6 @@ impl Engine {
     }
 
     pub(super) async fn finish_copy_template_disk(&self, id: TemplateId, copy: &Disk) -> Result<Vec<Change>> {
-        let template = self.template(id)?;
         let (from, to) = {
             let world = self.world();
             let original = world.disks.get(&copy.id).ok_or_else(|| Error::not_found(copy.id))?;
@@ -62,9 +62,12 @@ impl Engine {
         self.watched(Entity::Template(id), &below, &above, work).await?;
         self.refresh_pools();
         let is_new = |other: &Disk| (other.id, other.storage_domain) != (copy.id, copy.storage_domain);
-        let mut copies: Vec<Disk> = template.copies.iter().filter(|it| is_new(it)).cloned().collect();
-        copies.push(copy.clone());
-        Ok(vec![Change::Template(Box::new(Template { copies, ..template }))])
+        let with_copy = |template: &mut Template| {
+            template.copies.retain(is_new);
+            template.copies.push(copy.clone());
+        };
+        self.note_with(|world| changed_template(world, id, with_copy)).await;
+        Ok(vec![])
     }
 
     /// Takes one of the template's disks out of a storage domain, if another one has it, too.

@@ -3,6 +3,7 @@
 use super::fillings::{DiskCopies, Making};
 use super::inventory::Phase;
 use super::jobs::Started;
+use super::journal::changed_template;
 use super::locks::{Entity, Mode};
 use super::new_vms::{Parts, Source};
 use super::nics::NicChange;
@@ -54,19 +55,22 @@ impl Engine {
     pub async fn create_template(self: &Arc<Self>, new: NewTemplate) -> Result<Started<TemplateId>> {
         let original = new.vm;
         self.own_vm(original)?;
-        let mut spec = new.spec.clone();
-        if let Some(base) = new.base {
-            // Versions share the name of their base.
-            spec.name = self.template(base)?.spec.name;
-        }
-        check(&spec, new.version_name.as_deref())?;
         let id = TemplateId::random();
         let beside = [(Entity::Template(id), Mode::Exclusive), (Entity::Vm(original), Mode::Shared)];
         let (guard, _) = self.hold_disks_of("create template", original, &beside, Mode::Shared).await?;
         self.may(original, Move::Template)?;
-        let mut images = Vec::new();
+        let (mut images, mut making_it) = (Vec::new(), None);
         let intent = self
             .promise(|world| {
+                // Another template of it may have been begun since.
+                self.may(original, Move::Template)?;
+                let mut spec = VmSpec { host_devices: Vec::new(), ..new.spec.clone() };
+                if let Some(base) = new.base {
+                    // Versions share the name of their base.
+                    let named = world.template(base).ok_or_else(|| Error::not_found(base))?;
+                    spec.name.clone_from(&named.spec.name);
+                }
+                check(&spec, new.version_name.as_deref())?;
                 let parts = Parts::of(world, Source::Vm(original))?;
                 if !world.clusters.contains_key(&new.cluster) {
                     return Err(Error::not_found(format!("Cluster: {}", new.cluster)));
@@ -84,7 +88,7 @@ impl Engine {
                     id,
                     cluster: Some(new.cluster),
                     created: Timestamp::now(),
-                    spec: VmSpec { host_devices: Vec::new(), ..spec.clone() },
+                    spec,
                     status: TemplateStatus::Locked,
                     base,
                     version,
@@ -102,11 +106,11 @@ impl Engine {
                 let grants = new.grants.then(|| world.grants(original.into(), id.into()));
                 changes.extend(grants.into_iter().flatten());
                 images.clone_from(&fillings);
+                making_it = Some(self.enter(original, Phase::Making));
                 Ok((Operation::CreateTemplate { template: id, images: fillings, original }, changes))
             })
             .await?;
         failpoint::hit("create_template.intended");
-        self.inventory.set_phase(original, Some(Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let made = match engine.finish_create_template(id, &images).await {
@@ -115,7 +119,7 @@ impl Engine {
             };
             // Whoever waits for the VM to be down may use both at once.
             drop(guard);
-            engine.inventory.end_phase(original, Phase::Making);
+            drop(making_it);
             made
         }))
     }
@@ -127,10 +131,9 @@ impl Engine {
     ) -> Result<Vec<Change>> {
         self.fill(images).await?;
         failpoint::hit("create_template.filled");
-        let mut changes = self.filled(images);
-        let template = Template { status: TemplateStatus::Ok, ..self.template(id)? };
-        changes.push(Change::Template(Box::new(template)));
-        Ok(changes)
+        let filled = self.filled(images);
+        self.note_with(|world| filled.into_iter().chain(usable(world, id)).collect()).await;
+        Ok(vec![])
     }
 
     pub(super) async fn undo_create_template(
@@ -215,6 +218,10 @@ impl Engine {
         check(&after.spec, Some(&after.version_name))?;
         let renamed = after.spec.name != before.spec.name;
         self.record(|world| {
+            if world.templates.get(&id) != Some(&before) {
+                // Its name is its other versions', too.
+                return Err(Error::busy("update template"));
+            }
             let mut changes = vec![Change::Template(Box::new(after.clone()))];
             if renamed {
                 check_name_free(world, before.base, &after.spec.name)?;
@@ -300,11 +307,15 @@ impl Engine {
         if !self.all_intact(disks) {
             return self.finish_remove_template(id, disks).await;
         }
-        let mut changes = self.judged(disks);
-        let template = Template { status: TemplateStatus::Ok, ..self.template(id)? };
-        changes.push(Change::Template(Box::new(template)));
-        Ok(changes)
+        let judged = self.judged(disks);
+        self.note_with(|world| judged.into_iter().chain(usable(world, id)).collect()).await;
+        Ok(vec![])
     }
+}
+
+/// The template can be used again.
+fn usable(world: &World, id: TemplateId) -> Vec<Change> {
+    changed_template(world, id, |template| template.status = TemplateStatus::Ok)
 }
 
 pub(super) fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Virtual machines: read, update, remove.
 
 use super::inventory::{Phase, Seen};
+use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::world::{Change, Operation, World};
@@ -121,12 +122,10 @@ impl Engine {
         }
     }
 
-    /// The row with the version that libvirt resolved `q35` to: the VM keeps it when its document
-    /// is ever built anew.
-    pub(super) fn pinned(&self, id: VmId) -> Vec<Change> {
+    /// Keeps the version that libvirt resolved `q35` to, for when the VM's document is ever built anew.
+    pub(super) async fn pin_machine(&self, id: VmId) {
         let machine = self.inventory.seen(id).and_then(|seen| seen.observed.machine.clone());
-        let row = self.world().vms.get(&id).cloned();
-        row.map(|vm| Change::Vm(Box::new(Vm { machine, ..vm }))).into_iter().collect()
+        self.note_vm(id, |vm| vm.machine = machine).await;
     }
 
     /// Changes the configuration: at once, as far as the VM's state lets it, or for its next run.
@@ -430,15 +429,18 @@ impl Engine {
 
     /// Puts the configuration for the next run in the place of the present one.
     pub(super) async fn adopt_next_run(&self, id: VmId) -> Result<()> {
-        let before = self.own_vm(id)?;
-        let Some(next) = before.next_run.clone() else { return Ok(()) };
-        let after = Vm { spec: *next, next_run: None, ..before.clone() };
+        if self.own_vm(id)?.next_run.is_none() {
+            return Ok(());
+        }
         let intent = self
-            .promise(|_| {
-                Ok((
-                    Operation::UpdateVm { before: Box::new(before.clone()) },
-                    vec![Change::Vm(Box::new(after))],
-                ))
+            .promise(|world| {
+                let before = world.vms.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+                let adopted = changed_vm(world, id, |vm| {
+                    if let Some(next) = vm.next_run.take() {
+                        vm.spec = *next;
+                    }
+                });
+                Ok((Operation::UpdateVm { before: Box::new(before) }, adopted))
             })
             .await?;
         match self.sync_definition(id).await {

@@ -9,16 +9,20 @@ use std::collections::BTreeMap;
 use virt::connect::Connect;
 use virt::sys;
 
+/// What agents of QEMU before 5.2 do not tell of.
+const LATER_KINDS: u32 = sys::VIR_DOMAIN_GUEST_INFO_DISKS;
+
 const KINDS: u32 = sys::VIR_DOMAIN_GUEST_INFO_USERS
     | sys::VIR_DOMAIN_GUEST_INFO_OS
     | sys::VIR_DOMAIN_GUEST_INFO_TIMEZONE
-    | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME
-    | sys::VIR_DOMAIN_GUEST_INFO_DISKS;
+    | sys::VIR_DOMAIN_GUEST_INFO_HOSTNAME;
 
 pub fn report(session: &Session, id: VmId) -> Result<GuestReport> {
     let domain = responsive(session, id)?;
     // An agent that lacks one of the kinds tells what it can.
-    let told = raw::guest_info(&domain, KINDS).or_else(|_| raw::guest_info(&domain, 0))?;
+    let told = raw::guest_info(&domain, KINDS | LATER_KINDS)
+        .or_else(|_| raw::guest_info(&domain, KINDS))
+        .or_else(|_| raw::guest_info(&domain, 0))?;
     let told: BTreeMap<String, Value> = told.into_iter().collect();
     let interfaces = raw::interfaces(&domain, sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)?;
     Ok(GuestReport {

@@ -35,7 +35,7 @@ const USER_HERE: Flags = Flags(false, false);
 const SEEDS: &[Seed] = &[
     Seed(SUPER_USER.0, "SuperUser", "May do everything", ADMIN, &[]),
     Seed(USER.0, "UserRole", "Uses VMs", USES,
-        &[4, 5, 7, 17, 18, 19, 22, 303, 1106, 1300]),
+        &[4, 5, 7, 17, 18, 19, 21, 22, 303, 1106, 1300]),
     Seed(uuid!("00000000-0000-0000-0001-000000000002"), "PowerUserRole", "Creates VMs, templates and disks",
         USER_HERE, &[1, 200, 1100, 1106, 1300]),
     Seed(uuid!("def00001-0000-0000-0000-def000000001"), "ClusterAdmin", "Administers a cluster", ADMIN,

@@ -193,6 +193,28 @@ async fn users_roles_and_permissions() {
 }
 
 #[tokio::test]
+async fn who_makes_things_sees_where_and_who_uses_a_vm_its_media() {
+    let sim = Sim::start().await;
+    let (vm, iso) = (sim.vm("a").await, sim.get("/storagedomains?search=type%3Diso").await);
+    let iso = iso.at("storage_domain/@id");
+    let (maker, uses) = (user(&sim, "maker").await, user(&sim, "uses").await);
+    let role = |last| format!("00000000-0000-0000-0001-{last:0>12}");
+    give(&sim, "", &maker, &role("2")).await;
+    give(&sim, &format!("/vms/{vm}"), &uses, &role("1")).await;
+    let places = ["clusters cluster", "datacenters data_center", "networks network"];
+    for (path, item) in places.into_iter().filter_map(|place| place.split_once(' ')) {
+        assert!(!sees(&sim, "maker", &format!("/{path}"), item).await.is_empty(), "{path}");
+    }
+    assert_eq!(sees(&sim, "maker", "/vms", "vm").await, [""; 0]);
+    for name in ["maker", "uses"] {
+        assert!(sees(&sim, name, "/storagedomains", "storage_domain").await.contains(&iso), "{name}");
+        as_user(&sim, name, "GET", &format!("/storagedomains/{iso}/files"), &[], "").await.is(200);
+    }
+    assert_eq!(sees(&sim, "uses", "/disks", "disk").await, [""; 0]);
+    as_user(&sim, "uses", "DELETE", &format!("/storagedomains/{iso}"), &[], "").await.is(403);
+}
+
+#[tokio::test]
 async fn a_user_sees_and_does_only_what_is_its_own() {
     let sim = Sim::start().await;
     let (mine, other) = (sim.vm("mine").await, sim.vm("other").await);

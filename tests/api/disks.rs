@@ -194,7 +194,6 @@ async fn a_preallocated_disk_grows_into_room_that_is_there() {
     sim.put(&format!("{disks}/{thin}"), &size(7_000)).await.is(200);
 }
 
-/// Example 15.13 as it is printed.
 #[tokio::test]
 async fn what_a_disk_cannot_become() {
     let sim = Sim::start().await;
@@ -215,6 +214,7 @@ async fn what_a_disk_cannot_become() {
     sim.put(&path, &grown).await.is(409);
 }
 
+/// Example 15.13 as it is printed.
 #[tokio::test]
 async fn a_lun_is_a_disk_without_an_image() {
     let sim = Sim::start().await;

@@ -67,8 +67,8 @@ async fn a_snapshot_keeps_the_configuration() {
 
     let second = sim.take(vm, "").await;
     let all = sim.get(&format!("/vms/{vm}/snapshots")).await.is(200);
-    assert_eq!(all.each("snapshot", "@id")[1..], [second, id.clone()]);
-    let newest = all.xml().all("snapshot").next().unwrap().clone();
+    assert_eq!(all.each("snapshot", "@id")[1..], [id.clone(), second]);
+    let newest = all.xml().all("snapshot").last().unwrap().clone();
     assert!(newest.all("link").any(|link| link.get("rel") == Some("prev")));
 
     sim.put(&format!("/vms/{vm}"), "<vm><description>later</description></vm>").await.is(200);
@@ -104,8 +104,8 @@ async fn previews_are_committed_or_undone() {
         assert_eq!(shown.at("snapshot_status"), "in_preview");
         assert_eq!(sim.delete(&format!("/vms/{vm}")).await.status, 409);
         let all = sim.get(&format!("/vms/{vm}/snapshots")).await;
-        assert_eq!(all.each("snapshot", "type"), ["active", "preview", "regular"]);
-        let kept = all.each("snapshot", "@id")[1].clone();
+        assert_eq!(all.each("snapshot", "type"), ["active", "regular", "preview"]);
+        let kept = all.each("snapshot", "@id")[2].clone();
         assert_eq!(sim.delete(&format!("/vms/{vm}/snapshots/{kept}")).await.status, 409);
         assert_eq!(act(end, "<action/>").await, 200);
     }

@@ -137,9 +137,19 @@ async fn who_does_not_wait_is_answered_at_once() {
     let path = format!("/vms/{vm}");
     let refused = sim.post(&format!("{path}/start;async=true"), "<action/>").await.is(409);
     assert_eq!(refused.at("status/state"), "failed");
-    sim.disk(&format!("{path}/disks"), "d").await;
+    let disk = sim.disk(&format!("{path}/disks"), "d").await;
     sim.post(&format!("{path}/start;async=true"), "<action/>").await.is(202);
     sim.is_in(vm, "up").await;
+    sim.hypervisor.ignore_requests(vm);
+    let disk = format!("{path}/disks/{disk}");
+    let pending = sim.post(&format!("{disk}/deactivate;async=true"), "<action/>").await.is(202);
+    assert_eq!(pending.at("status/state"), "pending");
+    assert_eq!(sim.get(&disk).await.at("active"), "true");
+    sim.hypervisor.heed_requests(vm);
+    while sim.get(&disk).await.at("active") == "true" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sim.post(&format!("{disk}/activate"), "<action/>").await.is(200);
     for expects in ["expect", "x-ovirt-expect"] {
         let stop = format!("{path}/stop");
         sim.send(
@@ -152,6 +162,11 @@ async fn who_does_not_wait_is_answered_at_once() {
         .is(202);
         sim.is_in(vm, "down").await;
         sim.post(&format!("{path}/start;async=false"), "<action/>").await.is(200);
+    }
+    sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
+    sim.delete(&format!("{path};async=true")).await.is(202);
+    while sim.get(&path).await.status != 404 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -4,6 +4,8 @@ use super::audit::audit;
 use super::lab::{Lab, grown, new_disk, onto};
 use super::races::{Change, lasting, random};
 use super::sim::alone;
+use std::collections::BTreeSet;
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 use vireo::engine::ports::StopDetail;
 use vireo::engine::{DiskChange, NewSnapshot, NicChange};
@@ -17,7 +19,7 @@ const MOST_CALLS: u64 = 24;
 struct Things {
     vm: VmId,
     first: DiskId,
-    second: DiskId,
+    later: DiskId,
     spare: DiskId,
     other_spare: DiskId,
     floating: DiskId,
@@ -31,10 +33,11 @@ async fn arranged() -> (Lab, Things) {
     let lab = Lab::new().await;
     let elsewhere = lab.domain("elsewhere").await;
     lab.isos(&["a.iso", "b.iso"]);
-    let (vm, disks) = lab.vm_with_disks("a", 4).await;
+    let (vm, disks) = lab.vm_with_disks("a", 3).await;
     let of_vm = NewSnapshot { description: "s".into(), memory: false, disks: None };
     let snapshot = lab.engine.create_snapshot(vm, of_vm).await.unwrap().finished().await.unwrap();
-    let [first, second, spare, other_spare] = disks[..] else { unreachable!() };
+    let [first, spare, other_spare] = disks[..] else { unreachable!() };
+    let later = lab.disk(new_disk("later"), Some(onto(vm))).await.unwrap();
     lab.engine.deactivate_disk(vm, spare).await.unwrap();
     lab.engine.deactivate_disk(vm, other_spare).await.unwrap();
     lab.engine.configure_medium(vm, false, Some("a.iso".into())).await.unwrap();
@@ -48,7 +51,7 @@ async fn arranged() -> (Lab, Things) {
     let floating = lab.floating("f").await;
     lab.start(vm).await;
     let things =
-        Things { vm, first, second, spare, other_spare, floating, plugged, unplugged, snapshot, elsewhere };
+        Things { vm, first, later, spare, other_spare, floating, plugged, unplugged, snapshot, elsewhere };
     (lab, things)
 }
 
@@ -64,10 +67,13 @@ macro_rules! changes {
     };
 }
 
-const CHANGES: [Named; 28] = changes! {
+const CHANGES: [Named; 29] = changes! {
     deactivate: |lab, of| lab.engine.deactivate_disk(of.vm, of.first).await;
     activate: |lab, of| lab.engine.activate_disk(of.vm, of.spare).await;
-    detach: |lab, of| lab.engine.detach_disk(of.vm, of.second).await;
+    detach: |lab, of| {
+        lab.engine.deactivate_disk(of.vm, of.later).await?;
+        lab.engine.detach_disk(of.vm, of.later).await
+    };
     attach: |lab, of| lab.engine.attach_disk(of.floating, onto(of.vm)).await;
     add_disk: |lab, of| lab.disk(new_disk("n"), Some(onto(of.vm))).await.map(drop);
     remove_disk: |lab, of| lab.engine.remove_disk(of.spare).await;
@@ -110,6 +116,10 @@ const CHANGES: [Named; 28] = changes! {
         lab.engine.create_snapshot(of.vm, new).await?.finished().await.map(drop)
     };
     remove_snapshot: |lab, of| lab.engine.remove_snapshot(of.vm, of.snapshot).await?.finished().await.map(drop);
+    remove_disk_snapshot: |lab, of| {
+        let removal = lab.engine.remove_disk_snapshot(of.vm, of.snapshot, of.spare).await?;
+        removal.finished().await
+    };
     stop: |lab, of| lab.engine.stop_vm(of.vm).await;
     suspend: |lab, of| lab.engine.suspend_vm(of.vm).await?.finished().await;
     power_off: |lab, of| {
@@ -140,7 +150,7 @@ async fn wake(lab: &Lab, vm: VmId) {
 }
 
 /// One after the other by some random time; the guest heeds both later still, if it is slow.
-async fn meet(early: &Named, late: &Named, seed: u64) {
+async fn meet(early: &Named, late: &Named, seed: u64) -> Vec<&'static str> {
     let (lab, things) = arranged().await;
     let pause = |n: u64| Duration::from_micros(random(seed.wrapping_add(n << 32)) % 4000);
     let is_slow = !random(seed ^ 0x5150).is_multiple_of(3);
@@ -162,11 +172,13 @@ async fn meet(early: &Named, late: &Named, seed: u64) {
     wake(&lab, things.vm).await;
     let wrong = lasting(&lab, Vec::new).await;
     assert!(wrong.is_empty(), "{story}\n{wrong:#?}");
+    let done = [early.0, late.0].into_iter().zip(&results).filter(|(_, result)| result.is_ok());
+    done.map(|(name, _)| name).collect()
 }
 
 /// The same two, but the daemon is killed in their midst, and so is the host in every other round.
-fn cut_short(early: &Named, late: &Named, seed: u64) {
-    let (lab, vm, story) = alone(async {
+fn cut_short(early: &Named, late: &Named, seed: u64) -> Vec<&'static str> {
+    let (lab, vm, story, done) = alone(async {
         let (lab, things) = arranged().await;
         lab.rest().await;
         let at = 1 + random(seed) % MOST_CALLS;
@@ -177,7 +189,10 @@ fn cut_short(early: &Named, late: &Named, seed: u64) {
         let results = [first.await.unwrap(), second.await.unwrap()];
         // What events began goes on after the answer.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        (lab, things.vm, format!("{} then {}, seed {seed}, cut at {at}: {results:?}", early.0, late.0))
+        let story = format!("{} then {}, seed {seed}, cut at {at}: {results:?}", early.0, late.0);
+        let done = [early.0, late.0].into_iter().zip(&results).filter(|(_, result)| result.is_ok());
+        let done = done.map(|(name, _)| name).collect();
+        (lab, things.vm, story, done)
     });
     lab.steps.heal();
     let store = if seed.is_multiple_of(2) { lab.store.reopened() } else { lab.store.after_power_loss() };
@@ -188,6 +203,7 @@ fn cut_short(early: &Named, late: &Named, seed: u64) {
         audit(&lab).await
     });
     assert!(wrong.is_empty(), "{story}\n{wrong:#?}");
+    done
 }
 
 /// How often each pair meets: `VIREO_PAIRS`. Without it, every third one meets, once.
@@ -196,21 +212,25 @@ fn rounds() -> Option<u64> {
 }
 
 /// Lets any two meet, each with its like, too.
-fn every_pair(meet: impl Fn(&Named, &Named, u64) + std::panic::RefUnwindSafe) {
-    let mut failed = Vec::new();
+fn every_pair(meet: impl Fn(&Named, &Named, u64) -> Vec<&'static str> + RefUnwindSafe) {
+    let (mut failed, mut done) = (Vec::new(), BTreeSet::new());
     for (n, one) in CHANGES.iter().enumerate() {
         for (m, other) in CHANGES.iter().enumerate().skip(n) {
             let (all, times) = rounds().map_or((false, 1), |times| (true, times));
             for round in (0..times).filter(|_| all || (n + m).is_multiple_of(3)) {
                 let seed = round << 16 | (n as u64) << 8 | m as u64;
                 let (early, late) = if random(!seed).is_multiple_of(2) { (one, other) } else { (other, one) };
-                if let Err(why) = std::panic::catch_unwind(|| meet(early, late, seed)) {
-                    failed.push(why.downcast_ref::<String>().cloned().unwrap_or_default());
+                match std::panic::catch_unwind(|| meet(early, late, seed)) {
+                    Ok(names) => done.extend(names),
+                    Err(why) => failed.push(why.downcast_ref::<String>().cloned().unwrap_or_default()),
                 }
             }
         }
     }
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+    let never: Vec<&str> =
+        CHANGES.iter().map(|(name, _)| *name).filter(|name| !done.contains(name)).collect();
+    assert_eq!(never, [""; 0], "refused whatever they met");
 }
 
 #[test]

@@ -224,6 +224,7 @@ impl Searched for Seen {
 
     fn field(&self, app: &App, name: &str) -> Option<String> {
         let (world, info) = (app.engine.world(), &app.host);
+        let cpus = info.sockets * info.cores * info.threads;
         Some(match name {
             "name" => self.row.name.clone(),
             "id" => self.row.id.to_string(),
@@ -234,7 +235,7 @@ impl Searched for Seen {
                 world.data_centers.get(&cluster.data_center)?.name.clone()
             }
             "address" => info.name.clone(),
-            "cpus" => (info.sockets * info.cores * info.threads).to_string(),
+            "cpus" => cpus.to_string(),
             "memory" => (info.memory / crate::model::MIB).to_string(),
             "cpu_model" => info.cpu_model.clone(),
             "cpu_speed" => info.cpu_mhz.to_string(),
@@ -249,9 +250,7 @@ impl Searched for Seen {
             "load" | "cpu_usage" | "mem_usage" => {
                 let it = app.meters.host(app.engine.settings.stats_interval).ok()?;
                 let share = match name {
-                    "load" => {
-                        it.load_5m * 100.0 / f64::from(info.sockets * info.cores * info.threads).max(1.0)
-                    }
+                    "load" => it.load_5m * 100.0 / f64::from(cpus).max(1.0),
                     "cpu_usage" => 100.0 - it.cpu_idle,
                     _ => it.memory_used as f64 * 100.0 / (it.memory_total as f64).max(1.0),
                 };

@@ -1,7 +1,7 @@
 //! Image disks by themselves: create, update, resize, remove; attached or floating.
 
 use super::jobs::Started;
-use super::journal::changed_snapshot;
+use super::journal::changed;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::snapshots::check_no_preview;
@@ -755,7 +755,7 @@ fn check_new(new: &NewDisk) -> Result<()> {
 /// Snapshots without a disk.
 fn forgotten(world: &World, id: DiskId) -> Vec<Change> {
     let without = |snapshot: &Snapshot| {
-        changed_snapshot(world, snapshot.id, |it| it.disks.retain(|saved| saved.disk.id != id))
+        changed(Some(snapshot), |it| it.disks.retain(|saved| saved.disk.id != id), Change::Snapshot)
     };
     world.snapshots_with(id).flat_map(without).collect()
 }

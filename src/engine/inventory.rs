@@ -130,7 +130,7 @@ impl Inventory {
     }
 
     /// Keeps what a look saw, unless a later look was faster. Tells whether its interfaces are others now.
-    pub(super) fn saw(&self, id: VmId, look: u64, seen: Option<Seen>) -> bool {
+    pub(super) fn saw(&self, id: VmId, look: u64, mut seen: Option<Seen>) -> bool {
         let mut entries = self.entries.write().expect("no panic while held");
         // What was seen of a VM that has been forgotten since does not come back.
         if !entries.contains_key(&id) && look <= self.forgotten.load(Ordering::Acquire) {
@@ -141,7 +141,6 @@ impl Inventory {
                 return false;
             }
             entry.looked = look;
-            let mut seen = seen;
             entry.medium.take_if(|medium| medium.look <= look);
             entry.medium.iter().zip(&mut seen).for_each(|(medium, seen)| medium.put_into(seen));
             let power = seen.as_ref().map(|seen| seen.domain.power);

@@ -4,9 +4,7 @@ use super::Engine;
 use super::ports::{Durability, Store};
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Kind, Result};
-use crate::model::{
-    Attachment, Borrowed, IntentId, Nic, Snapshot, SnapshotId, Template, TemplateId, Vm, VmId,
-};
+use crate::model::{Attachment, Borrowed, IntentId, Nic, Vm, VmId};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -229,31 +227,8 @@ impl Engine {
     }
 }
 
-/// A VM's row with what is new in it.
-pub(super) fn changed_vm(world: &World, id: VmId, edit: impl FnOnce(&mut Vm)) -> Vec<Change> {
-    changed(world.vms.get(&id), edit, Change::Vm)
-}
-
-/// The same of a snapshot.
-pub(super) fn changed_snapshot(
-    world: &World,
-    id: SnapshotId,
-    edit: impl FnOnce(&mut Snapshot),
-) -> Vec<Change> {
-    changed(world.snapshots.get(&id), edit, Change::Snapshot)
-}
-
-/// The same of a template.
-pub(super) fn changed_template(
-    world: &World,
-    id: TemplateId,
-    edit: impl FnOnce(&mut Template),
-) -> Vec<Change> {
-    changed(world.templates.get(&id), edit, Change::Template)
-}
-
-/// Nothing where the row is gone.
-fn changed<T: Clone>(
+/// A row with what is new in it; nothing where it is gone.
+pub(super) fn changed<T: Clone>(
     row: Option<&T>,
     edit: impl FnOnce(&mut T),
     change: impl FnOnce(Box<T>) -> Change,
@@ -261,6 +236,11 @@ fn changed<T: Clone>(
     let Some(mut row) = row.cloned() else { return vec![] };
     edit(&mut row);
     vec![change(Box::new(row))]
+}
+
+/// The same of a VM's row.
+pub(super) fn changed_vm(world: &World, id: VmId, edit: impl FnOnce(&mut Vm)) -> Vec<Change> {
+    changed(world.vms.get(&id), edit, Change::Vm)
 }
 
 /// A commit that fails may have lost no more than its answer: the store tells.

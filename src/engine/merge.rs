@@ -4,7 +4,7 @@
 //! Once that has begun, the frozen state is no more, while the newer one stays whole in either
 //! image: there is no way back, and a hiccup is tried again.
 
-use super::journal::changed_snapshot;
+use super::journal::changed;
 use super::locks::{Entity, Mode};
 use super::ports::BlockJob;
 use super::snapshots::{check_no_preview, check_regular, not_regular};
@@ -143,17 +143,17 @@ impl Engine {
         }
         self.drop_merged(vm, id, merged).await?;
         let Ok(snapshot) = self.any_snapshot(id) else { return Ok(vec![]) };
-        let mut changes: Vec<Change> = merged.iter().flat_map(|disk| self.unlocked(disk.id)).collect();
         if whole {
             let memory = self.memory_file(&snapshot)?;
             self.remove_files(memory.into_iter().collect(), false).await?;
-            changes.push(Change::DropSnapshot { vm, snapshot: id });
-        } else {
-            let done = std::mem::take(&mut changes);
-            self.note_with(|world| done.into_iter().chain(usable(world, id)).collect()).await;
         }
         self.refresh_pools();
-        Ok(changes)
+        if whole {
+            let unlocked = merged.iter().flat_map(|disk| self.unlocked(disk.id));
+            return Ok(unlocked.chain([Change::DropSnapshot { vm, snapshot: id }]).collect());
+        }
+        self.open_snapshot(id, merged).await;
+        Ok(vec![])
     }
 
     /// What was not merged stays in the snapshot; an image whose merge has begun is no longer what
@@ -176,9 +176,17 @@ impl Engine {
         let done: Vec<Disk> =
             merged.iter().filter(|child| snapshot.disk(child.id).is_none()).cloned().collect();
         self.drop_merged(vm, id, &done).await?;
-        let undone: Vec<Change> = merged.iter().flat_map(|disk| self.unlocked(disk.id)).collect();
-        self.note_with(|world| undone.into_iter().chain(usable(world, id)).collect()).await;
+        self.open_snapshot(id, merged).await;
         Ok(vec![])
+    }
+
+    /// The snapshot can be used again, and so can the disks that were to be merged. Others of the snapshot
+    /// may have gone meanwhile.
+    async fn open_snapshot(&self, id: SnapshotId, merged: &[Disk]) {
+        let ok = |snapshot: &mut Snapshot| snapshot.status = SnapshotStatus::Ok;
+        let with = |world: &World| changed(world.snapshots.get(&id), ok, Change::Snapshot);
+        let disks: Vec<Change> = merged.iter().flat_map(|disk| self.unlocked(disk.id)).collect();
+        self.note_with(|world| disks.into_iter().chain(with(world)).collect()).await;
     }
 
     /// Data, then rows: from there on the child is nobody's.
@@ -301,11 +309,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The snapshot can be used again; other disks of it may have gone meanwhile.
-fn usable(world: &World, id: SnapshotId) -> Vec<Change> {
-    changed_snapshot(world, id, |snapshot| snapshot.status = SnapshotStatus::Ok)
 }
 
 impl Merge {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::jobs::Started;
-use super::journal::changed_template;
+use super::journal::changed;
 use super::locks::{Entity, Mode};
 use super::world::{Change, Operation, World};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ impl Engine {
             template.copies.retain(is_new);
             template.copies.push(copy.clone());
         };
-        self.note_with(|world| changed_template(world, id, with_copy)).await;
+        self.note_with(|world| changed(world.templates.get(&id), with_copy, Change::Template)).await;
         Ok(vec![])
     }
 

@@ -3,7 +3,7 @@
 use super::fillings::{DiskCopies, Making};
 use super::inventory::Phase;
 use super::jobs::Started;
-use super::journal::changed_template;
+use super::journal::changed;
 use super::locks::{Entity, Mode};
 use super::new_vms::{Parts, Source};
 use super::nics::NicChange;
@@ -58,11 +58,9 @@ impl Engine {
         let id = TemplateId::random();
         let beside = [(Entity::Template(id), Mode::Exclusive), (Entity::Vm(original), Mode::Shared)];
         let (guard, _) = self.hold_disks_of("create template", original, &beside, Mode::Shared).await?;
-        self.may(original, Move::Template)?;
         let (mut images, mut making_it) = (Vec::new(), None);
         let intent = self
             .promise(|world| {
-                // Another template of it may have been begun since.
                 self.may(original, Move::Template)?;
                 let mut spec = VmSpec { host_devices: Vec::new(), ..new.spec.clone() };
                 if let Some(base) = new.base {
@@ -131,8 +129,7 @@ impl Engine {
     ) -> Result<Vec<Change>> {
         self.fill(images).await?;
         failpoint::hit("create_template.filled");
-        let filled = self.filled(images);
-        self.note_with(|world| filled.into_iter().chain(usable(world, id)).collect()).await;
+        self.open_template(id, self.filled(images)).await;
         Ok(vec![])
     }
 
@@ -307,15 +304,16 @@ impl Engine {
         if !self.all_intact(disks) {
             return self.finish_remove_template(id, disks).await;
         }
-        let judged = self.judged(disks);
-        self.note_with(|world| judged.into_iter().chain(usable(world, id)).collect()).await;
+        self.open_template(id, self.judged(disks)).await;
         Ok(vec![])
     }
-}
 
-/// The template can be used again.
-fn usable(world: &World, id: TemplateId) -> Vec<Change> {
-    changed_template(world, id, |template| template.status = TemplateStatus::Ok)
+    /// The template can be used from now on, and so can its disks.
+    async fn open_template(&self, id: TemplateId, disks: Vec<Change>) {
+        let ok = |template: &mut Template| template.status = TemplateStatus::Ok;
+        let with = |world: &World| changed(world.templates.get(&id), ok, Change::Template);
+        self.note_with(|world| disks.into_iter().chain(with(world)).collect()).await;
+    }
 }
 
 pub(super) fn check(spec: &VmSpec, version_name: Option<&str>) -> Result<()> {

@@ -474,7 +474,7 @@ impl Engine {
             return Err(Error::conflict("Cannot hibernate VM. It belongs to a VM-Pool."));
         }
         self.require_connection()?;
-        self.inventory.set_phase(id, Some(Phase::Saving));
+        let saving = self.enter(id, Phase::Saving);
         let telling =
             self.telling_vm(id, "Suspending", "was suspended", Code::VM_SUSPENDED, Code::VM_SUSPEND_FAILED);
         let job = self.begin(&telling);
@@ -486,7 +486,7 @@ impl Engine {
                 let looked = engine.look_at(id).await;
                 // Who waits for `suspended` may start it at once.
                 drop(guard);
-                engine.inventory.end_phase(id, Phase::Saving);
+                drop(saving);
                 saved.and(looked)
             };
             engine.told_as(job, telling, work).await

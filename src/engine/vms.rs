@@ -354,9 +354,9 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_vm.intended");
-        self.inventory.set_phase(id, Some(Phase::Removing));
+        let removing = self.enter(id, Phase::Removing);
         let removed = self.finish_remove_vm(id, &doomed).await;
-        self.inventory.end_phase(id, Phase::Removing);
+        drop(removing);
         match removed {
             Ok(changes) => self.settle(intent, changes).await?,
             Err(failure) => return Err(self.fail(intent, failure).await),

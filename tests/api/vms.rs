@@ -141,15 +141,14 @@ async fn who_does_not_wait_is_answered_at_once() {
     sim.post(&format!("{path}/start;async=true"), "<action/>").await.is(202);
     sim.is_in(vm, "up").await;
     sim.hypervisor.ignore_requests(vm);
-    let disk = format!("{path}/disks/{disk}");
-    let pending = sim.post(&format!("{disk}/deactivate;async=true"), "<action/>").await.is(202);
+    let at = format!("{path}/disks/{disk}");
+    let pending = sim.post(&format!("{at}/deactivate;async=true"), "<action/>").await.is(202);
     assert_eq!(pending.at("status/state"), "pending");
-    assert_eq!(sim.get(&disk).await.at("active"), "true");
+    assert_eq!(sim.get(&at).await.at("active"), "true");
     sim.hypervisor.heed_requests(vm);
-    while sim.get(&disk).await.at("active") == "true" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    sim.post(&format!("{disk}/activate"), "<action/>").await.is(200);
+    sim.until("inactive", || !sim.engine.world().attachments_of(disk).any(|on| on.active)).await;
+    assert_eq!(sim.get(&at).await.at("active"), "false");
+    sim.post(&format!("{at}/activate"), "<action/>").await.is(200);
     for expects in ["expect", "x-ovirt-expect"] {
         let stop = format!("{path}/stop");
         sim.send(
@@ -165,9 +164,8 @@ async fn who_does_not_wait_is_answered_at_once() {
     }
     sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
     sim.delete(&format!("{path};async=true")).await.is(202);
-    while sim.get(&path).await.status != 404 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    sim.until("gone", || sim.engine.vm(vm).is_err()).await;
+    sim.get(&path).await.is(404);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! The blocking lane: every call that may block runs here, under permits and a deadline.
 //!
-//! libvirtd serves five requests of a connection at once by default, so four calls go out
-//! side by side; slow ones (start, save, destroy) have permits of their own. A call that
-//! overruns its deadline gives its permit back: one hung QEMU must not hold up the others.
+//! libvirtd has twenty workers for all its clients, so a few calls go out side by side; slow
+//! ones (start, save, destroy) have permits of their own. A call that overruns its deadline
+//! gives its permit back: one hung QEMU must not hold up the others.
 
 use super::ports::Hypervisor;
 use crate::error::{Error, NOT_RESPONDING, Result};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-const CALLS_AT_ONCE: usize = 4;
+const CALLS_AT_ONCE: usize = 8;
+const SLOW_AT_ONCE: usize = 4;
 /// libvirt itself gives up waiting for a busy domain after 30 s.
 const CALL_DEADLINE: Duration = Duration::from_secs(31);
 const SLOW_DEADLINE: Duration = Duration::from_secs(600);
@@ -28,7 +29,7 @@ impl Lane {
         Self {
             hypervisor,
             calls: Semaphore::new(CALLS_AT_ONCE),
-            slow: Semaphore::new(CALLS_AT_ONCE),
+            slow: Semaphore::new(SLOW_AT_ONCE),
             samples: Semaphore::new(1),
         }
     }
@@ -71,11 +72,8 @@ impl Lane {
         match tokio::time::timeout(deadline, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panicked)) => Err(Error::bug(panicked)),
-            Err(_) => {
-                self.hypervisor.rotate();
-                Err(Error::conflict(NOT_RESPONDING)
-                    .because(format!("a hypervisor call did not come back within {deadline:?}")))
-            }
+            Err(_) => Err(Error::conflict(NOT_RESPONDING)
+                .because(format!("a hypervisor call did not come back within {deadline:?}"))),
         }
     }
 }

@@ -311,9 +311,6 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()>;
     /// Fine when there is none.
     fn drop_secret(&self, id: DiskId) -> Result<()>;
-
-    /// Gives up the connections that calls hang on; new calls get fresh ones.
-    fn rotate(&self);
 }
 
 /// An image, as its own header describes it.

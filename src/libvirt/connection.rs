@@ -1,13 +1,14 @@
 //! The connections to libvirtd, and the thread that brings them back.
 //!
-//! libvirtd serves five calls of a connection at a time, so slow calls and statistics have one of
-//! their own, and events come over a fourth that never carries a call which could hang. That one is
-//! kept open by a thread; the others open when they are asked for.
+//! A connection carries one call at a time: where calls share one, libvirt's client has one of their
+//! threads send and receive for all, and may leave the others waiting until its own call, which may
+//! hang, is answered. Connections open as they are needed and are kept for the next calls; one that
+//! never carries a call brings the events. That one is kept open by a thread.
 
 use super::events;
 use super::facts::PROBE_ID;
 use super::raw::{Listener, Seen, Watch};
-use super::session::Session;
+use super::session::{Monitors, Session};
 use crate::engine::ports::HypervisorEvent;
 use crate::error::{Error, Result};
 use crate::model::VmId;
@@ -15,15 +16,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use virt::connect::Connect;
-
-/// Which connection a call takes.
-#[derive(Clone, Copy, Debug)]
-pub enum Lane {
-    Calls,
-    /// What may take seconds: starts, saves, pools, the guest agent.
-    Slow,
-    Statistics,
-}
 
 /// libvirtd counts as gone when it leaves this many pings, one each so many seconds, unanswered.
 const KEEPALIVE: (i32, u32) = (3, 3);
@@ -33,6 +25,8 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the connection is looked at although nobody complained.
 const CHECK: Duration = Duration::from_secs(5);
+/// How many connections wait for calls at most.
+const IDLE: usize = 8;
 
 /// Why calls work or not.
 enum Phase {
@@ -53,7 +47,9 @@ struct Status {
 /// The way to one libvirtd.
 pub struct Link {
     uri: String,
-    lanes: [Mutex<Option<Arc<Session>>>; 3],
+    /// Connections without a call. The last one given back is the next one taken: it knows most domains.
+    idle: Mutex<Vec<Session>>,
+    monitors: Arc<Monitors>,
     status: Mutex<Status>,
     changed: Condvar,
     events: Mutex<Option<UnboundedSender<HypervisorEvent>>>,
@@ -64,7 +60,8 @@ impl Link {
     pub fn new(uri: &str) -> Arc<Self> {
         let link = Arc::new(Self {
             uri: uri.to_owned(),
-            lanes: Default::default(),
+            idle: Mutex::default(),
+            monitors: Arc::default(),
             status: Mutex::new(Status { phase: Phase::Opening, doubted: false, ended: false }),
             changed: Condvar::new(),
             events: Mutex::new(None),
@@ -89,54 +86,48 @@ impl Link {
         }
     }
 
-    /// Makes one or more calls on a lane's connection. `Unavailable` when it breaks meanwhile.
-    pub fn call<T>(&self, lane: Lane, calls: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
-        let session = self.session(lane)?;
-        calls(&session).map_err(|why| {
-            if is_alive(&session) {
-                return why;
-            }
-            self.doubt();
-            Error::unavailable(why)
-        })
+    /// Makes one or more calls, one after the other, on a connection that nobody else is using.
+    /// `Unavailable` when it breaks meanwhile.
+    pub fn call<T>(&self, calls: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
+        let session = self.take()?;
+        let answer = calls(&session);
+        if is_alive(&session) {
+            self.give_back(session);
+            return answer;
+        }
+        self.doubt();
+        answer.map_err(Error::unavailable)
     }
 
-    /// The lane's connection, opened anew when the old one is dead or given up.
-    fn session(&self, lane: Lane) -> Result<Arc<Session>> {
+    fn take(&self) -> Result<Session> {
         self.wait_for_first()?;
-        let mut slot = lock(&self.lanes[lane as usize]);
-        match &*slot {
-            Some(session) if is_alive(session) => Ok(Arc::clone(session)),
-            _ => {
-                let opened = self.open().inspect_err(|_| self.doubt())?;
-                let session = Arc::new(Session::new(opened));
-                *slot = Some(Arc::clone(&session));
-                Ok(session)
+        let next = || lock(&self.idle).pop();
+        while let Some(session) = next() {
+            if is_alive(&session) {
+                return Ok(session);
             }
         }
+        let opened = self.open().inspect_err(|_| self.doubt())?;
+        Ok(Session::new(opened, Arc::clone(&self.monitors)))
     }
 
-    /// Gives a lane's connection up to the calls that hang on it.
-    pub fn abandon(&self, lane: Lane) {
-        // A taken lock means that a new connection is being opened right now.
-        if let Ok(mut slot) = self.lanes[lane as usize].try_lock() {
-            let old = slot.take();
-            drop(slot);
-            drop(old);
+    fn give_back(&self, session: Session) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < IDLE {
+            idle.push(session);
         }
     }
 
-    pub fn rotate(&self) {
-        for lane in [Lane::Calls, Lane::Slow, Lane::Statistics] {
-            self.abandon(lane);
-        }
+    fn close_idle(&self) {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        drop(idle);
     }
 
-    /// Ends the thread; the connections close with the last call on them.
+    /// Ends the thread; a connection that has a call closes after it.
     pub fn end(&self) {
         lock(&self.status).ended = true;
         self.changed.notify_all();
-        self.rotate();
+        self.close_idle();
     }
 
     fn open(&self) -> Result<Connect> {
@@ -185,7 +176,7 @@ impl Link {
                     self.send(HypervisorEvent::Connected);
                     let ended = self.wait_for_loss(&watch);
                     self.enter(Phase::Down("the connection was lost".into()));
-                    self.rotate();
+                    self.close_idle();
                     if ended {
                         return;
                     }

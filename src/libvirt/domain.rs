@@ -25,7 +25,7 @@ pub fn found<T>(result: Result<T>) -> Result<Option<T>> {
 /// A domain for a call that needs its monitor: refused at once where the call would hang.
 pub fn responsive(session: &Session, id: VmId) -> Result<Domain> {
     let domain = session.domain(id)?;
-    if session.was_free_within(id, HUNG) {
+    if session.monitors.was_free_within(id, HUNG) {
         return Ok(domain);
     }
     // A domain that is off has no monitor, and libvirt says so here.
@@ -54,7 +54,7 @@ pub fn watch(session: &Session, id: VmId) -> Result<Control> {
     let asked = Instant::now();
     let control = control(&session.domain(id)?)?;
     if control == Control::Free {
-        session.found_free(id, asked);
+        session.monitors.found_free(id, asked);
     }
     Ok(control)
 }

@@ -1,6 +1,6 @@
 //! Which domains there are and how they are.
 
-use super::connection::{is_alive, lock};
+use super::connection::{Link, is_alive, lock};
 use super::domain::{self, found};
 use super::facts::PROBE_ID;
 use super::raw::{self, Record, Value};
@@ -40,22 +40,22 @@ pub fn all(session: &Session) -> Result<Vec<DomainSeen>> {
 }
 
 /// Each of these domains is told with its live document, or else the persistent one, as soon as that
-/// was read; from so many threads.
-pub fn documents(session: &Session, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()> {
+/// was read; over so many connections.
+pub fn documents(link: &Link, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()> {
     let left = Mutex::new(of.into_iter());
     let next = || lock(&left).next();
-    std::thread::scope(|scope| {
-        let reader = || -> Result<()> {
-            while let Some(seen) = next() {
-                match domain::document(session, seen.id, false) {
-                    // All the others would fail, too.
-                    Err(why) if !is_alive(session) => return Err(why),
-                    read => tell(seen, read),
-                }
+    let read_on = |session: &Session| {
+        while let Some(seen) = next() {
+            match domain::document(session, seen.id, false) {
+                // All the others would fail, too.
+                Err(why) if !is_alive(session) => return Err(why),
+                read => tell(seen, read),
             }
-            Ok(())
-        };
-        let readers: Vec<_> = (0..at_once).map(|_| scope.spawn(reader)).collect();
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..at_once).map(|_| scope.spawn(|| link.call(read_on))).collect();
         readers
             .into_iter()
             .try_for_each(|reader| reader.join().map_err(|_| Error::bug("a reader panicked"))?)

@@ -1,7 +1,7 @@
 //! The hypervisor port on libvirt. The only folder that names `virt`; `raw.rs` has all of its `unsafe`.
 //!
 //! ```text
-//! connection  one connection per kind of call, and the thread that brings them back
+//! connection  connections that carry a call each, and the thread that brings them back
 //! session     an open connection and the domains that were looked up on it
 //! events      libvirt's event loop and its events
 //! errors      libvirt's errors as the engine's
@@ -42,7 +42,7 @@ use crate::engine::ports::{
 };
 use crate::error::Result;
 use crate::model::{Accelerator, DiskId, GuestInterface, GuestReport, HostFacts, Tune, VmId};
-use connection::{Lane, Link};
+use connection::Link;
 use stats::Sampler;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -79,194 +79,192 @@ impl Hypervisor for Libvirt {
     }
 
     fn version(&self) -> Result<String> {
-        self.link.call(Lane::Calls, |session| facts::version(session))
+        self.link.call(|session| facts::version(session))
     }
 
     fn facts(&self) -> Result<HostFacts> {
         let cache = self.facts_cache.as_deref();
-        self.link.call(Lane::Slow, |session| facts::facts(session, self.accelerator, cache))
+        self.link.call(|session| facts::facts(session, self.accelerator, cache))
     }
 
     fn host_uuid(&self) -> Result<String> {
-        self.link.call(Lane::Calls, |session| facts::host_uuid(session))
+        self.link.call(|session| facts::host_uuid(session))
     }
 
     fn domains(&self) -> Result<Vec<DomainSeen>> {
-        self.link.call(Lane::Calls, inventory::all)
+        self.link.call(inventory::all)
     }
 
     fn documents(&self, of: Vec<DomainSeen>, at_once: usize, tell: Telling<'_>) -> Result<()> {
-        self.link.call(Lane::Calls, |session| inventory::documents(session, of, at_once, tell))
+        inventory::documents(&self.link, of, at_once, tell)
     }
 
     fn document(&self, id: VmId, persistent: bool) -> Result<Option<String>> {
-        self.link.call(Lane::Calls, |session| domain::document(session, id, persistent))
+        self.link.call(|session| domain::document(session, id, persistent))
     }
 
     fn look(&self, id: VmId, persistent: bool) -> Result<Option<(DomainSeen, String)>> {
-        self.link.call(Lane::Calls, |session| inventory::look(session, id, persistent))
+        self.link.call(|session| inventory::look(session, id, persistent))
     }
 
     fn define(&self, document: &str) -> Result<()> {
         // Tests run debug builds: there a document that the schema does not know is found out.
         let validate = cfg!(debug_assertions);
-        self.link.call(Lane::Calls, |session| domain::define(session, document, validate))
+        self.link.call(|session| domain::define(session, document, validate))
     }
 
     fn define_validated(&self, document: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::define(session, document, true))
+        self.link.call(|session| domain::define(session, document, true))
     }
 
     fn undefine(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::undefine(session, id))
+        self.link.call(|session| domain::undefine(session, id))
     }
 
     fn rename(&self, id: VmId, name: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::rename(session, id, name))
+        self.link.call(|session| domain::rename(session, id, name))
     }
 
     fn start(&self, id: VmId, paused: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |session| domain::start(session, id, paused))
+        self.link.call(|session| domain::start(session, id, paused))
     }
 
     fn start_with(&self, document: &str, paused: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |session| domain::start_with(session, document, paused))
+        self.link.call(|session| domain::start_with(session, document, paused))
     }
 
     fn saved_document(&self, file: &Path) -> Result<String> {
-        self.link.call(Lane::Calls, |session| blocks::saved_document(session, file))
+        self.link.call(|session| blocks::saved_document(session, file))
     }
 
     fn restore(&self, file: &Path, document: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |session| blocks::restore(session, file, document))
+        self.link.call(|session| blocks::restore(session, file, document))
     }
 
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::shutdown(session, id, ask))
+        self.link.call(|session| domain::shutdown(session, id, ask))
     }
 
     fn reboot(&self, id: VmId, ask: Ask) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::reboot(session, id, ask))
+        self.link.call(|session| domain::reboot(session, id, ask))
     }
 
     fn reset(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.reset()?))
+        self.link.call(|session| Ok(domain::responsive(session, id)?.reset()?))
     }
 
     fn destroy(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::destroy(session, id))
+        self.link.call(|session| domain::destroy(session, id))
     }
 
     fn pause(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.suspend()?))
+        self.link.call(|session| Ok(domain::responsive(session, id)?.suspend()?))
     }
 
     fn resume(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| Ok(domain::responsive(session, id)?.resume()?))
+        self.link.call(|session| Ok(domain::responsive(session, id)?.resume()?))
     }
 
     fn save(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Slow, |session| Ok(domain::responsive(session, id)?.managed_save(0)?))
+        self.link.call(|session| Ok(domain::responsive(session, id)?.managed_save(0)?))
     }
 
     fn drop_save(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::drop_save(session, id))
+        self.link.call(|session| domain::drop_save(session, id))
     }
 
     fn attach(&self, id: VmId, device: &str, alias: &str, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::attach(session, id, device, alias, scope))
+        self.link.call(|session| devices::attach(session, id, device, alias, scope))
     }
 
     fn detach(&self, id: VmId, alias: &str, scope: Scope) -> Result<bool> {
-        self.link.call(Lane::Calls, |session| devices::detach(session, id, alias, scope))
+        self.link.call(|session| devices::detach(session, id, alias, scope))
     }
 
     fn update_device(&self, id: VmId, device: &str, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::update(session, id, device, scope))
+        self.link.call(|session| devices::update(session, id, device, scope))
     }
 
     fn change_medium(&self, id: VmId, drive: &str, force: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::change_medium(session, id, drive, force))
+        self.link.call(|session| devices::change_medium(session, id, drive, force))
     }
 
     fn tune_block(&self, id: VmId, target: &str, tune: Tune) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::tune_block(session, id, target, tune))
+        self.link.call(|session| devices::tune_block(session, id, target, tune))
     }
 
     fn resize_block(&self, id: VmId, target: &str, bytes: u64) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::resize_block(session, id, target, bytes))
+        self.link.call(|session| devices::resize_block(session, id, target, bytes))
     }
 
     fn snapshot(&self, id: VmId, document: &str, memory: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |session| blocks::snapshot(session, id, document, memory))
+        self.link.call(|session| blocks::snapshot(session, id, document, memory))
     }
 
     fn has_job(&self, id: VmId) -> Result<bool> {
-        self.link.call(Lane::Calls, |session| blocks::has_job(session, id))
+        self.link.call(|session| blocks::has_job(session, id))
     }
 
     fn abort_job(&self, id: VmId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| blocks::abort_job(session, id))
+        self.link.call(|session| blocks::abort_job(session, id))
     }
 
     fn commit_block(&self, id: VmId, target: &str, top: &str, base: &str, active: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |session| blocks::commit(session, id, target, top, base, active))
+        self.link.call(|session| blocks::commit(session, id, target, top, base, active))
     }
 
     fn copy_block(&self, id: VmId, target: &str, document: &str, shallow: bool) -> Result<()> {
-        self.link.call(Lane::Calls, |session| blocks::copy(session, id, target, document, shallow))
+        self.link.call(|session| blocks::copy(session, id, target, document, shallow))
     }
 
     fn block_job(&self, id: VmId, target: &str) -> Result<Option<BlockJob>> {
-        self.link.call(Lane::Calls, |session| blocks::job(session, id, target))
+        self.link.call(|session| blocks::job(session, id, target))
     }
 
     fn end_block_job(&self, id: VmId, target: &str, pivot: bool) -> Result<()> {
-        self.link.call(Lane::Slow, |session| blocks::end_job(session, id, target, pivot))
+        self.link.call(|session| blocks::end_job(session, id, target, pivot))
     }
 
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()> {
-        self.link.call(Lane::Calls, |session| devices::set_memory(session, id, bytes, scope))
+        self.link.call(|session| devices::set_memory(session, id, bytes, scope))
     }
 
     fn set_vcpus(&self, id: VmId, count: u32) -> Result<()> {
-        self.link.call(Lane::Calls, |session| {
+        self.link.call(|session| {
             Ok(domain::responsive(session, id)?.set_vcpus_flags(count, sys::VIR_DOMAIN_VCPU_LIVE)?)
         })
     }
 
     fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()> {
-        self.link.call(Lane::Calls, |session| domain::pin_vcpu(session, id, vcpu, cpus))
+        self.link.call(|session| domain::pin_vcpu(session, id, vcpu, cpus))
     }
 
     fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()> {
-        self.link.call(Lane::Calls, |session| {
-            Ok(raw::set_cpu_shares(&domain::responsive(session, id)?, shares.into())?)
-        })
+        self.link.call(|session| Ok(raw::set_cpu_shares(&domain::responsive(session, id)?, shares.into())?))
     }
 
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()> {
-        self.link.call(Lane::Slow, |session| domain::agent(session, id, call))
+        self.link.call(|session| domain::agent(session, id, call))
     }
 
     fn guest(&self, id: VmId) -> Result<GuestReport> {
-        self.link.call(Lane::Slow, |session| guest::report(session, id))
+        self.link.call(|session| guest::report(session, id))
     }
 
     fn leases(&self) -> Result<Vec<GuestInterface>> {
-        self.link.call(Lane::Calls, |session| guest::leases(session))
+        self.link.call(|session| guest::leases(session))
     }
 
     fn open_console(&self, id: VmId, place: u32) -> Result<OwnedFd> {
-        self.link.call(Lane::Calls, |session| domain::open_console(session, id, place))
+        self.link.call(|session| domain::open_console(session, id, place))
     }
 
     fn last_stop(&self, id: VmId) -> Result<Option<StopDetail>> {
-        self.link.call(Lane::Calls, |session| inventory::last_stop(session, id))
+        self.link.call(|session| inventory::last_stop(session, id))
     }
 
     fn control(&self, id: VmId) -> Result<Control> {
-        self.link.call(Lane::Calls, |session| domain::watch(session, id))
+        self.link.call(|session| domain::watch(session, id))
     }
 
     fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
@@ -274,46 +272,42 @@ impl Hypervisor for Libvirt {
     }
 
     fn host_devices(&self) -> Result<Vec<String>> {
-        self.link.call(Lane::Slow, |session| host_devices::documents(session))
+        self.link.call(|session| host_devices::documents(session))
     }
 
     fn ensure_pool(&self, name: &str, folder: &Path) -> Result<()> {
-        self.link.call(Lane::Slow, |session| storage::ensure_pool(session, name, folder))
+        self.link.call(|session| storage::ensure_pool(session, name, folder))
     }
 
     fn drop_pool(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |session| storage::drop_pool(session, name))
+        self.link.call(|session| storage::drop_pool(session, name))
     }
 
     fn refresh_pool(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |session| storage::refresh(session, name))
+        self.link.call(|session| storage::refresh(session, name))
     }
 
     fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
-        self.link.call(Lane::Calls, |session| storage::space(session, name))
+        self.link.call(|session| storage::space(session, name))
     }
 
     fn ensure_network(&self, document: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |session| network::ensure(session, document))
+        self.link.call(|session| network::ensure(session, document))
     }
 
     fn drop_network(&self, name: &str) -> Result<()> {
-        self.link.call(Lane::Slow, |session| network::drop(session, name))
+        self.link.call(|session| network::drop(session, name))
     }
 
     fn network_active(&self, name: &str) -> Result<bool> {
-        self.link.call(Lane::Calls, |session| network::active(session, name))
+        self.link.call(|session| network::active(session, name))
     }
 
     fn ensure_secret(&self, id: DiskId, secret: &str) -> Result<()> {
-        self.link.call(Lane::Calls, |session| secret::ensure(session, id, secret))
+        self.link.call(|session| secret::ensure(session, id, secret))
     }
 
     fn drop_secret(&self, id: DiskId) -> Result<()> {
-        self.link.call(Lane::Calls, |session| secret::drop(session, id))
-    }
-
-    fn rotate(&self) {
-        self.link.rotate();
+        self.link.call(|session| secret::drop(session, id))
     }
 }

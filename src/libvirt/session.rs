@@ -1,4 +1,4 @@
-//! An open connection and the domains that were looked up on it.
+//! An open connection and the domains that were looked up on it; what is known of their monitors.
 //!
 //! libvirtd finds the domain of each call by its UUID, whatever else the handle says: a handle
 //! serves as long as its connection, and a call on a domain that is gone fails as the lookup would.
@@ -8,24 +8,29 @@ use crate::error::Result;
 use crate::model::VmId;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use virt::connect::Connect;
 use virt::domain::Domain;
 
-/// Handles that are kept; when there are more, all are let go.
-const HANDLES: usize = 256;
+/// Domains that are kept; when there are more, all are let go.
+const KEPT: usize = 256;
 
 pub struct Session {
     connect: Connect,
     handles: Mutex<HashMap<VmId, Domain>>,
-    /// When monitors were last found free.
+    pub monitors: Arc<Monitors>,
+}
+
+/// When the domains' monitors were last found free, whichever connection asked.
+#[derive(Default)]
+pub struct Monitors {
     free: Mutex<HashMap<VmId, Instant>>,
 }
 
 impl Session {
-    pub fn new(connect: Connect) -> Self {
-        Self { connect, handles: Mutex::default(), free: Mutex::default() }
+    pub fn new(connect: Connect, monitors: Arc<Monitors>) -> Self {
+        Self { connect, handles: Mutex::default(), monitors }
     }
 
     /// A handle for calls. Its name may be one that the domain had before: see [`Self::look_up`].
@@ -51,16 +56,18 @@ impl Session {
     /// Keeps a handle that a call gave.
     pub fn keep(&self, id: VmId, domain: Domain) {
         let mut handles = lock(&self.handles);
-        if handles.len() >= HANDLES {
+        if handles.len() >= KEPT {
             handles.clear();
         }
         handles.insert(id, domain);
     }
+}
 
+impl Monitors {
     /// Keeps that nothing held the domain's monitor then.
     pub fn found_free(&self, id: VmId, at: Instant) {
         let mut free = lock(&self.free);
-        if free.len() >= HANDLES {
+        if free.len() >= KEPT {
             free.clear();
         }
         free.insert(id, at);

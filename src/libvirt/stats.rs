@@ -2,16 +2,17 @@
 //!
 //! libvirt asks the domains of one bulk call one after the other, so they are asked in shards side
 //! by side. A QEMU that hangs holds the call that asks it first for ever: each shard has a deadline,
-//! a stuck one is left to its thread and its connection, and what it kept from the others is asked
-//! again without the domains whose monitor is occupied.
+//! a stuck one is left to its thread, and what it kept from the others is asked again without the
+//! domains whose monitor is occupied.
 
-use super::connection::{Lane, Link, lock};
+use super::connection::{Link, lock};
 use super::domain;
 use super::raw::{self, Record, Value};
+use super::session::Session;
 use crate::engine::ports::{BlockSample, Control, DomainSample, InterfaceSample};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::model::{KIB, VmId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const GROUPS: u32 = sys::VIR_DOMAIN_STATS_CPU_TOTAL
     | sys::VIR_DOMAIN_STATS_BLOCK;
 const FLAGS: u32 =
     sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
-/// More calls side by side gain nothing, and libvirtd serves five of one connection.
+/// More calls side by side gain nothing.
 const SHARDS: usize = 4;
 /// What a shard may take; a domain that answers takes some 7 ms.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -44,70 +45,38 @@ impl Sampler {
     }
 
     pub fn sample(&self, ids: &[VmId]) -> Result<Vec<(VmId, DomainSample)>> {
-        let mut asked = self.running(ids)?;
-        self.leave_out_suspects(&mut asked);
-        let (mut records, stuck) = self.ask(asked)?;
+        let (mut records, stuck) = self.ask(self.without_suspects(ids))?;
         if !stuck.is_empty() {
             tracing::warn!("{} VMs were not sampled in time", stuck.len());
-            self.link.abandon(Lane::Statistics);
             lock(&self.suspects).extend(&stuck);
-            let mut again = self.running(&stuck)?;
-            self.leave_out_suspects(&mut again);
-            let (more, stuck) = self.ask(again)?;
+            let (more, _) = self.ask(self.without_suspects(&stuck))?;
             records.extend(more);
-            if !stuck.is_empty() {
-                self.link.abandon(Lane::Statistics);
-            }
         }
         Ok(records.iter().map(|record| (record.id, sample_of(&record.values))).collect())
     }
 
-    /// Handles of those of the domains that run, in one call.
-    fn running(&self, ids: &[VmId]) -> Result<HashMap<VmId, Domain>> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let wanted: HashSet<&VmId> = ids.iter().collect();
-        let active = self.link.call(Lane::Statistics, |connect| {
-            Ok(connect.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)?)
-        })?;
-        let by_id = active.into_iter().filter_map(|domain| Some((VmId(domain.uuid().ok()?), domain)));
-        Ok(by_id.filter(|(id, _)| wanted.contains(id)).collect())
-    }
-
-    /// A suspect whose monitor is free again is none.
-    fn leave_out_suspects(&self, asked: &mut HashMap<VmId, Domain>) {
-        lock(&self.suspects).retain(|id| match asked.get(id) {
-            Some(domain) => {
-                let free = matches!(domain::control(domain), Ok(Control::Free));
-                if !free {
-                    asked.remove(id);
-                }
-                !free
-            }
-            // It stopped, or this sample is not about it.
-            None => true,
+    /// A suspect whose monitor is free again is none, nor is one that has stopped.
+    fn without_suspects(&self, ids: &[VmId]) -> Vec<VmId> {
+        let mut suspects = lock(&self.suspects);
+        suspects.retain(|id| {
+            let control = self.link.call(|session| domain::watch(session, *id));
+            control.is_ok_and(|control| control != Control::Free)
         });
+        ids.iter().filter(|id| !suspects.contains(id)).copied().collect()
     }
 
     /// What the domains answered, and the domains of the shards that did not.
-    fn ask(&self, asked: HashMap<VmId, Domain>) -> Result<(Vec<Record>, Vec<VmId>)> {
-        let mut shards: [(Vec<VmId>, Vec<Domain>); SHARDS] = Default::default();
-        for (at, (id, domain)) in asked.into_iter().enumerate() {
-            let (ids, domains) = &mut shards[at % SHARDS];
-            ids.push(id);
-            domains.push(domain);
-        }
+    fn ask(&self, ids: Vec<VmId>) -> Result<(Vec<Record>, Vec<VmId>)> {
+        let shards = ids.chunks(ids.len().div_ceil(SHARDS).max(1));
         let begun = Instant::now();
         let asked: Vec<_> = shards
-            .into_iter()
-            .filter(|(ids, _)| !ids.is_empty())
-            .map(|(ids, domains)| {
+            .map(|ids| {
                 let (answer, answers) = mpsc::channel();
+                let (link, asked) = (Arc::clone(&self.link), HashSet::from_iter(ids.iter().copied()));
                 // Not a scoped thread: one that hangs is left behind.
                 let shard = move || {
                     // Nobody waits any more when the shard was late.
-                    let _ = answer.send(raw::stats_of(&domains, GROUPS, FLAGS));
+                    let _ = answer.send(link.call(|session| counters(session, &asked)));
                 };
                 let started = std::thread::Builder::new().name("libvirt-stats".into()).spawn(shard);
                 if let Err(why) = started {
@@ -121,14 +90,26 @@ impl Sampler {
             let deadline = DEADLINE + DEADLINE_PER_DOMAIN * ids.len() as u32;
             match answers.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
                 Ok(Ok(answered)) => records.extend(answered),
+                Ok(Err(why)) if why.kind == Kind::Unavailable => return Err(why),
                 // As when a domain of the shard stopped meanwhile: the next sample has the others.
-                Ok(Err(why)) => tracing::debug!("statistics: {}", why.message()),
+                Ok(Err(why)) => tracing::debug!("statistics: {why}"),
                 Err(RecvTimeoutError::Timeout) => stuck.extend(ids),
                 Err(RecvTimeoutError::Disconnected) => {}
             }
         }
         Ok((records, stuck))
     }
+}
+
+/// Those of the domains that run.
+fn counters(session: &Session, of: &HashSet<VmId>) -> Result<Vec<Record>> {
+    let active = session.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)?;
+    let asked = |domain: &Domain| domain.uuid().is_ok_and(|id| of.contains(&VmId(id)));
+    let asked: Vec<Domain> = active.into_iter().filter(asked).collect();
+    if asked.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(raw::stats_of(&asked, GROUPS, FLAGS)?)
 }
 
 /// Reads the values of one domain: `cpu.time`, `block.0.name`, `block.0.rd.bytes`, ...

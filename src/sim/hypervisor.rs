@@ -968,6 +968,4 @@ impl Hypervisor for Simulated {
             Ok(())
         })
     }
-
-    fn rotate(&self) {}
 }

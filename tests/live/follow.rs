@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 /// own state has changed.
 fn is_down_at_once(vm: &Vm, libvirt: &mut Listener) {
     libvirt.hear("Stopped");
-    // libvirt clears up for up to two seconds, and longer beside a guest that hangs, as another test's may.
-    vm.becomes("down", 15);
+    vm.becomes("down", 3);
 }
 
 /// Kills the VM's QEMU; tells which process it was.

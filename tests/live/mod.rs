@@ -3,6 +3,7 @@
 
 pub mod harness;
 
+mod adapter;
 mod borrowed;
 mod cdrom;
 mod chains;

@@ -15,6 +15,8 @@ pub struct Fault {
     pub status: StatusCode,
     pub reason: &'static str,
     pub detail: String,
+    /// What stands behind an XML document of it.
+    pub remark: Option<&'static str>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What only the log may know.
     pub why: Option<String>,
@@ -22,7 +24,7 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), headers: Vec::new(), why: None }
+        Self { status, reason, detail: detail.into(), remark: None, headers: Vec::new(), why: None }
     }
 
     /// A refusal by HTTP's own rules: its reason is that of the status.
@@ -33,6 +35,14 @@ impl Fault {
     /// A value that cannot be what the request wants it to be.
     pub fn value(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Invalid value", detail)
+    }
+
+    /// The API is not spoken in that version. Engines of version 3 said so by a page; fence_rhevm looks
+    /// for its title and goes on with version 3.
+    pub fn version(other: &str) -> Self {
+        let detail = format!("Version {other:?} of the API is not supported; version 3 is.");
+        let remark = Some("<!-- <title>Error</title> -->\n");
+        Self { remark, ..Self::http(StatusCode::BAD_REQUEST, detail) }
     }
 
     /// Nobody is known by these credentials, or there were none.
@@ -52,7 +62,11 @@ impl Fault {
 
     /// The body of an answer that is nothing but this fault.
     pub fn body(&self, format: Format, version: Version) -> Vec<u8> {
-        write(&self.document(), format, version)
+        let mut body = write(&self.document(), format, version);
+        if let (Format::Xml, Some(remark)) = (format, self.remark) {
+            body.extend_from_slice(remark.as_bytes());
+        }
+        body
     }
 }
 

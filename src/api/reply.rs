@@ -159,7 +159,9 @@ fn ended(action: types::Action, state: &str) -> types::Action {
 
 impl From<&Fault> for Reply {
     fn from(fault: &Fault) -> Self {
-        Self { headers: fault.headers.clone(), ..Self::document(fault.status, fault.document()) }
+        let said = fault.clone();
+        let body = Content::Document(Box::new(move |format, version| said.body(format, version)));
+        Self { headers: fault.headers.clone(), ..Self::new(fault.status, body) }
     }
 }
 

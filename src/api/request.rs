@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 use crate::model::UserId;
 use crate::wire::{self, Document, Format, Version};
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, StatusCode, request::Parts};
+use axum::http::{HeaderMap, Method, request::Parts};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -221,10 +221,7 @@ impl Detail {
 fn version(headers: &HeaderMap) -> Result<Version, Fault> {
     match one(headers, "version").map(str::trim) {
         None | Some("" | "3") => Ok(Version::V3),
-        Some(other) => Err(Fault::http(
-            StatusCode::BAD_REQUEST,
-            format!("Version {other:?} of the API is not supported; version 3 is."),
-        )),
+        Some(other) => Err(Fault::version(other)),
     }
 }
 

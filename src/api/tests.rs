@@ -257,7 +257,9 @@ async fn illegal_values_are_refused_in_the_words_that_clients_know() {
         assert!(got.body.contains(&format!("<detail>{detail}</detail>")), "{}", got.body);
     }
     assert_eq!(client.send("GET", "/", &[("version", "3")], "").await.status(), 200);
-    assert_eq!(client.send("GET", "/", &[("version", "4")], "").await.status(), 400);
+    let newer = client.send("GET", "/", &[("version", "4")], "").await;
+    assert_eq!(newer.status(), 400);
+    assert!(newer.body.contains("<title>Error</title>"), "{}", newer.body);
     assert_eq!(client.send("GET", "/", &[("correlation-id", &"x".repeat(129))], "").await.status(), 400);
     let got = client.send("GET", "/", &[("correlation-id", "job 7")], "").await;
     assert_eq!(got.header("correlation-id"), Some("job 7"));

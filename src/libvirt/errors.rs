@@ -12,7 +12,8 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("already exists with uuid", Kind::Exists, "A VM of that name or id exists on the host already."),
     ("controller is not mounted", Kind::Unsupported, "The host has no control group for this setting."),
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
-    ("timed out waiting to open tray", Kind::Conflict, "The guest holds the CD-ROM's tray locked."),
+    ("timed out waiting to open tray", Kind::Conflict, TRAY_LOCKED),
+    ("blockdev-remove-medium': Tray of device", Kind::Conflict, TRAY_LOCKED),
     ("referenced filter", Kind::Unsupported, "The host does not know the network filter."),
     (
         "Authentication failure",
@@ -62,6 +63,7 @@ fn by_code(code: E) -> Option<(Kind, &'static str)> {
 }
 
 pub use crate::error::NOT_RESPONDING;
+const TRAY_LOCKED: &str = "The guest holds the CD-ROM's tray locked.";
 pub const NO_AGENT: &str = "The guest agent of the VM does not respond.";
 
 /// The kind and the client's sentence for a code and a message of libvirt.

@@ -157,7 +157,8 @@ fn frames_of_several_networks_are_captured() {
         }
         heard.lines().any(|frame| frame.contains(&mac) && frame.contains(&asked))
     };
-    assert!(captured("10.9.0.101"), "blue is mirrored");
+    // Copies begin soon after the start.
+    until(10, "blue is mirrored", || captured("10.9.0.101"));
     talker.put(&on(&red)).is(200);
     assert!(captured("10.9.0.102"), "red is mirrored");
     talker.put("<network><name>ovirtmgmt</name></network>").is(200);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 const RESYNC: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(2);
-/// Documents that are read side by side: libvirtd serves five requests of a connection at once.
+/// Documents that are read side by side.
 const AT_ONCE: usize = 4;
 const BURST: Duration = Duration::from_millis(3);
 /// How long a look waits for another at the same domain.

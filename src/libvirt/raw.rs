@@ -293,6 +293,10 @@ pub enum Value {
 
 /// Statistics of these domains, all of one connection.
 pub fn stats_of(domains: &[Domain], groups: u32, flags: u32) -> Result<Vec<Record>> {
+    // libvirt refuses an empty list.
+    if domains.is_empty() {
+        return Ok(vec![]);
+    }
     let mut records = ptr::null_mut();
     // SAFETY: the handles live as long as `domains`, and the array ends in NULL as libvirt wants it.
     let count = checked(unsafe {

@@ -6,6 +6,7 @@
 use super::connection::lock;
 use crate::error::Result;
 use crate::model::VmId;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,7 @@ const KEPT: usize = 256;
 
 pub struct Session {
     connect: Connect,
-    handles: Mutex<HashMap<VmId, Domain>>,
+    handles: RefCell<HashMap<VmId, Domain>>,
     pub monitors: Arc<Monitors>,
 }
 
@@ -30,12 +31,12 @@ pub struct Monitors {
 
 impl Session {
     pub fn new(connect: Connect, monitors: Arc<Monitors>) -> Self {
-        Self { connect, handles: Mutex::default(), monitors }
+        Self { connect, handles: RefCell::default(), monitors }
     }
 
     /// A handle for calls. Its name may be one that the domain had before: see [`Self::look_up`].
     pub fn domain(&self, id: VmId) -> Result<Domain> {
-        let known = lock(&self.handles).get(&id).cloned();
+        let known = self.handles.borrow().get(&id).cloned();
         known.map_or_else(|| self.look_up(id), Ok)
     }
 
@@ -47,7 +48,7 @@ impl Session {
                 Ok(domain)
             }
             Err(why) => {
-                lock(&self.handles).remove(&id);
+                self.handles.borrow_mut().remove(&id);
                 Err(why.into())
             }
         }
@@ -55,7 +56,7 @@ impl Session {
 
     /// Keeps a handle that a call gave.
     pub fn keep(&self, id: VmId, domain: Domain) {
-        let mut handles = lock(&self.handles);
+        let mut handles = self.handles.borrow_mut();
         if handles.len() >= KEPT {
             handles.clear();
         }

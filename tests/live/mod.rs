@@ -16,6 +16,7 @@ mod exports;
 mod follow;
 mod full;
 mod guests;
+mod host_luns;
 mod hostile;
 mod kvm;
 mod limits;

@@ -511,36 +511,31 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
 
 /// What a change of the present run says about fields that the next run had not changed itself.
 fn carry_over(old: &VmSpec, new: &VmSpec, next: &mut VmSpec) {
-    macro_rules! carry {
-        ($($field:ident),+) => {$(
-            if next.$field == old.$field {
-                next.$field = new.$field.clone();
-            }
-        )+};
+    fn carry<T: PartialEq + Clone>(next: &mut T, old: &T, new: &T) {
+        if next == old {
+            next.clone_from(new);
+        }
     }
-    carry!(name, description, comment, kind, memory, guaranteed_memory, topology, cpu_pins, delete_protected);
+    macro_rules! carry {
+        ($($field:ident),+; of $($apart:ident),+) => {
+            // Names all of them: none can be forgotten.
+            let VmSpec { $($field: _,)+ $($apart: _),+ } = next;
+            $(carry(&mut next.$field, &old.$field, &new.$field);)+
+        };
+    }
     carry!(
-        high_availability,
-        affinity,
-        migration_downtime,
-        auto_converge,
-        compressed,
-        usb_type,
-        hosts,
-        quota,
-        numa_tune_mode,
-        numa_nodes,
-        tunnel_migration,
-        sso,
-        cdrom,
-        initialization,
-        payloads
+        name, description, comment, kind, memory, guaranteed_memory, ballooning, topology, cpu_mode,
+        cpu_pins, cpu_shares, cpu_profile, quota, boot_menu, serial_console, watchdog, host_devices, rng,
+        io_threads, machine, cpu_model, custom_properties, delete_protected, high_availability, time_zone,
+        serial_number, stateless, newest_version, start_paused, soundcard, virtio_scsi, usb, usb_type,
+        origin, affinity, hosts, sso, tunnel_migration, migration_downtime, auto_converge, compressed,
+        numa_tune_mode, numa_nodes, cdrom, initialization, payloads, instance_type, icon;
+        of os, display
     );
-    let smartcard = |spec: &VmSpec| spec.display.as_ref().map(|display| display.smartcard);
-    if let (Some(wanted), Some(display)) = (smartcard(new), &mut next.display)
-        && smartcard(old) == Some(display.smartcard)
-    {
-        display.smartcard = wanted;
+    // Of these, a run takes a part.
+    carry(&mut next.os.kind, &old.os.kind, &new.os.kind);
+    if let (Some(next), Some(old), Some(new)) = (&mut next.display, &old.display, &new.display) {
+        carry(&mut next.smartcard, &old.smartcard, &new.smartcard);
     }
 }
 
@@ -558,5 +553,22 @@ mod tests {
         assert_eq!(down_only(&old, &new), None);
         new.topology.cores = 2;
         assert_eq!(down_only(&old, &new), Some("cores"));
+    }
+
+    #[test]
+    fn what_changes_now_is_for_the_next_run_too() {
+        let old = VmSpec::default();
+        let mut next = old.clone();
+        next.topology.cores = 2;
+        next.os.cmdline = Some("quiet".into());
+        next.comment = "later".into();
+        let mut new = old.clone();
+        new.os.kind = "rhel_6x64".into();
+        new.origin = "rhev".into();
+        new.comment = "now".into();
+        carry_over(&old, &new, &mut next);
+        assert_eq!((&*next.os.kind, &*next.origin), ("rhel_6x64", "rhev"));
+        assert_eq!((next.topology.cores, next.os.cmdline.as_deref()), (2, Some("quiet")));
+        assert_eq!(next.comment, "later", "the next run's own change");
     }
 }

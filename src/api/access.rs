@@ -38,6 +38,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         [.., "permissions"] | [.., "permissions", _] => Need::Here(502),
         ["users", _, "sshpublickeys", ..] => Need::Own(500),
         ["users" | "groups", ..] if segments.len() < 3 => Need::System(500),
+        ["users" | "groups", _, "roles", _] if method == Method::DELETE => Need::System(502),
         ["users" | "groups", _, "roles", ..] => Need::System(501),
         [_, _, "tags", ..] => Need::Here(1301),
         ["vms"] | ["disks"] | ["templates"] | ["networks"] | ["vnicprofiles"] | ["diskprofiles"] => {
@@ -58,6 +59,7 @@ pub fn need(method: &Method, path: &str) -> Need {
                 "freezefilesystems" | "thawfilesystems" | "snapshots" | "preview_snapshot"
                 | "commit_snapshot" | "undo_snapshot" => 12,
                 "clone" => 1,
+                "migrate" | "cancelmigration" => 6,
                 "move" => 11,
                 "export" => 8,
                 "disks" => 10,

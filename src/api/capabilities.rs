@@ -16,9 +16,9 @@ use uuid::{Uuid, uuid};
 const LEVEL: Uuid = uuid!("332e3600-0000-0000-0000-000000000000");
 
 /// `GET /capabilities`
-pub async fn list(app: Arc<App>, _: Request) -> Answer {
+pub async fn list(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(Capabilities {
-        version: vec![level(&app)],
+        version: vec![level(&app, &request)],
         permits: Some(permits::all()),
         ..Capabilities::default()
     }))
@@ -27,7 +27,7 @@ pub async fn list(app: Arc<App>, _: Request) -> Answer {
 /// `GET /capabilities/{level}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
     let id: Uuid = request.id("level")?;
-    if id == LEVEL { Ok(Reply::ok(level(&app))) } else { Err(Error::not_found(id).into()) }
+    if id == LEVEL { Ok(Reply::ok(level(&app, &request))) } else { Err(Error::not_found(id).into()) }
 }
 
 /// A list of words.
@@ -35,16 +35,18 @@ fn words<T: FromIterator<&'static str>>(text: &'static str) -> Option<T> {
     Some(text.split(", ").collect())
 }
 
-fn level(app: &App) -> CapabilitiesVersion {
+fn level(app: &App, request: &Request) -> CapabilitiesVersion {
+    // A user's view says nothing of hosts.
+    let administrates = !request.filter;
     CapabilitiesVersion {
         href: Some(links::href("/capabilities/{level}", &[&LEVEL])),
         id: Some(LEVEL.to_string()),
         major: Some(3),
         minor: Some(6),
         current: Some(true),
-        cpus: Some(Cpus { cpu: cpus::all(app) }),
+        cpus: administrates.then(|| Cpus { cpu: cpus::all(app) }),
         // Hosts cannot be switched on and off from outside.
-        power_managers: Some(PowerManagers::default()),
+        power_managers: administrates.then(PowerManagers::default),
         fence_types: words("manual, restart, start, stop, status"),
         storage_types: words("iscsi, fcp, nfs, localfs, posixfs, glusterfs"),
         configuration_types: words("ovf"),

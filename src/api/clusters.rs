@@ -23,6 +23,11 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
         actions: links::actions(ITEM, &href),
         link: links::collections(ITEM, &href),
         cpu: Some(cpus::best(app)),
+        memory_policy: Some(types::MemoryPolicy {
+            over_commit: Some(types::MemoryOverCommit { percent: Some(100) }),
+            transparent_hugepages: Some(types::Enabled { enabled: Some(app.host.huge_pages) }),
+            ..Default::default()
+        }),
         scheduling_policy: Some(types::SchedulingPolicy {
             href: Some(links::href("/schedulingpolicies/{policy}", &[&scheduling_policies::NONE])),
             id: Some(scheduling_policies::NONE.to_string()),
@@ -30,6 +35,53 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
             ..Default::default()
         }),
         ..document
+    }
+}
+
+/// What follows from the host, and stays: a document that says otherwise is refused.
+fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error> {
+    fn policy(it: &types::Cluster) -> [Option<&str>; 2] {
+        let it = it.scheduling_policy.as_ref();
+        [it.and_then(|it| it.id.as_deref()), it.and_then(|it| it.name.as_deref().or(it.policy.as_deref()))]
+    }
+    fn memory(it: &types::Cluster) -> [Option<i64>; 2] {
+        let it = it.memory_policy.as_ref();
+        let enabled = it.and_then(|it| it.transparent_hugepages.as_ref()?.enabled);
+        [it.and_then(|it| it.over_commit.as_ref()?.percent).map(i64::from), enabled.map(i64::from)]
+    }
+    fn version(it: &types::Cluster) -> [Option<u16>; 2] {
+        let it = it.version.as_ref();
+        [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
+    }
+    fn differs<T: PartialEq, const N: usize>(now: [Option<T>; N], asked: [Option<T>; N]) -> bool {
+        asked.into_iter().zip(now).any(|(asked, now)| asked.is_some() && asked != now)
+    }
+    let cpu = |it: &types::Cluster| [it.cpu.as_ref().and_then(|cpu| cpu.r#type.clone())];
+    let on_error = |it: &types::Cluster| [it.error_handling.as_ref().and_then(|it| it.on_error.clone())];
+    let flags = |it: &types::Cluster| {
+        [
+            it.virt_service,
+            it.gluster_service,
+            it.threads_as_cores,
+            it.tunnel_migration,
+            it.trusted_service,
+            it.ha_reservation,
+            it.ballooning_enabled,
+        ]
+    };
+    let rules = [
+        ("cpu", differs(cpu(now), cpu(asked))),
+        ("memory_policy", differs(memory(now), memory(asked))),
+        ("scheduling_policy", differs(policy(now), policy(asked))),
+        ("version", differs(version(now), version(asked))),
+        ("error_handling", differs(on_error(now), on_error(asked))),
+        ("services, memory and migration", differs(flags(now), flags(asked))),
+    ];
+    match rules.into_iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => Err(Error::conflict(format!(
+            "Cannot edit Cluster. What it says of {what} follows from its one host and cannot be changed."
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -46,6 +98,7 @@ impl Searched for Cluster {
         "storage.name",
         "cluster_network",
         "cluster_network.name",
+        "cluster_network.network_name",
     ];
 
     fn object(&self) -> Option<Object> {
@@ -73,7 +126,7 @@ impl Searched for Cluster {
                 let here = world.storage_domains.values();
                 here.filter(|it| it.data_center == Some(self.data_center)).map(|it| it.name.clone()).collect()
             }
-            "cluster_network" | "cluster_network.name" => {
+            "cluster_network" | "cluster_network.name" | "cluster_network.network_name" => {
                 let here = world.cluster_networks.values().filter(|it| it.cluster == self.id);
                 here.filter_map(|it| Some(world.networks.get(&it.network)?.name.clone())).collect()
             }
@@ -114,11 +167,13 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     one(&app, &request, |_| true)
 }
 
-/// `PUT /clusters/{cluster}`: its name and description; what else there is, its host decides.
+/// `PUT /clusters/{cluster}`: its name, description and comment.
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let id = named(&app, &request)?.id;
+    let row = named(&app, &request)?;
+    let id = row.id;
     let asked: types::Cluster = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
+    check_fixed(&document(&app, &row), &asked)?;
     app.engine
         .update_cluster(
             id,

@@ -155,6 +155,7 @@ impl Searched for Disk {
                 let template = world.template_with(self.id).is_some();
                 (world.attachments_of(self.id).count() + usize::from(template)).to_string()
             }
+            "quota" => world.quotas.get(&self.quota?)?.name.clone(),
             "disk_type" => if self.lun.is_some() { "lun" } else { "image" }.into(),
             _ => return None,
         })

@@ -8,7 +8,7 @@ use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::{links, rows, statistics};
 use crate::engine::VmView;
-use crate::host::nics::interfaces;
+use crate::host::nics::{HostInterface, interfaces};
 use crate::model::{Event, Host, Object, VmStatus};
 use crate::wire::convert;
 use crate::wire::types::{self, Ref, VersionNumber};
@@ -196,6 +196,7 @@ impl Searched for Seen {
         "storage.name",
         "nic",
         "nic.name",
+        "nic.network_name",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("external_status", Holds::Words(&["ok", "info", "warning", "error", "failure"])),
@@ -256,6 +257,14 @@ impl Searched for Seen {
                 };
                 share.round().to_string()
             }
+            "network_usage" => {
+                drop(world);
+                let of = |it: &HostInterface| {
+                    let flow = app.meters.flow(it, app.engine.settings.stats_interval);
+                    Some((flow.rx_rate + flow.tx_rate, it.speed? as f64 / 8.0))
+                };
+                statistics::network_usage(interfaces().iter().filter_map(of)).to_string()
+            }
             _ => return None,
         })
     }
@@ -265,6 +274,11 @@ impl Searched for Seen {
         let of = name.split('.').next().unwrap_or_default();
         match of {
             "vm" => return self.vms.clone(),
+            "nic" if name == "nic.network_name" => {
+                let world = app.engine.world();
+                let there = world.cluster_networks.values().filter(|it| it.cluster == self.row.cluster);
+                return there.filter_map(|it| Some(world.networks.get(&it.network)?.name.clone())).collect();
+            }
             "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
             "tag" => return app.engine.tag_names_over(id.into()),
             "storage" => {

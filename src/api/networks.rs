@@ -53,8 +53,10 @@ impl Searched for Network {
         "datacenter.name",
         "cluster_network",
         "cluster_network.name",
+        "cluster_network.cluster_name",
         "host_network",
         "host_network.name",
+        "host_network.host_name",
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("stp", Holds::Flag),
@@ -89,10 +91,10 @@ impl Searched for Network {
         let world = app.engine.world();
         let has = |cluster: &ClusterId| world.cluster_networks.contains_key(&(*cluster, self.id));
         match name {
-            "cluster_network" | "cluster_network.name" => {
+            "cluster_network" | "cluster_network.name" | "cluster_network.cluster_name" => {
                 world.clusters.values().filter(|it| has(&it.id)).map(|it| it.name.clone()).collect()
             }
-            "host_network" | "host_network.name" => {
+            "host_network" | "host_network.name" | "host_network.host_name" => {
                 world.hosts.values().filter(|it| has(&it.cluster)).map(|it| it.name.clone()).collect()
             }
             _ => {
@@ -215,7 +217,13 @@ pub async fn update_attached(app: Arc<App>, request: Request) -> Answer {
     let (cluster, id) = attached(&app, &request)?;
     let asked: types::Network = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
-    app.engine.update_cluster_network(cluster.id, id, convert::network_change(&asked)?.1).await?;
+    let mut change = convert::network_change(&asked)?.1;
+    let there = app.engine.world().cluster_networks.get(&(cluster.id, id)).map(|it| it.display);
+    // It is said twice, and who sends back what it read changes one of them.
+    if asked.display.is_some() && asked.display != there {
+        change.display = asked.display;
+    }
+    app.engine.update_cluster_network(cluster.id, id, change).await?;
     Ok(Reply::ok(document(&app, &app.engine.network(id)?, Some(&cluster))))
 }
 

@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::engine::RoleChange;
 use crate::error::{Error, Result};
 use crate::model::roles::{self, SUPER_USER};
-use crate::model::{Object, Role, RoleId};
+use crate::model::{Object, Permission, Role, RoleId};
 use crate::wire::convert;
 use crate::wire::types::{self, Action, Permit, Permits};
 use crate::wire::{filled, require};
@@ -118,6 +118,16 @@ pub async fn show_of_holder(app: Arc<App>, request: Request) -> Answer {
     let id: RoleId = request.id("role")?;
     let found = of_holder(&app, &request)?.into_iter().find(|role| role.id == id);
     Ok(Reply::ok(document(&found.ok_or_else(|| Error::not_found(id))?)))
+}
+
+/// `DELETE /users/{user}/roles/{role}`, `DELETE /groups/{group}/roles/{role}`
+pub async fn remove_of_holder(app: Arc<App>, request: Request) -> Answer {
+    let (holder, role): (_, RoleId) = (objects::addressed(&app, &request)?.id, request.id("role")?);
+    request.optional::<Action>().await?;
+    let has = |it: &&Permission| it.holder == holder && it.role == role && it.on() == Object::SYSTEM;
+    let found = app.engine.world().permissions.values().find(has).map(|it| it.id);
+    app.engine.remove_permission(found.ok_or_else(|| Error::not_found(role))?).await?;
+    Ok(Reply::no_content())
 }
 
 /// The permits of the role of the path.

@@ -90,7 +90,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     };
     let started = app.engine.create_snapshot(vm, new).await?;
     let id = started.value;
-    super::vm_actions::made(started, request.expect_created, || shown(&app, vm, id, true)).await
+    // Without images there is nothing to wait for.
+    let waits = request.expect_created || app.engine.snapshot(vm, id)?.disks.is_empty();
+    super::vm_actions::made(started, waits, || shown(&app, vm, id, true)).await
 }
 
 fn disk_ids(disks: &types::Disks) -> Result<Vec<DiskId>, Fault> {
@@ -135,15 +137,43 @@ pub async fn restore(app: Arc<App>, request: Request) -> Answer {
 
 async fn preview_as(app: &App, vm: VmId, id: SnapshotId, action: &Action, commit: bool) -> Result<(), Fault> {
     app.engine.vm(vm)?;
-    let disks = action.disks.as_ref().filter(|disks| !disks.disk.is_empty()).map(disk_ids).transpose()?;
-    let wanted = Restored { only: disks, memory: action.restore_memory == Some(true) };
     if id == SnapshotId::active(vm) {
         return Err(Error::conflict("Cannot revert to Snapshot. It is the VM's present state.").into());
     }
+    let disks = action.disks.as_ref().filter(|disks| !disks.disk.is_empty());
+    let only = disks.map(|disks| restored(app, vm, id, disks)).transpose()?;
+    let wanted = Restored { only, memory: action.restore_memory == Some(true) };
     app.engine.preview_snapshot(vm, id, wanted, commit).await.map_err(|why| match why.kind {
         Kind::NotFound => Error::invalid("Cannot revert to Snapshot. VM's Snapshot does not exist.").into(),
         _ => Fault::from(why),
     })
+}
+
+/// The named disks, but for those whose present image is named: they stay. Images of another snapshot
+/// are refused.
+fn restored(app: &App, vm: VmId, id: SnapshotId, named: &types::Disks) -> Result<Vec<DiskId>, Fault> {
+    let ids = disk_ids(named)?;
+    let world = app.engine.world();
+    let mut restored = Vec::new();
+    for (disk, named) in ids.into_iter().zip(&named.disk) {
+        let image = named.image_id.as_deref().map(|image| convert::parse_id::<ImageId>(image, "Disk"));
+        let of = named.snapshot.as_ref().and_then(|it| it.id.as_deref());
+        let of = of.map(|of| convert::parse_id::<SnapshotId>(of, "Snapshot")).transpose()?;
+        let (present, saved) =
+            (world.disks.get(&disk), world.snapshots.get(&id).and_then(|it| it.disk(disk)));
+        let image = image.transpose()?.filter(|image| saved.is_none_or(|saved| saved.disk.image != *image));
+        if of == Some(SnapshotId::active(vm)) || image.is_some() && image == present.map(|it| it.image) {
+            continue;
+        }
+        if image.is_some() || of.is_some_and(|of| of != id) {
+            return Err(Error::conflict(format!(
+                "Cannot revert to Snapshot. The named image of disk {disk} is not one of this Snapshot."
+            ))
+            .into());
+        }
+        restored.push(disk);
+    }
+    Ok(restored)
 }
 
 /// `POST /vms/{vm}/preview_snapshot`

@@ -153,6 +153,13 @@ pub fn statistics<const N: usize>(
     Statistics { statistic: statistic.collect(), ..Statistics::default() }
 }
 
+/// How much the busiest of these interfaces is used, in percent: bytes a second of both ways
+/// together, and what it carries one way.
+pub fn network_usage(interfaces: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let shares = interfaces.map(|(rate, speed)| rate * 50.0 / speed.max(1.0));
+    shares.fold(0.0, f64::max).min(100.0).round()
+}
+
 /// The statistics of a VM.
 pub fn of_vm(app: &App, id: VmId) -> Result<Statistics, Fault> {
     let it = app.engine.vm_figures(id)?;

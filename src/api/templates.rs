@@ -96,6 +96,7 @@ impl Searched for Template {
             "cluster" | "cluster.name" => cluster()?.name.clone(),
             "datacenter" | "datacenter.name" => world.data_centers.get(&cluster()?.data_center)?.name.clone(),
             "version_name" => self.version_name.clone(),
+            "quota" => world.quotas.get(&self.spec.quota?)?.name.clone(),
             _ => return None,
         })
     }

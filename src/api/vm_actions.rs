@@ -238,6 +238,22 @@ pub async fn migrate(app: Arc<App>, request: Request) -> Answer {
     .into())
 }
 
+/// `POST /vms/{vm}/cancelmigration`: nothing migrates from the only host.
+pub async fn cancel_migration(app: Arc<App>, request: Request) -> Answer {
+    begin(&app, &request, None).await?;
+    Err(Error::conflict("Cannot cancel migration for non migrating VM.").into())
+}
+
+/// `POST /vms/{vm}/maintenance`: is for the VM in which an engine runs.
+pub async fn maintenance(app: Arc<App>, request: Request) -> Answer {
+    let (_, action) = begin(&app, &request, None).await?;
+    require("Action", "maintenance", &[("maintenance_enabled", action.maintenance_enabled.is_some())])?;
+    Err(Error::invalid(
+        "Moving to maintenance mode is currently only available for the VM containing the hosted engine.",
+    )
+    .into())
+}
+
 /// `POST /vms/{vm}/freezefilesystems`
 pub async fn freeze(app: Arc<App>, request: Request) -> Answer {
     let (id, action) = begin(&app, &request, Move::Freeze).await?;

@@ -24,6 +24,8 @@ use axum::body::Bytes;
 use std::sync::Arc;
 
 const ITEM: &str = "/vms/{vm}";
+/// What a guest's interface counts as able to carry: a gigabit a second, in bytes.
+const NIC_SPEED: f64 = 125e6;
 
 /// What every representation of a VM begins with; sub-collections join it by `detail`.
 pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
@@ -248,7 +250,15 @@ impl Searched for VmView {
                 let used = app.engine.vm_figures(self.vm.id).ok()?.memory_used;
                 (used * 100 / self.vm.spec.memory.max(1)).to_string()
             }
+            "network_usage" => {
+                let nics: Vec<Nic> = world.nics_of(self.vm.id).into_iter().cloned().collect();
+                drop(world);
+                let figures = nics.iter().map(|nic| app.engine.nic_figures(nic));
+                let rates = figures.map(|it| (it.rx_rate + it.tx_rate, NIC_SPEED));
+                statistics::network_usage(rates).to_string()
+            }
             "migration_progress_percent" => 0.to_string(),
+            "quota" => world.quotas.get(&self.vm.spec.quota?)?.name.clone(),
             _ => return None,
         })
     }
@@ -351,6 +361,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
     // A VM that goes away meanwhile is simply not listed.
     let items: Vec<Item> = ids.iter().filter_map(|id| item(&app, *id, &request).ok()).collect();
     let head = Head { size: request.detail.has("size").then_some(items.len() as u32), ..Head::default() };
+    let items = if request.detail.has("main") { items } else { Vec::new() };
     Ok(Reply::listed(frame("vms", "vm", &head, request.format, request.version), items))
 }
 

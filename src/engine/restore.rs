@@ -17,17 +17,17 @@ const REVERT: &str = "Cannot revert to Snapshot";
 /// What a preview keeps of the present.
 const BEFORE: &str = "Active VM before the preview";
 
-/// What of a snapshot is restored.
+/// What of a snapshot is restored beside the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
-    /// `None`: all of its disks, and the configuration.
+    /// The disks; the others stay as they are. `None` is all, and those that came later are unplugged.
     pub only: Option<Vec<DiskId>>,
     /// The guest goes on where it was, if its memory was kept.
     pub memory: bool,
 }
 
 impl Engine {
-    /// Shows the VM as it was, with all of its disks or with the named ones. With `commit` for good.
+    /// Shows the VM as it was. With `commit` for good.
     pub async fn preview_snapshot(
         self: &Arc<Self>,
         vm: VmId,
@@ -52,13 +52,12 @@ impl Engine {
                 check_no_preview(world, REVERT, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
-                self.check_devices(world, snapshot, &overlays, only.is_none())?;
+                check_devices(world, snapshot, &overlays)?;
                 world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.
-                let changes = |(at, disk): &(&Attachment, &Disk)| {
-                    is_frozen_with(at, disk) || overlays.iter().any(|overlay| overlay.disk == disk.id)
-                };
+                let changes =
+                    |(at, disk): &(&Attachment, &Disk)| is_frozen_with(at, disk) || has(&overlays, disk.id);
                 let keeps = Snapshot {
                     kind: SnapshotKind::Preview,
                     disks: world.disks_of(vm).into_iter().filter(changes).map(saved).collect(),
@@ -176,9 +175,7 @@ impl Engine {
         if kept.status == SnapshotStatus::Locked {
             let mut rows = self.overlaid(&snapshot, overlays);
             self.record(|world| {
-                if preview.whole {
-                    rows.iter_mut().for_each(|row| described(row, &snapshot));
-                }
+                rows.iter_mut().for_each(|row| described(row, &snapshot));
                 rows.extend(configured(world, &snapshot, preview));
                 rows.push(Change::Snapshot(Box::new(Snapshot {
                     status: SnapshotStatus::Ok,
@@ -267,38 +264,31 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    /// Refuses a configuration that is not possible any more.
-    fn check_devices(
-        &self,
-        world: &World,
-        snapshot: &Snapshot,
-        overlays: &[Overlay],
-        whole: bool,
-    ) -> Result<()> {
-        if !whole {
-            return Ok(());
+/// Refuses a configuration that is not possible any more.
+fn check_devices(world: &World, snapshot: &Snapshot, overlays: &[Overlay]) -> Result<()> {
+    let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
+    for (attachment, disk) in world.hung_on(snapshot.vm).into_iter().filter(|(_, it)| !has(overlays, it.id)) {
+        let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
+        let back = snapshot.disks.iter().filter(|saved| has(overlays, saved.disk.id));
+        if let Some(saved) = back.into_iter().find(taken) {
+            return Err(cannot(format!(
+                "Disk {} is in the place of disk {}: detach it first.",
+                disk.alias, saved.disk.alias
+            )));
         }
-        let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
-        let restored = |disk: DiskId| overlays.iter().any(|overlay| overlay.disk == disk);
-        for (attachment, disk) in world.hung_on(snapshot.vm) {
-            let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
-            if !restored(disk.id)
-                && let Some(saved) = snapshot.disks.iter().find(taken)
-            {
-                return Err(cannot(format!(
-                    "Disk {} is in the place of disk {}: detach it first.",
-                    disk.alias, saved.disk.alias
-                )));
-            }
-        }
-        for nic in &snapshot.nics {
-            if world.nics.values().any(|other| other.vm != snapshot.vm && other.mac == nic.mac) {
-                return Err(cannot(format!("MAC Address {} is in use by another VM.", nic.mac)));
-            }
-        }
-        Ok(())
     }
+    for nic in &snapshot.nics {
+        if world.nics.values().any(|other| other.vm != snapshot.vm && other.mac == nic.mac) {
+            return Err(cannot(format!("MAC Address {} is in use by another VM.", nic.mac)));
+        }
+    }
+    Ok(())
+}
+
+fn has(overlays: &[Overlay], disk: DiskId) -> bool {
+    overlays.iter().any(|overlay| overlay.disk == disk)
 }
 
 /// The saved disks to restore.
@@ -316,28 +306,26 @@ fn chosen(snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<Vec<SavedDisk>
     }
 }
 
-/// The rows of the VM as it was, but for its name and for what its disks hold. Disks that the
-/// snapshot does not have are unplugged.
+/// The rows of the VM as it was, but for its name and for what its disks hold.
 fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) -> Vec<Change> {
     let Preview { vm, ref overlays, whole, memory, .. } = *preview;
     let Some(row) = world.vms.get(&vm) else { return Vec::new() };
     // What the VM may have been about to wake from is not of these disks.
-    let row = Vm { wakes_from: memory.then_some(snapshot.id), ..row.clone() };
-    if !whole {
-        return vec![Change::Vm(Box::new(row))];
-    }
+    let wakes_from = memory.then_some(snapshot.id);
     let spec = VmSpec { name: row.spec.name.clone(), ..snapshot.spec.clone() };
-    let row = Vm { spec, machine: snapshot.machine.clone(), next_run: None, ..row };
+    let row = Vm { wakes_from, spec, machine: snapshot.machine.clone(), next_run: None, ..row.clone() };
     let mut changes = vec![Change::Vm(Box::new(row))];
     changes.extend(with_nics(world, snapshot));
+    let boots = snapshot.disks.iter().any(|saved| saved.disk.bootable && has(overlays, saved.disk.id));
     for (attachment, disk) in world.disks_of(vm) {
-        let restored = overlays.iter().any(|overlay| overlay.disk == disk.id);
-        match snapshot.disk(disk.id).filter(|_| restored) {
+        match snapshot.disk(disk.id).filter(|_| has(overlays, disk.id)) {
             Some(saved) => changes.push(Change::Attachment(saved.attachment.clone())),
             None if is_frozen_with(attachment, disk) => {
-                changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
+                if whole {
+                    changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
+                }
                 // Of the disks of a VM one is bootable.
-                if disk.bootable && snapshot.disks.iter().any(|saved| saved.disk.bootable) {
+                if disk.bootable && boots {
                     changes.push(Change::Disk(Disk { bootable: false, ..disk.clone() }));
                 }
             }

@@ -328,7 +328,7 @@ pub struct Preview {
     /// The snapshot that keeps the present.
     pub before: SnapshotId,
     pub overlays: Vec<Overlay>,
-    /// The configuration, too, not named disks alone.
+    /// All of its disks, not named ones alone.
     pub whole: bool,
     /// The guest goes on where it was.
     #[serde(default)]

@@ -27,6 +27,8 @@ pub struct HostInfo {
     pub memory: u64,
     /// Seconds since 1970.
     pub boot_time: u64,
+    /// The kernel joins pages to large ones where it can.
+    pub huge_pages: bool,
 }
 
 /// How busy the machine is: bytes, and percent of all of its processors.
@@ -72,6 +74,8 @@ impl HostInfo {
             threads,
             memory: fs::read_to_string("/proc/meminfo").map_or(0, |text| meminfo(&text, "MemTotal")),
             boot_time: System::boot_time().unwrap_or_default(),
+            huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
+                .is_ok_and(|modes| !modes.contains("[never]")),
         }
     }
 }

@@ -443,6 +443,9 @@ async fn groups_have_permissions() {
     let role = format!("{path}/roles/{}", roles.at("role/@id"));
     assert!(!sim.get(&format!("{role}/permits")).await.is(200).each("permit", "@id").is_empty());
     sim.post(&format!("{role}/permits"), "<permit id='1'/>").await.is(409);
+    sim.delete(&role).await.is(204);
+    sim.delete(&role).await.is(404);
+    assert!(sim.get(&format!("{path}/roles")).await.is(200).each("role", "name").is_empty());
     sim.post("/tags", "<tag><name>team</name></tag>").await.is(201);
     let tag = sim.post(&format!("{path}/tags"), "<tag><name>team</name></tag>").await.is(201);
     assert_eq!(tag.at("group/@id"), group);

@@ -24,6 +24,17 @@ async fn the_entry_point_says_what_this_is() {
 }
 
 #[tokio::test]
+async fn a_users_view_says_nothing_of_hosts() {
+    let sim = Sim::start().await;
+    for (filter, there) in [("false", 1), ("true", 0)] {
+        let got = sim.send("GET", "/capabilities", &[("filter", filter)], "").await.is(200);
+        for part in ["version/cpus", "version/power_managers"] {
+            assert_eq!(got.xml().every(part).len(), there, "{part}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_schema_is_handed_out() {
     let sim = Sim::start().await;
     let got = sim.get("?schema").await.is(200);

@@ -86,6 +86,15 @@ async fn a_network_from_its_making_to_its_end() {
         .await
         .is(200);
     assert_eq!(sim.get(&format!("{there}/{id}")).await.at("display"), "false");
+    // Who sends back what it read, but for one of the two that say it.
+    for (display, usage, shown) in
+        [("true", "vm", "true"), ("true", "vm", "false"), ("false", "display", "true")]
+    {
+        let body =
+            format!("<network><display>{display}</display><usages><usage>{usage}</usage></usages></network>");
+        sim.put(&format!("{there}/{id}"), &body).await.is(200);
+        assert_eq!(sim.get(&format!("{there}/{id}")).await.at("display"), shown, "{body}");
+    }
 
     sim.delete(&format!("/vms/{vm}")).await.is(409);
     sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);

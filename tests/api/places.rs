@@ -83,6 +83,32 @@ async fn items_are_as_in_their_lists_and_unknown_ones_are_not_there() {
     }
 }
 
+/// Who sends a cluster back as it was read changes nothing; what its host decides is refused.
+#[tokio::test]
+async fn a_cluster_is_what_its_host_makes_it() {
+    let sim = Sim::start().await;
+    let cluster = sim.get("/clusters").await.is(200);
+    let path = format!("/clusters/{}", cluster.at("cluster/@id"));
+    let read = sim.get(&path).await.is(200).body;
+    assert_eq!(sim.put(&path, &read).await.is(200).body, read);
+    for other in [
+        "<cpu id='Intel Conroe Family'/>",
+        "<memory_policy><overcommit percent='150'/></memory_policy>",
+        "<memory_policy><transparent_hugepages><enabled>false</enabled></transparent_hugepages></memory_policy>",
+        "<scheduling_policy><name>evenly_distributed</name></scheduling_policy>",
+        "<version major='3' minor='5'/>",
+        "<error_handling><on_error>migrate</on_error></error_handling>",
+        "<threads_as_cores>true</threads_as_cores>",
+        "<ballooning_enabled>false</ballooning_enabled>",
+    ] {
+        let body = format!("<cluster><description>changed</description>{other}</cluster>");
+        sim.put(&path, &body).await.is(409);
+    }
+    assert_eq!(sim.get(&path).await.is(200).body, read);
+    sim.put(&path, "<cluster><comment>rack 2</comment></cluster>").await.is(200);
+    assert_eq!(sim.get(&path).await.at("comment"), "rack 2");
+}
+
 #[tokio::test]
 async fn what_clients_ask_for_by_name_is_found() {
     let sim = Sim::start().await;

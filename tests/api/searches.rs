@@ -27,7 +27,8 @@ async fn what_others_have_is_searched() {
     sim.start_vm(web).await;
 
     for (query, names) in [
-        ("Storage.name=data", &["web"][..]),
+        ("network_usage>=0 and name=web", &["web"][..]),
+        ("Storage.name=data", &["web"]),
         ("storage.type=data and name=*", &["web"]),
         ("Vnic.network_name=ovirtmgmt", &["web"]),
         ("vnic.name!=nic1", &["db"]),
@@ -58,7 +59,11 @@ async fn what_others_have_is_searched() {
         ("hosts", "host", "vm.name=db", &[]),
         ("hosts", "host", "external_status=ok and committed_mem>1000", &["host"]),
         ("hosts", "host", "storage.name=iso and event.type=13", &["host"]),
+        ("hosts", "host", "nic.network_name=ovirtmgmt and network_usage>=0", &["host"]),
         ("clusters", "cluster", "storage.name=data and cluster_network.name=ovirtmgmt", &["Default"]),
+        ("clusters", "cluster", "cluster_network.network_name=ovirtmgmt", &["Default"]),
+        ("networks", "network", "cluster_network.cluster_name=Default", &["ovirtmgmt"]),
+        ("networks", "network", "host_network.host_name=host", &["ovirtmgmt"]),
         ("datacenters", "data_center", "network.name=ovirtmgmt", &["Default"]),
         ("networks", "network", "cluster_network.name=Default", &["ovirtmgmt"]),
         ("networks", "network", "host_network.name=none", &[]),
@@ -78,6 +83,23 @@ async fn what_others_have_is_searched() {
     for bad in ["vms?search=hosts.nothing%3Dx", "vms?search=host.status%3Dnope", "hosts?search=load%3Dhigh"] {
         sim.get(&format!("/{bad}")).await.is(400);
     }
+}
+
+#[tokio::test]
+async fn what_counts_for_a_quota_is_found_by_its_name() {
+    let sim = Sim::start().await;
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255";
+    let quota = sim.post(&format!("{center}/quotas"), "<quota><name>q1</name></quota>").await.is(201);
+    let counts = format!("<quota id='{}'/>", quota.at("@id"));
+    let (web, _) = (sim.vm("web").await, sim.vm("db").await);
+    sim.put(&format!("/vms/{web}"), &format!("<vm>{counts}</vm>")).await.is(200);
+    let disk = disk_body("system").replace("</disk>", &format!("{counts}</disk>"));
+    sim.post("/disks", &disk).await.is(202);
+    for (query, names) in [("quota=q1", ["web"]), ("quota=*", ["web"]), ("quota!=q1", ["db"])] {
+        assert_eq!(finds(&sim, "vms", "vm", query).await, names, "{query}");
+    }
+    assert_eq!(finds(&sim, "disks", "disk", "quota=q1").await, ["system"]);
+    assert_eq!(finds(&sim, "templates", "template", "quota=q1").await, [] as [&str; 0]);
 }
 
 #[tokio::test]

@@ -257,6 +257,50 @@ async fn who_asks_for_all_content_gets_ovf() {
     assert!(configuration["data"].as_str().unwrap().starts_with("<?xml"));
 }
 
+/// Named disks go back with the configuration; the others, and those whose present image is named, stay.
+#[tokio::test]
+async fn some_disks_go_back_and_others_stay() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let disks = format!("{at}/disks");
+    let [system, data] = [sim.disk(&disks, "system").await, sim.disk(&disks, "data").await];
+    let first = sim.take(vm, "").await;
+    let second = sim.take(vm, "").await;
+    let image = async |of: String| sim.get(&of).await.is(200).at("image_id");
+    let saved = async |snapshot: &str| image(format!("{at}/snapshots/{snapshot}/disks/{system}")).await;
+    let (old, new) = (saved(&first).await, saved(&second).await);
+    let present = image(format!("{disks}/{system}")).await;
+    sim.put(&at, "<vm><description>later</description></vm>").await.is(200);
+    let later = sim.disk(&disks, "later").await;
+
+    let preview = async |named: &str| {
+        let body = format!("<action><snapshot id='{first}'/><disks>{named}</disks></action>");
+        sim.post(&format!("{at}/preview_snapshot"), &body).await
+    };
+    for other in [
+        format!("<disk id='{system}'><image_id>{new}</image_id></disk>"),
+        format!("<disk id='{system}'><snapshot id='{second}'/></disk>"),
+        format!("<disk id='{later}'><image_id>{new}</image_id></disk>"),
+    ] {
+        preview(&other).await.is(409);
+    }
+    let stays =
+        format!("<disk id='{data}'><image_id>{}</image_id></disk>", image(format!("{disks}/{data}")).await);
+    let back = format!("<disk id='{system}'><image_id>{old}</image_id><snapshot id='{first}'/></disk>");
+    preview(&format!("{back}{stays}")).await.is(200);
+    assert_eq!(sim.get(&at).await.at("description"), "", "the configuration goes back, too");
+    let shown = sim.get(&disks).await;
+    assert_eq!(shown.each("disk", "active"), ["true"; 3], "nobody is unplugged who was not named");
+    assert_ne!(image(format!("{disks}/{system}")).await, present);
+    sim.post(&format!("{at}/undo_snapshot"), "<action/>").await.is(200);
+    assert_eq!(image(format!("{disks}/{system}")).await, present);
+    assert_eq!(sim.get(&at).await.at("description"), "later");
+    // All of them: what came later is unplugged.
+    sim.post(&format!("{at}/snapshots/{first}/restore"), "<action/>").await.is(200);
+    assert_eq!(sim.get(&format!("{disks}/{later}")).await.at("active"), "false");
+}
+
 #[tokio::test]
 async fn a_guest_goes_on_from_its_memory() {
     let sim = Sim::start().await;

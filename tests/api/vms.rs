@@ -181,6 +181,23 @@ async fn there_is_nowhere_to_migrate_to() {
     let refused = sim.post(&migrate, &to).await.is(409);
     assert!(refused.at("fault/detail").contains("There is no host"), "{}", refused.body);
     sim.post(&format!("/vms/{UNKNOWN}/migrate"), "<action/>").await.is(404);
+    let cancel = sim.post(&format!("/vms/{vm}/cancelmigration"), "<action/>").await.is(409);
+    assert_eq!(cancel.at("fault/detail"), "[Cannot cancel migration for non migrating VM.]");
+    let maintenance = format!("/vms/{vm}/maintenance");
+    let missing = sim.post(&maintenance, "<action/>").await.is(400);
+    assert!(missing.body.contains("maintenance_enabled"), "{}", missing.body);
+    let enabled = "<action><maintenance_enabled>true</maintenance_enabled></action>";
+    assert!(sim.post(&maintenance, enabled).await.is(400).body.contains("hosted engine"));
+}
+
+#[tokio::test]
+async fn a_list_without_its_items_tells_their_number() {
+    let sim = Sim::start().await;
+    sim.vm("a").await;
+    for (detail, size, items) in [("size", "1", 1), ("size-main", "1", 0), ("-main", "", 0)] {
+        let got = sim.get(&format!("/vms;detail={detail}")).await.is(200);
+        assert_eq!((got.at("size"), got.each("vm", "@id").len()), (size.into(), items), "{detail}");
+    }
 }
 
 #[tokio::test]

@@ -40,9 +40,15 @@ pub fn cluster(it: &Cluster) -> types::Cluster {
         comment: unless_empty(&it.comment),
         data_center: Some(reference("datacenters", it.data_center)),
         version: Some(level()),
+        // There is nowhere to migrate to.
+        error_handling: Some(types::ErrorHandling { on_error: Some("do_not_migrate".into()) }),
         virt_service: Some(true),
         gluster_service: Some(false),
+        threads_as_cores: Some(false),
+        tunnel_migration: Some(false),
         trusted_service: Some(false),
+        ha_reservation: Some(false),
+        ballooning_enabled: Some(true),
         ..Default::default()
     }
 }

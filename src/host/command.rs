@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What no work on an image's metadata ever needs, and a hostile image must not get.
 const MAX_MEMORY: &str = "--as=1073741824";
-/// Work on data has many threads, each with a stack and a heap of its own.
+/// Work on data has many threads, each with a stack of its own.
 const MAX_DATA_MEMORY: &str = "--as=4294967296";
 const MAX_CPU_SECONDS: u64 = 10;
 const MAX_MESSAGE: u64 = 64 * 1024;
@@ -55,6 +55,8 @@ fn bounded<A: AsRef<OsStr>>(
         .arg(program)
         .args(args)
         .env("LC_ALL", "C")
+        // A heap for each thread would reserve 64 MiB of address space each, eight for each processor.
+        .env("MALLOC_ARENA_MAX", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

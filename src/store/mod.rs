@@ -20,11 +20,11 @@ use crate::model::{
 use nouns::Setting;
 pub use place::DatabasePlace;
 use rows::{Fault, all, delete, put, remove};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, TransactionBehavior};
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The schema's history: each file brings the one before it a version further.
 const MIGRATIONS: &[&str] = &[
@@ -62,9 +62,21 @@ impl Sqlite {
         Self::of(Connection::open(path))
     }
 
-    /// A database that ends with its owner.
+    /// A database that ends with its owner: a copy of the first one, which alone goes through the
+    /// schema's history.
     pub fn in_memory() -> Result<Self> {
-        Self::of(Connection::open_in_memory())
+        static FIRST: OnceLock<Vec<u8>> = OnceLock::new();
+        let image = match FIRST.get() {
+            Some(image) => image,
+            None => {
+                let image = empty().map_err(|why| said("opened", why))?;
+                FIRST.get_or_init(|| image)
+            }
+        };
+        Self::of(Connection::open_in_memory().and_then(|mut copy| {
+            copy.deserialize_read_exact(MAIN_DB, image.as_slice(), image.len(), false)?;
+            Ok(copy)
+        }))
     }
 
     fn of(opened: rusqlite::Result<Connection>) -> Result<Self> {
@@ -106,6 +118,12 @@ fn private_file(path: &Path) -> std::io::Result<()> {
         Some(folder) if !existed => File::open(folder)?.sync_all(),
         _ => Ok(()),
     }
+}
+
+/// What is in a database without rows.
+fn empty() -> Result<Vec<u8>, Fault> {
+    let mut first = prepare(Connection::open_in_memory()?)?;
+    Ok(first.serialize(MAIN_DB)?.to_vec())
 }
 
 fn prepare(mut connection: Connection) -> Result<Connection, Fault> {

@@ -4,13 +4,14 @@ use super::fillings::{DiskCopies, Making};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
-use super::snapshots::{check_no_preview, is_frozen_with};
+use super::snapshots::{check_no_preview, is_frozen};
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::domain::{self, Chipset};
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const VERB: &str = "Cannot add VM";
@@ -48,6 +49,8 @@ pub(super) struct Parts {
     spec: VmSpec,
     /// Those that have a moment of their own.
     pub disks: Vec<Disk>,
+    /// Those of them that the guest does not write.
+    read_only: BTreeSet<DiskId>,
     pub nics: Vec<Nic>,
 }
 
@@ -64,7 +67,7 @@ impl Parts {
                     )));
                 }
                 let disks = template.disks.iter().filter_map(|disk| world.disks.get(disk)).cloned().collect();
-                Ok(Self { spec: template.spec, disks, nics: template.nics })
+                Ok(Self { spec: template.spec, disks, read_only: BTreeSet::new(), nics: template.nics })
             }
             Source::Snapshot(id) => {
                 let found = world.snapshots.get(&id).filter(|it| it.kind == SnapshotKind::Regular);
@@ -72,20 +75,30 @@ impl Parts {
                 if snapshot.status != SnapshotStatus::Ok {
                     return Err(Error::conflict(format!("{VERB}. The Snapshot is locked or in preview.")));
                 }
-                let disks = snapshot.disks.iter().map(|saved| saved.disk.clone()).collect();
-                Ok(Self { spec: snapshot.spec.clone(), disks, nics: snapshot.nics.clone() })
+                let saved = snapshot.disks.iter().map(|saved| (&saved.attachment, &saved.disk));
+                Ok(Self::hanging(snapshot.spec.clone(), saved, snapshot.nics.clone()))
             }
             Source::Vm(id) => {
                 let vm = world.vms.get(&id).ok_or_else(|| Error::not_found(id))?;
                 check_no_preview(world, VERB, id)?;
-                let own = world.disks_of(id).into_iter().filter(|(hangs, disk)| is_frozen_with(hangs, disk));
-                Ok(Self {
-                    spec: vm.spec.clone(),
-                    disks: own.map(|(_, disk)| disk.clone()).collect(),
-                    nics: world.nics_of(id).into_iter().cloned().collect(),
-                })
+                let own = world.disks_of(id).into_iter().filter(|(_, disk)| is_frozen(disk));
+                let nics = world.nics_of(id).into_iter().cloned().collect();
+                Ok(Self::hanging(vm.spec.clone(), own, nics))
             }
         }
+    }
+
+    fn hanging<'w>(
+        spec: VmSpec,
+        hung: impl Iterator<Item = (&'w Attachment, &'w Disk)>,
+        nics: Vec<Nic>,
+    ) -> Self {
+        let (mut disks, mut read_only) = (Vec::new(), BTreeSet::new());
+        for (attachment, disk) in hung {
+            disks.push(disk.clone());
+            read_only.extend(attachment.read_only.then_some(disk.id));
+        }
+        Self { spec, disks, read_only, nics }
     }
 }
 
@@ -165,7 +178,11 @@ impl Engine {
                     world.vm_pools.get(&pool).ok_or_else(|| Error::not_found(pool))?;
                     changes.push(Change::Pooled(Pooled { vm: id, pool }));
                 }
-                changes.extend(hung(&vm, &disks)?.into_iter().map(Change::Attachment));
+                // Each as the one that it is a copy of.
+                let hung = hung(&vm, &disks)?.into_iter().zip(&parts.disks).map(|(it, from)| {
+                    Change::Attachment(Attachment { read_only: parts.read_only.contains(&from.id), ..it })
+                });
+                changes.extend(hung);
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(nics.into_iter().map(Change::Nic));
                 if new.pool.is_none() {

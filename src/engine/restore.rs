@@ -1,9 +1,7 @@
 //! Going back to a snapshot: a preview goes on over the frozen images while the present ones wait;
 //! it is committed, and they go with all later snapshots, or undone, and they are back.
 
-use super::snapshots::{
-    check_no_preview, check_regular, fresh_overlays, is_frozen_with, locked, present, saved,
-};
+use super::snapshots::{check_no_preview, check_regular, fresh_overlays, is_frozen, locked, present, saved};
 use super::world::{Change, Intent, Operation, Overlay, Preview, World};
 use super::{Engine, failpoint};
 use crate::domain;
@@ -56,8 +54,7 @@ impl Engine {
                 world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.
-                let changes =
-                    |(at, disk): &(&Attachment, &Disk)| is_frozen_with(at, disk) || has(&overlays, disk.id);
+                let changes = |(_, disk): &(&Attachment, &Disk)| is_frozen(disk) || has(&overlays, disk.id);
                 let keeps = Snapshot {
                     kind: SnapshotKind::Preview,
                     disks: world.disks_of(vm).into_iter().filter(changes).map(saved).collect(),
@@ -245,7 +242,7 @@ impl Engine {
         world.check_none_borrowed(REVERT, snapshot.vm)?;
         let since = world.disks_of(snapshot.vm).into_iter().find(|(on, disk)| {
             // Those that snapshots take are unplugged where they came later.
-            on.active && !is_frozen_with(on, disk) && !saved.has_disk(disk.id)
+            on.active && !is_frozen(disk) && !saved.has_disk(disk.id)
         });
         if let Some((_, disk)) = since {
             return Err(cannot(format!(
@@ -320,7 +317,7 @@ fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) -> Vec<Chan
     for (attachment, disk) in world.disks_of(vm) {
         match snapshot.disk(disk.id).filter(|_| has(overlays, disk.id)) {
             Some(saved) => changes.push(Change::Attachment(saved.attachment.clone())),
-            None if is_frozen_with(attachment, disk) => {
+            None if is_frozen(disk) => {
                 if whole {
                     changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
                 }

@@ -96,15 +96,12 @@ impl Engine {
 
     fn tell_of_disks_left_out(&self, vm: VmId) {
         let world = self.world();
-        let left =
-            world.disks_of(vm).into_iter().filter(|(attachment, disk)| !is_frozen_with(attachment, disk));
+        let left = world.disks_of(vm).into_iter().filter(|(_, disk)| !is_frozen(disk));
         let names: Vec<String> = left.map(|(_, disk)| disk.alias.clone()).collect();
         drop(world);
         if !names.is_empty() {
-            let what = format!(
-                "gets a snapshot without disks that are shareable, read-only or LUNs: {}",
-                names.join(", ")
-            );
+            let what =
+                format!("gets a snapshot without disks that are shareable or LUNs: {}", names.join(", "));
             self.tell_of_vm(Code::SNAPSHOT_WITHOUT_DISKS, vm, &what);
         }
     }
@@ -347,9 +344,9 @@ pub(super) fn present(world: &World, vm: VmId, id: SnapshotId, description: &str
     })
 }
 
-/// Disks that others write, too, that nobody writes, or that lie elsewhere have no moment of their own.
-pub(super) fn is_frozen_with(attachment: &Attachment, disk: &Disk) -> bool {
-    !disk.shareable && !attachment.read_only && disk.lun.is_none()
+/// Disks that others write, too, or that lie elsewhere have no moment of their own.
+pub(super) fn is_frozen(disk: &Disk) -> bool {
+    !disk.shareable && disk.lun.is_none()
 }
 
 pub(super) fn saved((attachment, disk): (&Attachment, &Disk)) -> SavedDisk {
@@ -360,21 +357,18 @@ pub(super) fn saved((attachment, disk): (&Attachment, &Disk)) -> SavedDisk {
 pub(super) fn to_freeze(world: &World, vm: VmId, named: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
     let all = world.disks_of(vm);
     for id in named.unwrap_or_default() {
-        let Some((attachment, disk)) = all.iter().find(|(_, disk)| disk.id == *id) else {
+        let Some((_, disk)) = all.iter().find(|(_, disk)| disk.id == *id) else {
             return Err(Error::invalid(format!("Cannot create Snapshot. The VM has no disk {id}.")));
         };
-        if !is_frozen_with(attachment, disk) {
+        if !is_frozen(disk) {
             return Err(Error::conflict(format!(
-                "Cannot create Snapshot. Disk {} is shareable, read-only or a LUN, which snapshots leave out.",
+                "Cannot create Snapshot. Disk {} is shareable or a LUN, which snapshots leave out.",
                 disk.alias
             )));
         }
     }
     let wanted = |disk: &Disk| named.is_none_or(|named| named.contains(&disk.id));
-    let taken: Vec<_> = all
-        .into_iter()
-        .filter(|(attachment, disk)| is_frozen_with(attachment, disk) && wanted(disk))
-        .collect();
+    let taken: Vec<_> = all.into_iter().filter(|(_, disk)| is_frozen(disk) && wanted(disk)).collect();
     if let Some((_, disk)) = taken.iter().find(|(_, disk)| disk.status != DiskStatus::Ok) {
         return Err(Error::conflict(format!(
             "Cannot create Snapshot. Disk {} is locked or illegal.",

@@ -523,6 +523,29 @@ async fn a_vm_moves_with_all_of_its_disks() {
 }
 
 #[tokio::test]
+async fn what_is_only_read_is_kept_and_copied() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    sim.disk(&format!("{at}/disks"), "system").await;
+    let read = disk_body("read").replace("</disk>", "<read_only>true</read_only></disk>");
+    let headers = [("content-type", "application/xml"), CREATED];
+    sim.send("POST", &format!("{at}/disks"), &headers, read).await.is(201);
+    let id = sim.take(vm, "").await;
+    assert_eq!(sim.get(&format!("{at}/snapshots/{id}/disks")).await.each("disk", "alias").len(), 2);
+    let from = format!(
+        "<vm><name>b</name><cluster><name>Default</name></cluster><snapshots><snapshot id='{id}'/></snapshots></vm>"
+    );
+    let copy = sim.send("POST", "/vms", &headers, from).await.is(201).at("@id");
+    let mut copies = sim.get(&format!("/vms/{copy}/disks")).await.is(200).each("disk", "read_only");
+    copies.sort();
+    assert_eq!(copies, ["false", "true"]);
+    let template = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    let template = sim.send("POST", "/templates", &headers, template).await.is(201).at("@id");
+    assert_eq!(sim.get(&format!("/templates/{template}/disks")).await.each("disk", "@id").len(), 2);
+}
+
+#[tokio::test]
 async fn disks_that_others_write_are_left_out_and_named() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;

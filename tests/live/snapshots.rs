@@ -173,6 +173,34 @@ fn a_vm_that_runs_is_kept_and_merged() {
 }
 
 #[test]
+fn what_a_guest_only_reads_is_kept_merged_and_copied() {
+    let Some(lab) = Lab::own() else { return };
+    let vm = lab.vm("reads", Boots::Mini, "");
+    let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
+    let mut guest = vm.boot();
+    let at = address(&mut guest);
+    write(&mut guest, &at, "pattern-A");
+    vm.act("stop");
+    disk.update("<read_only>true</read_only>").is(200);
+    let mut guest = vm.boot();
+    let ids = ["one", "two"].map(|name| take(&vm, name, ""));
+    for (id, left) in ids.iter().zip([2, 1]) {
+        assert!(disk.device().unwrap().first("readonly").is_some());
+        assert_eq!(chain(&disk).len(), left + 1);
+        remove(&vm, id);
+        assert_eq!(chain(&disk).len(), left);
+        assert!(read(&mut guest, &at).contains("pattern-A"));
+    }
+    vm.act("stop");
+    vm.act_with("clone", "<action><async>false</async><vm><name>copy</name></vm></action>");
+    let found = lab.client().get("/vms?search=name%3Dcopy").is(200);
+    let copy = Vm { lab: vm.lab, id: found.value("vm/@id").unwrap() };
+    let disks = lab.client().get(&format!("{}/disks", copy.path())).is(200);
+    let disk = Disk::of(&copy, &disks.value("disk/@id").unwrap());
+    assert_eq!((kept(&disk), disk.field("read_only")), ("pattern-A".into(), Some("true".into())));
+}
+
+#[test]
 fn a_chain_moves_as_a_whole() {
     let Some(lab) = Lab::own() else { return };
     let folder = second(&lab, "other");

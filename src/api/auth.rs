@@ -92,11 +92,25 @@ impl Auth {
     }
 
     async fn verify(&self, credentials: Credentials, from: IpAddr) -> Result<User, Fault> {
-        let known = self.memory.recall(&credentials, Instant::now());
-        if let Some(user) = known.filter(|user| self.is_known(user)) {
+        let recall = || {
+            let known = self.memory.recall(&credentials, Instant::now());
+            known.filter(|user| self.is_known(user))
+        };
+        if let Some(user) = recall() {
             return Ok(user);
         }
-        tokio::time::sleep(self.memory.attempt(&credentials, from, Instant::now())).await;
+        // Of many at once, who are right or wrong together, one finds out.
+        let mut turn = self.memory.turn(&credentials).await;
+        if let Some(user) = recall() {
+            return Ok(user);
+        }
+        let delay = self.memory.attempt(&credentials, from, Instant::now());
+        if !delay.is_zero() {
+            drop(turn);
+            tokio::time::sleep(delay).await;
+            turn = self.memory.turn(&credentials).await;
+        }
+        let _turn = turn;
         let Credentials { name, profile, password } = credentials.clone();
         let id = self.accounts.verify(name, profile, password).await?.ok_or_else(Fault::unauthenticated)?;
         let user = User { id, name: credentials.full_name(), mark: self.accounts.mark(id) };
@@ -135,5 +149,53 @@ impl Identity {
         let cookie = format!("{SESSION}={id}; Path={scope}; HttpOnly; SameSite=Strict{secure}");
         let text = |text: &str| HeaderValue::try_from(text).expect("ids and paths are header text");
         vec![(header::SET_COOKIE, text(&cookie)), (HeaderName::from_static("jsessionid"), text(id))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Takes its time, and counts.
+    #[derive(Default)]
+    struct Slow(AtomicUsize);
+
+    impl Accounts for Slow {
+        fn verify(&self, _: String, _: String, password: String) -> Verdict<'_> {
+            Box::pin(async move {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                Ok((password == "right").then(|| UserId(uuid::Uuid::from_u128(1))))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_at_once_who_are_right_wait_for_one_hash() {
+        let accounts = Arc::new(Slow::default());
+        let auth = Arc::new(Auth::new(accounts.clone()));
+        let asks = |password: &str| {
+            let value = format!("Basic {}", BASE64_STANDARD.encode(format!("me@internal:{password}")));
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            let auth = auth.clone();
+            tokio::spawn(async move { auth.identify(&headers, Ipv4Addr::LOCALHOST.into()).await.is_ok() })
+        };
+        let begun = tokio::time::Instant::now();
+        for one in (0..64).map(|_| asks("right")).collect::<Vec<_>>() {
+            assert!(one.await.unwrap());
+        }
+        assert_eq!(accounts.0.load(Ordering::Relaxed), 1);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+
+        // Who guesses waits longer and longer, and each guess is looked at.
+        for one in (0..20).map(|_| asks("wrong")).collect::<Vec<_>>() {
+            assert!(!one.await.unwrap());
+        }
+        assert_eq!(accounts.0.load(Ordering::Relaxed), 21);
+        assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }

@@ -1,6 +1,7 @@
 //! Names and passwords: reading them, remembering the right ones, slowing down the guessing of others.
 
 use super::request::User;
+use crate::engine::turns::{Turn, Turns};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -62,18 +63,24 @@ pub struct Memory {
     key: [u8; 32],
     right: Mutex<HashMap<Fingerprint, (User, Instant)>>,
     wrong: Mutex<HashMap<Fingerprint, (u32, Instant)>>,
+    checks: Turns<Fingerprint>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { key: rand::random(), right: Mutex::default(), wrong: Mutex::default() }
+        Self {
+            key: rand::random(),
+            right: Mutex::default(),
+            wrong: Mutex::default(),
+            checks: Turns::default(),
+        }
     }
 }
 
 impl Memory {
     /// Whose credentials these are, if they were right less than a minute ago.
     pub fn recall(&self, credentials: &Credentials, now: Instant) -> Option<User> {
-        let print = self.print(&[&credentials.name, &credentials.profile, &credentials.password]);
+        let print = self.whole(credentials);
         let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
         right
             .get(&print)
@@ -82,10 +89,15 @@ impl Memory {
     }
 
     pub fn remember(&self, credentials: &Credentials, user: User, now: Instant) {
-        let print = self.print(&[&credentials.name, &credentials.profile, &credentials.password]);
+        let print = self.whole(credentials);
         let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut right, now, |(_, since)| *since);
         right.insert(print, (user, now));
+    }
+
+    /// For who is about to check the very same credentials: the others may recall then what came of it.
+    pub async fn turn(&self, credentials: &Credentials) -> Turn {
+        self.checks.take(self.whole(credentials)).await
     }
 
     /// Counts an attempt before it is made, so that attempts side by side count too, and says how
@@ -106,6 +118,10 @@ impl Memory {
     pub fn forgive(&self, credentials: &Credentials, from: IpAddr) {
         let print = self.whence(credentials, from);
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).remove(&print);
+    }
+
+    fn whole(&self, credentials: &Credentials) -> Fingerprint {
+        self.print(&[&credentials.name, &credentials.profile, &credentials.password])
     }
 
     fn whence(&self, credentials: &Credentials, from: IpAddr) -> Fingerprint {

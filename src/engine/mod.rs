@@ -65,7 +65,7 @@ mod storage_domains;
 mod telling;
 mod template_copies;
 mod templates;
-mod turns;
+pub mod turns;
 mod unplug;
 mod unregister;
 mod users;

@@ -1,18 +1,25 @@
-//! One at a time for each VM.
+//! One at a time for each VM, or for what else there are many of.
 
 use crate::model::VmId;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
 /// Turns of one kind of work; those of different VMs are at it side by side.
-#[derive(Default)]
-pub(super) struct Turns {
+#[derive(Debug)]
+pub struct Turns<K = VmId> {
     /// Each knows how many there were.
-    taken: Mutex<HashMap<VmId, Arc<Queue<u64>>>>,
+    taken: Mutex<HashMap<K, Arc<Queue<u64>>>>,
 }
 
-pub(super) struct Turn(OwnedMutexGuard<u64>);
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self { taken: Mutex::default() }
+    }
+}
+
+pub struct Turn(OwnedMutexGuard<u64>);
 
 /// A turn that is over.
 pub(super) struct Ended {
@@ -20,12 +27,12 @@ pub(super) struct Ended {
     number: u64,
 }
 
-impl Turns {
-    pub(super) async fn take(&self, vm: VmId) -> Turn {
+impl<K: Eq + Hash + Copy> Turns<K> {
+    pub async fn take(&self, of: K) -> Turn {
         let turns = {
             let mut taken = self.taken.lock().expect("no panic while held");
-            taken.retain(|id, turns| *id == vm || Arc::strong_count(turns) > 1);
-            taken.entry(vm).or_default().clone()
+            taken.retain(|id, turns| *id == of || Arc::strong_count(turns) > 1);
+            taken.entry(of).or_default().clone()
         };
         let mut turn = turns.lock_owned().await;
         *turn += 1;

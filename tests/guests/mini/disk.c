@@ -2,7 +2,7 @@
 #include "mini.h"
 
 #define SECTOR 512
-#define PATIENCE 4000000
+#define PATIENCE 100000000   // some seconds: a busy host lets a write wait
 #define TIMED_OUT 100
 
 static u8 buffer[4096] __attribute__((aligned(4096)));

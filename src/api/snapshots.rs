@@ -12,6 +12,7 @@ use crate::model::*;
 use crate::wire::convert::{self, CDROM};
 use crate::wire::types::{self, Action};
 use crate::wire::{filled, missing, require};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -149,29 +150,39 @@ async fn preview_as(app: &App, vm: VmId, id: SnapshotId, action: &Action, commit
     })
 }
 
-/// The named disks, but for those whose present image is named: they stay. Images of another snapshot
-/// are refused.
-fn restored(app: &App, vm: VmId, id: SnapshotId, named: &types::Disks) -> Result<Vec<DiskId>, Fault> {
+/// The named disks with the snapshots whose images they get, but for those whose present image is
+/// named: they stay.
+fn restored(
+    app: &App,
+    vm: VmId,
+    id: SnapshotId,
+    named: &types::Disks,
+) -> Result<BTreeMap<DiskId, SnapshotId>, Fault> {
     let ids = disk_ids(named)?;
     let world = app.engine.world();
-    let mut restored = Vec::new();
+    let mut restored = BTreeMap::new();
     for (disk, named) in ids.into_iter().zip(&named.disk) {
-        let image = named.image_id.as_deref().map(|image| convert::parse_id::<ImageId>(image, "Disk"));
         let of = named.snapshot.as_ref().and_then(|it| it.id.as_deref());
         let of = of.map(|of| convert::parse_id::<SnapshotId>(of, "Snapshot")).transpose()?;
-        let (present, saved) =
-            (world.disks.get(&disk), world.snapshots.get(&id).and_then(|it| it.disk(disk)));
-        let image = image.transpose()?.filter(|image| saved.is_none_or(|saved| saved.disk.image != *image));
-        if of == Some(SnapshotId::active(vm)) || image.is_some() && image == present.map(|it| it.image) {
-            continue;
+        let image = named.image_id.as_deref().map(|image| convert::parse_id::<ImageId>(image, "Disk"));
+        let of = match image.transpose()? {
+            None => of.unwrap_or(id),
+            Some(image) if world.disks.get(&disk).is_some_and(|it| it.image == image) => {
+                SnapshotId::active(vm)
+            }
+            Some(image) => {
+                let has = |it: &&Snapshot| it.disk(disk).is_some_and(|saved| saved.disk.image == image);
+                let found = world.snapshots_of(vm).into_iter().find(has).map(|it| it.id);
+                found.filter(|found| of.is_none_or(|of| of == *found)).ok_or_else(|| {
+                    Error::invalid(format!(
+                        "Cannot revert to Snapshot. It has no image {image} of disk {disk}."
+                    ))
+                })?
+            }
+        };
+        if of != SnapshotId::active(vm) {
+            restored.insert(disk, of);
         }
-        if image.is_some() || of.is_some_and(|of| of != id) {
-            return Err(Error::conflict(format!(
-                "Cannot revert to Snapshot. The named image of disk {disk} is not one of this Snapshot."
-            ))
-            .into());
-        }
-        restored.push(disk);
     }
     Ok(restored)
 }

@@ -8,6 +8,7 @@ use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,8 +19,9 @@ const BEFORE: &str = "Active VM before the preview";
 /// What of a snapshot is restored beside the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
-    /// The disks; the others stay as they are. `None` is all, and those that came later are unplugged.
-    pub only: Option<Vec<DiskId>>,
+    /// The disks, each as that snapshot has it; the others stay as they are. `None` is all that the
+    /// restored one has, and those that came later are unplugged.
+    pub only: Option<BTreeMap<DiskId, SnapshotId>>,
     /// The guest goes on where it was, if its memory was kept.
     pub memory: bool,
 }
@@ -41,16 +43,19 @@ impl Engine {
         self.require_connection()?;
         let memory = memory && snapshot.memory.is_some();
         if memory {
-            self.check_memory(&snapshot, only.as_deref()).await?;
+            self.check_memory(&snapshot, only.as_ref()).await?;
         }
+        let others: BTreeMap<DiskId, SnapshotId> =
+            only.iter().flatten().filter(|(_, of)| **of != id).map(|(disk, of)| (*disk, *of)).collect();
         let before = SnapshotId::random();
         let mut preview = None;
         let intent = self
             .promise(|world| {
                 check_no_preview(world, REVERT, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
-                let overlays = fresh_overlays(&chosen(snapshot, only.as_deref())?);
-                check_devices(world, snapshot, &overlays)?;
+                let mixed = mixed(world, snapshot, &others)?;
+                let overlays = fresh_overlays(&chosen(&mixed, only.as_ref())?);
+                check_devices(world, &mixed, &overlays)?;
                 world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.
@@ -64,7 +69,7 @@ impl Engine {
                 let busy = Snapshot { status: SnapshotStatus::Locked, ..snapshot.clone() };
                 changes.push(Change::Snapshot(Box::new(busy)));
                 let whole = only.is_none();
-                let planned = Preview { vm, snapshot: id, before, overlays, whole, memory, commit };
+                let planned = Preview { vm, snapshot: id, others, before, overlays, whole, memory, commit };
                 preview = Some(planned.clone());
                 Ok((Operation::PreviewSnapshot(planned), changes))
             })
@@ -167,13 +172,14 @@ impl Engine {
     pub(super) async fn finish_preview(&self, preview: &Preview) -> Result<Vec<Change>> {
         let Preview { vm, before, ref overlays, commit, .. } = *preview;
         let (snapshot, kept) = (self.any_snapshot(preview.snapshot)?, self.any_snapshot(before)?);
-        self.make_overlays(&snapshot, overlays).await?;
+        let mixed = mixed(&self.world(), &snapshot, &preview.others)?;
+        self.make_overlays(&mixed, overlays).await?;
         failpoint::hit("restore_snapshot.overlaid");
         if kept.status == SnapshotStatus::Locked {
-            let mut rows = self.overlaid(&snapshot, overlays);
+            let mut rows = self.overlaid(&mixed, overlays);
             self.record(|world| {
-                rows.iter_mut().for_each(|row| described(row, &snapshot));
-                rows.extend(configured(world, &snapshot, preview));
+                rows.iter_mut().for_each(|row| described(row, &mixed));
+                rows.extend(configured(world, &mixed, preview));
                 rows.push(Change::Snapshot(Box::new(Snapshot {
                     status: SnapshotStatus::Ok,
                     ..kept.clone()
@@ -209,7 +215,8 @@ impl Engine {
             self.record(|world| Ok(put_back(world, &kept))).await?;
         }
         self.sync_definition(vm).await?;
-        let files = self.overlay_files(&snapshot, overlays)?;
+        let mixed = mixed(&self.world(), &snapshot, &preview.others)?;
+        let files = self.overlay_files(&mixed, overlays)?;
         self.remove_files(files, false).await?;
         let mut changes = self.released(Snapshot { status: SnapshotStatus::Ok, ..snapshot });
         changes.extend(kept.disks.iter().flat_map(|saved| self.unlocked(saved.disk.id)));
@@ -230,9 +237,14 @@ impl Engine {
     }
 
     /// Refuses a way back by which the guest would wake without a disk that it had.
-    async fn check_memory(&self, snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<()> {
+    async fn check_memory(
+        &self,
+        snapshot: &Snapshot,
+        only: Option<&BTreeMap<DiskId, SnapshotId>>,
+    ) -> Result<()> {
         let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
-        let is_left = |saved: &SavedDisk| only.is_some_and(|only| !only.contains(&saved.disk.id));
+        let is_left =
+            |saved: &SavedDisk| only.is_some_and(|only| only.get(&saved.disk.id) != Some(&snapshot.id));
         if snapshot.disks.iter().any(is_left) {
             return Err(cannot("Its memory is restored with all of its disks only.".into()));
         }
@@ -288,12 +300,29 @@ fn has(overlays: &[Overlay], disk: DiskId) -> bool {
     overlays.iter().any(|overlay| overlay.disk == disk)
 }
 
+/// The snapshot with some disks as others of the VM have them.
+fn mixed(world: &World, snapshot: &Snapshot, others: &BTreeMap<DiskId, SnapshotId>) -> Result<Snapshot> {
+    let mut mixed = snapshot.clone();
+    for (disk, of) in others {
+        let other = world.snapshots.get(of).filter(|other| other.vm == snapshot.vm);
+        let other =
+            other.ok_or_else(|| Error::invalid(format!("{REVERT}. VM's Snapshot does not exist.")))?;
+        check_regular(REVERT, other)?;
+        let saved = other.disk(*disk).filter(|_| other.status == SnapshotStatus::Ok);
+        let saved = saved.ok_or_else(|| Error::conflict(format!("{REVERT}. {of} has no disk {disk}.")))?;
+        mixed.disks.retain(|saved| saved.disk.id != *disk);
+        mixed.disks.push(saved.clone());
+    }
+    Ok(mixed)
+}
+
 /// The saved disks to restore.
-fn chosen(snapshot: &Snapshot, only: Option<&[DiskId]>) -> Result<Vec<SavedDisk>> {
-    if let Some(unknown) = only.unwrap_or_default().iter().find(|id| snapshot.disk(**id).is_none()) {
+fn chosen(snapshot: &Snapshot, only: Option<&BTreeMap<DiskId, SnapshotId>>) -> Result<Vec<SavedDisk>> {
+    let mut named = only.into_iter().flat_map(BTreeMap::keys);
+    if let Some(unknown) = named.find(|id| snapshot.disk(**id).is_none()) {
         return Err(Error::invalid(format!("{REVERT}. It has no disk {unknown}.")));
     }
-    let wanted = |saved: &&SavedDisk| only.is_none_or(|only| only.contains(&saved.disk.id));
+    let wanted = |saved: &&SavedDisk| only.is_none_or(|only| only.contains_key(&saved.disk.id));
     let chosen: Vec<SavedDisk> = snapshot.disks.iter().filter(wanted).cloned().collect();
     match chosen.iter().find(|saved| saved.disk.status != DiskStatus::Ok) {
         Some(saved) => {
@@ -381,30 +410,41 @@ fn preview(world: &World, vm: VmId) -> Result<(Snapshot, Snapshot)> {
     }
 }
 
-/// Rows without what came after the previewed snapshot, and the images that nobody needs then.
-/// Later snapshots keep the disks that were not restored.
+/// Rows without what came after the previewed snapshot, and the images that nobody needs then. Of the
+/// disks, each snapshot keeps those that did not go back behind it.
 fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
     let (shown, kept) = preview(world, vm)?;
-    let restored = |saved: &SavedDisk| {
-        let below = shown.disk(saved.disk.id).map(|shown| shown.disk.image);
-        below.is_some() && world.disks.get(&saved.disk.id).and_then(|disk| disk.parent) == below
+    let all = world.snapshots_of(vm);
+    // The snapshot that a disk goes on from.
+    let below = |disk: DiskId| {
+        let image = world.disks.get(&disk)?.parent?;
+        let mut regular = all.iter().filter(|it| it.id != kept.id);
+        regular.find(|it| it.disk(disk).is_some_and(|saved| saved.disk.image == image)).map(|it| it.date)
     };
-    let mut changes =
-        vec![Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..shown.clone() }))];
+    let mut changes = Vec::new();
     let mut memories = Vec::new();
-    for later in world.snapshots_of(vm) {
-        if later.id != kept.id && later.date <= shown.date {
-            continue;
+    for snapshot in &all {
+        let is_later = snapshot.id == kept.id || snapshot.date > shown.date;
+        let mut left = Snapshot::clone(snapshot);
+        left.disks.retain(|saved| below(saved.disk.id).is_none_or(|date| snapshot.date <= date));
+        let loses = left.disks.len() < snapshot.disks.len();
+        if is_later || loses {
+            // Its guest would wake to other disks.
+            memories.extend(
+                left.memory
+                    .take()
+                    .is_some()
+                    .then(|| Snapshot { disks: Vec::new(), ..Snapshot::clone(snapshot) }),
+            );
         }
-        memories.push(Snapshot { disks: Vec::new(), ..later.clone() });
-        let mut left = Snapshot { memory: None, ..later.clone() };
-        left.disks.retain(|saved| !restored(saved));
-        changes.push(match left.disks.is_empty() || left.id == kept.id {
-            true => Change::DropSnapshot { vm: left.vm, snapshot: left.id },
-            false => Change::Snapshot(Box::new(left)),
-        });
+        if left.id == kept.id || left.id != shown.id && left.disks.is_empty() && (is_later || loses) {
+            changes.push(Change::DropSnapshot { vm, snapshot: left.id });
+        } else if left.id == shown.id {
+            changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..left })));
+        } else if is_later || loses {
+            changes.push(Change::Snapshot(Box::new(left)));
+        }
     }
-    memories.retain(|snapshot| snapshot.memory.is_some());
     Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories }, changes))
 }
 

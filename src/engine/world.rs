@@ -325,6 +325,9 @@ pub struct Export {
 pub struct Preview {
     pub vm: VmId,
     pub snapshot: SnapshotId,
+    /// The disks that are shown as other snapshots have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<DiskId, SnapshotId>,
     /// The snapshot that keeps the present.
     pub before: SnapshotId,
     pub overlays: Vec<Overlay>,

@@ -279,12 +279,14 @@ async fn some_disks_go_back_and_others_stay() {
         sim.post(&format!("{at}/preview_snapshot"), &body).await
     };
     for other in [
-        format!("<disk id='{system}'><image_id>{new}</image_id></disk>"),
-        format!("<disk id='{system}'><snapshot id='{second}'/></disk>"),
+        format!("<disk id='{system}'><image_id>{new}</image_id><snapshot id='{first}'/></disk>"),
         format!("<disk id='{later}'><image_id>{new}</image_id></disk>"),
+        format!("<disk id='{later}'/>"),
+        format!("<disk id='{system}'><snapshot id='{NOBODY}'/></disk>"),
     ] {
-        preview(&other).await.is(409);
+        preview(&other).await.is(400);
     }
+    preview(&format!("<disk id='{later}'><snapshot id='{second}'/></disk>")).await.is(409);
     let stays =
         format!("<disk id='{data}'><image_id>{}</image_id></disk>", image(format!("{disks}/{data}")).await);
     let back = format!("<disk id='{system}'><image_id>{old}</image_id><snapshot id='{first}'/></disk>");
@@ -296,6 +298,13 @@ async fn some_disks_go_back_and_others_stay() {
     sim.post(&format!("{at}/undo_snapshot"), "<action/>").await.is(200);
     assert_eq!(image(format!("{disks}/{system}")).await, present);
     assert_eq!(sim.get(&at).await.at("description"), "later");
+    // Each as another snapshot has it.
+    let parent = |disk: DiskId| sim.engine.disk(disk).unwrap().parent.unwrap().to_string();
+    let other = format!("<disk id='{data}'><snapshot id='{second}'/></disk>");
+    let kept = image(format!("{at}/snapshots/{second}/disks/{data}")).await;
+    preview(&format!("{back}{other}")).await.is(200);
+    assert_eq!((parent(system), parent(data)), (old, kept));
+    sim.post(&format!("{at}/undo_snapshot"), "<action/>").await.is(200);
     // All of them: what came later is unplugged.
     sim.post(&format!("{at}/snapshots/{first}/restore"), "<action/>").await.is(200);
     assert_eq!(sim.get(&format!("{disks}/{later}")).await.at("active"), "false");

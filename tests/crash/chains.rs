@@ -37,6 +37,7 @@ enum Step {
     RemoveDisk(prop::sample::Index, usize),
     Restore(prop::sample::Index),
     RestoreDisk(prop::sample::Index, usize),
+    RestoreMixed(prop::sample::Index, prop::sample::Index),
     Look(prop::sample::Index, usize, u8),
     Grow(usize),
 }
@@ -51,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (index(), 0..2usize).prop_map(|(which, disk)| Step::RemoveDisk(which, disk)),
         1 => index().prop_map(Step::Restore),
         1 => (index(), 0..2usize).prop_map(|(which, disk)| Step::RestoreDisk(which, disk)),
+        1 => (index(), index()).prop_map(|(first, second)| Step::RestoreMixed(first, second)),
         1 => (index(), 0..2usize, 1..=255u8).prop_map(|(which, disk, value)| Step::Look(which, disk, value)),
         1 => (0..2usize).prop_map(Step::Grow),
     ];
@@ -118,10 +120,27 @@ impl Model {
         self.states.push(State { id, disks });
     }
 
-    async fn restore(&mut self, which: usize, only: Option<usize>, commit: bool) {
-        let only = only.map(|disk| vec![self.disks[disk]]);
+    /// All disks of the snapshot, or these as those snapshots have them.
+    async fn restore(&mut self, which: usize, only: Option<&[(usize, usize)]>, commit: bool) {
+        let as_of = |(disk, which): &(usize, usize)| (self.disks[*disk], self.states[*which].id);
+        let only = only.map(|only| only.iter().map(as_of).collect());
         let restored = Restored { only, memory: false };
         self.engine.preview_snapshot(self.vm, self.states[which].id, restored, commit).await.unwrap();
+    }
+
+    /// A disk went back for good to that state.
+    fn went_back(&mut self, disk: usize, which: usize) {
+        self.now[disk] = self.states[which].disks[disk].clone().unwrap();
+        self.states[which + 1..].iter_mut().for_each(|later| later.disks[disk] = None);
+    }
+
+    /// Who has nothing left to keep is gone.
+    fn forget_empty(&mut self, shown: SnapshotId) {
+        let kept = self.engine.snapshots(self.vm).unwrap();
+        self.states.retain(|state| kept.iter().any(|it| it.id == state.id));
+        let from = self.states.iter().position(|state| state.id == shown).unwrap();
+        let empty = |state: &State| state.disks.iter().all(Option::is_none);
+        assert!(!self.states[from + 1..].iter().any(empty));
     }
 
     async fn step(&mut self, step: Step) {
@@ -161,17 +180,21 @@ impl Model {
             }
             Step::RestoreDisk(which, disk) => {
                 let which = which.index(count);
-                if let Some(content) = self.states[which].disks[disk].clone() {
-                    self.restore(which, Some(disk), true).await;
-                    self.now[disk] = content;
-                    for later in &mut self.states[which + 1..] {
-                        later.disks[disk] = None;
-                    }
-                    // Who has nothing left to keep is gone.
-                    let kept = self.engine.snapshots(self.vm).unwrap();
-                    self.states.retain(|state| kept.iter().any(|it| it.id == state.id));
-                    let empty = |state: &State| state.disks.iter().all(Option::is_none);
-                    assert!(!self.states[which + 1..].iter().any(empty));
+                if self.states[which].disks[disk].is_some() {
+                    let shown = self.states[which].id;
+                    self.restore(which, Some(&[(disk, which)]), true).await;
+                    self.went_back(disk, which);
+                    self.forget_empty(shown);
+                }
+            }
+            Step::RestoreMixed(first, second) => {
+                let (first, second) = (first.index(count), second.index(count));
+                if self.states[first].disks[0].is_some() && self.states[second].disks[1].is_some() {
+                    let shown = self.states[first].id;
+                    self.restore(first, Some(&[(0, first), (1, second)]), true).await;
+                    self.went_back(0, first);
+                    self.went_back(1, second);
+                    self.forget_empty(shown);
                 }
             }
             Step::Look(which, disk, value) => {

@@ -172,10 +172,27 @@ fn restore() {
 }
 
 #[test]
+fn restore_disks_of_two_snapshots() {
+    sweep(
+        async |lab| {
+            let (vm, id) = changed(lab).await;
+            let latest = lab.engine.snapshots(vm).unwrap().last().unwrap().id;
+            let disks = lab.engine.world().disks_of(vm).iter().map(|(_, disk)| disk.id).collect::<Vec<_>>();
+            (vm, id, latest, disks)
+        },
+        async |lab, (vm, id, latest, disks)| {
+            let only = [(disks[0], *id), (disks[1], *latest)].into();
+            let restored = Restored { only: Some(only), memory: false };
+            lab.engine.preview_snapshot(*vm, *id, restored, true).await
+        },
+    );
+}
+
+#[test]
 fn restore_one_disk() {
     sweep(changed, async |lab, (vm, id)| {
         let disk = lab.engine.world().disks_of(*vm)[0].1.id;
-        let restored = Restored { only: Some(vec![disk]), memory: false };
+        let restored = Restored { only: Some([(disk, *id)].into()), memory: false };
         lab.engine.preview_snapshot(*vm, *id, restored, true).await
     });
 }

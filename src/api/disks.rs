@@ -396,9 +396,13 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
         )
         .into());
     }
-    if asked.quota.is_some() && asked.quota != app.engine.disk(id)?.quota {
+    let before = app.engine.disk(id)?;
+    if asked.quota.is_some() && asked.quota != before.quota {
         access::quota(&app, &request, asked.quota)?;
     }
+    // Who sends back what it read before a move names the profile of where the disk was.
+    let named = asked.storage_domain.and_then(|it| it.id);
+    let is_there = named.is_none_or(|named| named == before.storage_domain.to_string());
     let change = DiskChange {
         alias: asked.alias,
         description: asked.description,
@@ -408,7 +412,7 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
         wipe_after_delete: asked.wipe_after_delete,
         propagate_errors: asked.propagate_errors,
         interface: asked.interface,
-        profile: asked.profile,
+        profile: asked.profile.filter(|_| is_there),
         quota: asked.quota,
         passed: asked.passed,
         reserved: asked.reserved,

@@ -10,7 +10,7 @@ use crate::model::*;
 use crate::ovf::{Connected, Hint, Image, Lead, Machine};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
@@ -244,6 +244,19 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// The hint of what was registered is one that is written, whatever it says: it goes with its row,
+    /// however soon.
+    pub(super) async fn adopt_hint(&self, place: StorageDomainId, kept: Kept) -> Result<()> {
+        let file = Path::new(&self.storage_domain(place)?.folder).join(Hint::file_name(kept.id()));
+        self.hints.written.lock().await.entry(kept).or_insert((file, Uuid::nil()));
+        Ok(())
+    }
+
+    /// What could not be registered lies there as before.
+    pub(super) async fn disown_hint(&self, kept: Kept) {
+        self.hints.written.lock().await.remove(&kept);
     }
 
     /// Writes the hints of what is about to go without its images, and sees to them no more.

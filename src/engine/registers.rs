@@ -1,6 +1,7 @@
 //! VMs and templates that lie in a storage domain which another engine filled, or this one before it
 //! lost its database: listed by their hints, and taken in.
 
+use super::hints::Kept;
 use super::lane::blocking;
 use super::locks::{Entity, Mode};
 use super::recover::Recovery;
@@ -83,9 +84,10 @@ impl Engine {
             .await?;
         failpoint::hit("create_vm.intended");
         match self.finish_create_vm(id, &[]).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
+            Ok(changes) => self.settle(intent, changes).await?,
+            Err(failure) => return Err(self.fail(intent, failure).await),
         }
+        self.adopt_hint(place, Kept::Vm(id)).await
     }
 
     /// Takes in a disk that hung on no VM.
@@ -107,6 +109,7 @@ impl Engine {
             Recovery::into(world, self.images.as_ref(), place).all_of(hint)
         })
         .await?;
+        self.adopt_hint(place, Kept::Disk(id)).await?;
         let disk = self.disk(id)?;
         self.tell(Code::DISK_ADDED, About::default(), format!("Disk {} was registered.", disk.alias));
         Ok(())
@@ -115,6 +118,7 @@ impl Engine {
     /// The rows go; nothing else had been made.
     pub(super) async fn undo_register_vm(&self, id: VmId, disks: &[DiskId]) -> Result<Vec<Change>> {
         self.lane.call(move |hv| hv.undefine(id)).await?;
+        self.disown_hint(Kept::Vm(id)).await;
         let disks = disks.iter().copied().map(Change::DropDisk);
         Ok([Change::DropVm(id)].into_iter().chain(disks).collect())
     }
@@ -139,6 +143,7 @@ impl Engine {
             Recovery::into(world, self.images.as_ref(), place).all_of(hint)
         })
         .await?;
+        self.adopt_hint(place, Kept::Template(id)).await?;
         let about = self.world().about_template(id);
         let name = self.template(id)?.spec.name;
         self.tell(Code::TEMPLATE_ADDED, about, format!("Template {name} was registered."));

@@ -11,6 +11,7 @@ use crate::model::cdrom::check_medium;
 use crate::model::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What a client gives for a new storage domain.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct NewStorageDomain {
 }
 
 const FILES: &[&str] = &["iso", "vfd"];
+/// Of a data domain, beside hints.
+const CONTENTS: &[&str] = &[".qcow2", ".raw", ".memory"];
 
 impl Engine {
     pub fn storage_domain(&self, id: StorageDomainId) -> Result<StorageDomain> {
@@ -337,8 +340,8 @@ impl Engine {
         self.lane.slow(move |hv| hv.drop_pool(&name)).await
     }
 
-    /// Removes a domain that is attached nowhere. With `format` its folder may be another's,
-    /// else it stays marked. With `destroy` nobody asks whether the folder is there, and one in
+    /// Removes a domain that is attached nowhere. With `format` what a data domain still holds goes, too,
+    /// and its folder may be another's; else it stays as it is, and marked. With `destroy` nobody asks whether the folder is there, and one in
     /// maintenance goes with the rows of all that lies in it.
     pub async fn remove_storage_domain(
         self: &Arc<Self>,
@@ -394,7 +397,31 @@ impl Engine {
     ) -> Result<()> {
         self.drop_pool(before).await?;
         failpoint::hit("remove_storage_domain.pooled");
-        if format { self.unmark(before).await } else { Ok(()) }
+        if format {
+            self.erase(before).await?;
+            self.unmark(before).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a data domain holds of nobody that is known: images, memories and hints. Of an
+    /// export domain nothing is left by now, and of an ISO domain the files are not the engine's.
+    async fn erase(&self, domain: &StorageDomain) -> Result<()> {
+        if domain.kind != StorageKind::Data {
+            return Ok(());
+        }
+        let (images, folder) = (self.images.clone(), PathBuf::from(&domain.folder));
+        blocking(move || {
+            let is_ours = |name: &str| name.split('.').next().is_some_and(|id| Uuid::try_parse(id).is_ok());
+            for (name, _) in images.list(&folder, CONTENTS)?.into_iter().filter(|(name, _)| is_ours(name)) {
+                images.remove(&folder.join(name))?;
+            }
+            for (name, _) in images.hints(&folder)?.into_iter().filter(|(name, _)| is_ours(name)) {
+                images.drop_hint(&folder.join(name))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn undo_remove_storage_domain(

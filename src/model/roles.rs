@@ -70,6 +70,8 @@ const SEEDS: &[Seed] = &[
         &[201, 202, 203, 204, 502, 503, 1300]),
     Seed(VNIC_PROFILE_USER.0, "VnicProfileUser", "Uses a vNIC profile", USER_HERE,
         &[9, 204, 1300]),
+    Seed(uuid!("def00020-0000-0000-0000-abc000000010"), "DiskProfileUser", "Uses a disk profile", USER_HERE,
+        &[1563, 1300]),
     Seed(uuid!("def0000c-0000-0000-0000-def000000000"), "ExternalEventsCreator", "Reports events", USER_HERE,
         &[1400]),
     Seed(uuid!("def0000d-0000-0000-0000-def000000000"), "ExternalTasksCreator", "Reports jobs", USER_HERE, &[1500]),

@@ -2,6 +2,7 @@
 
 use super::*;
 use vireo::engine::ports::Images;
+use vireo::model::DiskStatus;
 
 const CENTER: &str = "/datacenters/00000002-0002-0002-0002-000000000255";
 
@@ -80,6 +81,56 @@ async fn nobody_touches_a_domain_that_is_not_active() {
     sim.with_body("DELETE", &format!("/templates/{template}"), forced).await.is(204);
     sim.images.set_missing("/more/second", false);
     sim.delete(&at).await.is(204);
+}
+
+#[tokio::test]
+async fn what_is_registered_and_removed_at_once_is_gone() {
+    let sim = Sim::start().await;
+    let id = sim.domain("second", "data").await;
+    let (top, inside) = (format!("/storagedomains/{id}"), format!("{CENTER}/storagedomains/{id}"));
+    let floating = sim.disk_in(&id).await.is(201).at("@id");
+    let vm = sim.vm("a").await;
+    sim.post(&format!("/vms/{vm}/disks"), &disk_body("system").replace(DATA, &id)).await.is(202);
+    let attach = format!("<storage_domain id='{id}'/>");
+    let hints = || sim.images.hints("/more/second".as_ref()).unwrap().len();
+    // Its own, and that of the domain.
+    let of_domain = 1;
+    sim.until("all is free", || !sim.engine.world().disks.values().any(|it| it.status == DiskStatus::Locked))
+        .await;
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    sim.delete(&inside).await.is(204);
+    assert!(hints() >= 2, "{}", hints());
+    sim.post(&format!("{CENTER}/storagedomains"), &attach).await.is(201);
+    sim.post(&format!("{top}/disks;unregistered"), &format!("<disk id='{floating}'/>")).await.is(201);
+    sim.delete(&format!("/disks/{floating}")).await.is(204);
+    let action = format!("<action><cluster id='{CLUSTER}'/></action>");
+    sim.post(&format!("{top}/vms/{vm}/register"), &action).await.is(200);
+    sim.delete(&format!("/vms/{vm}")).await.is(204);
+    sim.until("their hints are gone", || hints() <= of_domain).await;
+    assert!(sim.get(&format!("{top}/disks;unregistered")).await.is(200).each("disk", "@id").is_empty());
+    assert!(sim.get(&format!("{top}/vms;unregistered")).await.is(200).each("vm", "@id").is_empty());
+}
+
+/// What lies there of nobody goes only with who asks for that; what is not the engine's stays.
+#[tokio::test]
+async fn a_data_domain_is_formatted() {
+    let sim = Sim::start().await;
+    let id = sim.domain("second", "data").await;
+    let (top, inside) = (format!("/storagedomains/{id}"), format!("{CENTER}/storagedomains/{id}"));
+    sim.disk_in(&id).await.is(201);
+    sim.images.put("/more/second/notes.raw", 1);
+    sim.images.put("/images/other", 1);
+    sim.post(&format!("{inside}/deactivate"), "<action/>").await.is(200);
+    sim.delete(&inside).await.is(204);
+    let there = || {
+        let mut all = sim.images.files();
+        all.retain(|file| file.starts_with("/more/second"));
+        (all, sim.images.hints("/more/second".as_ref()).unwrap().len())
+    };
+    assert_eq!((there().0.len(), there().1 > 0), (2, true));
+    let remove = "<storage_domain><host><name>host</name></host><format>true</format></storage_domain>";
+    sim.with_body("DELETE", &top, remove).await.is(204);
+    assert_eq!(there(), (vec!["/more/second/notes.raw".into()], 0));
 }
 
 #[tokio::test]

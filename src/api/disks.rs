@@ -48,6 +48,7 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         let guest = app.engine.inventory.guest(*vm);
         document.logical_name = guest.and_then(|guest| guest.device_of(disk.id).map(str::to_owned));
     }
+    document.status = while_copied(app, disk.id).or(document.status);
     document.snapshot = lender.map(|(vm, snapshot)| convert::snapshot_of_disk(vm, snapshot));
     let href = document.href.clone().unwrap_or_default();
     let (path, vm) = match place {
@@ -65,6 +66,11 @@ pub fn document(app: &App, disk: &Disk, place: DiskPlace<'_>, request: &Request)
         document.statistics = Some(statistics::of_disk(app, disk.id, vm));
     }
     document
+}
+
+/// The status of a template's disk that is being copied.
+pub fn while_copied(app: &App, disk: DiskId) -> Option<String> {
+    app.engine.is_copied(disk).then(|| convert::Named::name(DiskStatus::Locked).into())
 }
 
 /// The snapshot that a VM's disk is of, and its VM, where it is another one's.

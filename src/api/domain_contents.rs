@@ -219,7 +219,9 @@ pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
             let those = hints.iter().filter_map(|hint| hint.template.as_ref());
             those.map(|it| stored_template(place.id, it)).collect()
         }
-        false => templates_in(&app, &request, place.id).iter().map(templates::document).collect(),
+        false => {
+            templates_in(&app, &request, place.id).iter().map(|it| templates::document(&app, it)).collect()
+        }
     };
     Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
@@ -228,7 +230,7 @@ pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
 pub async fn show_template(app: Arc<App>, request: Request) -> Answer {
     let (place, id) = (place(&app, &request)?, request.id::<TemplateId>("template")?);
     if let Some(known) = templates_in(&app, &request, place.id).iter().find(|it| it.id == id) {
-        return Ok(Reply::ok(templates::document(known)));
+        return Ok(Reply::ok(templates::document(&app, known)));
     }
     let hint = hint(&app, &place, id.0).await?;
     let template = hint.template.as_ref().ok_or_else(|| Error::not_found(id))?;

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::templates::addressed;
-use super::{disk_moves, links, lookup, nics, vm_actions};
+use super::{disk_moves, disks, links, lookup, nics, vm_actions};
 use crate::error::Error;
 use crate::model::vm::Protocol;
 use crate::model::*;
@@ -23,7 +23,12 @@ pub fn disk(app: &App, template: &Template, disk: &Disk) -> types::Disk {
     drop(world);
     let document = convert::template_disk(template.id, disk, app.engine.actual_size(disk), &places);
     let href = document.href.clone().unwrap_or_default();
-    types::Disk { actions: links::actions(ITEM, &href), link: links::collections(ITEM, &href), ..document }
+    types::Disk {
+        actions: links::actions(ITEM, &href),
+        link: links::collections(ITEM, &href),
+        status: disks::while_copied(app, disk.id).or(document.status),
+        ..document
+    }
 }
 
 /// `GET /templates/{template}/disks`

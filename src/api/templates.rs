@@ -18,14 +18,19 @@ use std::sync::Arc;
 
 const ITEM: &str = "/templates/{template}";
 
-pub fn document(template: &Template) -> types::Template {
+pub fn document(app: &App, template: &Template) -> types::Template {
     let document = convert::template(template);
     let href = document.href.clone().unwrap_or_default();
     types::Template {
+        status: Some(shown_status(app, template).name().into()),
         actions: links::actions(ITEM, &href),
         link: links::collections(ITEM, &href),
         ..document
     }
+}
+
+fn shown_status(app: &App, template: &Template) -> TemplateStatus {
+    if app.engine.is_template_copied(template.id) { TemplateStatus::Locked } else { template.status }
 }
 
 /// The template of the path.
@@ -88,7 +93,7 @@ impl Searched for Template {
             "description" => self.spec.description.clone(),
             "comment" => self.spec.comment.clone(),
             "os" => self.spec.os.kind.clone(),
-            "status" => self.status.name().into(),
+            "status" => shown_status(app, self).name().into(),
             "creationdate" => self.created.to_string(),
             "childcount" => world.vms.values().filter(|vm| vm.template == self.id).count().to_string(),
             "mem" => (self.spec.memory / MIB).to_string(),
@@ -129,13 +134,13 @@ impl Searched for Template {
 /// `GET /templates`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let found = search::select(&app, &request, app.engine.templates())?;
-    let template = found.iter().map(document).collect();
+    let template = found.iter().map(|it| document(&app, it)).collect();
     Ok(Reply::ok(types::Templates { template, ..Default::default() }))
 }
 
 /// `GET /templates/{template}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(document(&addressed(&app, &request)?)))
+    Ok(Reply::ok(document(&app, &addressed(&app, &request)?)))
 }
 
 /// `POST /templates`
@@ -183,7 +188,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     };
     let started = app.engine.create_template(new).await?;
     let id = started.value;
-    made(started, request.expect_created, || Ok(document(&app.engine.template(id)?))).await
+    made(started, request.expect_created, || Ok(document(&app, &app.engine.template(id)?))).await
 }
 
 /// `PUT /templates/{template}`
@@ -199,7 +204,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
         access::may_shape(&app, &request, id, (&before, spec))
     };
     app.engine.update_template(id, version_name, change).await?;
-    Ok(Reply::ok(document(&app.engine.template(id)?)))
+    Ok(Reply::ok(document(&app, &app.engine.template(id)?)))
 }
 
 /// `DELETE /templates/{template}`

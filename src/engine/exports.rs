@@ -42,6 +42,9 @@ fn files_of_others(hints: &[Hint], id: Uuid) -> BTreeSet<String> {
     hints.iter().filter(|hint| hint.id() != Some(id)).flat_map(files_of).collect()
 }
 
+/// The operation, by which the template's lock knows it.
+pub(super) const EXPORTING: &str = "export template";
+
 impl Engine {
     /// The VMs and templates that lie in an export domain.
     pub async fn exported(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
@@ -92,7 +95,7 @@ impl Engine {
         let mut wanted =
             vec![(Entity::Template(id), Mode::Exclusive), (Entity::StorageDomain(to), Mode::Shared)];
         wanted.extend(disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Shared)));
-        let guard = self.take("export template", &wanted).await?;
+        let guard = self.take(EXPORTING, &wanted).await?;
         self.export(guard, Kept::Template(id), to, ExportOptions { over, collapse: false }).await
     }
 

@@ -79,6 +79,12 @@ impl Locks {
 }
 
 impl Locks {
+    /// That operation holds the entity.
+    pub fn has(&self, entity: Entity, operation: &str) -> bool {
+        let held = self.held.lock().expect("no panic while held");
+        held.get(&entity).is_some_and(|holder| holder.by.contains(&operation))
+    }
+
     /// All that stands in the way is what the engine does by itself.
     pub fn is_by_itself(&self, wanted: &[(Entity, Mode)]) -> bool {
         let held = self.held.lock().expect("no panic while held");

@@ -1,6 +1,7 @@
 //! Disks of templates in several storage domains, so that thin disks can be made in each of them.
 
 use super::Engine;
+use super::exports::EXPORTING;
 use super::jobs::Started;
 use super::journal::changed;
 use super::locks::{Entity, Mode};
@@ -9,10 +10,22 @@ use crate::error::{Error, Result};
 use crate::model::*;
 use std::sync::Arc;
 
+/// The operation, by which the disk's lock knows it.
+const COPYING: &str = "copy template disk";
 const COPY: &str = "Cannot copy Template Disk";
 const REMOVE: &str = "Cannot remove Template Disk";
 
 impl Engine {
+    /// A disk of a template is being copied: it shows as locked, though VMs are made of it meanwhile.
+    pub fn is_copied(&self, disk: DiskId) -> bool {
+        self.locks.has(Entity::Disk(disk), COPYING)
+    }
+
+    /// The same of the template, which may also be exported.
+    pub fn is_template_copied(&self, id: TemplateId) -> bool {
+        [COPYING, EXPORTING].iter().any(|operation| self.locks.has(Entity::Template(id), operation))
+    }
+
     /// Copies one of the template's disks into another storage domain. VMs are made of it meanwhile.
     pub async fn copy_template_disk(
         self: &Arc<Self>,
@@ -21,7 +34,7 @@ impl Engine {
         to: StorageDomainId,
     ) -> Result<Started<()>> {
         let wanted = [(Entity::Template(id), Mode::Exclusive), (Entity::Disk(disk), Mode::Shared)];
-        let guard = self.take("copy template disk", &wanted).await?;
+        let guard = self.take(COPYING, &wanted).await?;
         let original = self.disk_of(id, disk)?;
         if original.status != DiskStatus::Ok {
             return Err(Error::conflict(format!("{COPY}. The disk is locked or illegal.")));

@@ -89,6 +89,31 @@ fn what_a_template_holds_is_in_every_vm_of_it() {
     assert_eq!(lab.daemon.images(), 2, "the original's and the copy's");
 }
 
+/// Who waits for a template to be free waits for its copies and exports.
+#[test]
+fn a_template_is_locked_while_it_is_copied() {
+    let Some(lab) = Lab::own() else { return };
+    second(&lab, "near");
+    let vm = lab.vm("mother", Boots::Halt, "");
+    let disk = vm.add_disk(&Disk::document(256, "virtio", "raw", "<sparse>false</sparse>"));
+    std::fs::write(disk.file(), vec![0x5a; 256 << 20]).unwrap();
+    let template =
+        made(&lab, "/templates", &format!("<template><name>t</name><vm id='{}'/></template>", vm.id));
+    let template = format!("/templates/{}", template.value("@id").unwrap());
+    let its = lab.client().get(&format!("{template}/disks")).is(200).value("disk/@id").unwrap();
+    let base = format!("{template}/disks/{its}");
+    let are = |state: &str| {
+        [&template, &base]
+            .iter()
+            .all(|path| lab.client().get(path).is(200).value("status/state").as_deref() == Some(state))
+    };
+    assert!(are("ok"));
+    lab.client().post(&format!("{base}/copy"), &to("near")).is(202);
+    assert!(are("locked"));
+    until(30, "the copy is made", || are("ok"));
+    assert_eq!(lab.client().get(&base).is(200).every("storage_domains/storage_domain").len(), 2);
+}
+
 #[test]
 fn a_thin_disk_moves_to_where_its_templates_disk_is() {
     let Some(lab) = Lab::own() else { return };

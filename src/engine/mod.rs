@@ -57,6 +57,7 @@ pub mod recover;
 mod registers;
 mod reports;
 mod restore;
+mod restore_rows;
 mod secrets;
 mod snapshots;
 mod stateless;

@@ -1,8 +1,11 @@
 //! Going back to a snapshot: a preview goes on over the frozen images while the present ones wait;
 //! it is committed, and they go with all later snapshots, or undone, and they are back.
 
+use super::restore_rows::{
+    check_devices, chosen, committed, configured, described, has, mixed, put_back, undone,
+};
 use super::snapshots::{check_no_preview, check_regular, fresh_overlays, is_frozen, locked, present, saved};
-use super::world::{Change, Intent, Operation, Overlay, Preview, World};
+use super::world::{Change, Intent, Operation, Preview, World};
 use super::{Engine, failpoint};
 use crate::domain;
 use crate::error::{Error, Result};
@@ -12,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const REVERT: &str = "Cannot revert to Snapshot";
+pub(super) const REVERT: &str = "Cannot revert to Snapshot";
 /// What a preview keeps of the present.
 const BEFORE: &str = "Active VM before the preview";
 
@@ -273,198 +276,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Refuses a configuration that is not possible any more.
-fn check_devices(world: &World, snapshot: &Snapshot, overlays: &[Overlay]) -> Result<()> {
-    let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
-    for (attachment, disk) in world.hung_on(snapshot.vm).into_iter().filter(|(_, it)| !has(overlays, it.id)) {
-        let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
-        let back = snapshot.disks.iter().filter(|saved| has(overlays, saved.disk.id));
-        if let Some(saved) = back.into_iter().find(taken) {
-            return Err(cannot(format!(
-                "Disk {} is in the place of disk {}: detach it first.",
-                disk.alias, saved.disk.alias
-            )));
-        }
-    }
-    for nic in &snapshot.nics {
-        if world.nics.values().any(|other| other.vm != snapshot.vm && other.mac == nic.mac) {
-            return Err(cannot(format!("MAC Address {} is in use by another VM.", nic.mac)));
-        }
-    }
-    Ok(())
-}
-
-fn has(overlays: &[Overlay], disk: DiskId) -> bool {
-    overlays.iter().any(|overlay| overlay.disk == disk)
-}
-
-/// The snapshot with some disks as others of the VM have them.
-fn mixed(world: &World, snapshot: &Snapshot, others: &BTreeMap<DiskId, SnapshotId>) -> Result<Snapshot> {
-    let mut mixed = snapshot.clone();
-    for (disk, of) in others {
-        let other = world.snapshots.get(of).filter(|other| other.vm == snapshot.vm);
-        let other =
-            other.ok_or_else(|| Error::invalid(format!("{REVERT}. VM's Snapshot does not exist.")))?;
-        check_regular(REVERT, other)?;
-        let saved = other.disk(*disk).filter(|_| other.status == SnapshotStatus::Ok);
-        let saved = saved.ok_or_else(|| Error::conflict(format!("{REVERT}. {of} has no disk {disk}.")))?;
-        mixed.disks.retain(|saved| saved.disk.id != *disk);
-        mixed.disks.push(saved.clone());
-    }
-    Ok(mixed)
-}
-
-/// The saved disks to restore.
-fn chosen(snapshot: &Snapshot, only: Option<&BTreeMap<DiskId, SnapshotId>>) -> Result<Vec<SavedDisk>> {
-    let mut named = only.into_iter().flat_map(BTreeMap::keys);
-    if let Some(unknown) = named.find(|id| snapshot.disk(**id).is_none()) {
-        return Err(Error::invalid(format!("{REVERT}. It has no disk {unknown}.")));
-    }
-    let wanted = |saved: &&SavedDisk| only.is_none_or(|only| only.contains_key(&saved.disk.id));
-    let chosen: Vec<SavedDisk> = snapshot.disks.iter().filter(wanted).cloned().collect();
-    match chosen.iter().find(|saved| saved.disk.status != DiskStatus::Ok) {
-        Some(saved) => {
-            Err(Error::conflict(format!("{REVERT}. Its image of disk {} is illegal.", saved.disk.alias)))
-        }
-        None => Ok(chosen),
-    }
-}
-
-/// The rows of the VM as it was, but for its name and for what its disks hold.
-fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) -> Vec<Change> {
-    let Preview { vm, ref overlays, whole, memory, .. } = *preview;
-    let Some(row) = world.vms.get(&vm) else { return Vec::new() };
-    // What the VM may have been about to wake from is not of these disks.
-    let wakes_from = memory.then_some(snapshot.id);
-    let spec = VmSpec { name: row.spec.name.clone(), ..snapshot.spec.clone() };
-    let row = Vm { wakes_from, spec, machine: snapshot.machine.clone(), next_run: None, ..row.clone() };
-    let mut changes = vec![Change::Vm(Box::new(row))];
-    changes.extend(with_nics(world, snapshot));
-    let boots = snapshot.disks.iter().any(|saved| saved.disk.bootable && has(overlays, saved.disk.id));
-    for (attachment, disk) in world.disks_of(vm) {
-        match snapshot.disk(disk.id).filter(|_| has(overlays, disk.id)) {
-            Some(saved) => changes.push(Change::Attachment(saved.attachment.clone())),
-            None if is_frozen(disk) => {
-                if whole {
-                    changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
-                }
-                // Of the disks of a VM one is bootable.
-                if disk.bootable && boots {
-                    changes.push(Change::Disk(Disk { bootable: false, ..disk.clone() }));
-                }
-            }
-            None => {}
-        }
-    }
-    changes
-}
-
-/// Makes a disk the device that it was, too.
-fn described(row: &mut Change, snapshot: &Snapshot) {
-    if let Change::Disk(disk) = row
-        && let Some(saved) = snapshot.disk(disk.id)
-    {
-        let Disk { interface, bootable, propagate_errors, .. } = saved.disk;
-        (disk.interface, disk.bootable, disk.propagate_errors) = (interface, bootable, propagate_errors);
-    }
-}
-
-/// The rows of the snapshot's network interfaces instead of the present ones.
-pub(super) fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
-    let gone =
-        world.nics_of(snapshot.vm).into_iter().filter(|nic| snapshot.nics.iter().all(|it| it.id != nic.id));
-    let gone = gone.map(|nic| Change::DropNic { vm: snapshot.vm, nic: nic.id });
-    let back = snapshot.nics.iter().map(|nic| {
-        let there = |network: &NetworkId| world.networks.contains_key(network);
-        let profile = nic.profile.filter(|profile| world.vnic_profiles.contains_key(profile));
-        Change::Nic(Nic { network: nic.network.filter(there), profile, ..nic.clone() })
-    });
-    gone.chain(back).collect()
-}
-
-/// The rows of the VM as the preview found it.
-fn put_back(world: &World, kept: &Snapshot) -> Vec<Change> {
-    let mut changes = with_nics(world, kept);
-    if let Some(row) = world.vms.get(&kept.vm) {
-        let Snapshot { spec, machine, .. } = kept.clone();
-        let row = Vm { spec, machine, wakes_from: None, ..row.clone() };
-        changes.push(Change::Vm(Box::new(row)));
-    }
-    for SavedDisk { disk, attachment } in &kept.disks {
-        changes.push(Change::Disk(disk.clone()));
-        changes.push(Change::Attachment(attachment.clone()));
-    }
-    changes
-}
-
-/// The preview of a VM: the snapshot that it shows, and what it keeps of the present.
-fn preview(world: &World, vm: VmId) -> Result<(Snapshot, Snapshot)> {
-    let all = world.snapshots_of(vm);
-    let shown = all.iter().find(|it| it.status == SnapshotStatus::InPreview);
-    let kept = all.iter().find(|it| it.kind == SnapshotKind::Preview);
-    match (shown, kept) {
-        (Some(shown), Some(kept)) => Ok((Snapshot::clone(shown), Snapshot::clone(kept))),
-        _ => Err(Error::conflict("The VM is not previewing a Snapshot.")),
-    }
-}
-
-/// Rows without what came after the previewed snapshot, and the images that nobody needs then. Of the
-/// disks, each snapshot keeps those that did not go back behind it.
-fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
-    let (shown, kept) = preview(world, vm)?;
-    let all = world.snapshots_of(vm);
-    // The snapshot that a disk goes on from.
-    let below = |disk: DiskId| {
-        let image = world.disks.get(&disk)?.parent?;
-        let mut regular = all.iter().filter(|it| it.id != kept.id);
-        regular.find(|it| it.disk(disk).is_some_and(|saved| saved.disk.image == image)).map(|it| it.date)
-    };
-    let mut changes = Vec::new();
-    let mut memories = Vec::new();
-    for snapshot in &all {
-        let is_later = snapshot.id == kept.id || snapshot.date > shown.date;
-        let mut left = Snapshot::clone(snapshot);
-        left.disks.retain(|saved| below(saved.disk.id).is_none_or(|date| snapshot.date <= date));
-        let loses = left.disks.len() < snapshot.disks.len();
-        if is_later || loses {
-            // Its guest would wake to other disks.
-            memories.extend(
-                left.memory
-                    .take()
-                    .is_some()
-                    .then(|| Snapshot { disks: Vec::new(), ..Snapshot::clone(snapshot) }),
-            );
-        }
-        if left.id == kept.id || left.id != shown.id && left.disks.is_empty() && (is_later || loses) {
-            changes.push(Change::DropSnapshot { vm, snapshot: left.id });
-        } else if left.id == shown.id {
-            changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..left })));
-        } else if is_later || loses {
-            changes.push(Change::Snapshot(Box::new(left)));
-        }
-    }
-    Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories }, changes))
-}
-
-fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)> {
-    let (shown, kept) = preview(world, vm)?;
-    let mut changes = put_back(world, &kept);
-    changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..shown })));
-    changes.push(Change::DropSnapshot { vm: kept.vm, snapshot: kept.id });
-    Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories: vec![] }, changes))
-}
-
-/// The images of the VM's disks that no row names after these changes.
-pub(super) fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
-    let mut after = world.clone();
-    changes.iter().for_each(|change| after.apply(change));
-    let mut doomed = Vec::new();
-    for (_, disk) in world.disks_of(vm) {
-        let stay: Vec<ImageId> = after.images_of(disk.id).iter().map(|image| image.image).collect();
-        let gone = world.images_of(disk.id).into_iter().filter(|image| !stay.contains(&image.image));
-        doomed.extend(gone.cloned());
-    }
-    doomed
 }

@@ -7,7 +7,7 @@
 use super::locks::{self, Entity, Mode};
 use super::snapshots::{check_no_preview, fresh_overlays, locked, present, to_freeze};
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint, restore};
+use super::{Engine, failpoint, restore_rows};
 use crate::error::{Error, Result};
 use crate::model::*;
 
@@ -48,7 +48,7 @@ impl Engine {
                 let kept = stateless_run(world, vm).ok_or_else(|| Error::not_found(vm))?;
                 let mut changes = back(world, kept);
                 changes.push(Change::DropSnapshot { vm, snapshot: kept.id });
-                doomed = restore::unneeded(world, vm, &changes);
+                doomed = restore_rows::unneeded(world, vm, &changes);
                 Ok((Operation::EndStateless { vm, doomed: doomed.clone() }, changes))
             })
             .await?;
@@ -91,7 +91,7 @@ pub(super) fn check_not_stateless(world: &World, cannot: &str, vm: VmId) -> Resu
 /// The rows of the network interfaces, of the configured medium and of the disks as they were, plugged
 /// or not, but for what was said of the disks meanwhile.
 fn back(world: &World, kept: &Snapshot) -> Vec<Change> {
-    let mut changes = restore::with_nics(world, kept);
+    let mut changes = restore_rows::with_nics(world, kept);
     if let Some(row) = world.vms.get(&kept.vm) {
         let mut row = row.clone();
         // The next run has the medium of this one, or one of its own.

@@ -100,17 +100,18 @@ impl Auth {
             return Ok(user);
         }
         // Of many at once, who are right or wrong together, one finds out.
-        let mut turn = self.memory.turn(&credentials).await;
+        let turn = self.memory.turn(&credentials).await;
         if let Some(user) = recall() {
             return Ok(user);
         }
         let delay = self.memory.attempt(&credentials, from, Instant::now());
-        if !delay.is_zero() {
+        let _turn = if delay.is_zero() {
+            turn
+        } else {
             drop(turn);
             tokio::time::sleep(delay).await;
-            turn = self.memory.turn(&credentials).await;
-        }
-        let _turn = turn;
+            self.memory.turn(&credentials).await
+        };
         let Credentials { name, profile, password } = credentials.clone();
         let id = self.accounts.verify(name, profile, password).await?.ok_or_else(Fault::unauthenticated)?;
         let user = User { id, name: credentials.full_name(), mark: self.accounts.mark(id) };

@@ -127,8 +127,7 @@ impl Searched for Cluster {
                 here.filter(|it| it.data_center == Some(self.data_center)).map(|it| it.name.clone()).collect()
             }
             "cluster_network" | "cluster_network.name" | "cluster_network.network_name" => {
-                let here = world.cluster_networks.values().filter(|it| it.cluster == self.id);
-                here.filter_map(|it| Some(world.networks.get(&it.network)?.name.clone())).collect()
+                world.networks_of(self.id).map(|it| it.name.clone()).collect()
             }
             _ => {
                 drop(world);
@@ -184,9 +183,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
 }
 
 fn networks_of(app: &App, cluster: &Cluster) -> BTreeSet<NetworkId> {
-    let world = app.engine.world();
-    let here = world.cluster_networks.values().filter(|row| row.cluster == cluster.id);
-    here.map(|row| row.network).collect()
+    app.engine.world().networks_of(cluster.id).map(|network| network.id).collect()
 }
 
 /// `GET /clusters/{cluster}/networks`

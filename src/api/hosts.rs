@@ -276,8 +276,7 @@ impl Searched for Seen {
             "vm" => return self.vms.clone(),
             "nic" if name == "nic.network_name" => {
                 let world = app.engine.world();
-                let there = world.cluster_networks.values().filter(|it| it.cluster == self.row.cluster);
-                return there.filter_map(|it| Some(world.networks.get(&it.network)?.name.clone())).collect();
+                return world.networks_of(self.row.cluster).map(|it| it.name.clone()).collect();
             }
             "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
             "tag" => return app.engine.tag_names_over(id.into()),

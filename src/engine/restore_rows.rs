@@ -163,25 +163,20 @@ pub(super) fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Chang
     let mut changes = Vec::new();
     let mut memories = Vec::new();
     for snapshot in &all {
-        let is_later = snapshot.id == kept.id || snapshot.date > shown.date;
+        let is_shown = snapshot.id == shown.id;
         let mut left = Snapshot::clone(snapshot);
         left.disks.retain(|saved| below(saved.disk.id).is_none_or(|date| snapshot.date <= date));
-        let loses = left.disks.len() < snapshot.disks.len();
-        if is_later || loses {
+        let is_cut =
+            snapshot.id == kept.id || snapshot.date > shown.date || left.disks.len() < snapshot.disks.len();
+        if is_cut && left.memory.take().is_some() {
             // Its guest would wake to other disks.
-            memories.extend(
-                left.memory
-                    .take()
-                    .is_some()
-                    .then(|| Snapshot { disks: Vec::new(), ..Snapshot::clone(snapshot) }),
-            );
+            memories.push(Snapshot { disks: Vec::new(), ..Snapshot::clone(snapshot) });
         }
-        if left.id == kept.id || left.id != shown.id && left.disks.is_empty() && (is_later || loses) {
+        if left.id == kept.id || is_cut && !is_shown && left.disks.is_empty() {
             changes.push(Change::DropSnapshot { vm, snapshot: left.id });
-        } else if left.id == shown.id {
-            changes.push(Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..left })));
-        } else if is_later || loses {
-            changes.push(Change::Snapshot(Box::new(left)));
+        } else if is_cut || is_shown {
+            let status = if is_shown { SnapshotStatus::Ok } else { left.status };
+            changes.push(Change::Snapshot(Box::new(Snapshot { status, ..left })));
         }
     }
     Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories }, changes))

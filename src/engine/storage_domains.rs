@@ -340,9 +340,9 @@ impl Engine {
         self.lane.slow(move |hv| hv.drop_pool(&name)).await
     }
 
-    /// Removes a domain that is attached nowhere. With `format` what a data domain still holds goes, too,
-    /// and its folder may be another's; else it stays as it is, and marked. With `destroy` nobody asks whether the folder is there, and one in
-    /// maintenance goes with the rows of all that lies in it.
+    /// Removes a domain that is attached nowhere. With `format` what a data domain still holds goes,
+    /// too, and its folder may be another's; else it stays as it is, and marked. With `destroy` nobody
+    /// asks whether the folder is there, and one in maintenance goes with the rows of all that lies in it.
     pub async fn remove_storage_domain(
         self: &Arc<Self>,
         id: StorageDomainId,
@@ -416,10 +416,8 @@ impl Engine {
             for (name, _) in images.list(&folder, CONTENTS)?.into_iter().filter(|(name, _)| is_ours(name)) {
                 images.remove(&folder.join(name))?;
             }
-            for (name, _) in images.hints(&folder)?.into_iter().filter(|(name, _)| is_ours(name)) {
-                images.drop_hint(&folder.join(name))?;
-            }
-            Ok(())
+            let hints = images.hints(&folder)?;
+            hints.into_iter().try_for_each(|(name, _)| images.drop_hint(&folder.join(name)))
         })
         .await
     }

@@ -574,6 +574,12 @@ impl World {
         found
     }
 
+    /// The networks of a cluster.
+    pub fn networks_of(&self, cluster: ClusterId) -> impl Iterator<Item = &Network> {
+        let here = self.cluster_networks.values().filter(move |there| there.cluster == cluster);
+        here.filter_map(|there| self.networks.get(&there.network))
+    }
+
     /// The disk profiles of a storage domain.
     pub fn profiles_of(&self, domain: StorageDomainId) -> impl Iterator<Item = &DiskProfile> {
         self.disk_profiles.values().filter(move |profile| profile.storage_domain == domain)

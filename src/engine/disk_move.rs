@@ -7,6 +7,7 @@
 use super::jobs::Started;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
+use super::snapshots::check_no_preview;
 use super::stateless::check_not_stateless;
 use super::world::{Change, Filling, Operation, Passage, World};
 use super::{Engine, documents, failpoint};
@@ -132,7 +133,10 @@ impl Engine {
         self.check_target(world, MOVE, disk, to, images.sum())?;
         world.check_no_template(MOVE, id)?;
         world.check_not_lent(MOVE, [id])?;
-        world.attachments_of(id).try_for_each(|it| check_not_stateless(world, MOVE, it.vm))?;
+        for attachment in world.attachments_of(id) {
+            check_not_stateless(world, MOVE, attachment.vm)?;
+            check_no_preview(world, MOVE, attachment.vm)?;
+        }
         let mut below = world.template_images_below(id);
         match below.find(|below| world.template_image(below.image, to).is_none()) {
             Some(below) => Err(Error::conflict(format!(

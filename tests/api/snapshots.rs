@@ -120,6 +120,7 @@ async fn disks_stay_what_they_are_in_a_preview() {
     let at = format!("/vms/{vm}/disks");
     let disk = sim.disk(&at, "system").await;
     let other = sim.disk("/disks", "other").await;
+    let second = sim.domain("second", "data").await;
     let id = sim.take(vm, "").await;
     let preview = format!("<action><snapshot id='{id}'/></action>");
     sim.post(&format!("/vms/{vm}/preview_snapshot"), &preview).await.is(200);
@@ -131,6 +132,7 @@ async fn disks_stay_what_they_are_in_a_preview() {
         ("PUT", format!("{at}/{disk}"), format!("<disk><size>{}</size></disk>", 2 * GIB)),
         ("POST", at.clone(), format!("<disk id='{other}'/>")),
         ("POST", at.clone(), disk_body("new")),
+        ("POST", format!("{at}/{disk}/move"), format!("<action><storage_domain id='{second}'/></action>")),
     ] {
         let got = sim.with_body(method, &path, &body).await.is(409);
         assert!(got.body.contains("The VM is previewing a Snapshot"), "{method} {path}: {}", got.body);

@@ -122,6 +122,7 @@ const CASES: &[(&str, Change)] = &[
         s.numa(0, 256, [0, 1].into(), [0].into());
         s.numa(1, 512, [3].into(), [1].into());
     }),
+    ("memory-growth", |s| s.vm.spec.custom_properties = vec![("memory_growth".into(), "4".into())]),
     ("numa-unpinned", |s| {
         s.vm.spec.topology = Topology { sockets: 2, cores: 1, threads: 1 };
         s.numa(0, 512, [0].into(), [].into());

@@ -5,21 +5,24 @@ use super::{Invalid, Plan};
 use crate::model::vm::NumaTune;
 use crate::model::{CpuSet, KIB};
 use crate::xml::Element;
+use std::collections::BTreeSet;
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    let cells = plan.spec.cells();
-    if !cells.is_empty() {
-        let numa = cells.iter().fold(Element::new("numa"), |numa, cell| {
-            numa.child(
-                Element::new("cell")
-                    .with("id", cell.node.index)
-                    .with("cpus", CpuSet(cell.cores.clone()))
-                    .with("memory", cell.memory / KIB)
-                    .with("unit", "KiB"),
-            )
-        });
-        domain.ensure("cpu").replace(numa);
+    let cell = |index: u32, cores: BTreeSet<u32>, memory: u64| {
+        Element::new("cell")
+            .with("id", index)
+            .with("cpus", CpuSet(cores))
+            .with("memory", memory / KIB)
+            .with("unit", "KiB")
+    };
+    let cells = plan.spec.cells().into_iter().map(|it| cell(it.node.index, it.cores, it.memory));
+    let mut numa = cells.fold(Element::new("numa"), Element::child);
+    // Memory is plugged into a node.
+    if numa.children.is_empty() && plan.spec.memory_growth().is_some() {
+        let cores = 0..domain.number("vcpu").unwrap_or_default();
+        numa.push(cell(0, cores.collect(), plan.spec.memory));
     }
+    settle(domain.ensure("cpu"), numa);
     settle(domain, tune(plan));
     Ok(())
 }

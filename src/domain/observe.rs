@@ -1,7 +1,7 @@
 //! What a document says of a domain: the live one of what runs, the persistent one of what will.
 
 use super::device::devices;
-use super::memory::bytes;
+use super::memory::{bytes, most};
 use super::{cdrom, device, identity, media, nic};
 use crate::model::vm::Protocol;
 use crate::model::{Accelerator, DiskId, NicId, Placed, VmId};
@@ -15,6 +15,8 @@ pub struct Observed {
     pub name: String,
     /// Bytes.
     pub memory: u64,
+    /// Bytes that it can grow to while it runs.
+    pub most_memory: u64,
     /// Bytes that the balloon leaves the guest.
     pub current_memory: u64,
     pub vcpus: u32,
@@ -107,6 +109,7 @@ pub fn observe(document: &Element) -> Observed {
         id: identity::id(document),
         name: document.value("name").unwrap_or_default(),
         memory,
+        most_memory: most(document, memory),
         current_memory: document.first("currentMemory").and_then(bytes).unwrap_or(memory),
         vcpus: document.number("vcpu/@current").unwrap_or(max_vcpus),
         max_vcpus,

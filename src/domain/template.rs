@@ -17,6 +17,7 @@ const OWNED: &[&str] = &[
     "uuid",
     "description",
     "metadata",
+    "maxMemory",
     "memory",
     "currentMemory",
     "vcpu",

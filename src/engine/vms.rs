@@ -4,8 +4,10 @@ use super::inventory::{Phase, Seen};
 use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
+use super::ports::Scope;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, snapshots};
+use crate::domain::{self, MEMORY_BLOCK, Observed};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::Display;
 use crate::model::vm_state::may;
@@ -230,16 +232,8 @@ impl Engine {
             }
             _ => {}
         }
-        if new.memory != old.memory && new.memory > seen.observed.memory {
-            return Err(Error::conflict(format!(
-                "Cannot update VM. The running VM takes at most {} MiB of memory; more needs its next run.",
-                seen.observed.memory / MIB
-            )));
-        }
-        if new.memory != old.memory && !old.ballooning {
-            return Err(Error::conflict(
-                "Cannot update VM. The memory of a running VM changes by its balloon, which is off.",
-            ));
+        if new.memory != old.memory {
+            check_live_memory(new.memory, &seen.observed, old.ballooning)?;
         }
         if new.topology.vcpus() > seen.observed.max_vcpus {
             return Err(Error::conflict(format!(
@@ -250,11 +244,26 @@ impl Engine {
         Ok(())
     }
 
+    /// What its balloon holds back, and a module of what the VM lacks.
+    async fn set_live_memory(&self, id: VmId, bytes: u64, ballooning: bool) -> Result<()> {
+        // Another attempt may have plugged it.
+        self.look_at(id).await?;
+        let has = self.inventory.seen(id).map_or(bytes, |seen| seen.observed.memory);
+        let module = (bytes > has).then(|| domain::memory_module(bytes - has, bytes));
+        self.lane
+            .call(move |hv| {
+                if let Some((module, alias)) = module {
+                    hv.attach(id, &module.to_string(), &alias, Scope::Live)?;
+                }
+                if ballooning { hv.set_memory(id, bytes, Scope::Live) } else { Ok(()) }
+            })
+            .await
+    }
+
     /// Brings what libvirt can change in a running VM to the new configuration.
     async fn update_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
         if new.memory != old.memory {
-            let bytes = new.memory;
-            self.lane.call(move |hv| hv.set_memory(id, bytes, super::ports::Scope::Live)).await?;
+            self.set_live_memory(id, new.memory, old.ballooning).await?;
         }
         if new.topology.vcpus() != old.topology.vcpus() {
             let count = new.topology.vcpus();
@@ -464,6 +473,28 @@ impl Engine {
         self.note_vm(id, |vm| vm.next_run = None).await;
         Ok(())
     }
+}
+
+/// Refuses what a running guest's memory cannot become.
+fn check_live_memory(bytes: u64, now: &Observed, ballooning: bool) -> Result<()> {
+    let cannot = |why: String| Err(Error::conflict(format!("Cannot update VM. The running VM {why}")));
+    if bytes > now.most_memory {
+        return cannot(format!(
+            "takes at most {} MiB of memory; more needs its next run, and the custom property memory_growth for those after it.",
+            now.most_memory / MIB
+        ));
+    }
+    if bytes > now.memory && !(bytes - now.memory).is_multiple_of(MEMORY_BLOCK) {
+        return cannot(format!(
+            "has {} MiB of memory and takes more in blocks of {} MiB.",
+            now.memory / MIB,
+            MEMORY_BLOCK / MIB
+        ));
+    }
+    if bytes < now.memory && !ballooning {
+        return cannot("gives memory back by its balloon, which is off.".into());
+    }
+    Ok(())
 }
 
 /// The display without what a VM's guest never sees.

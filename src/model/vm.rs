@@ -430,6 +430,7 @@ pub enum NumaTune {
 /// Custom properties that vireo knows: name and the pattern their value follows.
 pub const CUSTOM_PROPERTIES: &[(&str, &str)] = &[
     ("accelerator", "^(kvm|tcg)$"),
+    ("memory_growth", "^(2|4|8|16)$"),
     ("sap_agent", "^(true|false)$"),
     ("viodiskcache", "^(none|writeback|writethrough)$"),
 ];
@@ -446,6 +447,12 @@ impl VmSpec {
             Some("tcg") => Some(Accelerator::Tcg),
             _ => None,
         }
+    }
+
+    /// To how many times of the memory that it starts with the running VM can grow. Not by default:
+    /// Linux guests of little memory give 64 MiB away as soon as there may be any beyond 4 GiB.
+    pub fn memory_growth(&self) -> Option<u64> {
+        self.custom_property("memory_growth").and_then(|times| times.parse().ok())
     }
 
     /// Gives it a graphics console; false when it has one of that protocol.

@@ -236,8 +236,16 @@ pub fn has(document: &Element, alias: &str) -> bool {
 
 /// Adds a device unless one of its alias is there.
 pub fn add(document: &mut Element, device: &Element, alias: &str) {
-    if !has(document, alias) {
-        document.ensure("devices").push(device.clone());
+    if has(document, alias) {
+        return;
+    }
+    document.ensure("devices").push(device.clone());
+    if device.name == "memory" {
+        let more: u64 = device.number("target/size").unwrap_or_default();
+        for name in ["memory", "currentMemory"] {
+            let grown = document.number::<u64>(name).unwrap_or_default() + more;
+            document.ensure(name).set_content(grown);
+        }
     }
 }
 

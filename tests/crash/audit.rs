@@ -305,7 +305,9 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
             format!("{name} is defined with the CD {medium:?}")
         });
         let cells = persistent.matches("<cell ").count();
-        wrong.unless(cells == vm.spec.numa_nodes.len(), || format!("{name} is defined with {cells} nodes"));
+        // Memory is plugged into one.
+        let nodes = vm.spec.numa_nodes.len().max(vm.spec.memory_growth().is_some().into());
+        wrong.unless(cells == nodes, || format!("{name} is defined with {cells} nodes"));
         if seen.power == Power::Off {
             wrong.unless(*name == vm.spec.name, || format!("domain {name} is VM {}", vm.spec.name));
         } else if !vm.run_once {

@@ -92,6 +92,20 @@ fn update_vm_that_runs() {
 }
 
 #[test]
+fn memory_that_is_plugged() {
+    sweep(
+        async |lab| {
+            let vm = lab.vm("a").await;
+            let growth = || vec![("memory_growth".to_owned(), "4".to_owned())];
+            change(lab, vm, false, |spec| spec.custom_properties = growth()).await.unwrap();
+            lab.start(vm).await;
+            vm
+        },
+        async |lab, vm| change(lab, *vm, false, |spec| spec.memory = 3 * GIB).await,
+    );
+}
+
+#[test]
 fn update_next_run() {
     sweep(
         async |lab| running(lab, 0).await.0,

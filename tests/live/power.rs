@@ -18,7 +18,8 @@ fn uptime(guest: &mut Guest) -> f64 {
 #[test]
 fn linux_through_its_power_states() {
     let Some(lab) = lab() else { return };
-    let vm = lab.vm("power", Boots::Linux, "");
+    let grows = "<custom_properties><custom_property name='memory_growth' value='4'/></custom_properties>";
+    let vm = lab.vm("power", Boots::Linux, grows);
     vm.add_disk(&Disk::document(16, "virtio", "raw", ""));
     let mut guest = vm.boot();
     assert!(vm.post("start", "<action/>").refused(409).contains("VM is running"));
@@ -68,8 +69,7 @@ fn change(vm: &Vm, guest: &mut Guest) {
         virsh(&["dommemstat", &vm.id]).contains(&format!("actual {}", 192 * 1024))
     });
     assert_eq!(vm.statistic("memory.installed"), (192 * MIB) as f64);
-    // More than it was started with.
-    vm.lab.client().put(&vm.path(), &format!("<vm><memory>{}</memory></vm>", 512 * MIB)).refused(409);
+    grow(vm, guest);
 
     vm.update("<cpu><topology sockets='2' cores='1' threads='1'/></cpu>");
     assert_eq!(virsh(&["vcpucount", &vm.id, "--live", "--active"]), "2");
@@ -84,6 +84,33 @@ fn change(vm: &Vm, guest: &mut Guest) {
     let kept = vm.lab.host.persistent_document(&vm.id);
     assert_eq!(kept.value("cputune/vcpupin/@cpuset").as_deref(), Some("0"));
     assert_eq!(vm.field("cpu/cpu_tune/vcpu_pin/@cpu_set").as_deref(), Some("0"));
+}
+
+/// More memory than it was started with.
+fn grow(vm: &Vm, guest: &mut Guest) {
+    let memory = |mib: u64| format!("<memory>{}</memory>", mib * MIB);
+    for mib in [256 * 4 + 128, 256 + 100] {
+        let refused = vm.lab.client().put(&vm.path(), &format!("<vm>{}</vm>", memory(mib))).refused(409);
+        assert!(refused.contains("memory"), "{refused}");
+    }
+    vm.update(&memory(512));
+    let blocks =
+        "for it in /sys/devices/system/memory/memory*/state; do grep -q online $it || echo online >$it; done";
+    guest.until(10, "test $(ls -d /sys/devices/system/memory/memory[0-9]* | wc -l) = 4");
+    guest.ask(blocks);
+    guest.until(10, "test $(awk '/MemTotal/ { print $2 }' /proc/meminfo) -gt 400000");
+    let module = vm.lab.host.document(&vm.id);
+    assert_eq!(module.value("devices/memory/target/size").as_deref(), Some("262144"));
+    let kept = vm.lab.host.persistent_document(&vm.id);
+    assert!(kept.at("devices/memory").is_none());
+    assert_eq!(kept.value("memory").as_deref(), Some("524288"));
+    vm.update(&memory(448));
+    until(10, "the balloon has taken its part", || {
+        vm.lab.host.virsh(&["dommemstat", &vm.id]).contains(&format!("actual {}", 448 * 1024))
+    });
+    // What has been plugged comes back by the balloon alone.
+    vm.update(&memory(512));
+    assert_eq!(vm.lab.host.document(&vm.id).every("devices/memory").len(), 1);
 }
 
 /// To disk and back, and paused: the guest's memory is what it was.

@@ -288,7 +288,8 @@ fn a_guest_under_load_keeps_what_it_wrote() {
 #[test]
 fn a_guest_goes_on_from_its_memory() {
     let Some(lab) = Lab::own() else { return };
-    let vm = lab.vm("remembers", Boots::Linux, "");
+    let grows = "<custom_properties><custom_property name='memory_growth' value='2'/></custom_properties>";
+    let vm = lab.vm("remembers", Boots::Linux, grows);
     let disk = vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
     vm.post("nics", "<nic><name>eth</name></nic>").is(201);
     let mut guest = vm.boot();
@@ -302,6 +303,8 @@ fn a_guest_goes_on_from_its_memory() {
     guest.ask("(n=0; while sleep 0.1; do n=$((n+1)); echo $n >/run/new; mv /run/new /run/n; done) >/dev/null 2>&1 &");
     guest.until(10, "test -e /run/n && echo yes");
     put(&mut guest, "pattern-A");
+    // A module that was plugged into it is of its memory, too.
+    vm.update(&format!("<memory>{}</memory>", 384 << 20));
     let then = counted(&mut guest);
     let id = take(&vm, "with memory", "<persist_memorystate>true</persist_memorystate>");
     let shown = list(&vm).into_iter().find(|it| it.value("@id").as_deref() == Some(&id)).unwrap();
@@ -323,6 +326,7 @@ fn a_guest_goes_on_from_its_memory() {
         vm.start();
         assert!(!keeps_memory(), "it is used up");
         let mut guest = vm.guest();
+        assert_eq!(vm.lab.host.document(&vm.id).every("devices/memory").len(), 1);
         guest.ask("test ! -e /run/later && grep -q pattern-A /dev/vda");
         let now = counted(&mut guest);
         assert!(now >= then, "{now} after {then}");

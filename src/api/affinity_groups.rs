@@ -91,17 +91,30 @@ fn member(id: VmId, name: String) -> types::Vm {
     types::Vm { href, id, name: Some(name), ..Default::default() }
 }
 
-/// `GET /clusters/{cluster}/affinitygroups/{affinity_group}/vms`
-pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
-    let id = addressed(&app, &request)?.id;
-    let found: Vec<(VmId, String)> = {
+/// The VMs of the path's group that the request sees.
+fn members(app: &App, request: &Request) -> Result<Vec<(VmId, String)>, Fault> {
+    let id = addressed(app, request)?.id;
+    let mut found: Vec<(VmId, String)> = {
         let world = app.engine.world();
         world.affine_to(id).into_iter().map(|vm| (vm.id, vm.spec.name.clone())).collect()
     };
-    let shown = found.into_iter().filter(|(id, _)| access::shows(&app, &request, *id));
-    let wanted = shown.take(request.max.unwrap_or(usize::MAX));
+    found.retain(|(id, _)| access::shows(app, request, *id));
+    Ok(found)
+}
+
+/// `GET /clusters/{cluster}/affinitygroups/{affinity_group}/vms`
+pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
+    let wanted = members(&app, &request)?.into_iter().take(request.max.unwrap_or(usize::MAX));
     let vm = wanted.map(|(id, name)| member(id, name)).collect();
     Ok(Reply::ok(types::Vms { vm, ..Default::default() }))
+}
+
+/// `GET /clusters/{cluster}/affinitygroups/{affinity_group}/vms/{vm}`: the shell looks before it removes.
+pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
+    let vm: VmId = request.id("vm")?;
+    let found = members(&app, &request)?.into_iter().find(|(id, _)| *id == vm);
+    let (id, name) = found.ok_or_else(|| Error::not_found(vm))?;
+    Ok(Reply::ok(member(id, name)))
 }
 
 /// `POST /clusters/{cluster}/affinitygroups/{affinity_group}/vms`

@@ -16,19 +16,23 @@ use crate::wire::types::{self, Action};
 use std::sync::Arc;
 use uuid::Uuid;
 
+const MANIPULATE_PERMISSIONS: u16 = 502;
+
 /// What holds for the object of the path, with what it inherits, by id; a user's own of a user.
 fn those(app: &App, request: &Request) -> Result<(Object, Vec<Permission>), Fault> {
     let object = objects::addressed(app, request)?;
     let world = app.engine.world();
     let above = world.above(object);
     let of_user = is_holder(object);
+    let arranges = !of_user && request.reach.permits(&world, MANIPULATE_PERMISSIONS, object);
     let holds = |it: &&Permission| match of_user {
         true => it.holder == object.id,
         false => it.on() == object || above.contains(&it.on()),
     };
     let own = |it: &&Permission| {
-        // Who sees only its own objects learns nothing of others that see them as well.
-        !request.filter || it.holder == request.user.id.0 || request.reach.is_super_user()
+        // Who sees only its own objects learns nothing of others that see them as well, unless it is to
+        // say who does.
+        !request.filter || it.holder == request.user.id.0 || arranges || request.reach.is_super_user()
     };
     Ok((object, world.permissions.values().filter(holds).filter(own).cloned().collect()))
 }
@@ -75,7 +79,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         // Of a user or a group: the body says on what.
         ObjectKind::User | ObjectKind::Group => {
             let on = on(&app, &asked)?;
-            access::require(&app, &request, 502, on)?;
+            access::require(&app, &request, MANIPULATE_PERMISSIONS, on)?;
             (object.id, on)
         }
         _ => (holder(&app, &asked)?, object),
@@ -130,7 +134,9 @@ pub async fn remove(app: Arc<App>, request: Request) -> Answer {
     let (object, it) = addressed(&app, &request)?;
     request.optional::<Action>().await?;
     match object.kind {
-        ObjectKind::User | ObjectKind::Group => access::require(&app, &request, 502, it.on())?,
+        ObjectKind::User | ObjectKind::Group => {
+            access::require(&app, &request, MANIPULATE_PERMISSIONS, it.on())?
+        }
         _ if it.on() != object => {
             return Err(
                 Error::conflict("Cannot remove Permission. It is inherited from above the object.").into()

@@ -55,7 +55,7 @@ fn change(asked: &types::Role) -> Result<RoleChange, Error> {
 
 /// The number of a permit that a body names by it or by its name.
 fn number(asked: &Permit) -> Result<u16, Error> {
-    permits::find(asked.id.as_deref(), asked.name.as_deref()).ok_or_else(|| {
+    crate::model::permits::find(asked.id.as_deref(), asked.name.as_deref()).ok_or_else(|| {
         Error::not_found(format!("Permit: {}", asked.id.as_deref().or(asked.name.as_deref()).unwrap_or("")))
     })
 }

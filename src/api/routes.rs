@@ -116,6 +116,7 @@ pub static ROUTES: &[Route] = routes![
     DELETE "/clusters/{cluster}/affinitygroups/{affinity_group}" => affinity_groups::remove,
     GET "/clusters/{cluster}/affinitygroups/{affinity_group}/vms" => affinity_groups::list_vms,
     POST "/clusters/{cluster}/affinitygroups/{affinity_group}/vms" => affinity_groups::add_vm,
+    GET "/clusters/{cluster}/affinitygroups/{affinity_group}/vms/{vm}" => affinity_groups::show_vm,
     DELETE "/clusters/{cluster}/affinitygroups/{affinity_group}/vms/{vm}" => affinity_groups::remove_vm,
     GET "/clusters/{cluster}/networks" => clusters::list_networks,
     POST "/clusters/{cluster}/networks" => networks::attach,

@@ -66,15 +66,29 @@ impl World {
                 of(&self.disks, DiskId(id), home).into_iter().chain(vms).collect()
             }
             ObjectKind::VmPool => of(&self.vm_pools, VmPoolId(id), |it| it.cluster.into()),
-            ObjectKind::DataCenter | ObjectKind::Template | ObjectKind::User | ObjectKind::Group => {
-                vec![Object::SYSTEM]
-            }
+            ObjectKind::Template => match self.templates.get(&TemplateId(id)) {
+                Some(template) => self.homes_of(template),
+                None => vec![Object::SYSTEM],
+            },
+            ObjectKind::DataCenter | ObjectKind::User | ObjectKind::Group => vec![Object::SYSTEM],
         };
         for object in next {
             if !found.contains(&object) {
                 found.push(object);
                 self.climb(object, found);
             }
+        }
+    }
+
+    /// The data centers that a template is for or whose storage has its disks; else it is everywhere.
+    fn homes_of(&self, template: &Template) -> Vec<Object> {
+        let cluster = template.cluster.and_then(|id| self.clusters.get(&id)).map(|it| it.data_center);
+        let disks = template.disks.iter().filter_map(|id| self.disks.get(id));
+        let domains = disks.filter_map(|disk| self.storage_domains.get(&disk.storage_domain));
+        let homes: BTreeSet<_> = domains.filter_map(|it| it.data_center).chain(cluster).collect();
+        match homes.is_empty() {
+            true => vec![Object::SYSTEM],
+            false => homes.into_iter().map(Object::from).collect(),
         }
     }
 

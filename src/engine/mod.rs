@@ -191,6 +191,8 @@ pub struct Engine {
     pools_changed: tokio::sync::Notify,
     /// Pools of VMs may have fewer ahead than they ask for.
     pools_taken_from: tokio::sync::Notify,
+    /// Shared by those who give VMs of pools away, until these run.
+    giving: tokio::sync::RwLock<()>,
     mirrors: Arc<dyn Mirrors>,
     hints: hints::Hints,
     taps_changed: tokio::sync::Notify,
@@ -246,6 +248,7 @@ impl Engine {
             looks: turns::Turns::default(),
             pools_changed: tokio::sync::Notify::new(),
             pools_taken_from: tokio::sync::Notify::new(),
+            giving: tokio::sync::RwLock::default(),
             mirrors,
             hints: hints::Hints::default(),
             taps_changed: tokio::sync::Notify::new(),

@@ -45,7 +45,7 @@ impl Engine {
         }
         let intent = self
             .promise(|world| {
-                check_name(world, &network)?;
+                check_own(world, &network)?;
                 if !world.data_centers.contains_key(&data_center) {
                     return Err(Error::not_found(format!("DataCenter: {data_center}")));
                 }
@@ -108,9 +108,10 @@ impl Engine {
         let anew = (before.mtu, before.stp) != (after.mtu, after.stp);
         let intent = self
             .promise(|world| {
-                check_name(world, &after)?;
+                check_own(world, &after)?;
                 if !after.for_vms {
                     check_unused(world, "edit", |nic| uses(world, nic, id))?;
+                    check_no_pattern(world, "edit", |nic| uses(world, nic, id))?;
                 }
                 if anew {
                     check_unused(world, "edit", |nic| {
@@ -140,6 +141,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 check_unused(world, "remove", |nic| uses(world, nic, id))?;
+                check_no_pattern(world, "remove", |nic| uses(world, nic, id))?;
                 let profiles: Vec<VnicProfile> =
                     world.vnic_profiles.values().filter(|it| it.network == id).cloned().collect();
                 let clusters: Vec<ClusterNetwork> =
@@ -273,6 +275,9 @@ impl Engine {
             }
             let lives_here = |nic: &Nic| world.vms.get(&nic.vm).is_some_and(|vm| vm.cluster == cluster);
             check_unused(world, "detach", |nic| lives_here(nic) && uses(world, nic, network))?;
+            let templates = world.templates.values().filter(|template| template.cluster == Some(cluster));
+            let patterns = templates.map(|it| (it.spec.name.as_str(), &it.nics));
+            check_none_of("detach", "templates", patterns, |nic| uses(world, nic, network))?;
             Ok(vec![Change::DropClusterNetwork { cluster, network }])
         })
         .await?;
@@ -290,19 +295,28 @@ impl Engine {
     }
 }
 
-fn check_name(world: &World, network: &Network) -> Result<()> {
+/// Its name and its VLAN are its own in the data center.
+fn check_own(world: &World, network: &Network) -> Result<()> {
     let removed = world.intents.values().filter_map(|intent| match &intent.operation {
         Operation::RemoveNetwork { before, .. } | Operation::UpdateNetwork { before } => Some(&**before),
         _ => None,
     });
-    let mut others = world.networks.values().chain(removed).filter(|other| other.id != network.id);
-    let taken = others.any(|other| other.data_center == network.data_center && other.name == network.name);
-    match taken {
-        true => Err(Error::conflict(
-            "The logical network name is already used by an existing logical network in the same data center.",
-        )),
-        false => Ok(()),
+    let others = world.networks.values().chain(removed).filter(|other| other.id != network.id);
+    let neighbours = others.filter(|other| other.data_center == network.data_center);
+    for other in neighbours {
+        if other.name == network.name {
+            return Err(Error::conflict(
+                "The logical network name is already used by an existing logical network in the same data center.",
+            ));
+        }
+        if let Some(vlan) = network.vlan.filter(|_| other.vlan == network.vlan) {
+            return Err(Error::conflict(format!(
+                "The VLAN ID {vlan} is already in use by the network {}.",
+                other.name
+            )));
+        }
     }
+    Ok(())
 }
 
 /// The interface is on the network, sees its traffic, or has a profile of it.
@@ -316,11 +330,33 @@ fn uses(world: &World, nic: &Nic, network: NetworkId) -> bool {
 /// Refuses what takes something from interfaces, with the names of their VMs.
 pub(super) fn check_unused(world: &World, verb: &str, used: impl Fn(&Nic) -> bool) -> Result<()> {
     let vms = claimed(world).filter(|nic| used(nic)).filter_map(|nic| world.vms.get(&nic.vm));
-    let names: BTreeSet<&str> = vms.map(|vm| vm.spec.name.as_str()).collect();
+    check_none(verb, "VMs", vms.map(|vm| vm.spec.name.as_str()))
+}
+
+/// The same of interfaces that VMs will be made with: those of templates and instance types.
+pub(super) fn check_no_pattern(world: &World, verb: &str, used: impl Fn(&Nic) -> bool) -> Result<()> {
+    let templates = world.templates.values().map(|it| (it.spec.name.as_str(), &it.nics));
+    check_none_of(verb, "templates", templates, &used)?;
+    let types = world.instance_types.values().map(|it| (it.spec.name.as_str(), &it.nics));
+    check_none_of(verb, "instance types", types, used)
+}
+
+fn check_none_of<'w>(
+    verb: &str,
+    kind: &str,
+    patterns: impl Iterator<Item = (&'w str, &'w Vec<Nic>)>,
+    used: impl Fn(&Nic) -> bool,
+) -> Result<()> {
+    let users = patterns.filter(|(_, nics)| nics.iter().any(&used));
+    check_none(verb, kind, users.map(|(name, _)| name))
+}
+
+fn check_none<'w>(verb: &str, kind: &str, users: impl Iterator<Item = &'w str>) -> Result<()> {
+    let names: BTreeSet<&str> = users.collect();
     match names.is_empty() {
         true => Ok(()),
         false => Err(Error::conflict(format!(
-            "Cannot {verb} Network. Several VMs use it: {}.",
+            "Cannot {verb} Network. Several {kind} use it: {}.",
             names.into_iter().collect::<Vec<_>>().join(", ")
         ))),
     }

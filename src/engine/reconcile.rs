@@ -105,6 +105,7 @@ impl Engine {
         self.follow_running_nics().await;
         self.follow_runs().await;
         self.end_stateless_runs().await;
+        self.return_those_down().await;
         self.sweep_media().await;
         self.define_missing().await;
     }

@@ -6,6 +6,7 @@ use super::{Engine, documents, failpoint};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::VmId;
+use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 /// A kind of device that guests let go, in the words of a refusal.
@@ -22,6 +23,8 @@ pub(super) const DISK: Pluggable =
     Pluggable { noun: "Virtual Machine Disk", short: "disk", asked: "unplug_disk.asked" };
 pub(super) const NIC: Pluggable =
     Pluggable { noun: "Interface", short: "interface", asked: "unplug_nic.asked" };
+
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What is heard of a guest that was asked.
 enum Answer {
@@ -69,7 +72,13 @@ impl Engine {
                 }
             }
         };
-        let answered = tokio::time::timeout(self.settings.hotunplug_timeout, let_go).await;
+        let answer = async {
+            tokio::select! {
+                answer = let_go => answer,
+                never = self.ask_again(vm, &alias) => never,
+            }
+        };
+        let answered = tokio::time::timeout(self.settings.hotunplug_timeout, answer).await;
         if matches!(answered, Ok(Answer::Gone)) {
             return Ok(followed);
         }
@@ -90,6 +99,17 @@ impl Engine {
                 self.settings.hotunplug_timeout.as_secs()
             ),
         }))
+    }
+
+    /// A guest that is still booting does not hear that it is asked.
+    async fn ask_again<Never>(&self, vm: VmId, alias: &str) -> Never {
+        loop {
+            tokio::time::sleep(ASK_AGAIN).await;
+            let alias = alias.to_owned();
+            if let Err(why) = self.lane.call(move |hv| hv.detach(vm, &alias, Scope::Live)).await {
+                tracing::debug!(%vm, "a guest could not be asked again for a device: {why}");
+            }
+        }
     }
 
     /// The rows have let a device go: so does the definition, unless it has, and nobody has written it by

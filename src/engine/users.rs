@@ -4,6 +4,7 @@ use super::world::{Change, User, World};
 use super::{Engine, accounts};
 use crate::error::{Error, Result};
 use crate::model::access::check_name;
+use crate::model::permits;
 use crate::model::roles::predefined;
 use crate::model::*;
 use uuid::Uuid;
@@ -32,6 +33,12 @@ fn check_role(world: &World, role: &Role) -> Result<()> {
     check_name("role", &role.name).map_err(Error::invalid)?;
     if role.permits.is_empty() {
         return Err(Error::invalid("Cannot add Role. A role has at least one permit."));
+    }
+    let above = role.permits.iter().find_map(|number| permits::administrative(*number));
+    if let Some(permit) = above.filter(|_| !role.administrative) {
+        return Err(Error::conflict(format!(
+            "Cannot add Role. The permit {permit} is for administrative roles."
+        )));
     }
     let taken = roles::PREDEFINED.iter().chain(world.roles.values());
     match taken.into_iter().any(|other| other.id != role.id && other.name == role.name) {
@@ -149,8 +156,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives somebody a role on an object; that it is there is the caller's to know. Nobody gives
-    /// what is more than its own.
+    /// Gives somebody a role on an object; that it is there is the caller's to know. Administrative
+    /// ones are for those to give who may do everything.
     pub async fn add_permission(&self, role: RoleId, holder: Uuid, object: Object) -> Result<PermissionId> {
         let permission =
             Permission { id: PermissionId::random(), role, holder, kind: object.kind, object: object.id };
@@ -163,10 +170,13 @@ impl Engine {
             if holder != EVERYONE && !known {
                 return Err(Error::not_found(format!("User: id={holder}")));
             }
-            if let Some(reach) = caller.map(|user| world.reach(user)).filter(|reach| !reach.is_super_user())
-                && (given.administrative || given.permits.iter().any(|it| !reach.permits(world, *it, object)))
-            {
+            if given.administrative && caller.is_some_and(|user| !world.reach(user).is_super_user()) {
                 return Err(Error::denied());
+            }
+            if object.kind == ObjectKind::Vm && world.pool_of(VmId(object.id)).is_some() {
+                return Err(Error::conflict(
+                    "Cannot add Permission. The VM is a member of a pool, which gives it to its users.",
+                ));
             }
             let same = |it: &Permission| (it.role, it.holder, it.on()) == (role, holder, object);
             match world.permissions.values().any(same) {

@@ -26,6 +26,7 @@ pub mod nic;
 pub mod numa;
 pub mod operating_system;
 pub mod payload;
+pub mod permits;
 pub mod place;
 pub mod placed;
 pub mod portals;

@@ -2,6 +2,7 @@
 
 use super::*;
 use vireo::api::routes::ROUTES;
+use vireo::model::permits;
 
 const VM_MANAGER: &str = "def00006-0000-0000-0000-def000000006";
 const FILTER: (&str, &str) = ("filter", "true");
@@ -145,6 +146,18 @@ async fn users_roles_and_permissions() {
     assert_eq!(sim.get(&format!("{path}/permits")).await.is(200).each("permit", "@id"), ["17", "22"]);
     assert_eq!(sim.delete(&format!("/roles/{VM_MANAGER}")).await.status, 409);
     assert_eq!(sim.post("/roles", "<role><name>X</name></role>").await.status, 400);
+    // What administrators may do is not for users.
+    let above = |administrative: bool| {
+        format!(
+            "<role><name>Y</name><administrative>{administrative}</administrative>\
+             <permits><permit id='600'/></permits></role>"
+        )
+    };
+    assert_eq!(sim.post("/roles", &above(false)).await.status, 409);
+    assert_eq!(sim.post(&format!("{path}/permits"), "<permit id='600'/>").await.status, 409);
+    let made = format!("/roles/{}", sim.post("/roles", &above(true)).await.is(201).at("@id"));
+    assert_eq!(sim.put(&made, "<role><administrative>false</administrative></role>").await.status, 409);
+    sim.delete(&made).await.is(204);
 
     let vm = sim.vm("web").await;
     let at = format!("/vms/{vm}");
@@ -214,6 +227,29 @@ async fn who_makes_things_sees_where_and_who_uses_a_vm_its_media() {
     as_user(&sim, "uses", "DELETE", &format!("/storagedomains/{iso}"), &[], "").await.is(403);
 }
 
+/// A template is where its disks and its cluster are.
+#[tokio::test]
+async fn a_data_center_has_its_templates() {
+    let sim = Sim::start().await;
+    let (vm, anna) = (sim.vm("a").await, user(&sim, "anna").await);
+    let template = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    let headers = [("content-type", "application/xml"), CREATED];
+    let template = sim.send("POST", "/templates", &headers, template).await.is(201).at("@id");
+    let at = format!("/templates/{template}");
+    let described = "<template><description>x</description></template>";
+    let new =
+        "<vm><name>new</name><cluster><name>Default</name></cluster><template><name>t</name></template></vm>";
+    let power_user = "00000000-0000-0000-0001-000000000002";
+    give(&sim, &format!("/clusters/{CLUSTER}"), &anna, power_user).await;
+    as_user(&sim, "anna", "PUT", &at, &[], described).await.is(404);
+    let center = "/datacenters/00000002-0002-0002-0002-000000000255";
+    give(&sim, center, &anna, power_user).await;
+    as_user(&sim, "anna", "POST", "/vms", &[], new).await.is(201);
+    as_user(&sim, "anna", "PUT", &at, &[], described).await.is(404);
+    give(&sim, center, &anna, "def00002-0000-0000-0000-def000000002").await;
+    as_user(&sim, "anna", "PUT", &at, &[], described).await.is(200);
+}
+
 #[tokio::test]
 async fn a_user_sees_and_does_only_what_is_its_own() {
     let sim = Sim::start().await;
@@ -264,7 +300,11 @@ async fn a_user_sees_and_does_only_what_is_its_own() {
     tag.refused(403, "Operation Failed", denied);
     let vm = "<vm><name>new</name><cluster><name>Default</name></cluster><template><name>Blank</name></template></vm>";
     as_user(&sim, "anna", "POST", "/vms", &[], vm).await.refused(403, "Operation Failed", denied);
-    // Nobody gives away more than it has.
+    // Who owns a VM lets others use it, and makes nobody an administrator of it.
+    let uses = format!("<permission><role><name>UserRole</name></role><user id='{nobody}'/></permission>");
+    let uses = as_user(&sim, "anna", "POST", &format!("/vms/{mine}/permissions"), &[], &uses).await.is(201);
+    let uses = format!("/vms/{mine}/permissions/{}", uses.at("@id"));
+    as_user(&sim, "anna", "DELETE", &uses, &[], "").await.is(204);
     let more = format!("<permission><role><name>SuperUser</name></role><user id='{anna}'/></permission>");
     let more = as_user(&sim, "anna", "POST", &format!("/vms/{mine}/permissions"), &[], &more).await;
     more.refused(403, "Operation Failed", denied);
@@ -483,10 +523,11 @@ async fn users_have_keys() {
     assert_eq!(sim.get(&keys).await.is(200).each("ssh_public_key", "@id"), [] as [String; 0]);
 }
 
-/// A role of a user with these permits, beside that to log in.
+/// A role with these permits, beside that to log in: of a user, if they are.
 async fn role(sim: &Sim, name: &str, permits: &[u16]) -> String {
+    let above = permits.iter().any(|id| permits::administrative(*id).is_some());
+    let administrative = format!("<administrative>{above}</administrative>");
     let permits = permits.iter().chain(&[1300]).map(|id| format!("<permit id='{id}'/>")).collect::<String>();
-    let administrative = "<administrative>false</administrative>";
     let body = format!("<role><name>{name}</name>{administrative}<permits>{permits}</permits></role>");
     sim.post("/roles", &body).await.is(201).at("@id")
 }

@@ -107,6 +107,60 @@ async fn a_network_from_its_making_to_its_end() {
     assert_eq!(sim.get("/vnicprofiles").await.each("vnic_profile", "name"), ["ovirtmgmt"]);
 }
 
+/// Interfaces of what VMs are made of need it, too: their VMs would have none without a word.
+#[tokio::test]
+async fn a_network_stays_for_vms_to_come() {
+    let sim = Sim::start().await;
+    let (id, vm) = (sim.attached("red").await, sim.vm("a").await);
+    let nic = "<nic><name>nic1</name><network><name>red</name></network></nic>";
+    sim.post(&format!("/vms/{vm}/nics"), nic).await.is(201);
+    let template = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    let headers = [("content-type", "application/xml"), CREATED];
+    let template = sim.send("POST", "/templates", &headers, template).await.is(201).at("@id");
+    sim.delete(&format!("/vms/{vm}")).await.is(204);
+    let size = "<instance_type><name>sized</name></instance_type>";
+    let size = format!("/instancetypes/{}", sim.post("/instancetypes", size).await.is(201).at("@id"));
+    let network = format!("/networks/{id}");
+    let profile = sim.get(&format!("{network}/vnicprofiles")).await.at("vnic_profile/@id");
+    let nic = format!("<nic><name>nic1</name><vnic_profile id='{profile}'/></nic>");
+    sim.post(&format!("{size}/nics"), &nic).await.is(201);
+    let refuses = async |users: &str| {
+        let said = |verb: &str| format!("[Cannot {verb} Network. Several {users}.]");
+        let profile = format!("/vnicprofiles/{profile}");
+        sim.delete(&network).await.refused(409, FAILED, &said("remove"));
+        sim.delete(&profile).await.refused(409, FAILED, &said("remove the vNIC profile of the"));
+        let none = sim.put(&network, "<network><usages/></network>").await;
+        none.refused(409, FAILED, &said("edit"));
+    };
+    refuses("templates use it: t").await;
+    sim.delete(&format!("/clusters/{CLUSTER}/networks/{id}")).await.is(409);
+    sim.delete(&format!("/templates/{template}")).await.is(204);
+    refuses("instance types use it: sized").await;
+    sim.delete(&size).await.is(204);
+    sim.delete(&format!("/clusters/{CLUSTER}/networks/{id}")).await.is(204);
+    sim.delete(&network).await.is(204);
+}
+
+#[tokio::test]
+async fn what_a_network_shares_with_no_other() {
+    let sim = Sim::start().await;
+    sim.network("red", "<vlan id='7'/>").await;
+    let green = sim.network("green", "").await;
+    let tagged = "<network><vlan id='7'/></network>";
+    let taken = "[The VLAN ID 7 is already in use by the network red.]";
+    sim.put(&format!("/networks/{green}"), tagged).await.refused(409, FAILED, taken);
+    sim.put(&format!("/networks/{green}"), "<network><vlan id='8'/></network>").await.is(200);
+    let limited =
+        "<vnic_profile><name>limited</name><qos id='00000000-0000-0000-0000-000000000077'/></vnic_profile>";
+    sim.post(&format!("/networks/{green}/vnicprofiles"), limited).await.is(409);
+    sim.post(
+        &format!("/networks/{green}/vnicprofiles"),
+        &limited.replace(" id='00000000-0000-0000-0000-000000000077'", ""),
+    )
+    .await
+    .is(201);
+}
+
 #[tokio::test]
 async fn a_network_is_what_the_host_has_of_its_name() {
     let sim = Sim::start().await;

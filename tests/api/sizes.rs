@@ -185,6 +185,8 @@ async fn what_is_to_keep_apart_runs_one_at_a_time() {
     sim.post(&vms, &format!("<vm id='{b}'/>")).await.is(409);
     sim.post(&vms, &format!("<vm id='{UNKNOWN}'/>")).await.is(404);
     assert_eq!(sim.get(&vms).await.is(200).each("vm", "name"), ["a", "b"]);
+    assert_eq!(sim.get(&format!("{vms}/{b}")).await.is(200).at("name"), "b");
+    sim.get(&format!("{vms}/{UNKNOWN}")).await.is(404);
 
     // A wish is no rule.
     sim.start_vm(a).await;

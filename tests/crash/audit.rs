@@ -304,6 +304,10 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         wrong.unless(medium == vm.spec.cdrom.as_deref(), || {
             format!("{name} is defined with the CD {medium:?}")
         });
+        let given = world.permissions.values().any(|it| it.on() == vm.id.into());
+        wrong.unless(!given || world.pool_of(vm.id).is_none() || lab.engine.status(vm.id).runs(), || {
+            format!("{name} was given away by its pool and does not run")
+        });
         let cells = persistent.matches("<cell ").count();
         // Memory is plugged into one.
         let nodes = vm.spec.numa_nodes.len().max(vm.spec.memory_growth().is_some().into());

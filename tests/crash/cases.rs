@@ -2,6 +2,7 @@
 
 use super::lab::{Lab, grown, new_disk, new_vm, onto, shareable};
 use super::sim::sweep;
+use super::templates::template;
 use vireo::engine::{AffinityChange, DiskChange, NewAttachment, NewDisk, PoolChange, RunOnce, StartOptions};
 use vireo::error::Result;
 use vireo::model::*;
@@ -520,10 +521,10 @@ fn add_group() {
     sweep(async |_| (), async |lab, ()| lab.engine.add_group("devs").await.map(drop));
 }
 
-async fn pool(lab: &Lab, size: u32) -> VmPoolId {
+async fn pool(lab: &Lab, template: TemplateId) -> VmPoolId {
     let cluster = new_vm("").cluster;
-    let change = PoolChange { name: Some("lab".into()), size: Some(size), ..PoolChange::default() };
-    lab.engine.add_vm_pool(cluster, BLANK, change).await.unwrap()
+    let change = PoolChange { name: Some("lab".into()), size: Some(1), ..PoolChange::default() };
+    lab.engine.add_vm_pool(cluster, template, change).await.unwrap()
 }
 
 #[test]
@@ -539,8 +540,20 @@ fn add_empty_pool() {
 fn grow_pool() {
     let change = PoolChange { size: Some(2), ..PoolChange::default() };
     sweep(
-        async |lab| pool(lab, 1).await,
+        async |lab| pool(lab, BLANK).await,
         async |lab, id| lab.engine.update_vm_pool(*id, change.clone()).await,
+    );
+}
+
+#[test]
+fn allocate_vm() {
+    sweep(
+        async |lab| {
+            let id = pool(lab, template(lab).await).await;
+            let user = lab.engine.world().users.values().next().unwrap().id;
+            (id, user)
+        },
+        async |lab, (id, user)| lab.engine.allocate_vm(*id, *user).await.map(drop),
     );
 }
 
@@ -548,7 +561,7 @@ fn grow_pool() {
 fn detach_vm_from_pool() {
     sweep(
         async |lab| {
-            let id = pool(lab, 1).await;
+            let id = pool(lab, BLANK).await;
             lab.engine.world().pool_vms(id)[0].id
         },
         async |lab, vm| lab.engine.detach_from_pool(*vm).await,

@@ -124,6 +124,11 @@ pub fn vnic_profile(it: &VnicProfile) -> types::VnicProfile {
 
 /// What a document says of a profile; a host's own device is handed to nobody here.
 pub fn profile_change(document: &types::VnicProfile) -> Result<ProfileChange> {
+    if document.qos.as_ref().is_some_and(super::is_named) {
+        return Err(Error::unsupported(
+            "Cannot configure the vNIC profile. A QoS of the type network is not enforced on this host.",
+        ));
+    }
     let mode = document.pass_through.as_ref().and_then(|pass| pass.mode.as_deref()).unwrap_or("disabled");
     match mode.to_lowercase().as_str() {
         "disabled" | "" => Ok(ProfileChange {

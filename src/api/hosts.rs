@@ -71,6 +71,15 @@ impl Seen {
             link: links::collections(ITEM, &href),
             address: Some(info.name.clone()),
             status: Some(self.status().into()),
+            external_status: Some("ok".into()),
+            r#type: Some(KIND.into()),
+            power_management: Some(types::PowerManagement { enabled: Some(false), ..Default::default() }),
+            ksm: Some(types::Ksm { enabled: Some(info.shares_pages), ..Default::default() }),
+            transparent_hugepages: Some(types::Enabled { enabled: Some(info.huge_pages) }),
+            selinux: Some(types::SeLinux { mode: Some(info.selinux.clone()) }),
+            live_snapshot_support: Some(true),
+            update_available: Some(false),
+            device_passthrough: Some(types::Enabled { enabled: Some(false) }),
             storage_manager: Some(types::StorageManager {
                 priority: Some(PRIORITY),
                 value: Some(self.connected),
@@ -141,6 +150,9 @@ fn state(connected: bool) -> &'static str {
 pub fn status(app: &App) -> &'static str {
     state(app.engine.connected())
 }
+
+/// A host that runs other things, too.
+const KIND: &str = "rhel";
 
 /// What hosts may be in.
 pub const STATUSES: &[&str] = &[
@@ -244,7 +256,7 @@ impl Searched for Seen {
             "migrating_vms" => 0.to_string(),
             "architecture" => "x86_64".into(),
             "external_status" => "ok".into(),
-            "type" => "rhel".into(),
+            "type" => KIND.into(),
             "version" => self.libvirt.as_ref()?.full_version.clone()?,
             "committed_mem" => (info.memory.saturating_sub(self.unclaimed) / crate::model::MIB).to_string(),
             "update_available" => false.to_string(),

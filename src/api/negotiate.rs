@@ -98,7 +98,11 @@ impl Range {
                     let quality: f32 = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?;
                     range.quality = (quality * 1000.0) as u16;
                 }
-                "detail" => range.detail = Some(value.to_owned()),
+                "detail" => {
+                    // Some clients say it once for each.
+                    let before = range.detail.take().map(|before| before + "+");
+                    range.detail = Some(before.unwrap_or_default() + value);
+                }
                 _ => {}
             }
         }

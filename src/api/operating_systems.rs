@@ -27,7 +27,7 @@ impl Searched for Row {
 
 /// `GET /operatingsystems`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
-    let found: Vec<Row> = search::select(&app, &request, OPERATING_SYSTEMS.iter().collect())?;
+    let found: Vec<Row> = search::select_leniently(&app, &request, OPERATING_SYSTEMS.iter().collect());
     let operating_system = found.into_iter().map(convert::operating_system).collect();
     Ok(Reply::ok(types::OperatingSystemInfos { operating_system, ..Default::default() }))
 }

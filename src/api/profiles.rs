@@ -35,7 +35,7 @@ macro_rules! profiles {
         /// Those profiles that the request asks for.
         pub fn $some(app: &App, request: &Request, wanted: impl Fn(&$row) -> bool) -> Answer {
             let all = rows::by_name(&app.engine.world().$rows, |row| &row.name, wanted);
-            let found = search::select(app, request, all)?;
+            let found = search::select_leniently(app, request, all);
             let $item = found.iter().map($document).collect();
             Ok(Reply::ok(types::$list { $item, ..Default::default() }))
         }

@@ -62,6 +62,12 @@ pub fn select<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Resul
     Ok(chosen(app, request, &query::<T>(request)?, items))
 }
 
+/// The same where clients are not told that they can search: a field that is not there is ignored.
+pub fn select_leniently<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Vec<T> {
+    let query = query::<T>(request).unwrap_or_else(|_| Query::everything());
+    chosen(app, request, &query, items)
+}
+
 /// The same by a query that was read already.
 pub fn chosen<T: Searched>(app: &App, request: &Request, query: &Query, mut items: Vec<T>) -> Vec<T> {
     items.retain(|item| item.object().is_none_or(|object| access::shows(app, request, object)));

@@ -84,6 +84,10 @@ const STATUSES: &[&str] = &[
     "unknown",
 ];
 
+/// What they hold, and by what they do.
+const TYPES: &[&str] =
+    &["data", "iso", "export", "image", "volume", "localfs", "nfs", "posixfs", "iscsi", "fcp", "glusterfs"];
+
 impl Searched for Seen {
     const FIELDS: &'static [&'static str] = &[
         "name",
@@ -106,7 +110,7 @@ impl Searched for Seen {
     ];
     const KINDS: &'static [(&'static str, Holds)] = &[
         ("status", Holds::Words(STATUSES)),
-        ("type", Holds::Words(&["data", "iso", "export", "image", "volume"])),
+        ("type", Holds::Words(TYPES)),
         ("size", Holds::Number),
         ("used", Holds::Number),
         ("committed", Holds::Number),
@@ -150,6 +154,7 @@ impl Searched for Seen {
             "cluster" | "cluster.name" => {
                 world.clusters.values().filter(|it| here(&it.data_center)).map(|it| it.name.clone()).collect()
             }
+            "type" => vec![self.row.kind.name().into(), StorageDomain::STORAGE.into()],
             _ => {
                 drop(world);
                 self.field(app, name).into_iter().collect()
@@ -280,7 +285,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         kind => named::<StorageKind>(kind)?,
     };
     match storage.r#type.unwrap_or_default().to_lowercase().as_str() {
-        "localfs" => {}
+        StorageDomain::STORAGE => {}
         other @ ("nfs" | "posixfs" | "glusterfs" | "iscsi" | "fcp" | "glance" | "cinder") => {
             return Err(Error::unsupported(format!(
                 "Storage of the type {other} is not supported: mount it on the host, and add it as localfs."

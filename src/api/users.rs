@@ -78,6 +78,10 @@ impl Searched for User {
 
     /// Of what the user has permissions on.
     fn values(&self, app: &App, name: &str) -> Vec<String> {
+        if name == "usrname" {
+            // With the profile and without it.
+            return self.field(app, name).into_iter().chain([self.name.clone()]).collect();
+        }
         let object = name.split('.').next().unwrap_or_default();
         if object == "tag" {
             return app.engine.tag_names_over(self.id.into());

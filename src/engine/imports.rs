@@ -17,13 +17,13 @@ const VERB: &str = "Cannot import VM";
 pub struct Import {
     pub cluster: ClusterId,
     pub described: Described,
-    /// It becomes another VM, with ids and addresses of its own; disks that it cannot have stay where
-    /// they are. Else it is the one that was described, whole or not at all.
+    /// It becomes another VM, with ids and addresses of its own.
     pub renewed: bool,
 }
 
 impl Engine {
-    /// Makes the VM, on the networks that its names find, with its disks, which must be free.
+    /// Makes the VM, on the networks that its names find, with those of its disks that are there and
+    /// that it can have.
     pub async fn import_vm(self: &Arc<Self>, import: Import) -> Result<VmId> {
         let Import { cluster, mut described, renewed } = import;
         if renewed {
@@ -52,7 +52,7 @@ impl Engine {
                 if !world.clusters.contains_key(&cluster) {
                     return Err(Error::not_found(format!("Cluster: {cluster}")));
                 }
-                let (attachments, refused) = returning(world, &vm, &described.disks, renewed)?;
+                let (attachments, refused) = returning(world, &vm, &described.disks)?;
                 left = refused;
                 let nics = self.described_nics(world, &vm, &described.nics, renewed)?;
                 let mut changes = vec![Change::Vm(Box::new(vm.clone()))];
@@ -69,20 +69,15 @@ impl Engine {
         }
         if !left.is_empty() {
             let about = self.world().about_vm(id);
-            let said = format!("VM {} came back without {}.", vm.spec.name, left.join(", "));
+            let said = format!("VM {} came back without the disks {}.", vm.spec.name, left.join(", "));
             self.tell(Code::VM_IMPORTED_WITHOUT_DISKS, about, said);
         }
         Ok(id)
     }
 }
 
-/// How the disks hang on the VM; those that cannot, by their aliases, where that is allowed.
-fn returning(
-    world: &World,
-    vm: &Vm,
-    described: &[DescribedDisk],
-    lenient: bool,
-) -> Result<(Vec<Attachment>, Vec<String>)> {
+/// How the disks hang on the VM, and what is said of those that cannot.
+fn returning(world: &World, vm: &Vm, described: &[DescribedDisk]) -> Result<(Vec<Attachment>, Vec<String>)> {
     let (mut there, mut left) = (Vec::<(&DescribedDisk, Disk)>::new(), Vec::new());
     for wanted in described {
         if there.iter().any(|(other, _)| other.id == wanted.id) {
@@ -90,8 +85,7 @@ fn returning(
         }
         match returns(world, vm, wanted) {
             Ok(disk) => there.push((wanted, disk.clone())),
-            Err(_) if lenient => left.push(wanted.alias.clone()),
-            Err(why) => return Err(Error::conflict(format!("{VERB}. Disk {} {why}.", wanted.alias))),
+            Err(why) => left.push(format!("{} ({why})", wanted.alias)),
         }
     }
     let disks: Vec<Disk> = there.iter().map(|(_, disk)| disk.clone()).collect();

@@ -29,6 +29,10 @@ pub struct HostInfo {
     pub boot_time: u64,
     /// The kernel joins pages to large ones where it can.
     pub huge_pages: bool,
+    /// It joined equal pages when the daemon began.
+    pub shares_pages: bool,
+    /// The mode of SELinux: `enforcing`, `permissive`, or `disabled`, also where the kernel has none.
+    pub selinux: String,
 }
 
 /// How busy the machine is: bytes, and percent of all of its processors.
@@ -76,6 +80,13 @@ impl HostInfo {
             boot_time: System::boot_time().unwrap_or_default(),
             huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
                 .is_ok_and(|modes| !modes.contains("[never]")),
+            shares_pages: fs::read_to_string("/sys/kernel/mm/ksm/run").is_ok_and(|run| run.trim() == "1"),
+            selinux: match fs::read_to_string("/sys/fs/selinux/enforce").as_deref().map(str::trim) {
+                Ok("0") => "permissive",
+                Ok(_) => "enforcing",
+                Err(_) => "disabled",
+            }
+            .to_owned(),
         }
     }
 }

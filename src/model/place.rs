@@ -76,6 +76,9 @@ pub struct StorageDomain {
 }
 
 impl StorageDomain {
+    /// What all of them are by: a folder of the host.
+    pub const STORAGE: &str = "localfs";
+
     /// One that is attached nowhere.
     pub fn new(
         id: StorageDomainId,

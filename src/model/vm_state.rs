@@ -230,7 +230,10 @@ pub enum Verdict {
 pub fn may(status: VmStatus, wanted: Move) -> Verdict {
     use VmStatus as S;
     let refused = |why: &str| Verdict::Refused(wanted.refusal(why));
-    let wrong_state = || refused(&format!("The VM is in {} status.", status.spoken()));
+    let wrong_state = || {
+        let (verb, status) = (wanted.verb(), status.spoken());
+        Verdict::Refused(format!("Cannot {verb} VM because the VM is in {status} status."))
+    };
     match (wanted, status) {
         (Move::Start, S::Down | S::Suspended | S::Paused) => Verdict::Go,
         (Move::RunOnce, S::Down) => Verdict::Go,
@@ -268,6 +271,7 @@ pub fn may(status: VmStatus, wanted: Move) -> Verdict {
         (Move::Snapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::RemoveSnapshot, S::Up | S::Down | S::Paused) => Verdict::Go,
         (Move::ChangeMedium, S::Up | S::Paused) => Verdict::Go,
+        (Move::Suspend | Move::Ticket, _) => refused("VM is not up."),
         _ => wrong_state(),
     }
 }

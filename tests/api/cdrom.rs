@@ -60,7 +60,7 @@ async fn the_session_and_the_configuration_are_two_things() {
     sim.disk(&format!("/vms/{vm}/disks"), "system").await;
     sim.insert(vm, "", DEBIAN).await.is(200);
     assert_eq!(sim.media(vm).await, [DEBIAN, ""]);
-    let down = "[Cannot change the CD of VM. The VM is in Down status.]";
+    let down = "[Cannot change the CD of VM because the VM is in Down status.]";
     sim.insert(vm, ";current", "two.iso").await.refused(409, "Operation Failed", down);
     sim.start_vm(vm).await;
     assert_eq!(sim.media(vm).await, [DEBIAN, DEBIAN]);

@@ -244,7 +244,7 @@ async fn what_cannot_be_exported_is_refused() {
     sim.post(&path, &to("exports")).await.refused(
         409,
         "Operation Failed",
-        "[Cannot export VM. The VM is in Up status.]",
+        "[Cannot export VM because the VM is in Up status.]",
     );
     sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
     sim.images.set_capacity(0);

@@ -173,6 +173,8 @@ impl Sim {
             memory: 64 * GIB,
             boot_time: 1_700_000_000,
             huge_pages: true,
+            shares_pages: false,
+            selinux: "disabled".into(),
         };
         let app = App::new(engine.clone(), Arc::new(Secret(engine.clone())), None, host);
         let sim = Self { hypervisor, images, mirrors, engine, service: Service::new(Arc::new(app), true) };

@@ -143,7 +143,7 @@ async fn a_running_vm_keeps_its_nodes_until_its_next_run() {
     sim.disk(&format!("/vms/{vm}/disks"), "system").await;
     let first = sim.post(&nodes, &node(0, 512, &[0, 1], None)).await.is(201).at("@id");
     sim.start_vm(vm).await;
-    let up = "[Cannot change the NUMA nodes of VM. The VM is in Up status.]";
+    let up = "[Cannot change the NUMA nodes of VM because the VM is in Up status.]";
     sim.post(&nodes, &node(1, 512, &[2, 3], None)).await.refused(409, "Operation Failed", up);
     sim.put(&format!("{nodes}/{first}"), &node(0, 256, &[0], None)).await.refused(
         409,

@@ -9,6 +9,29 @@ async fn finds(sim: &Sim, collection: &str, item: &str, query: &str) -> Vec<Stri
 }
 
 #[tokio::test]
+async fn what_old_clients_search_for_is_understood() {
+    let sim = Sim::start().await;
+    for (search, count) in [
+        ("/diskprofiles?search=datacenter%3DDefault", 1),
+        ("/vnicprofiles?search=datacenter%3DDefault", 1),
+        ("/storagedomains?search=type%3Dlocalfs", 2),
+        ("/storagedomains?search=type%3Diso", 1),
+        ("/storagedomains?search=type%3Dnfs", 0),
+        ("/users?search=usrname%3Dadmin", 1),
+        ("/users?search=usrname%3Dadmin%40internal", 1),
+        ("/users?search=usrname%3Dadmin%40other", 0),
+    ] {
+        let found = sim.get(search).await.is(200);
+        assert_eq!(found.xml().elements().count(), count, "{search}: {}", found.body);
+    }
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let accept = [("accept", "application/xml; detail=disks; detail=nics; detail=hosts")];
+    let shown = sim.send("GET", &format!("/vms/{vm}"), &accept, "").await.is(200);
+    assert_eq!(shown.at("disks/disk/alias"), "system");
+}
+
+#[tokio::test]
 async fn what_others_have_is_searched() {
     let sim = Sim::start().await;
     let (web, db) = (sim.vm("web").await, sim.vm("db").await);

@@ -95,7 +95,7 @@ pub fn storage_domain(it: &StorageDomain, master: bool) -> types::StorageDomain 
         warning_low_space_indicator: it.warning.and_then(|percent| i32::try_from(percent).ok()),
         critical_space_action_blocker: it.blocker.and_then(|gib| i32::try_from(gib).ok()),
         storage: Some(types::HostStorage {
-            r#type: Some("localfs".into()),
+            r#type: Some(StorageDomain::STORAGE.into()),
             path: Some(it.folder.clone()),
             ..Default::default()
         }),

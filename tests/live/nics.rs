@@ -1,6 +1,6 @@
 //! Network interfaces of running VMs, as their guests see them.
 
-use super::harness::{Boots, Guest, Nic, lab, until};
+use super::harness::{Boots, Disk, Guest, Nic, lab, until};
 
 /// The name of the interface with that address in a Linux guest, once it is there.
 fn find(guest: &mut Guest, mac: &str) -> String {
@@ -88,6 +88,20 @@ fn an_interface_comes_and_goes_while_linux_runs() {
         let old = Nic::create(&vm, interface, &more);
         assert_eq!(old.device().unwrap().value("model/@type").as_deref(), Some(interface));
     }
+}
+
+/// Scripts ask as soon as the VM is up, which its guest is some seconds later.
+#[test]
+fn a_guest_that_boots_lets_its_devices_go_when_it_can() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("boots", Boots::Linux, "");
+    let nic = Nic::create(&vm, "nic1", "");
+    let disk = vm.add_disk(&Disk::document(1, "virtio", "cow", ""));
+    vm.start();
+    nic.act("deactivate").is(200);
+    disk.act("deactivate").is(200);
+    assert!(nic.device().is_none() && !disk.is_active());
+    vm.guest().ask("! test -e /dev/vda && test $(ls /sys/class/net | wc -l) = 1");
 }
 
 #[test]

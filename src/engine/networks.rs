@@ -222,6 +222,23 @@ impl Engine {
         }
     }
 
+    /// Somebody may have stopped a network of the engine's that the VM is on.
+    pub(super) async fn revive_networks(&self, vm: VmId) -> Result<()> {
+        let own: BTreeSet<NetworkId> = {
+            let world = self.world();
+            let plugged = world.nics_of(vm).into_iter().filter(|nic| nic.plugged);
+            let networks = plugged.filter_map(|nic| world.networks.get(&nic.network?));
+            networks.filter(|network| network.is_own()).map(|network| network.id).collect()
+        };
+        for id in own {
+            let name = Network::own_name(id);
+            if !self.lane.call(move |hv| hv.network_active(&name)).await? {
+                self.bring_network(id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a cluster a network of its data center.
     pub async fn attach_network(
         &self,

@@ -280,6 +280,7 @@ impl Engine {
         if seen.as_ref().is_none_or(|seen| is_misnamed(&seen.domain, &vm)) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
+        self.revive_networks(id).await?;
         let payloads = self.payloads_of(&vm, &spec, &options)?;
         if spec.stateless {
             self.begin_stateless(id).await?;

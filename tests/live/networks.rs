@@ -181,6 +181,17 @@ fn a_network_is_there_again_after_a_restart() {
     until(10, "the network runs", || {
         lab.host.virsh(&["net-list", "--name"]).lines().any(|line| line == name)
     });
+
+    // A VM that is on it brings it back, too.
+    let cluster = lab.client().get("/clusters").is(200).value("cluster/@id").unwrap();
+    let there = format!("/clusters/{cluster}/networks");
+    lab.client().post(&there, &format!("<network id='{id}'/>")).is(201);
+    let vm = lab.vm("red", Boots::Halt, "");
+    Nic::ask(&vm, "nic1", "<network><name>red</name></network>").is(201);
+    lab.host.virsh(&["net-destroy", &name]);
+    vm.start();
+    vm.act("stop");
+    drop(vm);
     lab.client().delete(&format!("/networks/{id}")).is(204);
     assert!(!lab.host.virsh(&["net-list", "--all", "--name"]).contains(&name));
 }

@@ -1,13 +1,14 @@
 //! `/capabilities`: every word that the API knows, by level of compatibility. There is one level.
 
 use super::app::App;
+use super::cpus;
 use super::links;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::{cpus, permits};
 use crate::error::Error;
 use crate::model::OPERATING_SYSTEMS;
 use crate::model::vm::CUSTOM_PROPERTIES;
+use crate::wire::convert;
 use crate::wire::types::*;
 use std::sync::Arc;
 use uuid::{Uuid, uuid};
@@ -19,7 +20,7 @@ const LEVEL: Uuid = uuid!("332e3600-0000-0000-0000-000000000000");
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(Capabilities {
         version: vec![level(&app, &request)],
-        permits: Some(permits::all()),
+        permits: Some(convert::permits()),
         ..Capabilities::default()
     }))
 }
@@ -89,7 +90,7 @@ fn level(app: &App, request: &Request) -> CapabilitiesVersion {
         host_nic_states: words("down, up"),
         data_center_states: words("uninitialized, up, maintenance, not_operational, problematic, contend"),
         vm_device_types: words("floppy, cdrom"),
-        permits: Some(permits::all()),
+        permits: Some(convert::permits()),
         scheduling_policies: words("evenly_distributed, power_saving, none, vm_evenly_distributed"),
         usages: words("display, vm, migration, management"),
         nfs_versions: words("auto, v3, v4, v4_1"),

@@ -68,7 +68,6 @@ mod ovf;
 mod pages;
 pub mod path;
 mod permissions;
-mod permits;
 mod profiles;
 mod qoss;
 mod query;

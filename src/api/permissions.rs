@@ -32,7 +32,10 @@ fn those(app: &App, request: &Request) -> Result<(Object, Vec<Permission>), Faul
     let own = |it: &&Permission| {
         // Who sees only its own objects learns nothing of others that see them as well, unless it is to
         // say who does.
-        !request.filter || it.holder == request.user.id.0 || arranges || request.reach.is_super_user()
+        !request.filter
+            || it.holder == request.user.id.0
+            || (arranges && it.on() == object)
+            || request.reach.is_super_user()
     };
     Ok((object, world.permissions.values().filter(holds).filter(own).cloned().collect()))
 }

@@ -5,11 +5,11 @@ use super::fault::Fault;
 use super::links;
 use super::lookup;
 use super::objects;
-use super::permits;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::engine::RoleChange;
 use crate::error::{Error, Result};
+use crate::model::permits;
 use crate::model::roles::{self, SUPER_USER};
 use crate::model::{Object, Permission, Role, RoleId};
 use crate::wire::convert;
@@ -55,7 +55,7 @@ fn change(asked: &types::Role) -> Result<RoleChange, Error> {
 
 /// The number of a permit that a body names by it or by its name.
 fn number(asked: &Permit) -> Result<u16, Error> {
-    crate::model::permits::find(asked.id.as_deref(), asked.name.as_deref()).ok_or_else(|| {
+    permits::find(asked.id.as_deref(), asked.name.as_deref()).ok_or_else(|| {
         Error::not_found(format!("Permit: {}", asked.id.as_deref().or(asked.name.as_deref()).unwrap_or("")))
     })
 }
@@ -137,7 +137,7 @@ fn permits_of(role: &Role) -> Vec<Permit> {
         let number = permit.id.as_deref().and_then(|id| id.parse().ok());
         role.id == SUPER_USER || number.is_some_and(|number: u16| role.permits.contains(&number))
     };
-    let own = permits::all().permit.into_iter().filter(has);
+    let own = convert::permits().permit.into_iter().filter(has);
     own.map(|permit| Permit {
         href: permit.id.as_ref().map(|id| format!("{collection}/{id}")),
         role: Some(convert::reference("roles", role.id)),

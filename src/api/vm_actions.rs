@@ -205,7 +205,7 @@ pub async fn clone(app: Arc<App>, request: Request) -> Answer {
     let started = super::vms::create(
         &app,
         &request,
-        NewVm { id: None, cluster, source, spec, disks, grants_of: None, pool: None },
+        NewVm { cluster, source, spec, disks, grants_of: None, pool: None },
     )
     .await?;
     let made = types::Vm {

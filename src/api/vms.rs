@@ -426,8 +426,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         _ => None,
     };
     let started =
-        create(&app, &request, NewVm { id: None, cluster, source, spec, disks, grants_of, pool: None })
-            .await?;
+        create(&app, &request, NewVm { cluster, source, spec, disks, grants_of, pool: None }).await?;
     let id = started.value;
     // Nothing to wait for but the definition.
     let at_once = app.engine.world().disks_of(id).is_empty();

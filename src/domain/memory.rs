@@ -1,20 +1,20 @@
 //! The guest's memory. QEMU cannot guarantee a part of it; the balloon's floor is the engine's.
 
 use super::{Invalid, Plan};
-use crate::model::{KIB, MIB};
+use crate::model::{GIB, KIB, MIB};
 use crate::xml::Element;
 
-/// Guests take memory in blocks of this size: Linux's on x86-64.
-pub const BLOCK: u64 = 128 * MIB;
 /// Modules that a running guest can be given.
 const SLOTS: u32 = 16;
+/// What every CPU model can address, with the devices beside it.
+const MOST: u64 = 512 * GIB;
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    match plan.spec.memory_growth() {
-        Some(times) => {
-            let most = plan.spec.memory.saturating_mul(times) / KIB;
-            domain.replace(Element::new("maxMemory").with("slots", SLOTS).with("unit", "KiB").text(most));
-        }
+    let most = plan.spec.memory_growth().map(|times| plan.spec.memory.saturating_mul(times).min(MOST));
+    // QEMU takes no slots where there is nothing to grow to.
+    match most.filter(|most| *most > plan.spec.memory) {
+        Some(most) => domain
+            .replace(Element::new("maxMemory").with("slots", SLOTS).with("unit", "KiB").text(most / KIB)),
         None => domain.remove("maxMemory"),
     }
     for name in ["memory", "currentMemory"] {
@@ -23,7 +23,12 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// A module by which a running guest comes to that many bytes, and its alias.
+/// In blocks of how many bytes a guest that started with so many takes more: Linux's on x86-64.
+pub fn block(memory: u64) -> u64 {
+    if memory < 64 * GIB { 128 * MIB } else { 2 * GIB }
+}
+
+/// A module of `bytes` for a running guest that comes to `total` by it, and the module's alias.
 pub fn module(bytes: u64, total: u64) -> (Element, String) {
     let alias = format!("ua-memory-{}", total / MIB);
     let size = Element::new("size").with("unit", "KiB").text(bytes / KIB);

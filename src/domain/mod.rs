@@ -55,7 +55,7 @@ pub use hostdev::observe as observe_host_device;
 pub use identity::domain_name;
 pub use machine::Chipset;
 pub use media::count as media_in;
-pub use memory::{BLOCK as MEMORY_BLOCK, module as memory_module};
+pub use memory::{block as memory_block, module as memory_module};
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
@@ -211,10 +211,10 @@ pub fn bootable_devices(plan: &Plan) -> Result<Element, Invalid> {
 /// An edited document of a domain that comes back with its memory: what its guest has counted stays
 /// as libvirt wrote it down.
 pub fn as_saved(mut edited: Element, saved: &Element) -> Element {
-    edited.remove("maxMemory");
     for name in ["maxMemory", "memory", "currentMemory", "vcpu", "cpu"] {
-        if let Some(counted) = saved.first(name) {
-            edited.replace(counted.clone());
+        match saved.first(name) {
+            Some(counted) => edited.replace(counted.clone()),
+            None => edited.remove(name),
         }
     }
     edited

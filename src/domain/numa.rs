@@ -22,7 +22,9 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         let cores = 0..domain.number("vcpu").unwrap_or_default();
         numa.push(cell(0, cores.collect(), plan.spec.memory));
     }
-    settle(domain.ensure("cpu"), numa);
+    if !numa.children.is_empty() {
+        domain.ensure("cpu").replace(numa);
+    }
     settle(domain, tune(plan));
     Ok(())
 }

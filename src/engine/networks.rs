@@ -45,7 +45,8 @@ impl Engine {
         }
         let intent = self
             .promise(|world| {
-                check_own(world, &network)?;
+                check_name(world, &network)?;
+                check_vlan(world, &network)?;
                 if !world.data_centers.contains_key(&data_center) {
                     return Err(Error::not_found(format!("DataCenter: {data_center}")));
                 }
@@ -108,10 +109,13 @@ impl Engine {
         let anew = (before.mtu, before.stp) != (after.mtu, after.stp);
         let intent = self
             .promise(|world| {
-                check_own(world, &after)?;
+                check_name(world, &after)?;
+                if after.vlan != before.vlan {
+                    check_vlan(world, &after)?;
+                }
                 if !after.for_vms {
                     check_unused(world, "edit", |nic| uses(world, nic, id))?;
-                    check_no_pattern(world, "edit", |nic| uses(world, nic, id))?;
+                    check_no_pattern(world, "edit", None, |nic| uses(world, nic, id))?;
                 }
                 if anew {
                     check_unused(world, "edit", |nic| {
@@ -141,7 +145,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 check_unused(world, "remove", |nic| uses(world, nic, id))?;
-                check_no_pattern(world, "remove", |nic| uses(world, nic, id))?;
+                check_no_pattern(world, "remove", None, |nic| uses(world, nic, id))?;
                 let profiles: Vec<VnicProfile> =
                     world.vnic_profiles.values().filter(|it| it.network == id).cloned().collect();
                 let clusters: Vec<ClusterNetwork> =
@@ -292,9 +296,7 @@ impl Engine {
             }
             let lives_here = |nic: &Nic| world.vms.get(&nic.vm).is_some_and(|vm| vm.cluster == cluster);
             check_unused(world, "detach", |nic| lives_here(nic) && uses(world, nic, network))?;
-            let templates = world.templates.values().filter(|template| template.cluster == Some(cluster));
-            let patterns = templates.map(|it| (it.spec.name.as_str(), &it.nics));
-            check_none_of("detach", "templates", patterns, |nic| uses(world, nic, network))?;
+            check_no_pattern(world, "detach", Some(cluster), |nic| uses(world, nic, network))?;
             Ok(vec![Change::DropClusterNetwork { cluster, network }])
         })
         .await?;
@@ -312,28 +314,34 @@ impl Engine {
     }
 }
 
-/// Its name and its VLAN are its own in the data center.
-fn check_own(world: &World, network: &Network) -> Result<()> {
+/// The other networks of its data center, as they are and as they may be again.
+fn neighbours<'w>(world: &'w World, network: &Network) -> impl Iterator<Item = &'w Network> {
     let removed = world.intents.values().filter_map(|intent| match &intent.operation {
         Operation::RemoveNetwork { before, .. } | Operation::UpdateNetwork { before } => Some(&**before),
         _ => None,
     });
-    let others = world.networks.values().chain(removed).filter(|other| other.id != network.id);
-    let neighbours = others.filter(|other| other.data_center == network.data_center);
-    for other in neighbours {
-        if other.name == network.name {
-            return Err(Error::conflict(
-                "The logical network name is already used by an existing logical network in the same data center.",
-            ));
-        }
-        if let Some(vlan) = network.vlan.filter(|_| other.vlan == network.vlan) {
-            return Err(Error::conflict(format!(
-                "The VLAN ID {vlan} is already in use by the network {}.",
-                other.name
-            )));
-        }
+    let (id, home) = (network.id, network.data_center);
+    world.networks.values().chain(removed).filter(move |other| other.id != id && other.data_center == home)
+}
+
+fn check_name(world: &World, network: &Network) -> Result<()> {
+    match neighbours(world, network).any(|other| other.name == network.name) {
+        true => Err(Error::conflict(
+            "The logical network name is already used by an existing logical network in the same data center.",
+        )),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn check_vlan(world: &World, network: &Network) -> Result<()> {
+    let Some(vlan) = network.vlan else { return Ok(()) };
+    match neighbours(world, network).find(|other| other.vlan == Some(vlan)) {
+        Some(other) => Err(Error::conflict(format!(
+            "The VLAN ID {vlan} is already in use by the network {}.",
+            other.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The interface is on the network, sees its traffic, or has a profile of it.
@@ -350,22 +358,20 @@ pub(super) fn check_unused(world: &World, verb: &str, used: impl Fn(&Nic) -> boo
     check_none(verb, "VMs", vms.map(|vm| vm.spec.name.as_str()))
 }
 
-/// The same of interfaces that VMs will be made with: those of templates and instance types.
-pub(super) fn check_no_pattern(world: &World, verb: &str, used: impl Fn(&Nic) -> bool) -> Result<()> {
-    let templates = world.templates.values().map(|it| (it.spec.name.as_str(), &it.nics));
-    check_none_of(verb, "templates", templates, &used)?;
-    let types = world.instance_types.values().map(|it| (it.spec.name.as_str(), &it.nics));
-    check_none_of(verb, "instance types", types, used)
-}
-
-fn check_none_of<'w>(
+/// The same of interfaces that VMs will be made with: those of templates, of one cluster or of all, and
+/// of instance types, which are for all.
+pub(super) fn check_no_pattern(
+    world: &World,
     verb: &str,
-    kind: &str,
-    patterns: impl Iterator<Item = (&'w str, &'w Vec<Nic>)>,
+    cluster: Option<ClusterId>,
     used: impl Fn(&Nic) -> bool,
 ) -> Result<()> {
-    let users = patterns.filter(|(_, nics)| nics.iter().any(&used));
-    check_none(verb, kind, users.map(|(name, _)| name))
+    let templates = world.templates.values().filter(|it| cluster.is_none() || it.cluster == cluster);
+    let templates = templates.filter(|it| it.nics.iter().any(&used));
+    check_none(verb, "templates", templates.map(|it| it.spec.name.as_str()))?;
+    let types = world.instance_types.values().filter(|_| cluster.is_none());
+    let types = types.filter(|it| it.nics.iter().any(&used));
+    check_none(verb, "instance types", types.map(|it| it.spec.name.as_str()))
 }
 
 fn check_none<'w>(verb: &str, kind: &str, users: impl Iterator<Item = &'w str>) -> Result<()> {

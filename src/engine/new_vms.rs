@@ -34,8 +34,6 @@ impl Source {
 /// What a client gives for a new VM.
 #[derive(Clone, Debug)]
 pub struct NewVm {
-    /// That of one that it takes the place of; a new one else.
-    pub id: Option<VmId>,
     pub cluster: ClusterId,
     pub source: Source,
     pub spec: VmSpec,
@@ -138,8 +136,7 @@ impl Engine {
             Source::Template { id, clone: false } => id,
             _ => BLANK,
         };
-        let vm =
-            Vm::new(new.id.unwrap_or_else(VmId::random), new.cluster, template, Timestamp::now(), new.spec);
+        let vm = Vm::new(VmId::random(), new.cluster, template, Timestamp::now(), new.spec);
         let id = vm.id;
         let original = match new.source {
             Source::Vm(original) => {

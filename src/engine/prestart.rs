@@ -18,7 +18,6 @@ impl Engine {
         loop {
             // A pool whose VMs do not start waits for the next turn.
             let _ = tokio::time::timeout(PAUSE, self.pools_taken_from.notified()).await;
-            self.renew_pools().await;
             for vm in self.missing_ahead() {
                 if let Err(why) = self.start_vm(vm, StartOptions::of_pool()).await {
                     tracing::warn!(%vm, "a VM of a pool could not be started ahead: {why}");

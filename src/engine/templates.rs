@@ -118,8 +118,6 @@ impl Engine {
             // Whoever waits for the VM to be down may use both at once.
             drop(guard);
             drop(making_it);
-            // It may be a version that pools wait for.
-            engine.pools_taken_from.notify_one();
             made
         }))
     }

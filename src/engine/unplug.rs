@@ -6,6 +6,7 @@ use super::{Engine, documents, failpoint};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::VmId;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -73,9 +74,13 @@ impl Engine {
             }
         };
         let answer = async {
-            tokio::select! {
-                answer = let_go => answer,
-                never = self.ask_again(vm, &alias) => never,
+            let mut let_go = pin!(let_go);
+            loop {
+                match tokio::time::timeout(ASK_AGAIN, &mut let_go).await {
+                    Ok(answer) => return answer,
+                    // Waited for: it may not come when the device is plugged in again.
+                    Err(_) => self.ask_again(vm, &alias).await,
+                }
             }
         };
         let answered = tokio::time::timeout(self.settings.hotunplug_timeout, answer).await;
@@ -102,13 +107,10 @@ impl Engine {
     }
 
     /// A guest that is still booting does not hear that it is asked.
-    async fn ask_again<Never>(&self, vm: VmId, alias: &str) -> Never {
-        loop {
-            tokio::time::sleep(ASK_AGAIN).await;
-            let alias = alias.to_owned();
-            if let Err(why) = self.lane.call(move |hv| hv.detach(vm, &alias, Scope::Live)).await {
-                tracing::debug!(%vm, "a guest could not be asked again for a device: {why}");
-            }
+    async fn ask_again(&self, vm: VmId, alias: &str) {
+        let alias = alias.to_owned();
+        if let Err(why) = self.lane.call(move |hv| hv.detach(vm, &alias, Scope::Live)).await {
+            tracing::debug!(%vm, "a guest could not be asked again for a device: {why}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Users of the profile `internal`, roles made by users, and permissions.
 
+use super::caller::Caller;
 use super::world::{Change, User, World};
 use super::{Engine, accounts};
 use crate::error::{Error, Result};
@@ -34,7 +35,10 @@ fn check_role(world: &World, role: &Role) -> Result<()> {
     if role.permits.is_empty() {
         return Err(Error::invalid("Cannot add Role. A role has at least one permit."));
     }
-    let above = role.permits.iter().find_map(|number| permits::administrative(*number));
+    // Those that it had already do not keep it from losing others.
+    let had = world.roles.get(&role.id).filter(|before| !before.administrative);
+    let new = role.permits.iter().filter(|it| had.is_none_or(|before| !before.permits.contains(it)));
+    let above = new.copied().find_map(permits::administrative);
     if let Some(permit) = above.filter(|_| !role.administrative) {
         return Err(Error::conflict(format!(
             "Cannot add Role. The permit {permit} is for administrative roles."
@@ -74,6 +78,19 @@ impl World {
         match self.has_other_super_user(|it| it.holder == id.0) {
             true => Ok(vec![Change::DropUser(id)]),
             false => Err(Error::conflict("Cannot remove User. It is the last one who may do everything.")),
+        }
+    }
+
+    /// Refuses who gives or takes what administrators have, but for who may do everything.
+    fn check_arranges(&self, role: &Role) -> Result<()> {
+        let own = predefined(role.id).is_none();
+        let above = own && role.permits.iter().any(|it| permits::administrative(*it).is_some());
+        match Caller::present().user {
+            Some(user) if role.administrative || above => match self.reach(user).is_super_user() {
+                true => Ok(()),
+                false => Err(Error::denied()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -162,7 +179,6 @@ impl Engine {
         let permission =
             Permission { id: PermissionId::random(), role, holder, kind: object.kind, object: object.id };
         let id = permission.id;
-        let caller = super::caller::Caller::present().user;
         self.record(|world| {
             let given = world.role(role).ok_or_else(|| Error::not_found(format!("Role: id={role}")))?;
             let known =
@@ -170,9 +186,7 @@ impl Engine {
             if holder != EVERYONE && !known {
                 return Err(Error::not_found(format!("User: id={holder}")));
             }
-            if given.administrative && caller.is_some_and(|user| !world.reach(user).is_super_user()) {
-                return Err(Error::denied());
-            }
+            world.check_arranges(given)?;
             if object.kind == ObjectKind::Vm && world.pool_of(VmId(object.id)).is_some() {
                 return Err(Error::conflict(
                     "Cannot add Permission. The VM is a member of a pool, which gives it to its users.",
@@ -194,6 +208,7 @@ impl Engine {
         let gone = self.world().permissions.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
         self.record(|world| {
             let permission = world.permissions.get(&id).ok_or_else(|| Error::not_found(id))?;
+            world.role(permission.role).map_or(Ok(()), |role| world.check_arranges(role))?;
             let counts = permission.role == roles::SUPER_USER && permission.kind == ObjectKind::System;
             match counts && !world.has_other_super_user(|it| it.id == id) {
                 true => Err(Error::conflict("Cannot remove Permission. Nobody else may do everything.")),

@@ -37,14 +37,6 @@ impl World {
         self.pooled.range(of(uuid::Uuid::nil())..=of(uuid::Uuid::max())).next().map(|it| it.pool)
     }
 
-    /// What a pool's VMs are to be of.
-    fn template_of(&self, pool: &VmPool) -> TemplateId {
-        match pool.newest_version {
-            true => self.newest_version(pool.template),
-            false => pool.template,
-        }
-    }
-
     /// By what users have the VMs that they were given.
     pub(super) fn given(&self, vm: VmId) -> impl Iterator<Item = &Permission> {
         let on = Object::from(vm);
@@ -158,7 +150,14 @@ impl Engine {
         let mut number = 0;
         while self.world().pool_vms(id).len() < size as usize {
             let pool = self.vm_pool(id)?;
-            let name = {
+            let template = match pool.newest_version {
+                true => self.world().newest_version(pool.template),
+                false => pool.template,
+            };
+            let source = Source::Template { id: template, clone: false };
+            let mut spec = self.spec_of(source)?;
+            spec.newest_version = pool.newest_version;
+            spec.name = {
                 let world = self.world();
                 let mut names = std::iter::repeat_with(|| {
                     number += 1;
@@ -166,49 +165,11 @@ impl Engine {
                 });
                 names.find(|name| world.vm_named(name).is_none()).unwrap_or_default()
             };
-            self.make_pool_vm(&pool, None, name).await?;
+            let (cluster, disks) = (pool.cluster, DiskCopies::default());
+            let new = NewVm { cluster, source, spec, disks, grants_of: None, pool: Some(id) };
+            self.create_vm(new).await?.finished().await?;
         }
         Ok(())
-    }
-
-    async fn make_pool_vm(self: &Arc<Self>, pool: &VmPool, id: Option<VmId>, name: String) -> Result<()> {
-        let source = Source::Template { id: self.world().template_of(pool), clone: false };
-        let spec = VmSpec { name, newest_version: pool.newest_version, ..self.spec_of(source)? };
-        let (cluster, disks) = (pool.cluster, DiskCopies::default());
-        let new = NewVm { id, cluster, source, spec, disks, grants_of: None, pool: Some(pool.id) };
-        self.create_vm(new).await?.finished().await.map(drop)
-    }
-
-    /// VMs that wait in pools which are to have the newest version of their template are made anew of it:
-    /// nothing is in them that a user left.
-    pub(super) async fn renew_pools(self: &Arc<Self>) {
-        for (pool, id, name) in self.outdated() {
-            let renewed = async {
-                self.remove_any_vm(id, false, false).await?;
-                self.make_pool_vm(&pool, Some(id), name.clone()).await
-            };
-            if let Err(why) = renewed.await {
-                tracing::warn!(
-                    vm = name,
-                    "a VM of a pool could not be brought to its template's newest version: {why}"
-                );
-            }
-        }
-    }
-
-    fn outdated(&self) -> Vec<(VmPool, VmId, String)> {
-        if !self.connected() {
-            return Vec::new();
-        }
-        let world = self.world();
-        let mut found = Vec::new();
-        for pool in world.vm_pools.values().filter(|pool| pool.newest_version) {
-            let newest = world.template_of(pool);
-            let old = world.pool_vms(pool.id).into_iter().filter(|vm| vm.template != newest);
-            let old = old.filter(|vm| self.waits_in_pool(&world, vm));
-            found.extend(old.map(|vm| (pool.clone(), vm.id, vm.spec.name.clone())));
-        }
-        found
     }
 
     /// Removes a pool with its VMs, none of which runs.
@@ -290,12 +251,11 @@ impl Engine {
     }
 
     async fn take_back(&self, vm: VmId) -> Result<()> {
-        self.record(|world| Ok(world.given(vm).map(|it| Change::DropPermission(it.id)).collect())).await?;
-        self.pools_taken_from.notify_one();
-        Ok(())
+        self.record(|world| Ok(world.given(vm).map(|it| Change::DropPermission(it.id)).collect())).await
     }
 
-    /// Takes VMs back whose start came to nothing after they had been given away.
+    /// Takes VMs back whose start came to nothing after they had been given away. Those of manual pools stay
+    /// with their users while they are down.
     pub(super) async fn return_those_down(&self) {
         let Ok(_nobody_gives) = self.giving.try_write() else { return };
         let given: Vec<VmId> = {

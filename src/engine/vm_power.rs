@@ -246,7 +246,10 @@ impl Engine {
                 self.told(telling, self.lane.call(move |hv| hv.resume(id))).await?;
                 return self.look_at(id).await;
             }
-            VmStatus::Suspended => self.launch(id, Phase::Restoring, options.pause, None).await?,
+            VmStatus::Suspended => {
+                self.revive_networks(id).await?;
+                self.launch(id, Phase::Restoring, options.pause, None).await?
+            }
             _ => self.start_from_down(id, options).await?,
         }
         failpoint::hit("start.called");

@@ -7,7 +7,7 @@ use super::places::find_domain;
 use super::ports::Scope;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, snapshots};
-use crate::domain::{self, MEMORY_BLOCK, Observed};
+use crate::domain::{self, Observed};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::Display;
 use crate::model::vm_state::may;
@@ -262,9 +262,6 @@ impl Engine {
 
     /// Brings what libvirt can change in a running VM to the new configuration.
     async fn update_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
-        if new.memory != old.memory {
-            self.set_live_memory(id, new.memory, old.ballooning).await?;
-        }
         if new.topology.vcpus() != old.topology.vcpus() {
             let count = new.topology.vcpus();
             self.lane.call(move |hv| hv.set_vcpus(id, count)).await?;
@@ -290,6 +287,10 @@ impl Engine {
                     freed.iter().try_for_each(|vcpu| hv.pin_vcpu(id, *vcpu, &all))
                 })
                 .await?;
+        }
+        // Last: no guest gives a module back.
+        if new.memory != old.memory {
+            self.set_live_memory(id, new.memory, old.ballooning).await?;
         }
         self.look_at(id).await
     }
@@ -480,15 +481,16 @@ fn check_live_memory(bytes: u64, now: &Observed, ballooning: bool) -> Result<()>
     let cannot = |why: String| Err(Error::conflict(format!("Cannot update VM. The running VM {why}")));
     if bytes > now.most_memory {
         return cannot(format!(
-            "takes at most {} MiB of memory; more needs its next run, and the custom property memory_growth for those after it.",
+            "takes at most {} MiB of memory: more needs its next run. The custom property memory_growth is for VMs that are to grow.",
             now.most_memory / MIB
         ));
     }
-    if bytes > now.memory && !(bytes - now.memory).is_multiple_of(MEMORY_BLOCK) {
+    let block = domain::memory_block(now.memory);
+    if bytes > now.memory && !(bytes - now.memory).is_multiple_of(block) {
         return cannot(format!(
             "has {} MiB of memory and takes more in blocks of {} MiB.",
             now.memory / MIB,
-            MEMORY_BLOCK / MIB
+            block / MIB
         ));
     }
     if bytes < now.memory && !ballooning {

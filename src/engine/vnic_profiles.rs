@@ -79,7 +79,7 @@ impl Engine {
         self.record(|world| {
             const VERB: &str = "remove the vNIC profile of the";
             check_unused(world, VERB, |nic| nic.profile == Some(id))?;
-            check_no_pattern(world, VERB, |nic| nic.profile == Some(id))?;
+            check_no_pattern(world, VERB, None, |nic| nic.profile == Some(id))?;
             Ok(vec![Change::DropVnicProfile(id)])
         })
         .await?;

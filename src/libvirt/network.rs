@@ -26,7 +26,11 @@ pub fn ensure(connect: &Connect, document: &str) -> Result<()> {
         None => connect.define_network_xml(document)?,
     };
     if !network.is_active()? {
-        network.create()?;
+        let created = network.create();
+        // Others bring it up, too.
+        if !network.is_active()? {
+            created?;
+        }
     }
     if !network.autostart()? {
         network.set_autostart(true)?;

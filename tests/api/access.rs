@@ -305,6 +305,10 @@ async fn a_user_sees_and_does_only_what_is_its_own() {
     let uses = as_user(&sim, "anna", "POST", &format!("/vms/{mine}/permissions"), &[], &uses).await.is(201);
     let uses = format!("/vms/{mine}/permissions/{}", uses.at("@id"));
     as_user(&sim, "anna", "DELETE", &uses, &[], "").await.is(204);
+    let above = give(&sim, &format!("/vms/{mine}"), &nobody, "def00001-0000-0000-0000-def000000001").await;
+    let above = format!("/vms/{mine}/permissions/{}", above.at("@id"));
+    as_user(&sim, "anna", "DELETE", &above, &[], "").await.refused(403, "Operation Failed", denied);
+    sim.delete(&above).await.is(204);
     let more = format!("<permission><role><name>SuperUser</name></role><user id='{anna}'/></permission>");
     let more = as_user(&sim, "anna", "POST", &format!("/vms/{mine}/permissions"), &[], &more).await;
     more.refused(403, "Operation Failed", denied);

@@ -105,39 +105,6 @@ async fn pools_give_vms_to_who_asks() {
 }
 
 #[tokio::test]
-async fn a_pool_follows_its_template() {
-    let sim = Sim::start().await;
-    sim.template_for_pools().await;
-    let newest = "<size>3</size><use_latest_template_version>true</use_latest_template_version>";
-    let path = format!("/vmpools/{}", sim.post("/vmpools", &body("lab", newest)).await.is(201).at("@id"));
-    sim.post("/vmpools", &body("old", "<size>1</size>")).await.is(201);
-    let list = async || sim.get("/vms?search=name%3Dlab-*+or+name%3Dold-*").await.is(200);
-    let vms = list().await;
-    let taken = sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(200).at("vm/@id");
-    let first = vms.at("vm/template/@id");
-
-    let original = sim.get("/vms?search=name%3Doriginal").await.at("vm/@id");
-    let base = format!("<version><base_template id='{first}'/></version>");
-    let version = format!("<template><name>t</name><vm id='{original}'/>{base}</template>");
-    let headers = [("content-type", "application/xml"), CREATED];
-    let second = sim.send("POST", "/templates", &headers, version).await.is(201).at("@id");
-    let of = |name: &str| {
-        let world = sim.engine.world();
-        world.vm_named(name).map(|vm| vm.template.to_string())
-    };
-    sim.until("those that wait are made anew", || {
-        of("lab-2").as_ref() == Some(&second) && of("lab-3").as_ref() == Some(&second)
-    })
-    .await;
-    sim.until("they are there", || sim.engine.jobs.running() == 0).await;
-    assert_eq!([of("lab-1"), of("old-1")], [Some(first.clone()), Some(first)]);
-    assert_eq!(list().await.each("vm", "@id"), vms.each("vm", "@id"));
-    // Who has one keeps it as it is until its run is over.
-    sim.post(&format!("/vms/{taken}/stop"), "<action/>").await.is(200);
-    sim.until("the last one", || of("lab-1").as_ref() == Some(&second)).await;
-}
-
-#[tokio::test]
 async fn a_pool_has_vms_running_before_somebody_comes() {
     let sim = Sim::start().await;
     sim.template_for_pools().await;

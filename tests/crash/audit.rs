@@ -304,6 +304,11 @@ fn documents(lab: &Lab, wrong: &mut Wrong) {
         wrong.unless(medium == vm.spec.cdrom.as_deref(), || {
             format!("{name} is defined with the CD {medium:?}")
         });
+        let live =
+            domain::observe(&xml::parse(lab.sim.document(id, false).unwrap().unwrap().as_bytes()).unwrap());
+        wrong.unless(live.memory >= vm.spec.memory || !lab.engine.status(id).runs(), || {
+            format!("{name} runs with {} bytes of memory", live.memory)
+        });
         let given = world.permissions.values().any(|it| it.on() == vm.id.into());
         wrong.unless(!given || world.pool_of(vm.id).is_none() || lab.engine.status(vm.id).runs(), || {
             format!("{name} was given away by its pool and does not run")

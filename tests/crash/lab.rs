@@ -283,7 +283,6 @@ pub fn new_vm(name: &str) -> NewVm {
     let mut spec = VmSpec { name: name.into(), memory: GIB, ..VmSpec::default() };
     spec.os.kernel = Some("kernel".into());
     NewVm {
-        id: None,
         cluster: ClusterId("99408929-82cf-4dc7-a532-9d998063fa95".parse().unwrap()),
         source: Source::BLANK,
         spec,

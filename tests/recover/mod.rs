@@ -70,15 +70,7 @@ impl Lab {
         let engine = &self.engine;
         let cluster = *engine.world().clusters.keys().next().unwrap();
         let spec = VmSpec { name: name.into(), ..engine.spec_of(source).unwrap() };
-        let new = NewVm {
-            id: None,
-            cluster,
-            source,
-            spec,
-            disks: DiskCopies::default(),
-            grants_of: None,
-            pool: None,
-        };
+        let new = NewVm { cluster, source, spec, disks: DiskCopies::default(), grants_of: None, pool: None };
         engine.create_vm(new).await.unwrap().finished().await.unwrap()
     }
 

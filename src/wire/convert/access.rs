@@ -16,6 +16,17 @@ pub fn role(it: &Role, mutable: bool) -> types::Role {
     }
 }
 
+/// All that roles are made of, by number.
+pub fn permits() -> types::Permits {
+    let permit = permits::all().into_iter().map(|(id, name, administrative)| types::Permit {
+        id: Some(id.to_string()),
+        name: Some(name.to_owned()),
+        administrative: Some(administrative),
+        ..Default::default()
+    });
+    types::Permits { permit: permit.collect(), ..Default::default() }
+}
+
 /// Everybody, as the one group that there is.
 pub fn everyone() -> types::Group {
     types::Group {

@@ -22,7 +22,7 @@ mod template;
 mod vm;
 mod vm_pool;
 
-pub use access::{bookmark, everyone, group, permission, role, root_tag, ssh_key, tag};
+pub use access::{bookmark, everyone, group, permission, permits, role, root_tag, ssh_key, tag};
 pub use affinity::affinity_group;
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};

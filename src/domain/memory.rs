@@ -64,3 +64,35 @@ pub fn bytes(element: &Element) -> Option<u64> {
     };
     element.content().parse::<u64>().ok()?.checked_mul(factor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::parse;
+
+    #[test]
+    fn a_guest_grows_while_it_has_slots() {
+        let domain = |modules: usize| {
+            let modules = "<memory model='dimm'/>".repeat(modules);
+            let document = format!(
+                "<domain><maxMemory slots='16' unit='MiB'>4096</maxMemory><memory unit='MiB'>1024</memory>\
+                 <devices>{modules}</devices></domain>"
+            );
+            parse(document.as_bytes()).unwrap()
+        };
+        assert_eq!(most(&domain(0), GIB), 4 * GIB);
+        assert_eq!(most(&domain(15), GIB), 4 * GIB);
+        assert_eq!(most(&domain(16), GIB), GIB);
+        assert_eq!(most(&parse(b"<domain><memory>1</memory></domain>").unwrap(), GIB), GIB);
+    }
+
+    #[test]
+    fn a_module_is_known_by_what_the_guest_comes_to() {
+        let (module, alias) = module(128 * MIB, GIB);
+        assert_eq!(
+            (alias.as_str(), module.value("target/size").as_deref()),
+            ("ua-memory-1024", Some("131072"))
+        );
+        assert_eq!(module.value("alias/@name"), Some(alias));
+    }
+}

@@ -190,6 +190,10 @@ fn a_network_is_there_again_after_a_restart() {
     Nic::ask(&vm, "nic1", "<network><name>red</name></network>").is(201);
     lab.host.virsh(&["net-destroy", &name]);
     vm.start();
+    vm.post("suspend", "<action/>").is(202);
+    vm.becomes("suspended", 60);
+    lab.host.virsh(&["net-destroy", &name]);
+    vm.start();
     vm.act("stop");
     drop(vm);
     lab.client().delete(&format!("/networks/{id}")).is(204);

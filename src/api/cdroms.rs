@@ -73,8 +73,12 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     app.engine.vm(vm)?;
     let asked: Cdrom = request.document().await?;
     lookup::same_id(asked.id.as_deref(), CDROM)?;
-    let file = asked.file.as_ref().ok_or_else(|| missing("CdRom", &["file"], "update"))?;
-    let medium = convert::medium(file);
+    let medium = match &asked.file {
+        Some(file) => convert::medium(file),
+        // Who sends an empty drive back as it was read.
+        None if asked.id.is_some() && configured(&app, vm, &request)?.file.is_none() => None,
+        None => return Err(missing("CdRom", &["file"], "update").into()),
+    };
     if request.current {
         app.engine.change_medium(vm, medium, request.flag("force")?).await?;
         // Clients expect their own words back.

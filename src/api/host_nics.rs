@@ -76,7 +76,7 @@ async fn figures(app: &App, request: &Request) -> Result<Statistics, Fault> {
 
 /// `GET /hosts/{host}/nics/{nic}/statistics`
 pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(figures(&app, &request).await?))
+    statistics::all(figures(&app, &request).await?, &request)
 }
 
 /// `GET /hosts/{host}/nics/{nic}/statistics/{statistic}`

@@ -77,7 +77,7 @@ fn measured(app: &App, request: &Request) -> Result<Statistics, Fault> {
 
 /// `GET /hosts/{host}/numanodes/{node}/statistics`
 pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(measured(&app, &request)?))
+    statistics::all(measured(&app, &request)?, &request)
 }
 
 /// `GET /hosts/{host}/numanodes/{node}/statistics/{statistic}`

@@ -328,7 +328,7 @@ fn measured(app: &App, request: &Request) -> Result<types::Statistics, super::fa
 
 /// `GET /hosts/{host}/statistics`
 pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(measured(&app, &request)?))
+    statistics::all(measured(&app, &request)?, &request)
 }
 
 /// `GET /hosts/{host}/statistics/{statistic}`

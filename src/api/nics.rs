@@ -195,7 +195,7 @@ fn mirrored(
 /// `GET /vms/{vm}/nics/{nic}/statistics`
 pub async fn list_statistics(app: Arc<App>, request: Request) -> Answer {
     let nic = addressed(&app, &request)?;
-    Ok(Reply::ok(statistics::of_nic(&app, &nic)))
+    statistics::all(statistics::of_nic(&app, &nic), &request)
 }
 
 /// `GET /vms/{vm}/nics/{nic}/statistics/{statistic}`

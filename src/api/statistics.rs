@@ -225,6 +225,12 @@ pub fn of_host_nic(it: &Flow, href: &str, id: &str) -> Statistics {
     statistics(&NIC, values, href, |statistic| statistic.host_nic = Some(Ref::at(href, id)))
 }
 
+/// As many of the list as the request wants.
+pub fn all(mut all: Statistics, request: &Request) -> Answer {
+    all.statistic.truncate(request.max.unwrap_or(usize::MAX));
+    Ok(Reply::ok(all))
+}
+
 /// The entry of the list that the path names.
 pub fn one(all: Statistics, request: &Request) -> Answer {
     let wanted = request.text("statistic");
@@ -234,7 +240,7 @@ pub fn one(all: Statistics, request: &Request) -> Answer {
 
 /// `GET /vms/{vm}/statistics`
 pub async fn list_of_vm(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(of_vm(&app, request.id("vm")?)?))
+    all(of_vm(&app, request.id("vm")?)?, &request)
 }
 
 /// `GET /vms/{vm}/statistics/{statistic}`
@@ -250,7 +256,7 @@ fn of_attached(app: &App, request: &Request) -> Result<Statistics, Fault> {
 
 /// `GET /vms/{vm}/disks/{disk}/statistics`
 pub async fn list_of_vm_disk(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(of_attached(&app, &request)?))
+    all(of_attached(&app, &request)?, &request)
 }
 
 /// `GET /vms/{vm}/disks/{disk}/statistics/{statistic}`
@@ -265,7 +271,7 @@ fn of_floating(app: &App, request: &Request) -> Result<Statistics, Fault> {
 
 /// `GET /disks/{disk}/statistics`
 pub async fn list_of_disk(app: Arc<App>, request: Request) -> Answer {
-    Ok(Reply::ok(of_floating(&app, &request)?))
+    all(of_floating(&app, &request)?, &request)
 }
 
 /// `GET /disks/{disk}/statistics/{statistic}`

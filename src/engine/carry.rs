@@ -241,6 +241,7 @@ mod tests {
             machine: None,
             nics: Vec::new(),
             disks: vec![SavedDisk { disk: of, attachment }],
+            lost: Default::default(),
             memory: Some(FROM),
         }
     }

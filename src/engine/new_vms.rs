@@ -4,7 +4,7 @@ use super::fillings::{DiskCopies, Making};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
-use super::snapshots::{check_no_preview, is_frozen};
+use super::snapshots::{check_no_preview, check_whole, is_frozen};
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::domain::{self, Chipset};
@@ -75,6 +75,7 @@ impl Parts {
                 if snapshot.status != SnapshotStatus::Ok {
                     return Err(Error::conflict(format!("{VERB}. The Snapshot is locked or in preview.")));
                 }
+                check_whole(VERB, world, snapshot)?;
                 let saved = snapshot.disks.iter().map(|saved| (&saved.attachment, &saved.disk));
                 Ok(Self::hanging(snapshot.spec.clone(), saved, snapshot.nics.clone()))
             }

@@ -4,7 +4,9 @@
 use super::restore_rows::{
     check_devices, chosen, committed, configured, described, has, mixed, put_back, undone,
 };
-use super::snapshots::{check_no_preview, check_regular, fresh_overlays, is_frozen, locked, present, saved};
+use super::snapshots::{
+    check_no_preview, check_regular, check_whole, fresh_overlays, is_frozen, locked, present, saved,
+};
 use super::world::{Change, Intent, Operation, Preview, World};
 use super::{Engine, failpoint};
 use crate::domain;
@@ -56,6 +58,9 @@ impl Engine {
             .promise(|world| {
                 check_no_preview(world, REVERT, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
+                if only.is_none() {
+                    check_whole(REVERT, world, snapshot)?;
+                }
                 let mixed = mixed(world, snapshot, &others)?;
                 let overlays = fresh_overlays(&chosen(&mixed, only.as_ref())?);
                 check_devices(world, &mixed, &overlays)?;

@@ -166,6 +166,8 @@ pub(super) fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Chang
         let is_shown = snapshot.id == shown.id;
         let mut left = Snapshot::clone(snapshot);
         left.disks.retain(|saved| below(saved.disk.id).is_none_or(|date| snapshot.date <= date));
+        let gone = snapshot.disks.iter().map(|saved| saved.disk.id).filter(|id| left.disk(*id).is_none());
+        left.lost.extend(gone.collect::<Vec<_>>());
         let is_cut =
             snapshot.id == kept.id || snapshot.date > shown.date || left.disks.len() < snapshot.disks.len();
         if is_cut && left.memory.take().is_some() {

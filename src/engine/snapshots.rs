@@ -340,6 +340,7 @@ pub(super) fn present(world: &World, vm: VmId, id: SnapshotId, description: &str
         machine: row.machine.clone(),
         nics: world.nics_of(vm).into_iter().cloned().collect(),
         disks: Vec::new(),
+        lost: BTreeSet::new(),
         memory: None,
     })
 }
@@ -393,6 +394,19 @@ pub(super) fn not_regular(cannot: &str, kind: &str) -> String {
     format!(
         "{cannot}. Snapshot type is {kind} while the operation is supported for the following snapshot type(s): REGULAR."
     )
+}
+
+/// Refuses a snapshot that is not all that it was: a VM of it would lack disks that it had then.
+pub(super) fn check_whole(cannot: &str, world: &World, snapshot: &Snapshot) -> Result<()> {
+    let lost = snapshot.lost.iter().filter_map(|id| world.disks.get(id));
+    let names: Vec<&str> = lost.map(|disk| disk.alias.as_str()).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(Error::conflict(format!(
+            "{cannot}. The Snapshot has lost {} when an earlier one was restored: name the disks that are to be restored.",
+            names.join(", ")
+        ))),
+    }
 }
 
 /// Refuses what an undo could not take back, or would lose.

@@ -6,6 +6,7 @@ use super::nic::Nic;
 use super::vm::VmSpec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +42,9 @@ pub struct Snapshot {
     pub machine: Option<String>,
     pub nics: Vec<Nic>,
     pub disks: Vec<SavedDisk>,
+    /// Disks that it had, too, until they went back behind it.
+    #[serde(default)]
+    pub lost: BTreeSet<DiskId>,
     /// Where its file of the guest's memory lies, when it has one.
     pub memory: Option<StorageDomainId>,
 }

@@ -46,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/16_space.sql"),
     include_str!("schema/17_stop_reason.sql"),
     include_str!("schema/18_borrowed.sql"),
+    include_str!("schema/19_lost.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

@@ -99,7 +99,7 @@ nouns! {
         plugged Flag, linked Flag, port_mirroring Document, boot_protocol Plain, on_boot Flag;
     Snapshot, snapshots:
         id Key, vm Plain, description Plain, kind Plain, status Plain, date Plain, spec Document,
-        machine Plain, nics Document, disks Document, memory Plain;
+        machine Plain, nics Document, disks Document, lost Document, memory Plain;
     Event, events:
         id Key, code Plain, severity Plain, time Plain, text Plain, correlation Plain, user Document,
         about Document, origin Plain, custom_id Plain, flood_rate Plain, custom_data Plain, deleted Flag;

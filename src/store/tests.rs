@@ -187,6 +187,7 @@ fn snapshot(of: u8, n: u8, description: &str, flag: bool) -> Snapshot {
             .then(|| SavedDisk { disk: disk(n, description, 512, flag), attachment })
             .into_iter()
             .collect(),
+        lost: flag.then(|| DiskId(id(n))).into_iter().collect(),
         memory: flag.then(|| StorageDomainId(id(3))),
     }
 }

@@ -274,11 +274,12 @@ fn every_rule_has_an_effect() {
         read_as::<Disk>(format!("<disk>{body}</disk>").as_bytes(), Format::Xml, &apply.0).unwrap();
         read_as::<Nic>(format!("<nic>{body}</nic>").as_bytes(), Format::Xml, &apply.0).unwrap();
     }
+    read_as::<Action>(b"<action><detach/></action>", Format::Xml, &apply.0).unwrap();
     let Spy { lowered, lifted } = apply.0;
     let (lowered, lifted) = (lowered.into_inner().unwrap(), lifted.into_inner().unwrap());
     let all = v3_rules::RULES.iter().flat_map(|(kind, rules)| rules.iter().map(|rule| (*kind, *rule)));
     for rule in all.chain(v3_rules::EVERYWHERE.iter().map(|rule| ("", *rule))) {
-        let to_read = matches!(rule.1, v3::Rule::Lower(_) | v3::Rule::Synonym(..));
+        let to_read = matches!(rule.1, v3::Rule::Lower(_) | v3::Rule::Synonym(..) | v3::Rule::Mentioned(_));
         let to_write = matches!(rule.1, v3::Rule::Attrs(_) | v3::Rule::Only4(_));
         assert!(to_read || lowered.contains(&rule), "no document needs {rule:?} when written");
         assert!(to_write || lifted.contains(&rule), "no document needs {rule:?} when read");

@@ -4,7 +4,7 @@ use super::Dialect;
 use super::Frame;
 use super::tree::{Node, Place, Value};
 use crate::xml::check;
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 use std::fmt::{self, Write};
 
 /// As deep as XML may be.
@@ -26,6 +26,13 @@ pub fn read(body: &[u8], root: &'static str, dialect: &dyn Dialect) -> Result<No
     out.pop().ok_or_else(|| "The document is empty.".into())
 }
 
+/// A whole number that its client's language has no integers for.
+fn whole(number: &Number) -> Option<String> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let whole = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0 && it.abs() <= EXACT)?;
+    Some(format!("{whole:.0}"))
+}
+
 /// Appends what a key holds: no node for null, one for each item of an array.
 fn push(name: String, json: Json, depth: usize, out: &mut Vec<Node>) -> Result<(), String> {
     if depth > MAX_DEPTH {
@@ -34,7 +41,7 @@ fn push(name: String, json: Json, depth: usize, out: &mut Vec<Node>) -> Result<(
     match json {
         Json::Null => {}
         Json::Bool(value) => out.push(Node::text(name, value.to_string())),
-        Json::Number(number) => out.push(Node::text(name, number.to_string())),
+        Json::Number(number) => out.push(Node::text(name, whole(&number).unwrap_or(number.to_string()))),
         Json::String(text) => {
             check(&text).map_err(|why| format!("{name}: {why}"))?;
             out.push(Node::text(name, text));

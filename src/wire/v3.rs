@@ -39,6 +39,8 @@ pub enum Rule {
     Only4(&'static [&'static str]),
     /// Another name that requests may use: the synonym and the field.
     Synonym(&'static str, &'static str),
+    /// A boolean that is `true` where a request mentions it and leaves it empty.
+    Mentioned(&'static str),
 }
 
 /// Version 3.
@@ -129,7 +131,7 @@ impl Rule {
                 }
             }
             Rule::Upper(path) => each_text(node, path, str::make_ascii_uppercase),
-            Rule::Lower(_) | Rule::Synonym(..) => {}
+            Rule::Lower(_) | Rule::Synonym(..) | Rule::Mentioned(_) => {}
             Rule::Only4(fields) => node.children.retain(|child| !fields.contains(&&*child.name)),
         }
     }
@@ -201,6 +203,16 @@ impl Rule {
                     && node.get(field).is_none()
                 {
                     node.put(field, child);
+                }
+            }
+            Rule::Mentioned(field) => {
+                let blank =
+                    |value: &Value| matches!(value, Value::Text(text) if text.trim_ascii().is_empty());
+                if let Some(child) = node.get_mut(field)
+                    && child.children.is_empty()
+                    && child.value.as_ref().is_none_or(blank)
+                {
+                    child.value = Some(Value::Text("true".into()));
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! stands first has version 4's names before it.
 
 use super::v3::Rule::{
-    self, Also, Attrs, Bare, Link, Lower, Move, Only4, Rename, Spread, Synonym, Text, Upper, Wrap,
+    self, Also, Attrs, Bare, Link, Lower, Mentioned, Move, Only4, Rename, Spread, Synonym, Text, Upper, Wrap,
 };
 
 /// Root elements of another name: version 4, version 3.
@@ -103,7 +103,8 @@ pub const RULES: &[(&str, &[Rule])] = &[
     ),
     ("GraphicsConsole", &[Upper("protocol")]),
     ("Watchdog", &[Lower(&["model", "action"])]),
-    ("Action", &[Lower(&["fence_type"]), STATUS]),
+    // Whoever mentions it wants to keep the disk.
+    ("Action", &[Lower(&["fence_type"]), STATUS, Mentioned("detach")]),
     ("Creation", &[STATUS]),
     ("Job", &[STATUS]),
     ("Step", &[STATUS]),

@@ -27,6 +27,18 @@ impl Sim {
     }
 }
 
+/// Who sends an empty drive back as it was read means nothing by it.
+#[tokio::test]
+async fn an_empty_drive_is_sent_back() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let drive = format!("/vms/{vm}/cdroms/00000000-0000-0000-0000-000000000000");
+    let read = sim.get(&drive).await.is(200).body;
+    assert_eq!(sim.put(&drive, &read).await.is(200).body, read);
+    sim.put(&drive, "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(200);
+    sim.put(&drive, &read).await.is(400);
+}
+
 #[tokio::test]
 async fn one_drive_with_its_medium() {
     let sim = Sim::start().await;

@@ -2,6 +2,37 @@
 
 use super::*;
 
+/// Whoever mentions it wants to keep the disk.
+#[tokio::test]
+async fn a_disk_that_is_to_be_detached_is_kept() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}/disks");
+    let json = [("content-type", "application/json")];
+    let disk = sim.disk(&at, "d").await;
+    for (headers, body) in [
+        (&[("content-type", "application/xml")], "<action><detach/></action>"),
+        (&[("content-type", "application/xml")], "<action><detach>1</detach></action>"),
+        (&[("content-type", "application/xml")], "<action><detach> TRUE </detach></action>"),
+        (&json, r#"{"detach":""}"#),
+        (&json, r#"{"detach":true}"#),
+    ] {
+        sim.send("DELETE", &format!("{at}/{disk}"), headers, body).await.is(204);
+        sim.get(&format!("/disks/{disk}")).await.is(200);
+        sim.post(&at, &format!("<disk id='{disk}'/>")).await.is(200);
+    }
+    sim.with_body("DELETE", &format!("{at}/{disk}"), "<action><detach>yes</detach></action>").await.is(400);
+    sim.with_body("DELETE", &format!("{at}/{disk}"), "<action><detach>false</detach></action>").await.is(204);
+    sim.get(&format!("/disks/{disk}")).await.is(404);
+    // Clients without integers.
+    let float = format!(
+        r#"{{"alias":"f","provisioned_size":1.073741824e9,"interface":"virtio","format":"cow","storage_domains":{{"storage_domain":[{{"id":"{DATA}"}}]}}}}"#
+    );
+    let made = sim.send("POST", "/disks", &json, float.clone()).await.is(202);
+    assert_eq!(made.at("provisioned_size"), "1073741824");
+    sim.send("POST", "/disks", &json, float.replace("1.073741824e9", "1073741824.5")).await.is(400);
+}
+
 #[tokio::test]
 async fn a_disk_in_full() {
     let sim = Sim::start().await;

@@ -112,6 +112,41 @@ async fn previews_are_committed_or_undone() {
     assert_eq!(sim.get(&format!("/vms/{vm}/snapshots/{id}")).await.at("snapshot_status"), "ok");
 }
 
+/// Later snapshots lose what went back behind them, and are no way back for the whole VM any more.
+#[tokio::test]
+async fn what_a_restore_took_from_later_snapshots_is_not_forgotten() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}/disks");
+    let first = sim.disk(&at, "first").await;
+    let s1 = sim.take(vm, "").await;
+    let second = sim.disk(&at, "second").await;
+    let s2 = sim.take(vm, "").await;
+    let path = |id: &str| format!("/vms/{vm}/snapshots/{id}");
+    let restore = async |body: &str| sim.post(&format!("{}/restore", path(&s2)), body).await;
+    sim.post(&format!("{}/restore", path(&s1)), "<action/>").await.is(200);
+    assert_eq!(sim.get(&format!("{}/disks", path(&s2))).await.is(200).each("disk", "alias"), ["second"]);
+
+    let refused = restore("<action/>").await.is(409);
+    assert!(
+        refused.body.contains("The Snapshot has lost first when an earlier one was restored"),
+        "{}",
+        refused.body
+    );
+    let clone = format!(
+        "<vm><name>b</name><cluster><name>Default</name></cluster><snapshots><snapshot id='{s2}'/></snapshots></vm>"
+    );
+    sim.post("/vms", &clone).await.is(409);
+    let active = async |disk: DiskId| sim.get(&format!("{at}/{disk}")).await.is(200).at("active");
+    assert_eq!(active(first).await, "true");
+    let named = format!("<action><disks><disk id='{second}'/></disks></action>");
+    restore(&named).await.is(200);
+    assert_eq!(active(first).await, "true");
+    // Nothing misses a disk that is gone for good.
+    sim.delete(&format!("{at}/{first}")).await.is(204);
+    restore("<action/>").await.is(200);
+}
+
 /// An undo takes back what was previewed, and nothing else may have been lost meanwhile.
 #[tokio::test]
 async fn disks_stay_what_they_are_in_a_preview() {

@@ -18,6 +18,20 @@ fn datum(got: &Got, name: &str) -> f64 {
 }
 
 #[tokio::test]
+async fn no_more_than_are_wanted() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let host = sim.get("/hosts").await.at("host/@id");
+    for path in [format!("/vms/{vm}/statistics"), format!("/hosts/{host}/statistics")] {
+        assert_eq!(
+            sim.get(&format!("{path};max=2")).await.is(200).each("statistic", "name").len(),
+            2,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn of_a_vm_and_its_disks() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;

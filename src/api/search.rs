@@ -62,8 +62,8 @@ pub fn select<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Resul
     Ok(chosen(app, request, &query::<T>(request)?, items))
 }
 
-/// The same where clients are not told that they can search: a search that does not
-/// fit finds everything.
+/// The same where clients are not told that they can search: a search that does not fit
+/// finds everything.
 pub fn select_leniently<T: Searched>(app: &App, request: &Request, items: Vec<T>) -> Vec<T> {
     let query = query::<T>(request).unwrap_or_else(|_| Query::everything());
     chosen(app, request, &query, items)

@@ -114,8 +114,7 @@ impl Engine {
                     check_vlan(world, &after)?;
                 }
                 if !after.for_vms {
-                    check_unused(world, "edit", |nic| uses(world, nic, id))?;
-                    check_no_pattern(world, "edit", None, |nic| uses(world, nic, id))?;
+                    check_unneeded(world, "edit", None, |nic| uses(world, nic, id))?;
                 }
                 if anew {
                     check_unused(world, "edit", |nic| {
@@ -144,8 +143,7 @@ impl Engine {
         let removed = before.clone();
         let intent = self
             .promise(|world| {
-                check_unused(world, "remove", |nic| uses(world, nic, id))?;
-                check_no_pattern(world, "remove", None, |nic| uses(world, nic, id))?;
+                check_unneeded(world, "remove", None, |nic| uses(world, nic, id))?;
                 let profiles: Vec<VnicProfile> =
                     world.vnic_profiles.values().filter(|it| it.network == id).cloned().collect();
                 let clusters: Vec<ClusterNetwork> =
@@ -294,9 +292,7 @@ impl Engine {
                     "Cannot detach Network from Cluster. The management network stays with its cluster.",
                 ));
             }
-            let lives_here = |nic: &Nic| world.vms.get(&nic.vm).is_some_and(|vm| vm.cluster == cluster);
-            check_unused(world, "detach", |nic| lives_here(nic) && uses(world, nic, network))?;
-            check_no_pattern(world, "detach", Some(cluster), |nic| uses(world, nic, network))?;
+            check_unneeded(world, "detach", Some(cluster), |nic| uses(world, nic, network))?;
             Ok(vec![Change::DropClusterNetwork { cluster, network }])
         })
         .await?;
@@ -353,20 +349,22 @@ fn uses(world: &World, nic: &Nic, network: NetworkId) -> bool {
 }
 
 /// Refuses what takes something from interfaces, with the names of their VMs.
-pub(super) fn check_unused(world: &World, verb: &str, used: impl Fn(&Nic) -> bool) -> Result<()> {
+fn check_unused(world: &World, verb: &str, used: impl Fn(&Nic) -> bool) -> Result<()> {
     let vms = claimed(world).filter(|nic| used(nic)).filter_map(|nic| world.vms.get(&nic.vm));
     check_none(verb, "VMs", vms.map(|vm| vm.spec.name.as_str()))
 }
 
-/// The same of interfaces that VMs will be made with: those of templates, of one cluster or of all, and
-/// of instance types, which are for all.
-pub(super) fn check_no_pattern(
+/// The same of all interfaces of one cluster or of all, those too that VMs will be made with: of templates,
+/// and of instance types, which are for all.
+pub(super) fn check_unneeded(
     world: &World,
     verb: &str,
     cluster: Option<ClusterId>,
     used: impl Fn(&Nic) -> bool,
 ) -> Result<()> {
-    let templates = world.templates.values().filter(|it| cluster.is_none() || it.cluster == cluster);
+    let here = |home: Option<ClusterId>| cluster.is_none() || home == cluster;
+    check_unused(world, verb, |nic| here(world.vms.get(&nic.vm).map(|vm| vm.cluster)) && used(nic))?;
+    let templates = world.templates.values().filter(|it| here(it.cluster));
     let templates = templates.filter(|it| it.nics.iter().any(&used));
     check_none(verb, "templates", templates.map(|it| it.spec.name.as_str()))?;
     let types = world.instance_types.values().filter(|_| cluster.is_none());

@@ -165,11 +165,11 @@ pub(super) fn committed(world: &World, vm: VmId) -> Result<(Operation, Vec<Chang
     for snapshot in &all {
         let is_shown = snapshot.id == shown.id;
         let mut left = Snapshot::clone(snapshot);
-        left.disks.retain(|saved| below(saved.disk.id).is_none_or(|date| snapshot.date <= date));
-        let gone = snapshot.disks.iter().map(|saved| saved.disk.id).filter(|id| left.disk(*id).is_none());
-        left.lost.extend(gone.collect::<Vec<_>>());
-        let is_cut =
-            snapshot.id == kept.id || snapshot.date > shown.date || left.disks.len() < snapshot.disks.len();
+        let stays = |saved: &SavedDisk| below(saved.disk.id).is_none_or(|date| snapshot.date <= date);
+        let (stay, gone): (Vec<_>, Vec<_>) = left.disks.into_iter().partition(stays);
+        left.disks = stay;
+        left.lost.extend(gone.iter().map(|saved| saved.disk.id));
+        let is_cut = snapshot.id == kept.id || snapshot.date > shown.date || !gone.is_empty();
         if is_cut && left.memory.take().is_some() {
             // Its guest would wake to other disks.
             memories.push(Snapshot { disks: Vec::new(), ..Snapshot::clone(snapshot) });

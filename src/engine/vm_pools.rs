@@ -8,6 +8,7 @@ use super::{DiskCopies, Engine, NewVm, Source, StartOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::change::put_over;
 use crate::model::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a client says of a pool; `None` is not mentioned.
@@ -21,6 +22,11 @@ pub struct PoolChange {
     pub prestarted_vms: Option<u32>,
     pub newest_version: Option<bool>,
     pub size: Option<u32>,
+}
+
+/// By what pools give VMs away.
+fn is_use(permission: &Permission) -> bool {
+    permission.kind == ObjectKind::Vm && permission.role == roles::USER
 }
 
 impl World {
@@ -39,8 +45,7 @@ impl World {
 
     /// By what users have the VMs that they were given.
     pub(super) fn given(&self, vm: VmId) -> impl Iterator<Item = &Permission> {
-        let on = Object::from(vm);
-        self.permissions.values().filter(move |it| it.on() == on && it.role == roles::USER)
+        self.permissions.values().filter(move |it| is_use(it) && it.object == vm.0)
     }
 
     /// `size` is how many VMs the pool is to have.
@@ -258,10 +263,10 @@ impl Engine {
     /// with their users while they are down.
     pub(super) async fn return_those_down(&self) {
         let Ok(_nobody_gives) = self.giving.try_write() else { return };
-        let given: Vec<VmId> = {
+        let given: BTreeSet<VmId> = {
             let world = self.world();
-            let members = world.pooled.iter().map(|it| it.vm);
-            members.filter(|vm| world.given(*vm).next().is_some()).collect()
+            let used = world.permissions.values().filter(|it| is_use(it)).map(|it| VmId(it.object));
+            used.filter(|vm| world.pool_of(*vm).is_some()).collect()
         };
         for vm in given {
             if self.status(vm) == VmStatus::Down {

@@ -246,9 +246,12 @@ impl Engine {
 
     /// What its balloon holds back, and a module of what the VM lacks.
     async fn set_live_memory(&self, id: VmId, bytes: u64, ballooning: bool) -> Result<()> {
-        // Another attempt may have plugged it.
-        self.look_at(id).await?;
-        let has = self.inventory.seen(id).map_or(bytes, |seen| seen.observed.memory);
+        let present = || self.inventory.seen(id).map_or(bytes, |seen| seen.observed.memory);
+        if bytes > present() {
+            // Another attempt may have plugged it.
+            self.look_at(id).await?;
+        }
+        let has = present();
         let module = (bytes > has).then(|| domain::memory_module(bytes - has, bytes));
         self.lane
             .call(move |hv| {

@@ -1,7 +1,7 @@
 //! The vNIC profiles of networks: what interfaces of a network have in common.
 
 use super::locks::{Entity, Mode};
-use super::networks::{check_no_pattern, check_unused};
+use super::networks::check_unneeded;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
@@ -77,9 +77,8 @@ impl Engine {
         let network = Entity::Network(profile.network);
         let _guard = self.take("remove vNIC profile", &[(network, Mode::Exclusive)]).await?;
         self.record(|world| {
-            const VERB: &str = "remove the vNIC profile of the";
-            check_unused(world, VERB, |nic| nic.profile == Some(id))?;
-            check_no_pattern(world, VERB, None, |nic| nic.profile == Some(id))?;
+            let verb = "remove the vNIC profile of the";
+            check_unneeded(world, verb, None, |nic| nic.profile == Some(id))?;
             Ok(vec![Change::DropVnicProfile(id)])
         })
         .await?;

@@ -41,7 +41,9 @@ fn push(name: String, json: Json, depth: usize, out: &mut Vec<Node>) -> Result<(
     match json {
         Json::Null => {}
         Json::Bool(value) => out.push(Node::text(name, value.to_string())),
-        Json::Number(number) => out.push(Node::text(name, whole(&number).unwrap_or(number.to_string()))),
+        Json::Number(number) => {
+            out.push(Node::text(name, whole(&number).unwrap_or_else(|| number.to_string())))
+        }
         Json::String(text) => {
             check(&text).map_err(|why| format!("{name}: {why}"))?;
             out.push(Node::text(name, text));

@@ -8,7 +8,7 @@ use super::snapshots::check_no_preview;
 use super::stateless::check_not_stateless;
 use super::vm_disks::NewAttachment;
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint};
+use super::{Engine, failpoint, locks};
 use crate::error::{Error, Result};
 use crate::model::change::put_over;
 use crate::model::vm::check_text;
@@ -438,7 +438,7 @@ impl Engine {
         through: Option<VmId>,
         change: DiskChange,
     ) -> Result<()> {
-        let (_guard, before, attachments) = self.hold_disk("update disk", id).await?;
+        let (_guard, before, attachments) = self.hold_disk(locks::UPDATE_DISK, id).await?;
         if before.status == DiskStatus::Locked {
             return Err(Error::conflict(
                 "Cannot edit Virtual Machine Disk. The following disks are locked: ".to_owned()

@@ -36,11 +36,29 @@ struct Held {
     exclusive: bool,
 }
 
+impl Held {
+    fn is_in_the_way_of(&self, mode: Mode) -> bool {
+        self.exclusive || mode == Mode::Exclusive
+    }
+}
+
 /// Operations that no client asked for.
 pub const RECOVERY: &str = "recovery";
 pub const END_OF_RUN: &str = "end of run";
 pub const LET_GO: &str = "unplugged by the guest";
 const BY_ITSELF: [&str; 3] = [RECOVERY, END_OF_RUN, LET_GO];
+
+/// Operations of clients that wait for no guest.
+pub const UPDATE_VM: &str = "update VM";
+pub const UPDATE_DISK: &str = "update disk";
+pub const UPDATE_NIC: &str = "update network interface";
+pub const ADD_NIC: &str = "add network interface";
+pub const ATTACH_DISK: &str = "attach disk";
+pub const ACTIVATE_DISK: &str = "activate disk";
+pub const CHANGE_MEDIUM: &str = "change CD";
+pub const TICKET: &str = "ticket";
+const BRIEF: [&str; 8] =
+    [UPDATE_VM, UPDATE_DISK, UPDATE_NIC, ADD_NIC, ATTACH_DISK, ACTIVATE_DISK, CHANGE_MEDIUM, TICKET];
 
 #[derive(Clone, Default)]
 pub struct Locks {
@@ -60,7 +78,7 @@ impl Locks {
         let mut held = self.held.lock().expect("no panic while held");
         for (entity, mode) in wanted {
             if let Some(holder) = held.get(entity)
-                && (holder.exclusive || *mode == Mode::Exclusive)
+                && holder.is_in_the_way_of(*mode)
             {
                 return Err(Error::busy(holder.by.last().copied().unwrap_or("another operation")));
             }
@@ -76,21 +94,23 @@ impl Locks {
             operation,
         })
     }
-}
 
-impl Locks {
     /// That operation holds the entity.
     pub fn has(&self, entity: Entity, operation: &str) -> bool {
         let held = self.held.lock().expect("no panic while held");
         held.get(&entity).is_some_and(|holder| holder.by.contains(&operation))
     }
 
-    /// All that stands in the way is what the engine does by itself.
-    pub fn is_by_itself(&self, wanted: &[(Entity, Mode)]) -> bool {
+    /// Whether all that stands in the way is what the engine does by itself, or is over in a moment;
+    /// `None` where nothing does.
+    pub fn are_brief(&self, wanted: &[(Entity, Mode)]) -> Option<bool> {
         let held = self.held.lock().expect("no panic while held");
-        let mut holders =
-            wanted.iter().filter_map(|(entity, _)| held.get(entity)).flat_map(|holder| &holder.by).peekable();
-        holders.peek().is_some() && holders.all(|by| BY_ITSELF.contains(by))
+        let in_the_way = |(entity, mode): &(Entity, Mode)| {
+            held.get(entity).filter(|holder| holder.is_in_the_way_of(*mode))
+        };
+        let mut holders = wanted.iter().filter_map(in_the_way).flat_map(|holder| &holder.by).peekable();
+        holders.peek()?;
+        Some(holders.all(|by| BY_ITSELF.contains(by) || BRIEF.contains(by)))
     }
 }
 

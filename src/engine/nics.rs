@@ -235,7 +235,7 @@ impl Engine {
         let id = NicId::random();
         self.own_vm(vm)?;
         let wanted = [(Entity::Nic(id), Mode::Exclusive), (Entity::Vm(vm), Mode::Shared)];
-        let _guard = self.take("add network interface", &wanted).await?;
+        let _guard = self.take(locks::ADD_NIC, &wanted).await?;
         self.may_change_nics(vm, "add")?;
         self.require_connection()?;
         let intent = self
@@ -257,7 +257,11 @@ impl Engine {
 
     /// Changes an interface: its settings, its carrier, its network, whether it is plugged.
     pub async fn update_nic(self: &Arc<Self>, vm: VmId, id: NicId, change: NicChange) -> Result<()> {
-        let _guard = self.hold_nic("update network interface", vm, id).await?;
+        let operation = match change.plugged {
+            Some(false) => "unplug network interface",
+            _ => locks::UPDATE_NIC,
+        };
+        let _guard = self.hold_nic(operation, vm, id).await?;
         let before = self.nic(vm, id)?;
         self.may_change_nics(vm, "edit")?;
         let after = change.over(&self.world(), &before)?;

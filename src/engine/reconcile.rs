@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a client waits for what the engine does by itself.
+/// How long a client waits for what the engine does by itself, and for what takes a moment only.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long for what is as good as over: who saw the rows of its end need not have seen the last of it.
 const TAIL: Duration = Duration::from_millis(250);
@@ -38,8 +38,7 @@ impl Engine {
         self.world().intents.values().any(|intent| locks::clash(&entities(&intent.operation), wanted))
     }
 
-    /// The same for a client. What the engine does by itself is short, and no reason to send
-    /// somebody away who waited for just that.
+    /// The same for a client. What is short is no reason to send somebody away.
     pub(super) async fn take(&self, operation: &'static str, wanted: &[(Entity, Mode)]) -> Result<Guard> {
         let begun = Instant::now();
         loop {
@@ -53,9 +52,11 @@ impl Engine {
     }
 
     fn is_short(&self, wanted: &[(Entity, Mode)], waited: Duration) -> bool {
-        match self.locks.is_by_itself(wanted) {
-            true => waited < PATIENCE,
-            false => waited < TAIL && !self.is_promised(wanted),
+        match self.locks.are_brief(wanted) {
+            Some(true) => waited < PATIENCE,
+            Some(false) => waited < TAIL && !self.is_promised(wanted),
+            // Who stood in the way has just left.
+            None => waited < PATIENCE && !self.is_promised(wanted),
         }
     }
 

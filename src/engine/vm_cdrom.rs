@@ -1,7 +1,7 @@
 //! The CD-ROM drive of a VM: the medium that is configured, and the one of the present run.
 
-use super::Engine;
 use super::locks::{Entity, Mode};
+use super::{Engine, locks};
 use crate::domain::{self, SeenDisk};
 use crate::error::{Error, Kind, Result};
 use crate::model::cdrom::check_medium;
@@ -50,7 +50,7 @@ impl Engine {
     /// One call and no row: a crash leaves nothing to finish.
     pub async fn change_medium(&self, id: VmId, medium: Option<String>, force: bool) -> Result<()> {
         self.own_vm(id)?;
-        let _guard = self.take("change CD", &[(Entity::Vm(id), Mode::Shared)]).await?;
+        let _guard = self.take(locks::CHANGE_MEDIUM, &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::ChangeMedium)?;
         self.require_connection()?;
         let file = match &medium {

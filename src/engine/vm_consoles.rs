@@ -2,7 +2,7 @@
 
 use super::locks::{Entity, Mode};
 use super::ports::Scope;
-use super::{Engine, documents};
+use super::{Engine, documents, locks};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::vm::Protocol;
@@ -80,7 +80,7 @@ impl Engine {
     ) -> Result<Ticket> {
         let view = self.vm(id)?;
         self.own_vm(id)?;
-        let _guard = self.take("ticket", &[(Entity::Vm(id), Mode::Shared)]).await?;
+        let _guard = self.take(locks::TICKET, &[(Entity::Vm(id), Mode::Shared)]).await?;
         self.may(id, Move::Ticket)?;
         let value = match value.filter(|value| !value.is_empty()) {
             Some(value) => value,

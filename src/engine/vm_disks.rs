@@ -96,7 +96,7 @@ impl Engine {
     /// Attaches a disk that exists.
     pub async fn attach_disk(self: &Arc<Self>, id: DiskId, onto: NewAttachment) -> Result<()> {
         let vm = onto.vm;
-        let _guard = self.hold_attachment("attach disk", vm, id).await?;
+        let _guard = self.hold_attachment(locks::ATTACH_DISK, vm, id).await?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;
         let mut active = false;
@@ -241,7 +241,7 @@ impl Engine {
     pub async fn activate_disk(self: &Arc<Self>, vm: VmId, id: DiskId) -> Result<()> {
         // What there is nothing to do for holds nobody else up.
         self.attachment_that_is(vm, id, false)?;
-        let _guard = self.hold_attachment("activate disk", vm, id).await?;
+        let _guard = self.hold_attachment(locks::ACTIVATE_DISK, vm, id).await?;
         let (_, disk) = self.attachment_that_is(vm, id, false)?;
         self.may(vm, Move::ChangeDisks)?;
         self.require_connection()?;

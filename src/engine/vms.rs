@@ -6,7 +6,7 @@ use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::ports::Scope;
 use super::world::{Change, Operation, World};
-use super::{Engine, failpoint, snapshots};
+use super::{Engine, failpoint, locks, snapshots};
 use crate::domain::{self, Observed};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::Display;
@@ -139,7 +139,7 @@ impl Engine {
     ) -> Result<()> {
         // Beside operations on its devices, which may take their time.
         let wanted = [(Entity::Vm(id), Mode::Shared), (Entity::Config(id), Mode::Exclusive)];
-        let _guard = self.take("update VM", &wanted).await?;
+        let _guard = self.take(locks::UPDATE_VM, &wanted).await?;
         let before = self.own_vm(id)?;
         let status = self.status(id);
         let deferred = next_run && status != VmStatus::Down;

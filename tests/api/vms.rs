@@ -355,6 +355,35 @@ async fn a_vm_stops_while_a_device_is_on_its_way() {
 }
 
 #[tokio::test]
+async fn changes_at_once_wait_for_each_other() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    let nics = format!("{path}/nics");
+    let nic = sim.post(&nics, "<nic><name>n</name></nic>").await.is(201).at("@id");
+    let disk = sim.disk(&format!("{path}/disks"), "d").await;
+    sim.start_vm(vm).await;
+    for turn in 0..10 {
+        let comment = format!("<vm><comment>{turn}</comment></vm>");
+        let description = format!("<vm><description>{turn}</description></vm>");
+        let name = format!("<nic><name>n{turn}</name></nic>");
+        let alias = format!("<disk><alias>d{turn}</alias></disk>");
+        let (nic, disk) = (format!("{nics}/{nic}"), format!("{path}/disks/{disk}"));
+        let done = tokio::join!(
+            sim.put(&path, &comment),
+            sim.put(&path, &description),
+            sim.put(&nic, &name),
+            sim.put(&disk, &alias),
+        );
+        [done.0, done.1, done.2, done.3].map(|answer| answer.is(200));
+        let all = sim.get(&path).await;
+        assert_eq!([all.at("comment"), all.at("description")], [turn.to_string(), turn.to_string()]);
+        assert_eq!(sim.get(&nic).await.at("name"), format!("n{turn}"));
+        assert_eq!(sim.get(&disk).await.at("alias"), format!("d{turn}"));
+    }
+}
+
+#[tokio::test]
 async fn names_may_be_as_long_as_they_may() {
     let sim = Sim::start().await;
     let named = |name: &str| {

@@ -208,16 +208,14 @@ pub fn bootable_devices(plan: &Plan) -> Result<Element, Invalid> {
     Ok(domain)
 }
 
-/// An edited document of a domain that comes back with its memory: what its guest has counted stays
-/// as libvirt wrote it down.
-pub fn as_saved(mut edited: Element, saved: &Element) -> Element {
-    for name in ["maxMemory", "memory", "currentMemory", "vcpu", "cpu"] {
-        match saved.first(name) {
-            Some(counted) => edited.replace(counted.clone()),
-            None => edited.remove(name),
-        }
-    }
-    edited
+/// The document of a domain that comes back with its memory: as it was, but for what its disks,
+/// interfaces and consoles are now on this host.
+pub fn as_saved(edited: &Element, mut saved: Element) -> Element {
+    let is_renewed = |device: &Element| matches!(device.name.as_str(), "disk" | "interface" | "graphics");
+    let kept = saved.ensure("devices");
+    kept.retain(|device| !is_renewed(device));
+    device::devices(edited).filter(|device| is_renewed(device)).for_each(|device| kept.push(device.clone()));
+    saved
 }
 
 /// Whether the plan can be written over the document, or else needs a new one.

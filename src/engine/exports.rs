@@ -126,6 +126,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 let hint = ready(world, verb, kept)?;
+                self.require_active_below(verb, world, hint.disks.iter().map(|disk| disk.id))?;
                 let Relocated { hint, carried } = relocated(hint, options.collapse, |_| to);
                 self.require_room(verb, find_domain(world, to)?, 0)?;
                 self.require_room_for(world, verb, &carried)?;

@@ -9,6 +9,7 @@ use super::locks::{Entity, Mode};
 use super::ports::BlockJob;
 use super::snapshots::{check_no_preview, check_regular, not_regular};
 use super::stateless::check_not_stateless;
+use super::wake::TO_WAKE;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, jobs::Started};
 use crate::error::{Error, Kind, Result};
@@ -72,6 +73,9 @@ impl Engine {
                 check_no_preview(world, REMOVE, vm)?;
                 check_not_stateless(world, REMOVE, vm)?;
                 let snapshot = world.snapshots.get(&id).ok_or_else(|| Error::not_found(id))?;
+                if whole && world.vms.get(&vm).is_some_and(|vm| vm.wakes_from == Some(id)) {
+                    return Err(Error::conflict(format!("{REMOVE}. {TO_WAKE}")));
+                }
                 let disks = snapshot.disks.iter().map(|saved| saved.disk.id);
                 let disks: Vec<DiskId> = disks.filter(|disk| only.is_none_or(|only| only == *disk)).collect();
                 if disks.is_empty() && !whole {

@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// The name of a file, if it is one of an ISO domain.
-    fn iso_name(&self, file: &Path) -> Option<String> {
+    pub(super) fn iso_name(&self, file: &Path) -> Option<String> {
         let is_iso = self.iso_folders().iter().any(|folder| file.parent() == Some(folder));
         file.file_name().filter(|_| is_iso)?.to_str().map(str::to_owned)
     }

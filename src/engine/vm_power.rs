@@ -265,6 +265,9 @@ impl Engine {
             self.look_at(id).await?;
             self.settle_run(id).await?;
         }
+        if options.asks_for_more() {
+            self.check_not_to_wake(id, Move::RunOnce)?;
+        }
         self.adopt_next_run_or_none(id).await?;
         let vm = self.own_vm(id)?;
         let spec = match &options.once {
@@ -289,7 +292,7 @@ impl Engine {
             self.begin_stateless(id).await?;
         }
         let started = async {
-            if vm.wakes_from.is_some() && !options.asks_for_more() {
+            if vm.wakes_from.is_some() {
                 return self.wake(id, options.pause).await;
             }
             let media = self.make_media(id, payloads).await?;

@@ -5,6 +5,7 @@ use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::ports::Scope;
+use super::wake::TO_WAKE;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, locks, snapshots};
 use crate::domain::{self, Observed};
@@ -167,8 +168,12 @@ impl Engine {
             self.tell_of_vm(Code::VM_UPDATED, id, "was updated for its next run");
             return Ok(());
         }
+        let fixed = down_only(&old, &spec);
+        if before.wakes_from.is_some() && (fixed.is_some() || counts_differ(&old, &spec)) {
+            return Err(Error::conflict(format!("Cannot update VM. {TO_WAKE}")));
+        }
         if status != VmStatus::Down
-            && let Some(what) = down_only(&old, &spec)
+            && let Some(what) = fixed
         {
             return Err(Error::invalid(format!(
                 "Cannot update VM. There was an attempt to change VM values while the VM is not down: {what}. \
@@ -222,10 +227,9 @@ impl Engine {
     /// Refuses what the running VM cannot become before anything is promised.
     fn check_live(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
         let Some(seen) = self.inventory.seen(id) else { return Ok(()) };
-        let live = (new.memory, new.topology, &new.cpu_pins) != (old.memory, old.topology, &old.cpu_pins);
         match seen.domain.power {
             Power::Off => return Ok(()),
-            Power::Saved if live => {
+            Power::Saved if counts_differ(old, new) => {
                 return Err(Error::conflict(
                     "Cannot update VM. The VM is suspended: its memory and CPUs are fixed.",
                 ));
@@ -543,6 +547,11 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ),
     ];
     rules.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+}
+
+/// What a guest that is there has counted, and a running one may learn.
+fn counts_differ(old: &VmSpec, new: &VmSpec) -> bool {
+    (new.memory, new.topology, &new.cpu_pins) != (old.memory, old.topology, &old.cpu_pins)
 }
 
 /// What a change of the present run says about fields that the next run had not changed itself.

@@ -12,7 +12,11 @@ use super::{Engine, documents};
 use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
-use std::path::PathBuf;
+use crate::xml::Element;
+use std::path::{Path, PathBuf};
+
+/// Why what the memory knows stays as it is.
+pub(super) const TO_WAKE: &str = "The VM is to go on from the memory of a Snapshot: start it, or restore the Snapshot without memory, first.";
 
 impl Engine {
     /// Starts the VM, which is held, from the memory that it is to wake from.
@@ -70,9 +74,7 @@ impl Engine {
     /// Refuses a change of the devices that the memory knows, which the VM is to go on from.
     pub(super) fn check_not_to_wake(&self, id: VmId, wanted: Move) -> Result<()> {
         match self.world().vms.get(&id).is_some_and(|vm| vm.wakes_from.is_some()) {
-            true => Err(Error::conflict(wanted.refusal(
-                "The VM is to go on from the memory of a Snapshot: start it, or restore the Snapshot without memory, first.",
-            ))),
+            true => Err(Error::conflict(wanted.refusal(TO_WAKE))),
             false => Ok(()),
         }
     }
@@ -83,20 +85,27 @@ impl Engine {
             return Err(Error::conflict("Cannot run VM. The Snapshot's memory is gone."));
         };
         let saved = self.saved_document(file.clone()).await?;
-        // The machine is the one that the memory is of, whatever the VM was told since.
-        let name = saved.value("name").unwrap_or_else(|| vm.spec.name.clone());
-        let spec = VmSpec { name, ..snapshot.spec };
+        let spec = self.spec_of_run(snapshot.spec, &saved);
         let seeded = domain::media_in(&saved) > spec.payloads.len();
         let options = StartOptions { cloud_init: Some(seeded), ..StartOptions::default() };
         let media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
         let document = self.document_with(vm, &spec, Some(saved.clone()), &media)?;
-        let document = domain::as_saved(document, &saved).to_string();
+        let document = domain::as_saved(&document, saved).to_string();
         self.give_back_name(id, &spec.name).await?;
         self.inventory.set_phase(id, Some(Phase::Restoring));
         let restored = self.lane.slow(move |hv| hv.restore(&file, &document)).await;
         let looked = self.look_at(id).await;
         self.inventory.end_phase(id, Phase::Restoring);
         restored.and(looked)
+    }
+
+    /// The configuration by which its memory's guest ran: a run with overrides is none of the VM's own.
+    fn spec_of_run(&self, spec: VmSpec, saved: &Element) -> VmSpec {
+        let VmSpec { name, machine, display, .. } = domain::observe_spec(saved);
+        let seen = domain::observe(saved);
+        let drive = seen.disks.iter().find(|disk| disk.alias.as_deref() == Some(domain::CDROM_ALIAS));
+        let cdrom = drive.and_then(|drive| self.iso_name(Path::new(drive.file.as_deref()?)));
+        VmSpec { name, machine, display, cdrom, ..spec }
     }
 
     /// libvirt brings a domain back by the name alone that it was saved with. A VM that was renamed
@@ -115,7 +124,7 @@ impl Engine {
     }
 
     /// The document of the domain that a file of memory is of.
-    pub(super) async fn saved_document(&self, file: PathBuf) -> Result<crate::xml::Element> {
+    pub(super) async fn saved_document(&self, file: PathBuf) -> Result<Element> {
         let (images, looked) = (self.images.clone(), file.clone());
         if super::lane::blocking(move || images.actual_size(&looked)).await?.is_none() {
             return Err(Error::conflict("The memory of the Snapshot is gone.").because(file.display()));

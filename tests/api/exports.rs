@@ -252,6 +252,14 @@ async fn what_cannot_be_exported_is_refused() {
     sim.images.set_capacity(1024 * GIB);
     sim.post(&format!("{CENTER}/{}/deactivate", case.place), "<action/>").await.is(200);
     assert_eq!(sim.post(&path, &to("exports")).await.status, 409, "in maintenance");
+    sim.post(&format!("{CENTER}/{}/activate", case.place), "<action/>").await.is(200);
+    let data = sim.get("/storagedomains?search=name%3Ddata").await.at("storage_domain/@id");
+    sim.post(&format!("{CENTER}/{data}/deactivate"), "<action/>").await.is(200);
+    sim.post(&path, &to("exports")).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot export VM. The relevant Storage Domain's status is Maintenance.]",
+    );
     assert_eq!(case.files_in("/more/exports"), 0);
     assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("status/state"), "down");
 }

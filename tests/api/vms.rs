@@ -375,7 +375,9 @@ async fn changes_at_once_wait_for_each_other() {
             sim.put(&nic, &name),
             sim.put(&disk, &alias),
         );
-        [done.0, done.1, done.2, done.3].map(|answer| answer.is(200));
+        for answer in [done.0, done.1, done.2, done.3] {
+            answer.is(200);
+        }
         let all = sim.get(&path).await;
         assert_eq!([all.at("comment"), all.at("description")], [turn.to_string(), turn.to_string()]);
         assert_eq!(sim.get(&nic).await.at("name"), format!("n{turn}"));

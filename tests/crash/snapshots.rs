@@ -305,14 +305,6 @@ fn wake_a_renamed_vm_from_memory() {
     );
 }
 
-#[test]
-fn remove_the_memory_that_a_vm_would_wake_from() {
-    sweep(asleep, async |lab, vm| {
-        let id = lab.engine.snapshots(*vm)?.last().map(|it| it.id).unwrap();
-        lab.engine.remove_snapshot(*vm, id).await?.finished().await
-    });
-}
-
 /// A VM of which no run leaves anything behind.
 async fn stateless(lab: &Lab) -> VmId {
     let (vm, _) = with_snapshots(lab, 1, false).await;

@@ -21,6 +21,7 @@ mod hostile;
 mod kvm;
 mod limits;
 mod luns;
+mod memories;
 mod moves;
 mod networks;
 mod nics;

@@ -12,7 +12,7 @@ use super::telling::Telling;
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct History {
 struct Past {
     events: BTreeMap<u64, Arc<Event>>,
     jobs: BTreeMap<JobId, Arc<Job>>,
+    /// Those that have ended, the oldest first.
+    ended: BTreeSet<(Timestamp, JobId)>,
     /// Not written yet.
     unwritten: Vec<HistoryEntry>,
 }
@@ -56,7 +58,24 @@ impl Past {
 
     fn put_job(&mut self, job: Job) {
         self.unwritten.push(HistoryEntry::Job(job.clone()));
+        self.keep_job(job);
+    }
+
+    fn keep_job(&mut self, job: Job) {
+        self.take_job(job.id);
+        self.ended.extend(job.ended.map(|end| (end, job.id)));
         self.jobs.insert(job.id, Arc::new(job));
+    }
+
+    fn take_job(&mut self, id: JobId) {
+        if let Some(end) = self.jobs.remove(&id).and_then(|job| job.ended) {
+            self.ended.remove(&(end, id));
+        }
+    }
+
+    fn forget_job(&mut self, id: JobId) {
+        self.take_job(id);
+        self.unwritten.push(HistoryEntry::ForgetJob(id));
     }
 
     /// Lets go what is too old or too much.
@@ -71,15 +90,10 @@ impl Past {
             self.events.remove(&id);
             self.unwritten.push(HistoryEntry::ForgetEvent(id));
         }
-        let mut ended: Vec<(Timestamp, JobId)> =
-            self.jobs.values().filter_map(|job| Some((job.ended?, job.id))).collect();
-        ended.sort();
-        let spare = ended.len().saturating_sub(MOST_JOBS);
-        for (index, (end, id)) in ended.into_iter().enumerate() {
-            if index < spare || now.duration_since(end).unsigned_abs() > JOBS_LAST {
-                self.jobs.remove(&id);
-                self.unwritten.push(HistoryEntry::ForgetJob(id));
-            }
+        while let Some((end, id)) = self.ended.first().copied()
+            && (self.ended.len() > MOST_JOBS || now.duration_since(end).unsigned_abs() > JOBS_LAST)
+        {
+            self.forget_job(id);
         }
     }
 }
@@ -98,7 +112,7 @@ impl History {
                         job.end(JobStatus::Unknown, now);
                         past.put_job(job);
                     } else {
-                        past.jobs.insert(job.id, Arc::new(job));
+                        past.keep_job(job);
                     }
                 }
                 HistoryEntry::ForgetEvent(_) | HistoryEntry::ForgetJob(_) => {}
@@ -151,9 +165,7 @@ impl History {
     }
 
     pub(super) fn forget_job(&self, id: JobId) {
-        let mut past = self.past();
-        past.jobs.remove(&id);
-        past.unwritten.push(HistoryEntry::ForgetJob(id));
+        self.past().forget_job(id);
     }
 
     /// Writes an event down; the number is the history's to give.

@@ -4,12 +4,12 @@ use crate::arguments::Arguments;
 use crate::floor::Floor;
 use crate::harness::{Boots, Daemon, Host, Lab, Options};
 use crate::http::Session;
-use crate::pairs::{Pairs, timed};
+use crate::pairs::{Alone, Pairs, timed};
 use crate::rows::Row;
 use crate::table::HEAD;
 use crate::{machine, rows};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use virt::sys;
 
 /// Clients that make VMs side by side.
 const MAKERS: usize = 4;
@@ -25,7 +25,6 @@ pub struct Bench {
     pub growth: Vec<(usize, Pairs)>,
     pub memory_idle: f64,
     pub memory_made: f64,
-    plain: Option<Host>,
 }
 
 impl Bench {
@@ -48,8 +47,7 @@ impl Bench {
         std::thread::sleep(std::time::Duration::from_secs(2));
         let memory_idle = rss(&lab.daemon);
         let (vms, growth, memory_made) = (Vec::new(), Vec::new(), 0.0);
-        let mut bench =
-            Self { arguments, lab, floor, session, vms, growth, memory_idle, memory_made, plain: None };
+        let mut bench = Self { arguments, lab, floor, session, vms, growth, memory_idle, memory_made };
         for count in [10, 100] {
             bench.grow(count.min(bench.arguments.vms));
         }
@@ -72,20 +70,15 @@ impl Bench {
         }
     }
 
-    /// A host without a daemon, where libvirt's own changes are timed. It has the same domains, and
-    /// as many run: each one costs every change of libvirt's some 10 microseconds.
-    pub fn plain(&mut self) -> &Host {
-        self.plain.get_or_insert_with(|| {
-            note("defining as many domains on a host without a daemon");
-            let host = Host::start(&[]);
-            let plain = Floor::open(&host.uri);
-            for id in &self.vms {
-                let document = self.floor.domain(id).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
-                plain.define(&document);
-            }
-            self.vms[..self.arguments.running].iter().for_each(|id| plain.domain(id).create().unwrap());
-            host
-        })
+    pub fn alone(&self) -> Alone {
+        Alone::beside(&self.lab.daemon)
+    }
+
+    /// A folder for what libvirt's own changes make.
+    pub fn beside(&self) -> PathBuf {
+        let folder = self.lab.host.root.join("beside");
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
     }
 
     /// Makes VMs until there are so many, and times the list of them.

@@ -2,13 +2,14 @@
 //! syncs of a record that a change takes which is never lost.
 
 use crate::bench::Bench;
-use crate::floor::{Floor, Pool, renamed};
+use crate::floor::{Pool, renamed};
 use crate::harness::{Boots, Disk};
-use crate::pairs::{Pairs, timed};
+use crate::pairs::{Pairs, rested};
 use crate::table::Figure;
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
+use uuid::Uuid;
 use virt::sys;
 
 /// The size of a journal's record.
@@ -17,11 +18,9 @@ const RECORD: [u8; 200] = [0; 200];
 /// P11
 pub fn row(bench: &mut Bench) -> Vec<Figure> {
     let document = bench.floor.domain(bench.idle_vm()).xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).unwrap();
-    let plain = bench.plain();
-    let floor = Floor::open(&plain.uri);
-    let pool = Pool::make(&floor, &plain.root.join("pool"));
-    let mut journal = File::create(plain.root.join("journal")).unwrap();
-    let rounds = bench.arguments.rounds;
+    let (alone, beside, rounds) = (bench.alone(), bench.beside(), bench.arguments.rounds);
+    let pool = Pool::make(&bench.floor, &beside);
+    let mut journal = File::create(beside.join("journal")).unwrap();
     let mut synced = || {
         for _ in 0..2 {
             journal.write_all(&RECORD).unwrap();
@@ -32,15 +31,15 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
     for number in 0..rounds {
         let asked = Boots::Halt.document(&format!("bench-made-{number}"), "");
         let mut id = String::new();
-        ours[0].push(timed(|| id = bench.session.must("POST", "/vms", &asked).id()));
-        let asked = renamed(&document, &format!("bench-made-{number}"), &id);
+        ours[0].push(rested(|| id = bench.session.must("POST", "/vms", &asked).id()));
+        let asked = renamed(&document, &format!("bench-own-{number}"), &Uuid::new_v4().to_string());
         let mut domain = None;
-        libvirts[0].push(timed(|| {
+        libvirts[0].push(alone.timed(|| {
             synced();
-            domain = Some(floor.define(&asked));
+            domain = Some(bench.floor.define(&asked));
         }));
-        ours[1].push(timed(|| drop(bench.session.must("DELETE", &format!("/vms/{id}"), ""))));
-        libvirts[1].push(timed(|| {
+        ours[1].push(rested(|| drop(bench.session.must("DELETE", &format!("/vms/{id}"), ""))));
+        libvirts[1].push(alone.timed(|| {
             synced();
             domain.unwrap().undefine().unwrap();
         }));
@@ -60,6 +59,7 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
 }
 
 fn resize(bench: &mut Bench, pool: &Pool) -> Pairs {
+    let alone = bench.alone();
     let vm = bench.session.must("POST", "/vms", &Boots::Halt.document("bench-resized", "")).id();
     let disks = format!("/vms/{vm}/disks");
     let disk = bench.session.must("POST", &disks, &Disk::document(1024, "virtio", "cow", "")).id();
@@ -70,11 +70,11 @@ fn resize(bench: &mut Bench, pool: &Pool) -> Pairs {
     let ours = || -> Duration {
         first += 1;
         let asked = format!("<disk><provisioned_size>{}</provisioned_size></disk>", size(first));
-        timed(|| drop(session.must("PUT", &format!("{disks}/{disk}"), &asked)))
+        rested(|| drop(session.must("PUT", &format!("{disks}/{disk}"), &asked)))
     };
     let libvirts = || {
         second += 1;
-        timed(|| {
+        alone.timed(|| {
             volume.resize(size(second), 0).unwrap();
         })
     };

@@ -1,5 +1,5 @@
 //! Devices of running VMs plugged and unplugged, media changed: to the end state, beside a domain of
-//! the same document on a host that no daemon watches.
+//! the same document.
 
 use super::power::{alternating, becomes};
 use crate::bench::Bench;
@@ -76,7 +76,7 @@ fn act(session: &mut Session, what: &str) {
 
 /// Plugged, and unplugged.
 fn disks(bench: &mut Bench) -> [Pairs; 2] {
-    let rounds = bench.arguments.rounds;
+    let (alone, rounds) = (bench.alone(), bench.arguments.rounds);
     let document = Disk::document(64, "virtio_scsi", "cow", "<active>true</active>");
     let (mut twins, disk) = Twins::run(bench, Boots::Halt, "bench-disk", |session, vm| {
         session.must("POST", &format!("{vm}/disks"), &document).id()
@@ -85,6 +85,7 @@ fn disks(bench: &mut Bench) -> [Pairs; 2] {
     let (twin, device) = (&twins.twin, &twins.disks[0]);
     let [one, other] = &mut twins.sessions;
     let (unplug, plug) = alternating(
+        alone,
         rounds,
         || act(one, &format!("{place}/deactivate")),
         || act(other, &format!("{place}/activate")),
@@ -97,7 +98,7 @@ fn disks(bench: &mut Bench) -> [Pairs; 2] {
 
 /// Plugged, and unplugged from a guest that lets them go when it is asked.
 fn nics(bench: &mut Bench) -> [Pairs; 2] {
-    let rounds = bench.arguments.rounds;
+    let (alone, rounds) = (bench.alone(), bench.arguments.rounds);
     let asked = "<nic><name>nic1</name><network><name>ovirtmgmt</name></network></nic>";
     let (mut twins, nic) = Twins::run(bench, Boots::Mini, "bench-nic", |session, vm| {
         session.must("POST", &format!("{vm}/nics"), asked).id()
@@ -107,6 +108,7 @@ fn nics(bench: &mut Bench) -> [Pairs; 2] {
     let (twin, device) = (&twins.twin, twin::device(&twins.twin, "interface"));
     let [one, other] = &mut twins.sessions;
     let (unplug, plug) = alternating(
+        alone,
         rounds,
         || act(one, &format!("{place}/deactivate")),
         || act(other, &format!("{place}/activate")),
@@ -122,7 +124,7 @@ fn nics(bench: &mut Bench) -> [Pairs; 2] {
 
 /// Inserted, and ejected.
 fn media(bench: &mut Bench) -> [Pairs; 2] {
-    let rounds = bench.arguments.rounds;
+    let (alone, rounds) = (bench.alone(), bench.arguments.rounds);
     let medium = bench.lab.daemon.state.join("isos/bench.iso");
     std::fs::write(&medium, vec![0; 1 << 20]).unwrap();
     let (mut twins, ()) = Twins::run(bench, Boots::Halt, "bench-cd", |_, _| ());
@@ -138,8 +140,14 @@ fn media(bench: &mut Bench) -> [Pairs; 2] {
         twin.update_device_flags(device, sys::VIR_DOMAIN_AFFECT_LIVE).unwrap();
     };
     let [one, other] = &mut twins.sessions;
-    let (insert, eject) =
-        alternating(rounds, || put(one, "bench.iso"), || put(other, ""), || update(&full), || update(&empty));
+    let (insert, eject) = alternating(
+        alone,
+        rounds,
+        || put(one, "bench.iso"),
+        || put(other, ""),
+        || update(&full),
+        || update(&empty),
+    );
     twins.end();
     std::fs::remove_file(medium).unwrap();
     [insert, eject]

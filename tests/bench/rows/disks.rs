@@ -1,10 +1,11 @@
 //! A new disk on a VM that is down.
 
 use crate::bench::Bench;
-use crate::floor::{Floor, Pool};
+use crate::floor::Pool;
 use crate::harness::Disk;
-use crate::pairs::{Pairs, timed};
+use crate::pairs::{Pairs, rested};
 use crate::table::Figure;
+use crate::twin;
 use virt::sys;
 
 const GIB_10: u64 = 10 << 30;
@@ -12,22 +13,20 @@ const GIB_10: u64 = 10 << 30;
 /// P10
 pub fn create(bench: &mut Bench) -> Vec<Figure> {
     let vm = bench.idle_vm().to_owned();
-    let plain = bench.plain();
-    let floor = Floor::open(&plain.uri);
-    let pool = Pool::make(&floor, &plain.root.join("pool"));
-    let domain = floor.domain(&vm);
+    let (domain, _) = twin::define(bench, &vm);
+    let (alone, pool) = (bench.alone(), Pool::make(&bench.floor, &bench.beside()));
 
     let disks = format!("/vms/{vm}/disks");
     let asked = Disk::document(GIB_10 >> 20, "virtio", "cow", "");
     let ours = || {
         let mut made = String::new();
-        let took = timed(|| made = bench.session.must("POST", &disks, &asked).id());
+        let took = rested(|| made = bench.session.must("POST", &disks, &asked).id());
         bench.session.must("DELETE", &format!("{disks}/{made}"), "");
         took
     };
     let libvirts = || {
         let mut made = None;
-        let took = timed(|| {
+        let took = alone.timed(|| {
             let volume = pool.create("bench.qcow2", GIB_10);
             let device = format!(
                 "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>\
@@ -43,6 +42,7 @@ pub fn create(bench: &mut Bench) -> Vec<Figure> {
         took
     };
     let pairs = Pairs::run(bench.arguments.rounds, 1, ours, libvirts);
+    domain.undefine().unwrap();
     vec![
         Figure::at_most(
             "P10",

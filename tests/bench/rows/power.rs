@@ -1,11 +1,10 @@
-//! VMs started and stopped: to the end state, beside a domain of the same document on a host that no
-//! daemon watches.
+//! VMs started and stopped: to the end state, beside a domain of the same document.
 
 use super::devices::overhead;
 use crate::bench::Bench;
 use crate::harness::Boots;
 use crate::http::Session;
-use crate::pairs::{Pairs, timed};
+use crate::pairs::{Alone, Pairs, rested};
 use crate::table::Figure;
 use crate::twin;
 use std::time::{Duration, Instant};
@@ -15,13 +14,13 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
     let vm = bench.session.must("POST", "/vms", &Boots::Halt.document("bench-power", "")).id();
     let path = format!("/vms/{vm}");
     let (twin, _) = twin::define(bench, &vm);
-    // After the twin, which takes longer than the daemon waits for a first request.
     let [mut one, mut other] = [0; 2].map(|_| Session::open(bench.lab.daemon.port).unwrap());
     let act = |session: &mut Session, what: &str, state: &str| {
         session.must("POST", &format!("{path}/{what}"), "<action/>");
         becomes(session, &path, state);
     };
     let (start, stop) = alternating(
+        bench.alone(),
         bench.arguments.rounds.div_ceil(3),
         || act(&mut one, "start", "up"),
         || act(&mut other, "stop", "down"),
@@ -37,6 +36,7 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
 
 /// There and back, ours and libvirt's in turn.
 pub fn alternating(
+    alone: Alone,
     rounds: usize,
     mut there: impl FnMut(),
     mut back: impl FnMut(),
@@ -45,10 +45,10 @@ pub fn alternating(
 ) -> (Pairs, Pairs) {
     let mut times = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..rounds {
-        times[0].push(timed(&mut there));
-        times[1].push(timed(&libvirt_there));
-        times[2].push(timed(&mut back));
-        times[3].push(timed(&libvirt_back));
+        times[0].push(rested(&mut there));
+        times[1].push(alone.timed(&libvirt_there));
+        times[2].push(rested(&mut back));
+        times[3].push(alone.timed(&libvirt_back));
     }
     let [a, b, c, d] = times;
     (Pairs::of(&a, &b), Pairs::of(&c, &d))

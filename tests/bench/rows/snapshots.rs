@@ -4,7 +4,7 @@ use super::power::becomes;
 use crate::bench::{Bench, note};
 use crate::harness::{Boots, Disk};
 use crate::http::Session;
-use crate::pairs::{Pairs, timed};
+use crate::pairs::{Pairs, rested};
 use crate::table::Figure;
 use crate::twin;
 use virt::sys;
@@ -29,7 +29,7 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
     becomes(&mut session, &path, "up");
     twin.create().unwrap();
 
-    let folder = bench.plain().root.clone();
+    let (alone, folder) = (bench.alone(), bench.beside());
     let mut number = 0;
     let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
         | sys::VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
@@ -41,11 +41,11 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
             format!("<disk name='{target}' snapshot='external'><source file='{}'/></disk>", file.display())
         };
         let asked = format!("<domainsnapshot><disks>{}</disks></domainsnapshot>", TARGETS.map(disk).concat());
-        timed(|| drop(twin.create_snapshot_xml(&asked, flags).unwrap()))
+        alone.timed(|| drop(twin.create_snapshot_xml(&asked, flags).unwrap()))
     };
     let snapshots = format!("{path}/snapshots");
     let ours = || {
-        timed(|| {
+        rested(|| {
             let made = session.must("POST", &snapshots, ASKED);
             assert_eq!(made.document().value("snapshot_status").as_deref(), Some("ok"));
         })

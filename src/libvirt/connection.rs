@@ -3,16 +3,19 @@
 //! A connection carries one call at a time: where calls share one, libvirt's client has one of their
 //! threads send and receive for all, and may leave the others waiting until its own call, which may
 //! hang, is answered. Connections open as they are needed and are kept for the next calls; one that
-//! never carries a call brings the events. That one is kept open by a thread.
+//! never carries a call brings the events, and has a keepalive: when that one is lost, all are. It is
+//! kept open by a thread.
 
-use super::events;
 use super::facts::PROBE_ID;
 use super::raw::{Listener, Seen, Watch};
 use super::session::{Monitors, Session};
+use super::{event_loop, events};
 use crate::engine::ports::HypervisorEvent;
 use crate::error::{Error, Result};
 use crate::model::VmId;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use nix::sys::socket::{Shutdown, shutdown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use virt::connect::Connect;
@@ -49,6 +52,8 @@ pub struct Link {
     uri: String,
     /// Connections without a call. The last one given back is the next one taken: it knows most domains.
     idle: Mutex<Vec<Session>>,
+    /// The sockets of all of them, those with a call, too.
+    sockets: Mutex<Vec<Weak<OwnedFd>>>,
     monitors: Arc<Monitors>,
     status: Mutex<Status>,
     changed: Condvar,
@@ -61,13 +66,14 @@ impl Link {
         let link = Arc::new(Self {
             uri: uri.to_owned(),
             idle: Mutex::default(),
+            sockets: Mutex::default(),
             monitors: Arc::default(),
             status: Mutex::new(Status { phase: Phase::Opening, doubted: false, ended: false }),
             changed: Condvar::new(),
             events: Mutex::new(None),
         });
         let kept = Arc::clone(&link);
-        let started = events::start_loop().and_then(|()| {
+        let started = start_loop().and_then(|()| {
             let thread = std::thread::Builder::new().name("libvirt-link".into());
             thread.spawn(move || kept.keep()).map(drop).map_err(|why| why.to_string())
         });
@@ -91,7 +97,7 @@ impl Link {
     pub fn call<T>(&self, calls: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
         let session = self.take()?;
         let answer = calls(&session);
-        if is_alive(&session) {
+        if session.is_alive() {
             self.give_back(session);
             return answer;
         }
@@ -103,12 +109,18 @@ impl Link {
         self.wait_for_first()?;
         let next = || lock(&self.idle).pop();
         while let Some(session) = next() {
-            if is_alive(&session) {
+            if session.is_alive() {
                 return Ok(session);
             }
         }
-        let opened = self.open().inspect_err(|_| self.doubt())?;
-        Ok(Session::new(opened, Arc::clone(&self.monitors)))
+        let (opened, socket) = event_loop::apart(|| self.open());
+        let opened = opened.inspect_err(|_| self.doubt())?;
+        let socket = socket.map(Arc::new);
+        let mut sockets = lock(&self.sockets);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.extend(socket.as_ref().map(Arc::downgrade));
+        drop(sockets);
+        Ok(Session::new(opened, socket, Arc::clone(&self.monitors)))
     }
 
     fn give_back(&self, session: Session) {
@@ -123,6 +135,14 @@ impl Link {
         drop(idle);
     }
 
+    /// No keepalive tells a call that libvirtd will not answer it any more.
+    fn cut_calls(&self) {
+        for socket in lock(&self.sockets).drain(..).filter_map(|socket| socket.upgrade()) {
+            // It may be closed at the other end.
+            let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
+        }
+    }
+
     /// Ends the thread; a connection that has a call closes after it.
     pub fn end(&self) {
         lock(&self.status).ended = true;
@@ -134,12 +154,7 @@ impl Link {
         if self.uri.contains('\0') {
             return Err(Error::unavailable("the URI of libvirt has a NUL character"));
         }
-        let connect = Connect::open(Some(&self.uri)).map_err(|why| Error::unavailable(why.message()))?;
-        // libvirt's own test driver has no keepalive, and needs none.
-        if let Err(why) = connect.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1) {
-            tracing::debug!("no keepalive: {}", why.message());
-        }
-        Ok(connect)
+        Connect::open(Some(&self.uri)).map_err(|why| Error::unavailable(why.message()))
     }
 
     fn wait_for_first(&self) -> Result<()> {
@@ -180,6 +195,7 @@ impl Link {
                     if ended {
                         return;
                     }
+                    self.cut_calls();
                     tracing::warn!(uri = self.uri, "lost the connection to libvirt");
                     self.send(HypervisorEvent::Disconnected);
                 }
@@ -200,6 +216,10 @@ impl Link {
     fn watch(self: &Arc<Self>) -> Result<Watch> {
         let listener: Arc<dyn Listener> = self.clone();
         let connect = self.open()?;
+        // libvirt's own test driver has no keepalive, and needs none.
+        if let Err(why) = connect.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1) {
+            tracing::debug!("no keepalive: {}", why.message());
+        }
         Watch::new(connect, &listener).map_err(|why| Error::unavailable(why.message()))
     }
 
@@ -242,9 +262,14 @@ impl Listener for Link {
     }
 }
 
-/// Known without a call to libvirtd.
-pub fn is_alive(connect: &Connect) -> bool {
-    connect.is_alive().unwrap_or(false)
+/// Once for the process.
+fn start_loop() -> std::result::Result<(), String> {
+    static STARTED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let start = || {
+        virt::error::clear_error_callback();
+        event_loop::start().map_err(|why| why.to_string())
+    };
+    STARTED.get_or_init(start).clone()
 }
 
 /// What a panicking thread leaves behind is still whole here: single values.

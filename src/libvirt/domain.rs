@@ -83,10 +83,10 @@ pub fn undefine(session: &Session, id: VmId) -> Result<()> {
         | sys::VIR_DOMAIN_UNDEFINE_NVRAM
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-    let gone = session.domain(id).and_then(|domain| match domain.is_active()? {
-        // libvirt would keep it as long as it runs.
-        true => Err(Error::conflict("The domain runs.")),
-        false => Ok(domain.undefine_flags(flags)?),
+    // Looked up anew, it knows whether it runs: libvirt would keep it for as long.
+    let gone = session.look_up(id).and_then(|domain| match domain.id() {
+        Some(_) => Err(Error::conflict("The domain runs.")),
+        None => Ok(domain.undefine_flags(flags)?),
     });
     found(gone).map(drop)
 }

@@ -1,35 +1,9 @@
-//! libvirt's events in the engine's terms, and the one thread that waits for them.
+//! libvirt's events in the engine's terms.
 
 use super::raw::Seen;
 use crate::engine::ports::{HypervisorEvent, StopDetail};
 use crate::model::{KIB, PauseReason, VmId};
-use std::sync::OnceLock;
-use std::time::Duration;
-use virt::event::{event_register_default_impl, event_run_default_impl};
 use virt::sys;
-
-/// Starts libvirt's event loop, of which a process has one. Must come before the first connection:
-/// keepalive and events need it.
-pub fn start_loop() -> Result<(), String> {
-    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
-    STARTED
-        .get_or_init(|| {
-            virt::error::clear_error_callback();
-            event_register_default_impl().map_err(|why| why.message().to_owned())?;
-            let wait = || loop {
-                if let Err(why) = event_run_default_impl() {
-                    tracing::error!("libvirt's event loop: {}", why.message());
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            };
-            std::thread::Builder::new()
-                .name("libvirt-events".into())
-                .spawn(wait)
-                .map(drop)
-                .map_err(|why| why.to_string())
-        })
-        .clone()
-}
 
 /// What the engine hears of an event; `None` for what does not concern it.
 pub fn translate(id: VmId, seen: Seen) -> Option<HypervisorEvent> {

@@ -1,6 +1,6 @@
 //! Which domains there are and how they are.
 
-use super::connection::{Link, is_alive, lock};
+use super::connection::{Link, lock};
 use super::domain::{self, found};
 use super::facts::PROBE_ID;
 use super::raw::{self, Record, Value};
@@ -48,7 +48,7 @@ pub fn documents(link: &Link, of: Vec<DomainSeen>, at_once: usize, tell: Telling
         while let Some(seen) = next() {
             match domain::document(session, seen.id, false) {
                 // All the others would fail, too.
-                Err(why) if !is_alive(session) => return Err(why),
+                Err(why) if !session.is_alive() => return Err(why),
                 read => tell(seen, read),
             }
         }

@@ -1,9 +1,10 @@
-//! The hypervisor port on libvirt. The only folder that names `virt`; `raw.rs` has all of its `unsafe`.
+//! The hypervisor port on libvirt. The only folder that names `virt`; `raw.rs` has its `unsafe`,
+//! but for the event loop's.
 //!
 //! ```text
 //! connection  connections that carry a call each, and the thread that brings them back
 //! session     an open connection and the domains that were looked up on it
-//! events      libvirt's event loop and its events
+//! event_loop  what libvirt's watches and timers run on;  events  its events
 //! errors      libvirt's errors as the engine's
 //! facts       what the host offers to guests
 //! inventory   which domains there are and how they are
@@ -22,6 +23,7 @@ mod connection;
 mod devices;
 mod domain;
 mod errors;
+mod event_loop;
 mod events;
 mod facts;
 mod guest;

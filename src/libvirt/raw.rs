@@ -1,4 +1,4 @@
-//! All of the adapter's `unsafe`: the libvirt calls that `virt` lacks or gets wrong (it drops the
+//! The adapter's `unsafe`: the libvirt calls that `virt` lacks or gets wrong (it drops the
 //! errors of some), and the look at `/dev/kvm`.
 
 use crate::model::VmId;

@@ -6,9 +6,12 @@
 use super::connection::lock;
 use crate::error::Result;
 use crate::model::VmId;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use virt::connect::Connect;
@@ -19,6 +22,8 @@ const KEPT: usize = 256;
 
 pub struct Session {
     connect: Connect,
+    /// Nobody listens to it between calls.
+    socket: Option<Arc<OwnedFd>>,
     handles: RefCell<HashMap<VmId, Domain>>,
     pub monitors: Arc<Monitors>,
 }
@@ -30,8 +35,13 @@ pub struct Monitors {
 }
 
 impl Session {
-    pub fn new(connect: Connect, monitors: Arc<Monitors>) -> Self {
-        Self { connect, handles: RefCell::default(), monitors }
+    pub fn new(connect: Connect, socket: Option<Arc<OwnedFd>>, monitors: Arc<Monitors>) -> Self {
+        Self { connect, socket, handles: RefCell::default(), monitors }
+    }
+
+    /// Known without a call to libvirtd.
+    pub fn is_alive(&self) -> bool {
+        self.connect.is_alive().unwrap_or(false) && !self.socket.as_deref().is_some_and(is_hung_up)
     }
 
     /// A handle for calls. Its name may be one that the domain had before: see [`Self::look_up`].
@@ -62,6 +72,12 @@ impl Session {
         }
         handles.insert(id, domain);
     }
+}
+
+/// libvirtd is at the other end no more.
+fn is_hung_up(socket: &OwnedFd) -> bool {
+    let seen = recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    !matches!(seen, Ok(1..) | Err(Errno::EAGAIN))
 }
 
 impl Monitors {

@@ -263,7 +263,7 @@ impl Listener for Link {
 }
 
 /// Once for the process.
-fn start_loop() -> std::result::Result<(), String> {
+pub fn start_loop() -> std::result::Result<(), String> {
     static STARTED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
     let start = || {
         virt::error::clear_error_callback();

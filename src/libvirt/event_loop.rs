@@ -271,3 +271,82 @@ unsafe extern "C" fn remove_timer(number: c_int) -> c_int {
         0
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::start_loop;
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+
+    const SOON: Duration = Duration::from_secs(10);
+    const A_WHILE: Duration = Duration::from_millis(50);
+
+    fn opaque() -> (*mut c_void, Receiver<c_int>) {
+        let (sender, receiver) = channel::<c_int>();
+        (Box::into_raw(Box::new(sender)).cast(), receiver)
+    }
+
+    unsafe extern "C" fn seen(_watch: c_int, fd: c_int, events: c_int, opaque: *mut c_void) {
+        // SAFETY: the file is open, and the sender is what `opaque` made.
+        unsafe {
+            nix::unistd::read(BorrowedFd::borrow_raw(fd), &mut [0; 8]).unwrap();
+            (*opaque.cast::<Sender<c_int>>()).send(events).unwrap();
+        }
+    }
+
+    unsafe extern "C" fn rang(_number: c_int, opaque: *mut c_void) {
+        // SAFETY: it is what `opaque` made.
+        unsafe { (*opaque.cast::<Sender<c_int>>()).send(0).unwrap() };
+    }
+
+    unsafe extern "C" fn free(opaque: *mut c_void) {
+        // SAFETY: it is what `opaque` made, and is freed once.
+        drop(unsafe { Box::from_raw(opaque.cast::<Sender<c_int>>()) });
+    }
+
+    #[test]
+    fn watches_are_served_until_they_are_removed() {
+        start_loop().unwrap();
+        let ((read, write), (opaque, calls)) = (nix::unistd::pipe().unwrap(), opaque());
+        let readable = sys::VIR_EVENT_HANDLE_READABLE as c_int;
+        let watch = unsafe { add_handle(read.as_raw_fd(), 0, Some(seen), opaque, Some(free)) };
+        nix::unistd::write(&write, b"1").unwrap();
+        assert_eq!(calls.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout), "it asks for nothing");
+        unsafe { update_handle(watch, readable) };
+        assert_eq!(calls.recv_timeout(SOON), Ok(readable));
+        nix::unistd::write(&write, b"2").unwrap();
+        assert_eq!(calls.recv_timeout(SOON), Ok(readable));
+        assert_eq!(unsafe { (remove_handle(watch), remove_handle(watch)) }, (0, -1));
+        assert_eq!(calls.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected), "it is freed");
+    }
+
+    #[test]
+    fn timers_ring_until_they_rest() {
+        start_loop().unwrap();
+        let (opaque, calls) = opaque();
+        let number = unsafe { add_timer(-1, Some(rang), opaque, Some(free)) };
+        assert_eq!(calls.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+        unsafe { update_timer(number, 1) };
+        for _ in 0..3 {
+            assert_eq!(calls.recv_timeout(SOON), Ok(0));
+        }
+        unsafe { update_timer(number, -1) };
+        // One may be on its way.
+        while calls.recv_timeout(A_WHILE).is_ok() {}
+        assert_eq!(calls.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+        assert_eq!(unsafe { remove_timer(number) }, 0);
+        assert_eq!(calls.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected), "it is freed");
+    }
+
+    #[test]
+    fn what_is_opened_apart_has_no_watch() {
+        let (_read, write) = nix::unistd::pipe().unwrap();
+        let add = || unsafe { add_handle(write.as_raw_fd(), 1, Some(seen), std::ptr::null_mut(), None) };
+        let (watch, socket) = apart(add);
+        assert_eq!(watch, -1);
+        assert_ne!(socket.unwrap().as_raw_fd(), write.as_raw_fd());
+        assert!(apart(|| ()).1.is_none());
+        assert!(APART.take().is_none(), "only while it lasts");
+    }
+}

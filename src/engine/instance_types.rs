@@ -1,6 +1,7 @@
 //! Instance types: sizes that VMs are made in. VMs keep what they took when a type changes.
 
 use super::Engine;
+use super::locks::{Entity, Mode, UPDATE_INSTANCE_TYPE};
 use super::world::{Change, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
@@ -45,20 +46,22 @@ impl Engine {
         Ok(id)
     }
 
-    /// The change may look at the world: who holds the gate is the only one to write it.
+    /// The change may look at the world, which nobody holds while it does.
     pub async fn update_instance_type(
         &self,
         id: InstanceTypeId,
         change: impl FnOnce(&mut InstanceType) -> Result<()>,
     ) -> Result<()> {
-        let mut name = String::new();
+        let _guard = self.take(UPDATE_INSTANCE_TYPE, &[(Entity::InstanceType(id), Mode::Exclusive)]).await?;
+        let before = self.instance_type(id)?;
+        let mut after = before.clone();
+        change(&mut after)?;
+        let name = after.spec.name.clone();
         self.record(|world| {
-            let before = world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
-            let mut after = before.clone();
-            change(&mut after)?;
+            // It may have been removed meanwhile.
+            world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
             check(world, &after)?;
-            name.clone_from(&after.spec.name);
-            Ok(if after == *before { vec![] } else { vec![Change::InstanceType(Box::new(after))] })
+            Ok(if after == before { vec![] } else { vec![Change::InstanceType(Box::new(after))] })
         })
         .await?;
         let text = format!("Instance type {name} was updated.");

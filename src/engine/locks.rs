@@ -5,7 +5,9 @@
 //! it, too, and owns that; what the VM does or becomes as a whole owns it.
 
 use crate::error::{Error, Result};
-use crate::model::{DiskId, DiskProfileId, NetworkId, NicId, QosId, StorageDomainId, TemplateId, VmId};
+use crate::model::{
+    DiskId, DiskProfileId, InstanceTypeId, NetworkId, NicId, QosId, StorageDomainId, TemplateId, VmId,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +21,7 @@ pub enum Entity {
     Network(NetworkId),
     StorageDomain(StorageDomainId),
     Template(TemplateId),
+    InstanceType(InstanceTypeId),
     DiskProfile(DiskProfileId),
     Qos(QosId),
 }
@@ -57,8 +60,18 @@ pub const ATTACH_DISK: &str = "attach disk";
 pub const ACTIVATE_DISK: &str = "activate disk";
 pub const CHANGE_MEDIUM: &str = "change CD";
 pub const TICKET: &str = "ticket";
-const BRIEF: [&str; 8] =
-    [UPDATE_VM, UPDATE_DISK, UPDATE_NIC, ADD_NIC, ATTACH_DISK, ACTIVATE_DISK, CHANGE_MEDIUM, TICKET];
+pub const UPDATE_INSTANCE_TYPE: &str = "update instance type";
+const BRIEF: [&str; 9] = [
+    UPDATE_VM,
+    UPDATE_DISK,
+    UPDATE_NIC,
+    ADD_NIC,
+    ATTACH_DISK,
+    ACTIVATE_DISK,
+    CHANGE_MEDIUM,
+    TICKET,
+    UPDATE_INSTANCE_TYPE,
+];
 
 #[derive(Clone, Default)]
 pub struct Locks {

@@ -89,6 +89,21 @@ async fn vms_come_in_sizes() {
     assert_eq!(sim.get(&format!("/vms/{}", other.at("@id"))).await.is(200).at("instance_type/@id"), "");
 }
 
+#[tokio::test]
+async fn sizes_name_what_is_there() {
+    let sim = Sim::start().await;
+    let body = "<instance_type><name>Db</name></instance_type>";
+    let path = format!("/instancetypes/{}", sim.post("/instancetypes", body).await.is(201).at("@id"));
+    let profile = sim.get("/cpuprofiles").await.at("cpu_profile/@id");
+    let named = |id: &str| format!("<instance_type><cpu_profile id='{id}'/></instance_type>");
+    assert_eq!(sim.put(&path, &named(&profile)).await.is(200).at("cpu_profile/@id"), profile);
+    sim.put(&path, &named(UNKNOWN)).await.is(404);
+    let shown = sim.get(&path).await.is(200).body;
+    sim.put(&path, &shown).await.is(200);
+    assert_eq!(sim.get(&path).await.body, shown);
+    sim.put(&format!("/instancetypes/{UNKNOWN}"), &named(&profile)).await.is(404);
+}
+
 /// One pixel.
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=";

@@ -10,6 +10,7 @@ use crate::domain::{self, DiskDevice, Medium, NicDevice, Observed, Plan};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::{self, Element};
+use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,6 +112,25 @@ impl Engine {
             };
             Ok(document?)
         })
+    }
+
+    /// Refuses what no VM that is made of such a configuration could have. Only what is new in it is
+    /// looked at: a file of the host may have gone since, and clients send back all that they read.
+    pub(super) fn check_makeable(&self, before: &VmSpec, after: &VmSpec) -> Result<()> {
+        let new = |of: fn(&VmSpec) -> &Option<String>| of(after).clone().filter(|_| of(before) != of(after));
+        let mut spec = VmSpec { machine: new(|it| &it.machine), ..VmSpec::default() };
+        spec.os.kernel = new(|it| &it.os.kernel);
+        spec.os.initrd = new(|it| &it.os.initrd);
+        // Which models there are depends on the accelerator, which is a property.
+        if (&before.cpu_model, &before.custom_properties) != (&after.cpu_model, &after.custom_properties) {
+            spec.cpu_model.clone_from(&after.cpu_model);
+            spec.custom_properties.clone_from(&after.custom_properties);
+        }
+        if spec == VmSpec::default() {
+            return Ok(());
+        }
+        let vm = Vm::new(VmId::random(), ClusterId::random(), BLANK, Timestamp::now(), spec);
+        self.document(&vm, &vm.spec, None).map(drop)
     }
 
     /// The devices that the VM's definition has by its rows and that may be booted from.

@@ -35,6 +35,7 @@ impl Engine {
     }
 
     pub async fn add_instance_type(&self, spec: VmSpec) -> Result<InstanceTypeId> {
+        self.check_makeable(&VmSpec::default(), &spec)?;
         let made = InstanceType { id: InstanceTypeId::random(), spec, nics: Vec::new() };
         let (id, name) = (made.id, made.spec.name.clone());
         self.record(|world| {
@@ -56,6 +57,7 @@ impl Engine {
         let before = self.instance_type(id)?;
         let mut after = before.clone();
         change(&mut after)?;
+        self.check_makeable(&before.spec, &after.spec)?;
         let name = after.spec.name.clone();
         self.record(|world| {
             // It may have been removed meanwhile.

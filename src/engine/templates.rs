@@ -54,7 +54,7 @@ impl Engine {
     /// Promises the template, locked, and copies the VM's disks.
     pub async fn create_template(self: &Arc<Self>, new: NewTemplate) -> Result<Started<TemplateId>> {
         let original = new.vm;
-        self.own_vm(original)?;
+        self.check_makeable(&self.own_vm(original)?.spec, &new.spec)?;
         let id = TemplateId::random();
         let beside = [(Entity::Template(id), Mode::Exclusive), (Entity::Vm(original), Mode::Shared)];
         let (guard, _) = self.hold_disks_of("create template", original, &beside, Mode::Shared).await?;
@@ -213,6 +213,7 @@ impl Engine {
         let mut after = before.clone();
         change(&mut after)?;
         check(&after.spec, Some(&after.version_name))?;
+        self.check_makeable(&before.spec, &after.spec)?;
         let renamed = after.spec.name != before.spec.name;
         self.record(|world| {
             if world.templates.get(&id) != Some(&before) {

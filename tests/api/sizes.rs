@@ -104,6 +104,20 @@ async fn sizes_name_what_is_there() {
     sim.put(&format!("/instancetypes/{UNKNOWN}"), &named(&profile)).await.is(404);
 }
 
+#[tokio::test]
+async fn sizes_that_no_vm_can_have() {
+    let sim = Sim::start().await;
+    let path = format!("/instancetypes/{}", sim.get("/instancetypes").await.at("instance_type/@id"));
+    let shown = sim.get(&path).await.body;
+    for bad in templates::NO_MACHINE {
+        let body = format!("<instance_type><name>x</name>{bad}</instance_type>");
+        sim.post("/instancetypes", &body).await.is(400);
+        sim.put(&path, &format!("<instance_type>{bad}</instance_type>")).await.is(400);
+    }
+    assert_eq!(sim.get(&path).await.body, shown);
+    assert_eq!(sim.get("/instancetypes").await.each("instance_type", "@id").len(), 5);
+}
+
 /// One pixel.
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=";

@@ -80,6 +80,45 @@ async fn a_template_is_made_shown_changed_and_removed() {
     assert_eq!(images.count(), 1, "the original's");
 }
 
+/// What no machine is made with.
+pub const NO_MACHINE: [&str; 7] = [
+    "<os><kernel>/etc/shadow</kernel></os>",
+    "<os><kernel>/sim/boot/../../etc/shadow</kernel></os>",
+    "<os><kernel>iso://nope</kernel></os>",
+    "<os><kernel>/sim/boot/vmlinuz</kernel><initrd>/etc/shadow</initrd></os>",
+    "<custom_emulated_machine>pseries</custom_emulated_machine>",
+    "<custom_emulated_machine>pc-q35-99.9</custom_emulated_machine>",
+    "<custom_cpu_model>POWER9</custom_cpu_model>",
+];
+
+#[tokio::test]
+async fn templates_that_no_vm_can_be_made_of() {
+    let sim = Sim::start().await;
+    sim.images.put("/sim/boot/vmlinuz", 1);
+    let (vm, _) = sim.original("a").await;
+    for bad in NO_MACHINE {
+        sim.put(&format!("/vms/{vm}"), &format!("<vm>{bad}</vm>")).await.is(400);
+        let body = format!("<template><name>t</name><vm id='{vm}'/>{bad}</template>");
+        sim.post("/templates", &body).await.is(400);
+    }
+    assert_eq!(sim.get("/templates").await.each("template", "name"), ["Blank"]);
+    let kernel = "<os><kernel>/sim/boot/vmlinuz</kernel></os>";
+    let path = format!("/templates/{}", sim.template("t", vm, kernel).await);
+    let shown = sim.get(&path).await.body;
+    for bad in NO_MACHINE {
+        let got = sim.put(&path, &format!("<template>{bad}</template>")).await.is(400);
+        assert!(!got.body.contains("[The VM"), "{}", got.body);
+    }
+    assert_eq!(sim.get(&path).await.body, shown);
+    // What was there once is not in the way of who sends all back.
+    sim.images.set_missing("/sim/boot", true);
+    sim.put(&path, &shown.replace("<name>t</name>", "<name>u</name>")).await.is(200);
+    let same = "<template><os><kernel>/sim/boot/vmlinuz</kernel><cmdline>quiet</cmdline></os></template>";
+    assert_eq!(sim.put(&path, same).await.is(200).at("os/cmdline"), "quiet");
+    let more = "<template><os><initrd>/sim/boot/initrd</initrd></os></template>";
+    sim.put(&path, more).await.is(400);
+}
+
 #[tokio::test]
 async fn versions_share_a_name() {
     let sim = Sim::start().await;

@@ -95,7 +95,9 @@ fn initialization(app: &App, id: VmId, vm: Option<&types::Vm>) -> Result<Option<
 /// The overrides of a start; `None` when the document has none, as when it only mentions the VM.
 fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
     let os = vm.os.as_ref();
-    let display = vm.display.as_ref().and_then(|display| display.r#type.as_deref());
+    let display = vm.display.clone().unwrap_or_default();
+    let mut keyboard_layout = None;
+    convert::set_keyboard_layout(&display.keyboard_layout, &mut keyboard_layout)?;
     let cdrom =
         vm.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first()).and_then(|cdrom| cdrom.file.as_ref());
     let shares = vm.cpu_shares.map(u32::try_from).transpose();
@@ -105,7 +107,8 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
         kernel: os.and_then(|os| os.kernel.clone()),
         initrd: os.and_then(|os| os.initrd.clone()),
         cmdline: os.and_then(|os| os.cmdline.clone()),
-        display: display.map(named).transpose()?,
+        display: display.r#type.as_deref().map(named).transpose()?,
+        keyboard_layout,
         cdrom: cdrom.map(|file| file.id.clone().unwrap_or_default()),
         boot_menu: vm.bios.as_ref().and_then(|bios| bios.boot_menu.as_ref()).and_then(|menu| menu.enabled),
         custom_properties: vm.custom_properties.as_ref().map(convert::custom_properties),

@@ -43,7 +43,7 @@ fn console(plan: &Plan, display: &Display, protocol: Protocol) -> Element {
         .with("passwd", plan.lock)
         .with("passwdValidTo", LONG_AGO)
         .child(Element::new("listen").with("type", "address").with("address", plan.listen));
-    if let Some(layout) = &display.keyboard_layout {
+    if let Some(layout) = display.keymap() {
         graphics.set("keymap", layout);
     }
     if protocol == Protocol::Spice {

@@ -28,6 +28,7 @@ pub struct RunOnce {
     pub initrd: Option<String>,
     pub cmdline: Option<String>,
     pub display: Option<Protocol>,
+    pub keyboard_layout: Option<String>,
     /// File in an ISO domain; empty is no medium.
     pub cdrom: Option<String>,
     pub boot_menu: Option<bool>,
@@ -81,6 +82,9 @@ impl RunOnce {
         }
         if let Some(protocol) = self.display {
             run.display.get_or_insert_default().protocol = protocol;
+        }
+        if let Some(layout) = &self.keyboard_layout {
+            run.display.get_or_insert_default().keyboard_layout = Some(layout.clone());
         }
         run.stateless = self.stateless.unwrap_or(run.stateless);
         run.boot_menu = self.boot_menu.unwrap_or(run.boot_menu);

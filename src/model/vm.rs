@@ -328,7 +328,20 @@ impl Default for Display {
     }
 }
 
+/// The layouts that oVirt knows and QEMU 7.2 has keymaps of (`nl-be` it has not): with any other name a
+/// guest does not start.
+pub const KEYBOARD_LAYOUTS: &[&str] = &[
+    "ar", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca", "fr-ch",
+    "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv", "th",
+    "tr",
+];
+
 impl Display {
+    /// The layout, unless no guest starts with it: what is imported may name any.
+    pub fn keymap(&self) -> Option<&str> {
+        self.keyboard_layout.as_deref().filter(|layout| KEYBOARD_LAYOUTS.contains(layout))
+    }
+
     pub fn has(&self, protocol: Protocol) -> bool {
         self.both || self.protocol == protocol
     }

@@ -81,7 +81,8 @@ async fn a_template_is_made_shown_changed_and_removed() {
 }
 
 /// What no machine is made with.
-pub const NO_MACHINE: [&str; 7] = [
+pub const NO_MACHINE: [&str; 8] = [
+    "<display><keyboard_layout>klingon</keyboard_layout></display>",
     "<os><kernel>/etc/shadow</kernel></os>",
     "<os><kernel>/sim/boot/../../etc/shadow</kernel></os>",
     "<os><kernel>iso://nope</kernel></os>",

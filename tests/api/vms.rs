@@ -489,3 +489,16 @@ async fn why_somebody_stopped_it_is_told_until_it_starts_again() {
     assert_eq!(sim.get(&at).await.at("status/state"), "up", "nor was it stopped");
     assert_eq!(sim.get(&at).await.at("stop_reason"), "");
 }
+
+#[tokio::test]
+async fn a_run_may_have_another_keyboard() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let once = "<action><vm><display><keyboard_layout>de-ch</keyboard_layout></display></vm></action>";
+    sim.post(&format!("/vms/{vm}/start"), once).await.is(200);
+    let document = vireo::engine::ports::Hypervisor::document(&sim.hypervisor, vm, false).unwrap();
+    let live = xml::parse(document.unwrap().as_bytes()).unwrap();
+    assert_eq!(live.value("devices/graphics/@keymap").as_deref(), Some("de-ch"));
+    assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("display/keyboard_layout"), "");
+}

@@ -51,7 +51,9 @@ pub use template::{
     instance_type, instance_type_as_vm, template, template_as_vm, template_cdrom, template_console,
     template_disk, template_nic, template_watchdog,
 };
-pub use vm::{RunState, RunningConsole, boot_devices, change_vm, custom_properties, icon, vm};
+pub use vm::{
+    RunState, RunningConsole, boot_devices, change_vm, custom_properties, icon, set_keyboard_layout, vm,
+};
 pub use vm_pool::vm_pool;
 
 use crate::error::{Error, Result};

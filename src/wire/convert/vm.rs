@@ -222,8 +222,22 @@ fn change_display(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set(&given.smartcard_enabled, &mut display.smartcard);
     set(&given.file_transfer_enabled, &mut display.file_transfer);
     set(&given.copy_paste_enabled, &mut display.copy_paste);
-    set_text(&given.keyboard_layout, &mut display.keyboard_layout);
+    set_keyboard_layout(&given.keyboard_layout, &mut display.keyboard_layout)?;
     set_named(&given.disconnect_action, &mut display.disconnect_action)
+}
+
+/// Sets a layout that a guest starts with; one that is there already may be sent back.
+pub fn set_keyboard_layout(given: &Option<String>, field: &mut Option<String>) -> Result<()> {
+    if let Some(layout) = given.as_deref().filter(|layout| !layout.is_empty())
+        && field.as_deref() != Some(layout)
+        && !KEYBOARD_LAYOUTS.contains(&layout)
+    {
+        let known = KEYBOARD_LAYOUTS.join(", ");
+        let said = format!("'{layout}' is not a keyboard layout. Possible keyboard layouts are: {known}");
+        return Err(Error::new(Kind::Value, said));
+    }
+    set_text(given, field);
+    Ok(())
 }
 
 fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
@@ -536,11 +550,23 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_layout_that_is_there_may_be_sent_back() {
+        let body = "<vm><display><keyboard_layout>nl-be</keyboard_layout></display></vm>";
+        let document: types::Vm = read(body.as_bytes(), Format::Xml, Version::V3).unwrap();
+        let mut spec = VmSpec::default();
+        assert!(change_vm(&document, &mut spec).is_err());
+        spec.display.get_or_insert_default().keyboard_layout = Some("nl-be".into());
+        change_vm(&document, &mut spec).unwrap();
+        assert_eq!(spec.display.unwrap().keymap(), None);
+    }
+
+    #[test]
     fn refusals() {
         for bad in [
             "<vm><type>mainframe</type></vm>",
             "<vm><os><boot dev='floppy'/></os></vm>",
             "<vm><os type='beos'/></vm>",
+            "<vm><display><keyboard_layout>klingon</keyboard_layout></display></vm>",
             "<vm><cpu><topology sockets='-1'/></cpu></vm>",
             "<vm><cpu><cpu_tune><vcpu_pin vcpu='0' cpu_set='x'/></cpu_tune></cpu></vm>",
             "<vm><cpu><cpu_tune><vcpu_pin vcpu='0'/></cpu_tune></cpu></vm>",

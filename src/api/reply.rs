@@ -153,8 +153,9 @@ impl Reply {
     }
 }
 
+/// How it ended is for the engine to say.
 fn ended(action: types::Action, state: &str) -> types::Action {
-    types::Action { status: Some(state.to_owned()), ..action }
+    types::Action { status: Some(state.to_owned()), fault: None, ..action }
 }
 
 impl From<&Fault> for Reply {

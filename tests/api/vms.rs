@@ -502,3 +502,17 @@ async fn a_run_may_have_another_keyboard() {
     assert_eq!(live.value("devices/graphics/@keymap").as_deref(), Some("de-ch"));
     assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("display/keyboard_layout"), "");
 }
+
+#[tokio::test]
+async fn how_an_action_ended_is_not_the_clients_to_say() {
+    let sim = Sim::start().await;
+    let at = format!("/vms/{}", sim.vm("a").await);
+    let said = "<status><state>failed</state></status><fault><reason>R</reason><detail>D</detail></fault>";
+    let got = sim.post(&format!("{at}/stop"), &format!("<action>{said}</action>")).await.is(200);
+    assert_eq!((got.at("status/state"), got.at("fault/reason")), ("complete".into(), String::new()));
+    let got = sim.post(&format!("{at}/reboot"), &format!("<action>{said}</action>")).await.is(409);
+    assert_eq!(
+        (got.at("status/state"), got.at("fault/reason")),
+        ("failed".into(), "Operation Failed".into())
+    );
+}

@@ -181,8 +181,9 @@ fn mirrored(
     let mut found: Vec<NetworkId> = Vec::new();
     for network in mirroring.networks.iter().flat_map(|networks| &networks.network) {
         if !convert::is_named(network) {
-            let reason = "Network must have name or id property for port mirroring";
-            return Err(Fault::new(StatusCode::BAD_REQUEST, reason, ""));
+            // Clients show the detail, and know this sentence as the reason.
+            let said = "Network must have name or id property for port mirroring";
+            return Err(Fault::new(StatusCode::BAD_REQUEST, said, format!("[{said}]")));
         }
         let network = lookup::network(app, cluster, network)?;
         if !found.contains(&network) {

@@ -111,7 +111,8 @@ async fn what_cannot_be_is_refused() {
     let nobody = "<nic><name>n</name><network><name>nobody</name></network></nic>";
     no(nobody, 400, FAILED, "[Network not found in cluster]").await;
     let blank = "<nic><name>n</name><port_mirroring><networks><network/></networks></port_mirroring></nic>";
-    no(blank, 400, "Network must have name or id property for port mirroring", "").await;
+    let reason = "Network must have name or id property for port mirroring";
+    no(blank, 400, reason, &format!("[{reason}]")).await;
     for name in ["", "a/b", "<![CDATA[<x>]]>", &"x".repeat(51)] {
         assert_eq!(sim.post(&list, &named(name)).await.status, 400, "{name}");
     }

@@ -440,6 +440,12 @@ pub enum NumaTune {
     Preferred,
 }
 
+/// How a guest's user is signed on who has signed on here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SsoMethod {
+    GuestAgent,
+}
+
 /// Custom properties that vireo knows: name and the pattern their value follows.
 pub const CUSTOM_PROPERTIES: &[(&str, &str)] = &[
     ("accelerator", "^(kvm|tcg)$"),

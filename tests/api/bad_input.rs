@@ -277,6 +277,7 @@ async fn vms_that_cannot_be() {
         "<display><keyboard_layout>de,x</keyboard_layout></display>",
         "<display><keyboard_layout>klingon</keyboard_layout></display>",
         "<display><keyboard_layout>nl-be</keyboard_layout></display>",
+        "<sso><methods><method id='abc'/></methods></sso>",
         "<display><disconnect_action>EXPLODE</disconnect_action></display>",
         "<io><threads>-1</threads></io>",
         "<io><threads>100000</threads></io>",

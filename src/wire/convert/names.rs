@@ -99,6 +99,7 @@ names! {
     StepKind, "StepEnum":
         StepKind::Validating = "validating", StepKind::Executing = "executing",
         StepKind::Finalizing = "finalizing", StepKind::Unknown = "unknown";
+    SsoMethod, "SsoMethod": SsoMethod::GuestAgent = "guest_agent";
     NumaTune, "NumaTuneMode":
         NumaTune::Strict = "strict", NumaTune::Interleave = "interleave", NumaTune::Preferred = "preferred";
 }

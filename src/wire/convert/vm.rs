@@ -250,9 +250,9 @@ fn change_devices(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     set_number("io.threads", document.io.as_ref().and_then(|io| io.threads), &mut spec.io_threads)?;
     if let Some(sso) = &document.sso {
         let methods = sso.methods.as_ref().map(|methods| methods.method.as_slice()).unwrap_or_default();
-        spec.sso = methods
-            .iter()
-            .any(|method| method.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case("guest_agent")));
+        let methods = methods.iter().filter_map(|method| method.id.as_deref()).filter(|id| !id.is_empty());
+        let methods: Vec<SsoMethod> = methods.map(named).collect::<Result<_>>()?;
+        spec.sso = methods.contains(&SsoMethod::GuestAgent);
     }
     if let Some(rng) = &document.rng_device {
         let source = match rng.source.as_deref() {
@@ -351,7 +351,7 @@ pub fn vm(vm: &Vm, spec: &VmSpec, state: &RunState, all_content: bool) -> types:
             methods: Some(types::SsoMethods {
                 method: spec
                     .sso
-                    .then(|| types::SsoMethod { id: Some("GUEST_AGENT".into()) })
+                    .then(|| types::SsoMethod { id: Some(SsoMethod::GuestAgent.name().into()) })
                     .into_iter()
                     .collect(),
             }),

@@ -1,5 +1,5 @@
-//! Tree to struct. Forgiving about form (order, repeats, spelling of scalars), strict about values;
-//! every refusal names the path of its element.
+//! Tree to struct. Forgiving about form (order, repeats, spelling of scalars), strict about values and
+//! where they stand; every refusal names the path of its element.
 
 use super::tree::{Node, Value};
 use super::{Date, Dialect, scalar};
@@ -78,14 +78,16 @@ impl Field<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        self.nodes.last().is_none_or(|node| {
-            node.children.is_empty()
-                && match &node.value {
-                    Some(Value::Text(text)) => text.trim_ascii().is_empty(),
-                    Some(_) => false,
-                    None => true,
-                }
-        })
+        self.nodes.last().is_none_or(|node| node.children.is_empty() && !is_said(node))
+    }
+}
+
+/// Whether the node has a value; blanks are none.
+fn is_said(node: &Node) -> bool {
+    match &node.value {
+        Some(Value::Text(text)) => !text.trim_ascii().is_empty(),
+        Some(_) => true,
+        None => false,
     }
 }
 
@@ -170,6 +172,12 @@ impl<'de> de::Deserializer<'de> for Field<'_> {
             return Err(self.refused("an element is expected here"));
         };
         self.dialect.lift(kind, &mut node);
+        if is_said(&node) {
+            return Err(self.refused("elements are expected here, not a value"));
+        }
+        if node.many {
+            return Err(self.refused("elements are expected here, not a list"));
+        }
         visitor.visit_map(Fields {
             children: node.children.into_iter().map(Some).collect(),
             fields: fields.iter(),
@@ -202,6 +210,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
         let Some(node) = self.nodes.next() else { return Ok(None) };
+        let node = Node { many: false, ..node };
         seed.deserialize(Field { nodes: vec![node], path: self.path, dialect: self.dialect }).map(Some)
     }
 }

@@ -49,9 +49,11 @@ fn push(name: String, json: Json, depth: usize, out: &mut Vec<Node>) -> Result<(
             out.push(Node::text(name, text));
         }
         Json::Array(items) => {
+            let first = out.len();
             for item in items {
                 push(name.clone(), item, depth + 1, out)?;
             }
+            out[first..].iter_mut().for_each(|node| node.many = true);
         }
         Json::Object(fields) => {
             let mut node = Node::new(name);

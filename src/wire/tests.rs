@@ -213,6 +213,15 @@ fn boot_devices_are_read_in_both_versions_forms() {
 }
 
 #[test]
+fn blanks_and_null_stand_for_no_value() {
+    let vm: Vm = xml("<vm>\n <os> \n</os><cluster/></vm>").unwrap();
+    let wanted = (Some(OperatingSystem::default()), Some(Ref::default()));
+    assert_eq!((vm.os, vm.cluster), wanted);
+    let vm: Vm = json(r#"{"os":"","cluster":{},"high_availability":null}"#).unwrap();
+    assert_eq!((vm.os, vm.cluster, vm.high_availability), (wanted.0, wanted.1, None));
+}
+
+#[test]
 fn refusals_name_the_element() {
     let boolean = r#"isn't a valid boolean, it should be "true" , "false", "0" or "1""#;
     for (body, wanted) in [
@@ -223,6 +232,13 @@ fn refusals_name_the_element() {
         ),
         ("<vm><memory>-1</memory></vm>", "vm/memory: Value -1 is less than minimum long 0".into()),
         ("<vm><name><b/></name></vm>", "vm/name: a value is expected here, not elements".into()),
+        ("<vm>x</vm>", "vm: elements are expected here, not a value".into()),
+        (
+            "<vm><high_availability>true</high_availability></vm>",
+            "vm/high_availability: elements are expected here, not a value".into(),
+        ),
+        ("<vm><cluster>Default</cluster></vm>", "vm/cluster: elements are expected here, not a value".into()),
+        ("<vm><os><boot>hd</boot></os></vm>", "vm/os/boot: elements are expected here, not a value".into()),
         ("<disk/>", "The root element is 'disk' instead of 'vm'.".into()),
         ("", "The body is empty; a 'vm' is expected.".into()),
     ] {
@@ -250,6 +266,10 @@ fn refusals_name_the_element() {
         r#"{"memory":1e30}"#,
         r#"{"stateless":2}"#,
         r#"{"name":{"a":"b"}}"#,
+        r#"{"high_availability":true}"#,
+        r#"{"os":{"boot":["network"]}}"#,
+        r#"{"custom_properties":[{"name":"a","value":"b"}]}"#,
+        r#"{"disks":[{"id":"a"}]}"#,
         &deep,
     ] {
         said(json::<Vm>(bad));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub struct Node {
     pub name: Cow<'static, str>,
     pub place: Place,
-    /// One of a repeated element: JSON writes an array.
+    /// One of a repeated element, which is an array in JSON.
     pub many: bool,
     pub value: Option<Value>,
     pub children: Vec<Node>,

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::fault::Fault;
+use super::lookup::differs;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
@@ -10,6 +11,7 @@ use crate::engine::PlaceChange;
 use crate::error::Error;
 use crate::model::{Cluster, NetworkId, Object};
 use crate::wire::convert;
+use crate::wire::filled;
 use crate::wire::types;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ fn document(app: &App, row: &Cluster) -> types::Cluster {
             policy: Some("none".into()),
             ..Default::default()
         }),
+        ksm: Some(types::Ksm { enabled: Some(app.host.shares_pages), ..Default::default() }),
         ..document
     }
 }
@@ -53,11 +56,31 @@ fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error
         let it = it.version.as_ref();
         [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
     }
-    fn differs<T: PartialEq, const N: usize>(now: [Option<T>; N], asked: [Option<T>; N]) -> bool {
-        asked.into_iter().zip(now).any(|(asked, now)| asked.is_some() && asked != now)
+    // What is not shown is off.
+    fn off(it: &types::Cluster) -> [bool; 3] {
+        let fencing = it.fencing_policy.as_ref().and_then(|it| it.enabled);
+        [it.optional_reason, it.maintenance_reason_required, fencing].map(|flag| flag.unwrap_or(false))
+    }
+    fn ksm(it: &types::Cluster) -> [Option<bool>; 2] {
+        let it = it.ksm.as_ref();
+        [it.and_then(|it| it.enabled), it.and_then(|it| it.merge_across_nodes.filter(|merged| *merged))]
+    }
+    fn migration(it: &types::Cluster) -> [Option<&str>; 2] {
+        let it = it.migration.as_ref();
+        let said = [it.and_then(|it| filled(&it.auto_converge)), it.and_then(|it| filled(&it.compressed))];
+        said.map(|word| word.filter(|word| *word != "inherit"))
+    }
+    fn sources(it: &types::Cluster) -> [Option<&[String]>; 1] {
+        let sources = it.required_rng_sources.as_ref().map(|it| it.required_rng_source.as_slice());
+        [sources.filter(|sources| !sources.is_empty())]
     }
     let cpu = |it: &types::Cluster| [it.cpu.as_ref().and_then(|cpu| cpu.r#type.clone())];
     let on_error = |it: &types::Cluster| [it.error_handling.as_ref().and_then(|it| it.on_error.clone())];
+    let proxy =
+        |it: &types::Cluster| [it.display.as_ref().and_then(|it| filled(&it.proxy).map(str::to_owned))];
+    let serial = |it: &types::Cluster| {
+        [it.serial_number.as_ref().and_then(|it| filled(&it.policy).map(str::to_owned))]
+    };
     let flags = |it: &types::Cluster| {
         [
             it.virt_service,
@@ -76,6 +99,12 @@ fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error
         ("version", differs(version(now), version(asked))),
         ("error_handling", differs(on_error(now), on_error(asked))),
         ("services, memory and migration", differs(flags(now), flags(asked))),
+        ("migration", differs(migration(now), migration(asked))),
+        ("ksm", differs(ksm(now), ksm(asked))),
+        ("display", differs(proxy(now), proxy(asked))),
+        ("serial_number", differs(serial(now), serial(asked))),
+        ("required_rng_sources", differs(sources(now), sources(asked))),
+        ("reasons and fencing", off(now) != off(asked)),
     ];
     match rules.into_iter().find(|(_, differs)| *differs) {
         Some((what, _)) => Err(Error::conflict(format!(

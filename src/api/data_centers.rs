@@ -1,11 +1,13 @@
 //! `/datacenters`
 
 use super::app::App;
+use super::lookup::differs;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
 use super::{clusters, links, lookup, mac_pools, networks, rows, storage_domains};
 use crate::engine::PlaceChange;
+use crate::error::Error;
 use crate::model::{DataCenter, DataCenterId, Object};
 use crate::wire::{convert, filled, require, types};
 use std::sync::Arc;
@@ -21,6 +23,31 @@ fn document(app: &App, row: &DataCenter) -> types::DataCenter {
         status: Some(status(app).into()),
         mac_pool: Some(convert::reference("macpools", mac_pools::POOL)),
         ..document
+    }
+}
+
+/// What follows from the host, and stays: a document that says otherwise is refused.
+fn check_fixed(now: &types::DataCenter, asked: &types::DataCenter) -> Result<(), Error> {
+    fn version(it: &types::DataCenter) -> [Option<u16>; 2] {
+        let it = it.version.as_ref();
+        [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
+    }
+    fn pool(it: &types::DataCenter) -> [Option<&str>; 1] {
+        [it.mac_pool.as_ref().and_then(|it| filled(&it.id))]
+    }
+    // The older way to say that it is local.
+    let local = |it: &types::DataCenter| [it.local, filled(&it.storage_type).map(|kind| kind == "localfs")];
+    let rules = [
+        ("local", differs([now.local; 2], local(asked))),
+        ("storage_format", differs([filled(&now.storage_format)], [filled(&asked.storage_format)])),
+        ("version", differs(version(now), version(asked))),
+        ("mac_pool", differs(pool(now), pool(asked))),
+    ];
+    match rules.into_iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => Err(Error::conflict(format!(
+            "Cannot edit Data Center. What it says of {what} follows from its one host and cannot be changed."
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -99,7 +126,11 @@ impl Searched for DataCenter {
 
 /// The data center of the path.
 fn named(app: &App, request: &Request) -> Result<DataCenterId, super::fault::Fault> {
-    rows::one(&app.engine.world().data_centers, request, "data_center").map(|row| row.id)
+    row(app, request).map(|row| row.id)
+}
+
+fn row(app: &App, request: &Request) -> Result<DataCenter, super::fault::Fault> {
+    rows::one(&app.engine.world().data_centers, request, "data_center")
 }
 
 /// `GET /datacenters`
@@ -112,15 +143,16 @@ pub async fn list(app: Arc<App>, request: Request) -> Answer {
 
 /// `GET /datacenters/{data_center}`
 pub async fn show(app: Arc<App>, request: Request) -> Answer {
-    let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
-    Ok(Reply::ok(document(&app, &row)))
+    Ok(Reply::ok(document(&app, &row(&app, &request)?)))
 }
 
 /// `PUT /datacenters/{data_center}`: its name, description and what comes of quotas; what else there is, its host decides.
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let id = named(&app, &request)?;
+    let before = row(&app, &request)?;
+    let id = before.id;
     let asked: types::DataCenter = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
+    check_fixed(&document(&app, &before), &asked)?;
     let quota_mode = filled(&asked.quota_mode).map(convert::named).transpose()?;
     app.engine
         .update_data_center(
@@ -129,8 +161,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
             quota_mode,
         )
         .await?;
-    let row = rows::one(&app.engine.world().data_centers, &request, "data_center")?;
-    Ok(Reply::ok(document(&app, &row)))
+    Ok(Reply::ok(document(&app, &row(&app, &request)?)))
 }
 
 /// `GET /datacenters/{data_center}/clusters`

@@ -22,6 +22,11 @@ pub fn same_id(given: Option<&str>, id: impl Display) -> Result<()> {
     }
 }
 
+/// Whether a body says other than what is there; what it does not say stays as it is.
+pub fn differs<T: PartialEq, const N: usize>(now: [Option<T>; N], asked: [Option<T>; N]) -> bool {
+    asked.into_iter().zip(now).any(|(asked, now)| asked.is_some() && asked != now)
+}
+
 /// The thing that a reference means, among all of its kind.
 fn find<'w, T, I: PartialEq + Copy + std::str::FromStr>(
     reference: &Ref,

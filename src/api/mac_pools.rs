@@ -3,7 +3,7 @@
 use super::app::App;
 use super::fault::Fault;
 use super::links;
-use super::lookup;
+use super::lookup::{self, differs};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::error::Error;
@@ -53,8 +53,13 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     addressed(&request)?;
     let asked: MacPool = request.document().await?;
     lookup::same_id(asked.id.as_deref(), POOL)?;
-    if asked.name.as_deref().is_some_and(|name| name != "Default") || asked.allow_duplicates == Some(true) {
-        return Err(Fault::value("The one MAC pool keeps its name, and gives no address twice."));
+    let now = document(&app)?;
+    let told = |it: &MacPool| [it.name.clone(), it.description.clone()];
+    let flags = |it: &MacPool| [it.allow_duplicates, it.default_pool];
+    if differs(told(&now), told(&asked)) || differs(flags(&now), flags(&asked)) {
+        return Err(Fault::value(
+            "The one MAC pool keeps its name and description, and gives no address twice.",
+        ));
     }
     if let Some(ranges) = asked.ranges {
         let [range] = ranges.range.as_slice() else {

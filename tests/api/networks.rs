@@ -245,6 +245,11 @@ async fn what_cannot_be_is_refused() {
     let made = sim.post(center, "<network><name>green</name></network>").await.is(201).at("@id");
     assert_eq!(sim.get(center).await.each("network", "name"), ["green", "ovirtmgmt", "storage"]);
     sim.put(&format!("{center}/{made}"), "<network><comment>c</comment></network>").await.is(200);
+    for fixed in ["<qos id='x'/>", "<ip address='10.0.0.1'/>", "<profile_required>false</profile_required>"] {
+        sim.put(&format!("{center}/{made}"), &format!("<network>{fixed}</network>")).await.is(409);
+        let other = format!("<network><name>other</name>{fixed}</network>");
+        sim.post(center, &other).await.is(409);
+    }
     sim.delete(&format!("{center}/{made}")).await.is(204);
 }
 

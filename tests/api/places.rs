@@ -103,6 +103,15 @@ async fn a_cluster_is_what_its_host_makes_it() {
         "<error_handling><on_error>migrate</on_error></error_handling>",
         "<threads_as_cores>true</threads_as_cores>",
         "<ballooning_enabled>false</ballooning_enabled>",
+        "<ksm><enabled>true</enabled></ksm>",
+        "<ksm><merge_across_nodes>true</merge_across_nodes></ksm>",
+        "<display><proxy>http://proxy:3128</proxy></display>",
+        "<serial_number><policy>vm</policy></serial_number>",
+        "<optional_reason>true</optional_reason>",
+        "<maintenance_reason_required>true</maintenance_reason_required>",
+        "<fencing_policy><enabled>true</enabled></fencing_policy>",
+        "<required_rng_sources><source>RANDOM</source></required_rng_sources>",
+        "<migration><auto_converge>true</auto_converge></migration>",
     ] {
         let body = format!("<cluster><description>changed</description>{other}</cluster>");
         sim.put(&path, &body).await.is(409);
@@ -110,6 +119,80 @@ async fn a_cluster_is_what_its_host_makes_it() {
     assert_eq!(sim.get(&path).await.is(200).body, read);
     sim.put(&path, "<cluster><comment>rack 2</comment></cluster>").await.is(200);
     assert_eq!(sim.get(&path).await.at("comment"), "rack 2");
+    let same = "<ksm><enabled>false</enabled></ksm><optional_reason>false</optional_reason><display/>\
+                <required_rng_sources/><migration><compressed>inherit</compressed></migration>";
+    sim.put(&path, &format!("<cluster>{same}</cluster>")).await.is(200);
+}
+
+#[tokio::test]
+async fn a_data_center_is_what_its_host_makes_it() {
+    let sim = Sim::start().await;
+    let path = format!("/datacenters/{}", sim.get("/datacenters").await.at("data_center/@id"));
+    let read = sim.get(&path).await.is(200).body;
+    assert_eq!(sim.put(&path, &read).await.is(200).body, read);
+    for other in [
+        "<local>false</local>",
+        "<storage_type>nfs</storage_type>",
+        "<storage_format>v1</storage_format>",
+        "<version major='3' minor='5'/>",
+        "<mac_pool id='deadbeef-dead-4ead-8ead-deadbeefdead'/>",
+    ] {
+        let body = format!("<data_center><description>changed</description>{other}</data_center>");
+        sim.put(&path, &body).await.is(409);
+    }
+    assert_eq!(sim.get(&path).await.is(200).body, read);
+    let same = "<data_center><local>true</local><storage_type>localfs</storage_type></data_center>";
+    sim.put(&path, same).await.is(200);
+}
+
+#[tokio::test]
+async fn what_has_no_comment_takes_none() {
+    let sim = Sim::start().await;
+    let vm = format!("/vms/{}", sim.vm("a").await);
+    let center = format!("/datacenters/{}", sim.get("/datacenters").await.at("data_center/@id"));
+    for (list, item, body) in [
+        ("/tags", "tag", "<tag><name>t</name></tag>"),
+        ("/bookmarks", "bookmark", "<bookmark><name>b</name><value>Vms:</value></bookmark>"),
+        (
+            "/roles",
+            "role",
+            "<role><name>r</name><administrative>false</administrative><permits><permit id='1'/></permits></role>",
+        ),
+        (
+            &format!("/clusters/{CLUSTER}/affinitygroups"),
+            "affinity_group",
+            "<affinity_group><name>g</name><positive>true</positive><enforcing>true</enforcing></affinity_group>",
+        ),
+        (&format!("{center}/qoss"), "qos", "<qos type='storage'><name>q</name><max_iops>5</max_iops></qos>"),
+        (
+            &format!("{vm}/watchdogs"),
+            "watchdog",
+            "<watchdog><model>i6300esb</model><action>reset</action></watchdog>",
+        ),
+        (&format!("{vm}/nics"), "nic", "<nic><name>nic1</name></nic>"),
+        (&format!("{vm}/disks"), "disk", &disk_body("d")),
+        ("/diskprofiles", "disk_profile", ""),
+        ("/macpools", "mac_pool", ""),
+        (&format!("{center}/quotas"), "quota", ""),
+    ] {
+        let id = match body {
+            "" => sim.get(list).await.is(200).at(&format!("{item}/@id")),
+            _ => sim
+                .send("POST", list, &[("content-type", "application/xml"), CREATED], body.to_owned())
+                .await
+                .is(201)
+                .at("@id"),
+        };
+        let path = format!("{list}/{id}");
+        let read = sim.get(&path).await.is(200).body;
+        sim.put(&path, &read).await.is(200);
+        let got = sim.put(&path, &format!("<{item}><comment>c</comment></{item}>")).await.is(400);
+        assert_eq!(got.at("detail"), format!("{item} has no comment."));
+        sim.put(&path, &format!("<{item}><comment/></{item}>")).await.is(200);
+        if ["bookmark", "nic", "watchdog"].contains(&item) {
+            sim.put(&path, &format!("<{item}><description>d</description></{item}>")).await.is(400);
+        }
+    }
 }
 
 #[tokio::test]
@@ -235,6 +318,9 @@ async fn what_there_is_one_of_is_told_and_changed() {
     let range = |from: &str, to: &str| {
         format!("<mac_pool><ranges><range><from>{from}</from><to>{to}</to></range></ranges></mac_pool>")
     };
+    for fixed in ["<name>x</name>", "<description>x</description>", "<default_pool>false</default_pool>"] {
+        sim.put(&path, &format!("<mac_pool>{fixed}</mac_pool>")).await.is(400);
+    }
     sim.put(&path, &range("02:00:00:00:00:05", "02:00:00:00:00:06")).await.is(200);
     assert_eq!(sim.get(&path).await.at("ranges/range/from"), "02:00:00:00:00:05");
     let vm = sim.vm("a").await;

@@ -50,6 +50,14 @@ struct Usages {
 
 /// What a document says of a network, and of it in a cluster.
 pub fn network_change(document: &types::Network) -> Result<(NetworkChange, ClusterNetworkChange)> {
+    if document.qos.as_ref().is_some_and(|qos| *qos != types::Qos::default()) {
+        return Err(Error::unsupported(
+            "Cannot configure the network. A QoS of the type network is not enforced on this host.",
+        ));
+    }
+    if document.ip.as_ref().is_some_and(|ip| *ip != types::Ip::default()) {
+        return Err(Error::unsupported("Cannot configure the network. It gives its host no address."));
+    }
     let mtu = |given: i32| {
         u32::try_from(given).map_err(|_| Error::new(Kind::Value, format!("mtu: {given} is negative.")))
     };
@@ -60,6 +68,10 @@ pub fn network_change(document: &types::Network) -> Result<(NetworkChange, Clust
         (None, None) => None,
     };
     let usages = usages.as_ref();
+    if document.profile_required == Some(false) && usages.is_none_or(|usages| usages.vm) {
+        let said = "Cannot configure the network. A network for VMs always gets a vNIC profile.";
+        return Err(Error::unsupported(said));
+    }
     let network = NetworkChange {
         name: document.name.clone(),
         description: document.description.clone(),
@@ -172,6 +184,16 @@ mod tests {
         assert_eq!(usages("<network><display>true</display></network>"), Some(((true, true), false)));
         assert!(asked("<network><usages><usage>x</usage></usages></network>").is_err());
         assert!(asked("<network><mtu>-1</mtu></network>").is_err());
+        for fixed in ["qos id='x'", "qos type='network'", "ip address='10.0.0.1'"] {
+            let refused = asked(&format!("<network><{fixed}/></network>")).unwrap_err();
+            assert_eq!(refused.kind, Kind::Unsupported, "{fixed}");
+        }
+        assert!(asked("<network><qos/><ip/><profile_required>true</profile_required></network>").is_ok());
+        assert!(asked("<network><profile_required>false</profile_required></network>").is_err());
+        assert!(
+            asked("<network><profile_required>false</profile_required><usages/></network>").is_ok(),
+            "one that is for no VMs gets none"
+        );
         let vlan = |body: &str| asked(body).unwrap().0.vlan;
         assert_eq!(vlan("<network><vlan id='7'/></network>"), Some(Some(7)));
         assert_eq!(vlan("<network><vlan/></network>"), Some(None));

@@ -81,7 +81,14 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(document(&app, &addressed(&app, &request)?)))
 }
 
-fn change(asked: types::VmPool) -> Result<PoolChange, Error> {
+/// What the document says of a pool over that template, which has that hardware.
+fn change(
+    app: &App,
+    asked: types::VmPool,
+    template: TemplateId,
+    mut hardware: PoolHardware,
+) -> Result<PoolChange, Error> {
+    convert::change_pool_hardware(&asked, app.engine.template(template)?.spec, &mut hardware)?;
     let count = |what: &str, number: Option<i32>| {
         let wrong = |number: i32| Error::new(Kind::Value, format!("{what}: {number} is negative."));
         number.map(|number| u32::try_from(number).map_err(|_| wrong(number))).transpose()
@@ -92,6 +99,7 @@ fn change(asked: types::VmPool) -> Result<PoolChange, Error> {
         max_user_vms: count("max_user_vms", asked.max_user_vms)?,
         prestarted_vms: count("prestarted_vms", asked.prestarted_vms)?,
         newest_version: asked.use_latest_template_version,
+        hardware: Some(hardware),
         name: asked.name,
         description: asked.description,
         comment: asked.comment,
@@ -114,14 +122,15 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let cluster = lookup::cluster(&app, asked.cluster.as_ref())?;
     access::require(&app, &request, 300, cluster)?;
     access::require(&app, &request, 1, template)?;
-    let id = app.engine.add_vm_pool(cluster, template, change(asked)?).await?;
+    let change = change(&app, asked, template, PoolHardware::default())?;
+    let id = app.engine.add_vm_pool(cluster, template, change).await?;
     let document = document(&app, &app.engine.vm_pool(id)?);
     Ok(Reply::created(document))
 }
 
-/// `PUT /vmpools/{pool}`: its VMs stay over the template that they are over.
+/// `PUT /vmpools/{pool}`: its VMs get its hardware, and stay over the template that they are over.
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let VmPool { id, template, cluster, .. } = addressed(&app, &request)?;
+    let VmPool { id, template, cluster, hardware, .. } = addressed(&app, &request)?;
     let asked: types::VmPool = request.document().await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     let moves = lookup::is_named(&asked.template)
@@ -130,7 +139,7 @@ pub async fn update(app: Arc<App>, request: Request) -> Answer {
     if moves {
         return Err(Error::conflict("Cannot edit VM-Pool. A pool keeps its template and its cluster.").into());
     }
-    app.engine.update_vm_pool(id, change(asked)?).await?;
+    app.engine.update_vm_pool(id, change(&app, asked, template, hardware)?).await?;
     Ok(Reply::ok(document(&app, &addressed(&app, &request)?)))
 }
 

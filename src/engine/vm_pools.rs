@@ -21,6 +21,7 @@ pub struct PoolChange {
     pub max_user_vms: Option<u32>,
     pub prestarted_vms: Option<u32>,
     pub newest_version: Option<bool>,
+    pub hardware: Option<PoolHardware>,
     pub size: Option<u32>,
 }
 
@@ -91,6 +92,7 @@ impl Engine {
             kind: change.kind.unwrap_or(PoolKind::Automatic),
             max_user_vms: change.max_user_vms.unwrap_or(1),
             prestarted_vms: change.prestarted_vms.unwrap_or(0),
+            hardware: change.hardware.unwrap_or_default(),
         };
         let (id, name, size) = (pool.id, pool.name.clone(), change.size.unwrap_or(0));
         self.record(|world| {
@@ -113,7 +115,8 @@ impl Engine {
     }
 
     pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
-        let mut pool = self.vm_pool(id)?;
+        let before = self.vm_pool(id)?;
+        let mut pool = before.clone();
         put_over!(
             pool,
             change,
@@ -123,27 +126,50 @@ impl Engine {
             kind,
             max_user_vms,
             prestarted_vms,
-            newest_version
+            newest_version,
+            hardware
         );
         let (name, cluster) = (pool.name.clone(), pool.cluster);
-        let mut size = 0;
-        self.record(|world| {
+        let size_of = |world: &World| {
             world.vm_pools.get(&id).ok_or_else(|| Error::not_found(id))?;
             let present = u32::try_from(world.pool_vms(id).len()).unwrap_or(u32::MAX);
-            size = change.size.unwrap_or(present);
+            let size = change.size.unwrap_or(present);
             world.check_pool(&pool, size)?;
             match size < present {
                 true => Err(Error::invalid(
                     "Cannot edit VM-Pool. The size of a pool does not decrease: detach VMs.",
                 )),
-                false => Ok(vec![Change::VmPool(pool)]),
+                false => Ok(size),
             }
+        };
+        if pool.hardware != before.hardware {
+            size_of(&self.world())?;
+            // First: a client that asks again after one of them failed gets the rest.
+            self.equip_pool(id, &pool.hardware).await?;
+        }
+        let mut size = 0;
+        self.record(|world| {
+            size = size_of(world)?;
+            Ok(vec![Change::VmPool(pool.clone())])
         })
         .await?;
         self.grow_pool(id, size).await?;
         self.pools_taken_from.notify_one();
         let about = self.world().about_cluster(cluster);
         self.tell(Code::VM_POOL_UPDATED, about, format!("VM pool {name} was updated."));
+        Ok(())
+    }
+
+    /// Gives the VMs that are there what new ones get: those that run have it from their next run on.
+    async fn equip_pool(self: &Arc<Self>, id: VmPoolId, hardware: &PoolHardware) -> Result<()> {
+        let vms: Vec<VmId> = self.world().pool_vms(id).iter().map(|vm| vm.id).collect();
+        for vm in vms {
+            let equip = |spec: &mut VmSpec| {
+                hardware.over(spec);
+                Ok(())
+            };
+            self.update_vm(vm, true, equip).await?;
+        }
         Ok(())
     }
 
@@ -162,6 +188,7 @@ impl Engine {
             let source = Source::Template { id: template, clone: false };
             let mut spec = self.spec_of(source)?;
             spec.newest_version = pool.newest_version;
+            pool.hardware.over(&mut spec);
             spec.name = {
                 let world = self.world();
                 let mut names = std::iter::repeat_with(|| {

@@ -69,7 +69,7 @@ pub use portals::Portals;
 pub use snapshot::{Borrowed, SavedDisk, Snapshot, SnapshotKind, SnapshotStatus};
 pub use template::{Template, TemplateStatus};
 pub use vm::{Vm, VmSpec};
-pub use vm_pool::{PoolKind, Pooled, VmPool};
+pub use vm_pool::{PoolHardware, PoolKind, Pooled, VmPool};
 pub use vm_state::{Move, PauseReason, Power, Verdict, VmStatus};
 
 pub const KIB: u64 = 1024;

@@ -1,6 +1,7 @@
 //! Pools of VMs that are alike, for whoever comes.
 
 use super::ids::*;
+use super::vm::{Display, Rng, VmSpec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,25 @@ pub enum PoolKind {
     Automatic,
     /// A VM stays its user's until somebody takes it back.
     Manual,
+}
+
+/// What the VMs of a pool have whatever its template says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolHardware {
+    pub soundcard: Option<bool>,
+    pub rng: Option<Rng>,
+    pub display: Option<Display>,
+}
+
+impl PoolHardware {
+    pub fn over(&self, spec: &mut VmSpec) {
+        spec.soundcard = self.soundcard.unwrap_or(spec.soundcard);
+        spec.rng = self.rng.or(spec.rng);
+        if let Some(display) = &self.display {
+            spec.display = Some(display.clone());
+        }
+    }
 }
 
 /// VMs over a template.
@@ -29,6 +49,8 @@ pub struct VmPool {
     pub max_user_vms: u32,
     /// So many of its VMs run before anybody has taken them.
     pub prestarted_vms: u32,
+    #[serde(default)]
+    pub hardware: PoolHardware,
 }
 
 /// A VM is in a pool.
@@ -56,8 +78,9 @@ impl VmPool {
 
     /// What is wrong with it by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
-        let name = super::vm::check_name(&self.vm_name(1));
-        name.map_err(|why| why.replace("The VM name", "The name of a VM of the pool"))?;
+        let mut vm = VmSpec { name: self.vm_name(1), ..VmSpec::default() };
+        self.hardware.over(&mut vm);
+        vm.check().map_err(|why| why.replace("The VM name", "The name of a VM of the pool"))?;
         super::vm::check_text("description", &self.description, 4000)?;
         super::vm::check_text("comment", &self.comment, 4000)?;
         match self.max_user_vms {
@@ -84,6 +107,7 @@ mod tests {
             kind: PoolKind::Automatic,
             max_user_vms: 1,
             prestarted_vms: 0,
+            hardware: PoolHardware::default(),
         };
         assert_eq!(pool("lab").vm_name(7), "lab-7");
         assert_eq!(pool("lab-???-x").vm_name(7), "lab-007-x");

@@ -79,7 +79,7 @@ nouns! {
     Affine, affine: affinity_group Key, vm Key;
     VmPool, vm_pools:
         id Key, name Plain, description Plain, comment Plain, cluster Plain, template Plain, kind Plain,
-        max_user_vms Plain, prestarted_vms Plain, newest_version Flag;
+        max_user_vms Plain, prestarted_vms Plain, newest_version Flag, hardware Document;
     Pooled, pooled: vm Key, pool Key;
     Template, templates:
         id Key, cluster Plain, created Plain, spec Document, status Plain, base Plain, version Plain,

@@ -144,3 +144,67 @@ async fn a_pool_has_vms_running_before_somebody_comes() {
     }
     sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(409);
 }
+
+#[tokio::test]
+async fn the_vms_of_a_pool_have_its_hardware() {
+    let sim = Sim::start().await;
+    sim.template_for_pools().await;
+    let more = "<size>1</size><soundcard_enabled>true</soundcard_enabled>\
+                <rng_device><source>HWRNG</source></rng_device><display><type>spice</type></display>";
+    let made = sim.post("/vmpools", &body("lab", more)).await.is(201);
+    let told = ["soundcard_enabled", "rng_device/source", "display/type", "display/monitors"];
+    assert_eq!(told.map(|path| made.at(path)), ["true", "HWRNG", "spice", "1"]);
+    let path = format!("/vmpools/{}", made.at("@id"));
+    let full = async |name: &str| {
+        let id = sim.get(&format!("/vms?search=name%3D{name}")).await.is(200).at("vm/@id");
+        sim.send("GET", &format!("/vms/{id}"), &[("all-content", "true")], "").await.is(200)
+    };
+    let vm = full("lab-1").await;
+    assert_eq!(told.map(|path| vm.at(path)), ["true", "HWRNG", "spice", "1"]);
+
+    // Who sends back what it read changes nothing, of a pool that says nothing of it either.
+    for path in [&path, &format!("/vmpools/{}", sim.post("/vmpools", &body("plain", "")).await.at("@id"))] {
+        let read = sim.get(path).await.is(200).body;
+        assert_eq!(sim.put(path, &read).await.is(200).body, read);
+    }
+
+    // A change reaches those that are there, and those that come.
+    let running: VmId = vm.at("@id").parse().unwrap();
+    sim.start_vm(running).await;
+    let changed =
+        "<size>2</size><soundcard_enabled>false</soundcard_enabled><display><monitors>2</monitors></display>";
+    sim.put(&path, &format!("<vmpool>{changed}</vmpool>")).await.is(200);
+    let new = ["false", "HWRNG", "spice", "2"];
+    let vm = full("lab-2").await;
+    assert_eq!(told.map(|path| vm.at(path)), new);
+    let vm = full("lab-1").await;
+    assert_eq!([told[0], "next_run_configuration_exists"].map(|path| vm.at(path)), ["true", "true"]);
+    sim.post(&format!("/vms/{running}/stop"), "<action/>").await.is(200);
+    sim.start_vm(running).await;
+    let vm = full("lab-1").await;
+    assert_eq!(told.map(|path| vm.at(path)), new);
+
+    // One that fails is had by who asks again.
+    let changed = "<vmpool><soundcard_enabled>true</soundcard_enabled></vmpool>";
+    sim.post(&format!("/vms/{running}/stop"), "<action/>").await.is(200);
+    sim.hypervisor.fail_at(1);
+    assert_ne!(sim.put(&path, changed).await.status, 200);
+    assert_eq!(sim.get(&path).await.at(told[0]), "false");
+    sim.put(&path, changed).await.is(200);
+    for name in ["lab-1", "lab-2"] {
+        assert_eq!(full(name).await.at(told[0]), "true");
+    }
+
+    let read = sim.get(&path).await.body;
+    for bad in [
+        "<display><monitors>3</monitors></display>",
+        "<display><keyboard_layout>klingon</keyboard_layout></display>",
+        "<display><type>cga</type></display>",
+        "<rng_device><source>DICE</source></rng_device>",
+    ] {
+        sim.put(&path, &format!("<vmpool>{bad}</vmpool>")).await.is(400);
+        sim.post("/vmpools", &body("x", bad)).await.is(400);
+    }
+    assert_eq!(sim.get(&path).await.body, read);
+    assert_eq!(sim.get("/vmpools").await.each("vmpool", "name"), ["lab", "plain"]);
+}

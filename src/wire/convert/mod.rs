@@ -54,7 +54,7 @@ pub use template::{
 pub use vm::{
     RunState, RunningConsole, boot_devices, change_vm, custom_properties, icon, set_keyboard_layout, vm,
 };
-pub use vm_pool::vm_pool;
+pub use vm_pool::{change_pool_hardware, vm_pool};
 
 use crate::error::{Error, Result};
 use crate::wire::types::Ref;

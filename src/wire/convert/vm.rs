@@ -464,7 +464,7 @@ fn os(os: &Os) -> types::OperatingSystem {
     }
 }
 
-fn display(display: &Display, state: &RunState) -> types::Display {
+pub(super) fn display(display: &Display, state: &RunState) -> types::Display {
     let console = state.console.as_ref();
     types::Display {
         r#type: Some(console.map_or(display.protocol, |it| it.protocol).name().into()),
@@ -483,7 +483,7 @@ fn display(display: &Display, state: &RunState) -> types::Display {
     }
 }
 
-fn rng(rng: Rng) -> types::RngDevice {
+pub(super) fn rng(rng: Rng) -> types::RngDevice {
     types::RngDevice {
         rate: rng
             .rate

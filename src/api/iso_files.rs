@@ -48,7 +48,7 @@ pub async fn upload(app: Arc<App>, request: Request) -> Answer {
     let name = request.text("file").to_owned();
     let there = files(&app, &row).await?.iter().any(|file| file.id.as_deref() == Some(&name));
     let (tell, mut told) = mpsc::channel(AHEAD);
-    let body = request.stream().unwrap_or_default();
+    let body = request.stream()?;
     let sending = tokio::spawn(send(body, tell));
     let parts = move || told.blocking_recv().transpose().map(Option::flatten);
     let written = app.engine.upload_file(row.id, &name, request.content_length(), parts).await;

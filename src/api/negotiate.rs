@@ -1,8 +1,9 @@
 //! Which format a client wants and which one it sends.
 
 use super::fault::Fault;
+use super::request::listed;
 use crate::wire::Format;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// What an `Accept` header settles.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +53,22 @@ pub fn accept(headers: &HeaderMap, query: Option<&str>, offered: Option<&str>) -
         })
 }
 
+/// Refuses a body that is packed, which would be taken as if it were not.
+pub fn plain(headers: &HeaderMap) -> Result<(), Fault> {
+    let plain = |coding: &&str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    match listed(headers, "content-encoding").find(|coding| !plain(coding)) {
+        None => Ok(()),
+        Some(coding) => Err(Fault::http(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("The Content-Encoding '{coding}' is not understood: bodies are not packed."),
+        )
+        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+    }
+}
+
 /// The format of a body that is there.
 pub fn content(headers: &HeaderMap) -> Result<Format, Fault> {
+    plain(headers)?;
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = value.split(';').map(str::trim);
     let format = named(&parts.next().unwrap_or_default().to_ascii_lowercase());

@@ -167,8 +167,9 @@ impl Request {
     }
 
     /// The body as it comes, without a limit; once.
-    pub fn stream(&self) -> Option<Body> {
-        self.body.take()
+    pub fn stream(&self) -> Result<Body, Fault> {
+        negotiate::plain(&self.headers)?;
+        Ok(self.body.take().unwrap_or_default())
     }
 
     /// How long the client says that its body is.

@@ -12,7 +12,7 @@ use super::negotiate;
 use super::pages;
 use super::path::{Parameters, Path};
 use super::reply::{Answer, Reply};
-use super::request::{Request, one};
+use super::request::{Request, listed, one};
 use super::routes::{Captures, Place};
 use crate::engine::caller::Caller;
 use crate::error::Error;
@@ -131,6 +131,14 @@ impl Exchange<'_> {
             return Err(Fault::http(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 format!("The head of a request has {LARGEST_HEAD} bytes at most."),
+            ));
+        }
+        // The HTTP library takes chunks apart, and leaves what is in them as it is.
+        let whole = |coding: &&str| coding.is_empty() || coding.eq_ignore_ascii_case("chunked");
+        if let Some(coding) = listed(&self.head.headers, "transfer-encoding").find(|coding| !whole(coding)) {
+            return Err(Fault::http(
+                StatusCode::NOT_IMPLEMENTED,
+                format!("The Transfer-Encoding '{coding}' is not understood."),
             ));
         }
         let path = Path::parse(self.head.uri.path()).ok_or_else(nothing)?;

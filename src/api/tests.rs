@@ -332,6 +332,12 @@ async fn bodies_are_judged_by_type_and_size_and_sense() {
         assert_eq!(client.send("POST", "/vms", &[("content-type", media)], "<vm/>").await.status(), 415);
     }
     assert_eq!(client.send("POST", "/vms", &[], "<vm/>").await.status(), 415);
+    let coded = async |coding: &str| {
+        client.send("POST", "/vms", &[XML, ("content-encoding", coding)], "<vm><name>a</name></vm>").await
+    };
+    let got = coded("identity, gzip").await;
+    assert!(got.status() == 415 && got.body.contains("'gzip'"), "{}", got.body);
+    assert_eq!(coded("Identity").await.status(), 201);
     assert_eq!(client.send("POST", "/vms", &[XML], &" ".repeat((1 << 20) + 1)).await.status(), 413);
     for broken in ["", "<vm>", "<vm/><vm/>", "<disk/>", "<!DOCTYPE vm><vm/>", "vm"] {
         let got = client.send("POST", "/vms", &[XML], broken).await;
@@ -613,6 +619,9 @@ async fn expectations_and_smuggling_and_large_heads() {
     let continues = format!("Expect: 100-continue\r\nContent-Length: {}", vm.len());
     let (got, _) = talk(address, &post(&continues, vm)).await;
     assert!(got.contains("HTTP/1.1 201 Created\r\n"), "{got}");
+    let packed = post("Transfer-Encoding: gzip, chunked", "17\r\n<vm><name>a</name></vm>\r\n0\r\n\r\n");
+    let (got, _) = talk(address, &packed).await;
+    assert!(got.starts_with("HTTP/1.1 501") && got.contains("'gzip'"), "{got}");
     let smuggled =
         ["Content-Length: 5\r\nContent-Length: 6", "Content-Length: 5\r\nTransfer-Encoding: chunked"];
     for headers in smuggled {

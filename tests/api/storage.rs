@@ -326,6 +326,7 @@ async fn iso_files_come_and_go() {
         assert!(matches!(got.status, 400 | 404), "{bad}: {}", got.status);
     }
     sim.send("PUT", &format!("/storagedomains/{DATA}/files/x.iso"), &[], "x").await.is(404);
+    sim.send("PUT", &format!("{iso}/files/packed.iso"), &[("content-encoding", "gzip")], "x").await.is(415);
     sim.images.set_capacity(0);
     sim.send("PUT", &path, &[("content-length", "5")], "12345").await.is(409);
     sim.images.set_capacity(1024 * GIB);

@@ -2,6 +2,7 @@
 
 use crate::api::app::App;
 use crate::api::auth::{Accounts, Verdict};
+use crate::api::certificates::Certificates;
 use crate::api::server::{Tls, serve};
 use crate::cli::{Cli, Command};
 use crate::config::{AcceleratorChoice, Config};
@@ -10,7 +11,7 @@ use crate::domain::template;
 use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
 use crate::engine::recover::{self, Report};
 use crate::engine::{ADMIN_PASSWORD_FILE, Engine, Order, SecretKey, Settings, failpoint};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder, write_private};
 use crate::libvirt::Libvirt;
 use crate::manual;
@@ -227,7 +228,7 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         .map_err(|why| Error::host(format!("Cannot listen on {}: {why}", config.server.listen)))?;
     listener.set_nonblocking(true).map_err(Error::bug)?;
     let address = listener.local_addr().map_err(Error::bug)?;
-    let certificates = certificates(&config)?;
+    let (tls, certificates) = certificates(&config)?;
     let ports = if simulated { Ports::simulated()? } else { Ports::real(&config)? };
     let info = HostInfo::read();
     let settings = settings(&config, &info)?;
@@ -239,11 +240,8 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
         _ = interrupt.recv() => return Ok(()),
     }
     tokio::spawn(control::serve(control::listen(&config.paths.state)?, engine.clone()));
-    let (tls, ca) = match certificates {
-        Some((tls, ca)) => (Some(tls), ca),
-        None => (None, None),
-    };
-    let app = Arc::new(App::new(engine.clone(), Arc::new(EngineAccounts(engine.clone())), ca, info));
+    let accounts = Arc::new(EngineAccounts(engine.clone()));
+    let app = Arc::new(App::new(engine.clone(), accounts, certificates, info));
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -362,20 +360,25 @@ fn secret_key(state: &Path) -> Result<SecretKey> {
     }
 }
 
-/// The server's certificate and the CA that clients may fetch; none without TLS.
-fn certificates(config: &Config) -> Result<Option<(Tls, Option<String>)>> {
+/// The server's certificate, and what clients may fetch; none without TLS.
+fn certificates(config: &Config) -> Result<(Option<Tls>, Certificates)> {
     if !config.server.tls {
-        return Ok(None);
+        return Ok((None, Certificates::default()));
     }
     let read = |file: &Path| {
         std::fs::read(file).map_err(|why| Error::host(format!("{} cannot be read: {why}", file.display())))
     };
-    if let (Some(certificate), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) {
-        return Ok(Some((Tls { certificates: read(certificate)?, key: read(key)? }, None)));
-    }
-    let made = pki::Pki::ensure(&config.paths.state.join("pki"), &pki::local_names())?;
-    let ca = String::from_utf8(read(&made.ca)?).map_err(|why| Error::new(Kind::Host, why.to_string()))?;
-    Ok(Some((Tls { certificates: read(&made.chain)?, key: read(&made.key)? }, Some(ca))))
+    let (tls, ca) = match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(certificate), Some(key)) => (Tls { certificates: read(certificate)?, key: read(key)? }, None),
+        _ => {
+            let made = pki::Pki::ensure(&config.paths.state.join("pki"), &pki::local_names())?;
+            (Tls { certificates: read(&made.chain)?, key: read(&made.key)? }, Some(read(&made.ca)?))
+        }
+    };
+    // Beside certificates there may be anything in an administrator's file.
+    let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
+    let fetched = Certificates { ca: ca.as_deref().map(text), engine: Some(text(&tls.certificates)) };
+    Ok((Some(tls), fetched))
 }
 
 /// The engine's users as the API's accounts.

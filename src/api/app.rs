@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use super::auth::{Accounts, Auth};
+use super::certificates::Certificates;
 use super::console_proxy::Passes;
 use super::meters::Meters;
 use super::rendered::Rendered;
@@ -19,12 +20,16 @@ pub struct App {
     pub host: HostInfo,
     pub meters: Meters,
     pub passes: Passes,
-    /// The certificate of the authority that clients trust, in PEM; none without TLS.
-    pub ca: Option<String>,
+    pub certificates: Certificates,
 }
 
 impl App {
-    pub fn new(engine: Arc<Engine>, accounts: Arc<dyn Accounts>, ca: Option<String>, host: HostInfo) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        accounts: Arc<dyn Accounts>,
+        certificates: Certificates,
+        host: HostInfo,
+    ) -> Self {
         let auth = Auth::new(accounts);
         Self {
             engine,
@@ -34,7 +39,7 @@ impl App {
             host,
             meters: Meters::default(),
             passes: Passes::default(),
-            ca,
+            certificates,
         }
     }
 

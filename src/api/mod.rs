@@ -21,6 +21,7 @@ mod body;
 mod bookmarks;
 mod capabilities;
 mod cdroms;
+pub mod certificates;
 mod clusters;
 mod condensed;
 mod connection;

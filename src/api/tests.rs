@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::auth::{Accounts, Verdict};
+use super::certificates::Certificates;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::routes::{ROUTES, Route, Routes};
@@ -165,8 +166,9 @@ async fn engine() -> Arc<crate::engine::Engine> {
 
 async fn app() -> (Arc<App>, Arc<OneAccount>) {
     let accounts = Arc::new(OneAccount::default());
-    let ca = Some("-----BEGIN".to_owned());
-    let app = App::new(engine().await, accounts.clone(), ca, HostInfo::read());
+    let pem = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem();
+    let certificates = Certificates { ca: Some(pem("ca")), engine: Some(pem("localhost") + &pem("ca")) };
+    let app = App::new(engine().await, accounts.clone(), certificates, HostInfo::read());
     (Arc::new(App { routes: Routes::new(TABLE), ..app }), accounts)
 }
 
@@ -526,11 +528,34 @@ async fn a_few_pages_are_open_to_all() {
     let client = Client::new().await;
     let got = client.bare("GET", "/ovirt-engine/services/health", &[], "").await;
     assert_eq!((got.status(), got.body.as_str()), (200, "degraded: libvirt is not available\n"));
-    let pki = "/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA";
-    for page in ["/ca.crt", pki] {
+    let pki = "/ovirt-engine/services/pki-resource?resource=";
+    for (page, media, text) in [
+        ("/ca.crt", "application/x-x509-ca-cert", "-----BEGIN CERTIFICATE-----\n"),
+        (&format!("{pki}ca-certificate"), "application/x-x509-ca-cert", "-----BEGIN CERTIFICATE-----\n"),
+        (
+            &format!("{pki}ca-certificate&format=X509-PEM-CA"),
+            "application/x-x509-ca-cert",
+            "-----BEGIN CERTIFICATE-----\n",
+        ),
+        (
+            &format!("{pki}engine-certificate&format=X509-PEM"),
+            "application/x-x509-cert",
+            "-----BEGIN CERTIFICATE-----\n",
+        ),
+        (
+            &format!("{pki}engine-certificate&format=OPENSSH-PUBKEY"),
+            "text/plain;charset=UTF-8",
+            "ecdsa-sha2-nistp256 AAAA",
+        ),
+    ] {
         let got = client.bare("GET", page, &[], "").await;
-        assert_eq!((got.status(), got.body.as_str()), (200, "-----BEGIN"));
+        assert_eq!((got.status(), got.header("content-type")), (200, Some(media)), "{page}");
+        assert!(got.body.starts_with(text) && got.body.matches("BEGIN").count() <= 1, "{page}: {}", got.body);
     }
+    assert_eq!(
+        client.bare("GET", &format!("{pki}ca-certificate&format=PKCS12"), &[], "").await.status(),
+        404
+    );
     assert_eq!(client.bare("POST", "/ca.crt", &[], "").await.status(), 404);
     for page in ["/", "/ovirt-engine", "/ovirt-engine/services/pki-resource?resource=key", "/etc/passwd"] {
         assert_eq!(client.bare("GET", page, &[], "").await.status(), 404, "{page}");

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vireo::api::app::App;
 use vireo::api::auth::{Accounts, Verdict};
+use vireo::api::certificates::Certificates;
 use vireo::api::service::Service;
 use vireo::engine::{Engine, SecretKey, Settings};
 use vireo::host::facts::HostInfo;
@@ -176,7 +177,7 @@ impl Sim {
             shares_pages: false,
             selinux: "disabled".into(),
         };
-        let app = App::new(engine.clone(), Arc::new(Secret(engine.clone())), None, host);
+        let app = App::new(engine.clone(), Arc::new(Secret(engine.clone())), Certificates::default(), host);
         let sim = Self { hypervisor, images, mirrors, engine, service: Service::new(Arc::new(app), true) };
         sim.until("connected", || sim.engine.connected()).await;
         sim

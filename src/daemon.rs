@@ -12,7 +12,9 @@ use crate::engine::ports::{Hypervisor, Images, Mirrors, Store};
 use crate::engine::recover::{self, Report};
 use crate::engine::{ADMIN_PASSWORD_FILE, Engine, Order, SecretKey, Settings, failpoint};
 use crate::error::{Error, Result};
-use crate::host::{QemuImg, StateLock, Tc, facts::HostInfo, pki, private_folder, write_private};
+use crate::host::{
+    QemuImg, StateLock, Tc, facts::HostInfo, let_go_of_code, pki, private_folder, write_private,
+};
 use crate::libvirt::Libvirt;
 use crate::manual;
 use crate::model::{Accelerator, UserId};
@@ -245,6 +247,9 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Err(why) = let_go_of_code() {
+        tracing::debug!("what the start needed stays in memory: {why}");
+    }
     let (told, patience) = tokio::sync::oneshot::channel();
     let stop = async move {
         tokio::select! {

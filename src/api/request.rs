@@ -178,15 +178,12 @@ impl Request {
     }
 
     fn read<T: Document>(&self, bytes: &[u8]) -> Result<T, Fault> {
-        let read = wire::read(bytes, negotiate::content(&self.headers)?, self.version);
-        let document: T = read.map_err(|error| match error.kind {
-            Kind::Invalid => Fault::value(error.said),
-            _ => error.into(),
-        })?;
-        match document.unkept() {
-            Some(field) => Err(Fault::value(format!("{root} has no {field}.", root = T::ROOT))),
-            None => Ok(document),
-        }
+        wire::read(bytes, negotiate::content(&self.headers)?, self.version).map_err(|error| {
+            match error.kind {
+                Kind::Invalid => Fault::value(error.said),
+                _ => error.into(),
+            }
+        })
     }
 }
 

@@ -37,6 +37,7 @@ impl Engine {
             stp: false,
             for_vms: true,
         };
+        let with_profile = change.profile_required.unwrap_or(true);
         let mut network = change.over(&blank);
         network.check().map_err(Error::invalid)?;
         if let Some(there) = self.there(&network.name).await? {
@@ -61,7 +62,7 @@ impl Engine {
                 };
                 let mut rows = vec![Change::Network(network.clone())];
                 rows.extend(self.ownership(world, roles::NETWORK_ADMIN, id.into()));
-                if network.for_vms {
+                if network.for_vms && with_profile {
                     let everybody = Permission {
                         id: PermissionId::random(),
                         role: roles::VNIC_PROFILE_USER,

@@ -132,6 +132,8 @@ pub struct NetworkChange {
     pub mtu: Option<u32>,
     pub stp: Option<bool>,
     pub for_vms: Option<bool>,
+    /// Whether a new one for VMs gets a profile at once.
+    pub profile_required: Option<bool>,
 }
 
 /// What a client says of a network in a cluster.

@@ -17,7 +17,6 @@ mod scalar;
 mod ser;
 mod tree;
 pub mod types;
-mod unkept;
 mod v3;
 mod v3_rules;
 mod xml;
@@ -54,11 +53,6 @@ pub enum Format {
 pub trait Document: Serialize + DeserializeOwned {
     /// The name of its root element in version 4.
     const ROOT: &'static str;
-
-    /// What it says, and nothing is kept of.
-    fn unkept(&self) -> Option<&'static str> {
-        None
-    }
 }
 
 /// A document of something that has an address of its own.

@@ -241,11 +241,18 @@ async fn what_cannot_be_is_refused() {
     sim.post(&format!("/networks/{id}/vnicprofiles"), "<vnic_profile><name>p</name></vnic_profile>")
         .await
         .is(409);
+    // One whose profiles somebody makes himself has none yet.
+    let id = sim.network("bare", "<profile_required>false</profile_required>").await;
+    assert_eq!(sim.get(&format!("/networks/{id}/vnicprofiles")).await.each("vnic_profile", "@id").len(), 0);
+    sim.post(&format!("/networks/{id}/vnicprofiles"), "<vnic_profile><name>bare</name></vnic_profile>")
+        .await
+        .is(201);
+    sim.delete(&format!("/networks/{id}")).await;
     let center = "/datacenters/00000002-0002-0002-0002-000000000255/networks";
     let made = sim.post(center, "<network><name>green</name></network>").await.is(201).at("@id");
     assert_eq!(sim.get(center).await.each("network", "name"), ["green", "ovirtmgmt", "storage"]);
     sim.put(&format!("{center}/{made}"), "<network><comment>c</comment></network>").await.is(200);
-    for fixed in ["<qos id='x'/>", "<ip address='10.0.0.1'/>", "<profile_required>false</profile_required>"] {
+    for fixed in ["<qos id='x'/>", "<ip address='10.0.0.1'/>"] {
         sim.put(&format!("{center}/{made}"), &format!("<network>{fixed}</network>")).await.is(409);
         let other = format!("<network><name>other</name>{fixed}</network>");
         sim.post(center, &other).await.is(409);

@@ -146,56 +146,6 @@ async fn a_data_center_is_what_its_host_makes_it() {
 }
 
 #[tokio::test]
-async fn what_has_no_comment_takes_none() {
-    let sim = Sim::start().await;
-    let vm = format!("/vms/{}", sim.vm("a").await);
-    let center = format!("/datacenters/{}", sim.get("/datacenters").await.at("data_center/@id"));
-    for (list, item, body) in [
-        ("/tags", "tag", "<tag><name>t</name></tag>"),
-        ("/bookmarks", "bookmark", "<bookmark><name>b</name><value>Vms:</value></bookmark>"),
-        (
-            "/roles",
-            "role",
-            "<role><name>r</name><administrative>false</administrative><permits><permit id='1'/></permits></role>",
-        ),
-        (
-            &format!("/clusters/{CLUSTER}/affinitygroups"),
-            "affinity_group",
-            "<affinity_group><name>g</name><positive>true</positive><enforcing>true</enforcing></affinity_group>",
-        ),
-        (&format!("{center}/qoss"), "qos", "<qos type='storage'><name>q</name><max_iops>5</max_iops></qos>"),
-        (
-            &format!("{vm}/watchdogs"),
-            "watchdog",
-            "<watchdog><model>i6300esb</model><action>reset</action></watchdog>",
-        ),
-        (&format!("{vm}/nics"), "nic", "<nic><name>nic1</name></nic>"),
-        (&format!("{vm}/disks"), "disk", &disk_body("d")),
-        ("/diskprofiles", "disk_profile", ""),
-        ("/macpools", "mac_pool", ""),
-        (&format!("{center}/quotas"), "quota", ""),
-    ] {
-        let id = match body {
-            "" => sim.get(list).await.is(200).at(&format!("{item}/@id")),
-            _ => sim
-                .send("POST", list, &[("content-type", "application/xml"), CREATED], body.to_owned())
-                .await
-                .is(201)
-                .at("@id"),
-        };
-        let path = format!("{list}/{id}");
-        let read = sim.get(&path).await.is(200).body;
-        sim.put(&path, &read).await.is(200);
-        let got = sim.put(&path, &format!("<{item}><comment>c</comment></{item}>")).await.is(400);
-        assert_eq!(got.at("detail"), format!("{item} has no comment."));
-        sim.put(&path, &format!("<{item}><comment/></{item}>")).await.is(200);
-        if ["bookmark", "nic", "watchdog"].contains(&item) {
-            sim.put(&path, &format!("<{item}><description>d</description></{item}>")).await.is(400);
-        }
-    }
-}
-
-#[tokio::test]
 async fn what_clients_ask_for_by_name_is_found() {
     let sim = Sim::start().await;
     for (search, item) in [

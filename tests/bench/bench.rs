@@ -10,6 +10,7 @@ use crate::table::HEAD;
 use crate::{machine, rows};
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Clients that make VMs side by side.
 const MAKERS: usize = 4;
@@ -44,15 +45,14 @@ impl Bench {
         let lab = Lab::new(host, &options);
         let mut session = Session::open(lab.daemon.port).unwrap();
         session.get("/vms");
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        let memory_idle = rss(&lab.daemon);
+        let memory_idle = rested_rss(&lab.daemon);
         let (vms, growth, memory_made) = (Vec::new(), Vec::new(), 0.0);
         let mut bench = Self { arguments, lab, floor, session, vms, growth, memory_idle, memory_made };
         for count in [10, 100] {
             bench.grow(count.min(bench.arguments.vms));
         }
         bench.grow(bench.arguments.vms);
-        bench.memory_made = rss(&bench.lab.daemon);
+        bench.memory_made = rested_rss(&bench.lab.daemon);
         bench.start_some();
         bench
     }
@@ -154,6 +154,12 @@ impl Bench {
             eprintln!("there is no row {}", missing.join(", "));
         }
     }
+}
+
+/// What the daemon has in memory, in MB, once what it just did is over.
+fn rested_rss(daemon: &Daemon) -> f64 {
+    std::thread::sleep(Duration::from_secs(2));
+    rss(daemon)
 }
 
 /// What the daemon has in memory, in MB.

@@ -68,10 +68,6 @@ pub fn network_change(document: &types::Network) -> Result<(NetworkChange, Clust
         (None, None) => None,
     };
     let usages = usages.as_ref();
-    if document.profile_required == Some(false) && usages.is_none_or(|usages| usages.vm) {
-        let said = "Cannot configure the network. A network for VMs always gets a vNIC profile.";
-        return Err(Error::unsupported(said));
-    }
     let network = NetworkChange {
         name: document.name.clone(),
         description: document.description.clone(),
@@ -80,6 +76,7 @@ pub fn network_change(document: &types::Network) -> Result<(NetworkChange, Clust
         mtu: document.mtu.map(mtu).transpose()?,
         stp: document.stp,
         for_vms: usages.map(|usages| usages.vm),
+        profile_required: document.profile_required,
     };
     let there = ClusterNetworkChange {
         required: document.required,
@@ -189,11 +186,6 @@ mod tests {
             assert_eq!(refused.kind, Kind::Unsupported, "{fixed}");
         }
         assert!(asked("<network><qos/><ip/><profile_required>true</profile_required></network>").is_ok());
-        assert!(asked("<network><profile_required>false</profile_required></network>").is_err());
-        assert!(
-            asked("<network><profile_required>false</profile_required><usages/></network>").is_ok(),
-            "one that is for no VMs gets none"
-        );
         let vlan = |body: &str| asked(body).unwrap().0.vlan;
         assert_eq!(vlan("<network><vlan id='7'/></network>"), Some(Some(7)));
         assert_eq!(vlan("<network><vlan/></network>"), Some(None));

@@ -32,10 +32,6 @@ macro_rules! resource {
 
         impl $crate::wire::Document for $name {
             const ROOT: &'static str = $root;
-
-            fn unkept(&self) -> Option<&'static str> {
-                $crate::wire::unkept::unkept($root, &self.description, &self.comment)
-            }
         }
 
         impl $crate::wire::Resource for $name {

@@ -29,7 +29,7 @@ pub fn row(bench: &mut Bench) -> Vec<Figure> {
     };
     let mut figures = vec![
         memory("idle".into(), bench.memory_idle, 40.0, 15.0),
-        memory(format!("{few} VMs just made"), bench.memory_made, 40.0, 20.0),
+        memory(format!("{few} VMs"), bench.memory_made, 40.0, 20.0),
         memory("after 64 clients at once".into(), loaded, 60.0, 30.0),
         memory(format!("{many} VMs, after {LISTS_AT_ONCE} lists at once"), listed, 150.0, 80.0),
     ];

@@ -247,9 +247,11 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    if let Err(why) = let_go_of_code() {
-        tracing::debug!("what the start needed stays in memory: {why}");
-    }
+    tokio::task::spawn_blocking(|| {
+        if let Err(why) = let_go_of_code() {
+            tracing::debug!("what the start needed stays in memory: {why}");
+        }
+    });
     let (told, patience) = tokio::sync::oneshot::channel();
     let stop = async move {
         tokio::select! {

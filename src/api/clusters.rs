@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::fault::Fault;
-use super::lookup::differs;
+use super::lookup::{differs, differs_in_version};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Searched};
@@ -52,10 +52,6 @@ fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error
         let enabled = it.and_then(|it| it.transparent_hugepages.as_ref()?.enabled);
         [it.and_then(|it| it.over_commit.as_ref()?.percent).map(i64::from), enabled.map(i64::from)]
     }
-    fn version(it: &types::Cluster) -> [Option<u16>; 2] {
-        let it = it.version.as_ref();
-        [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
-    }
     // What is not shown is off.
     fn off(it: &types::Cluster) -> [bool; 3] {
         let fencing = it.fencing_policy.as_ref().and_then(|it| it.enabled);
@@ -96,7 +92,7 @@ fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error
         ("cpu", differs(cpu(now), cpu(asked))),
         ("memory_policy", differs(memory(now), memory(asked))),
         ("scheduling_policy", differs(policy(now), policy(asked))),
-        ("version", differs(version(now), version(asked))),
+        ("version", differs_in_version(&now.version, &asked.version)),
         ("error_handling", differs(on_error(now), on_error(asked))),
         ("services, memory and migration", differs(flags(now), flags(asked))),
         ("migration", differs(migration(now), migration(asked))),
@@ -106,12 +102,7 @@ fn check_fixed(now: &types::Cluster, asked: &types::Cluster) -> Result<(), Error
         ("required_rng_sources", differs(sources(now), sources(asked))),
         ("reasons and fencing", off(now) != off(asked)),
     ];
-    match rules.into_iter().find(|(_, differs)| *differs) {
-        Some((what, _)) => Err(Error::conflict(format!(
-            "Cannot edit Cluster. What it says of {what} follows from its one host and cannot be changed."
-        ))),
-        None => Ok(()),
-    }
+    lookup::check_fixed("Cluster", &rules)
 }
 
 impl Searched for Cluster {

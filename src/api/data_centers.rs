@@ -1,7 +1,7 @@
 //! `/datacenters`
 
 use super::app::App;
-use super::lookup::differs;
+use super::lookup::{differs, differs_in_version};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
@@ -28,10 +28,6 @@ fn document(app: &App, row: &DataCenter) -> types::DataCenter {
 
 /// What follows from the host, and stays: a document that says otherwise is refused.
 fn check_fixed(now: &types::DataCenter, asked: &types::DataCenter) -> Result<(), Error> {
-    fn version(it: &types::DataCenter) -> [Option<u16>; 2] {
-        let it = it.version.as_ref();
-        [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
-    }
     fn pool(it: &types::DataCenter) -> [Option<&str>; 1] {
         [it.mac_pool.as_ref().and_then(|it| filled(&it.id))]
     }
@@ -40,15 +36,10 @@ fn check_fixed(now: &types::DataCenter, asked: &types::DataCenter) -> Result<(),
     let rules = [
         ("local", differs([now.local; 2], local(asked))),
         ("storage_format", differs([filled(&now.storage_format)], [filled(&asked.storage_format)])),
-        ("version", differs(version(now), version(asked))),
+        ("version", differs_in_version(&now.version, &asked.version)),
         ("mac_pool", differs(pool(now), pool(asked))),
     ];
-    match rules.into_iter().find(|(_, differs)| *differs) {
-        Some((what, _)) => Err(Error::conflict(format!(
-            "Cannot edit Data Center. What it says of {what} follows from its one host and cannot be changed."
-        ))),
-        None => Ok(()),
-    }
+    lookup::check_fixed("Data Center", &rules)
 }
 
 /// A data center is what its host can do.

@@ -27,6 +27,25 @@ pub fn differs<T: PartialEq, const N: usize>(now: [Option<T>; N], asked: [Option
     asked.into_iter().zip(now).any(|(asked, now)| asked.is_some() && asked != now)
 }
 
+/// The same of a version.
+pub fn differs_in_version(now: &Option<types::VersionNumber>, asked: &Option<types::VersionNumber>) -> bool {
+    let numbers = |it: &Option<types::VersionNumber>| {
+        let it = it.as_ref();
+        [it.and_then(|it| it.major), it.and_then(|it| it.minor)]
+    };
+    differs(numbers(now), numbers(asked))
+}
+
+/// Refuses a document that says otherwise of what follows from the host: the first that does of these.
+pub fn check_fixed(kind: &str, rules: &[(&str, bool)]) -> Result<()> {
+    match rules.iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => Err(Error::conflict(format!(
+            "Cannot edit {kind}. What it says of {what} follows from its one host and cannot be changed."
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The thing that a reference means, among all of its kind.
 fn find<'w, T, I: PartialEq + Copy + std::str::FromStr>(
     reference: &Ref,

@@ -86,15 +86,23 @@ async fn items_are_as_in_their_lists_and_unknown_ones_are_not_there() {
     }
 }
 
-/// Who sends a cluster back as it was read changes nothing; what its host decides is refused.
+/// Who sends it back as it was read changes nothing; what its host decides is refused.
+async fn stays(sim: &Sim, path: &str, root: &str, others: &[&str]) {
+    let read = sim.get(path).await.is(200).body;
+    assert_eq!(sim.put(path, &read).await.is(200).body, read);
+    for other in others {
+        let body = format!("<{root}><description>changed</description>{other}</{root}>");
+        sim.put(path, &body).await.is(409);
+    }
+    assert_eq!(sim.get(path).await.is(200).body, read);
+}
+
 #[tokio::test]
 async fn a_cluster_is_what_its_host_makes_it() {
     let sim = Sim::start().await;
     let cluster = sim.get("/clusters").await.is(200);
     let path = format!("/clusters/{}", cluster.at("cluster/@id"));
-    let read = sim.get(&path).await.is(200).body;
-    assert_eq!(sim.put(&path, &read).await.is(200).body, read);
-    for other in [
+    let others = [
         "<cpu id='Intel Conroe Family'/>",
         "<memory_policy><overcommit percent='150'/></memory_policy>",
         "<memory_policy><transparent_hugepages><enabled>false</enabled></transparent_hugepages></memory_policy>",
@@ -112,11 +120,8 @@ async fn a_cluster_is_what_its_host_makes_it() {
         "<fencing_policy><enabled>true</enabled></fencing_policy>",
         "<required_rng_sources><source>RANDOM</source></required_rng_sources>",
         "<migration><auto_converge>true</auto_converge></migration>",
-    ] {
-        let body = format!("<cluster><description>changed</description>{other}</cluster>");
-        sim.put(&path, &body).await.is(409);
-    }
-    assert_eq!(sim.get(&path).await.is(200).body, read);
+    ];
+    stays(&sim, &path, "cluster", &others).await;
     sim.put(&path, "<cluster><comment>rack 2</comment></cluster>").await.is(200);
     assert_eq!(sim.get(&path).await.at("comment"), "rack 2");
     let same = "<ksm><enabled>false</enabled></ksm><optional_reason>false</optional_reason><display/>\
@@ -128,19 +133,14 @@ async fn a_cluster_is_what_its_host_makes_it() {
 async fn a_data_center_is_what_its_host_makes_it() {
     let sim = Sim::start().await;
     let path = format!("/datacenters/{}", sim.get("/datacenters").await.at("data_center/@id"));
-    let read = sim.get(&path).await.is(200).body;
-    assert_eq!(sim.put(&path, &read).await.is(200).body, read);
-    for other in [
+    let others = [
         "<local>false</local>",
         "<storage_type>nfs</storage_type>",
         "<storage_format>v1</storage_format>",
         "<version major='3' minor='5'/>",
         "<mac_pool id='deadbeef-dead-4ead-8ead-deadbeefdead'/>",
-    ] {
-        let body = format!("<data_center><description>changed</description>{other}</data_center>");
-        sim.put(&path, &body).await.is(409);
-    }
-    assert_eq!(sim.get(&path).await.is(200).body, read);
+    ];
+    stays(&sim, &path, "data_center", &others).await;
     let same = "<data_center><local>true</local><storage_type>localfs</storage_type></data_center>";
     sim.put(&path, same).await.is(200);
 }

@@ -41,9 +41,10 @@ fn a_run_with_overrides_goes_on_as_it_was() {
         ["<display><type>spice</type></display>", "<custom_emulated_machine>pc</custom_emulated_machine>"]
     {
         vm.act_with("start", &format!("<action><vm>{overrides}</vm></action>"));
+        // The firmware has its hand on the tray until there is a guest.
+        note(&mut vm.guest());
         let drive = format!("{}/cdroms/00000000-0000-0000-0000-000000000000", vm.path());
         lab.client().put(&format!("{drive};current"), "<cdrom><file id='once.iso'/></cdrom>").is(200);
-        note(&mut vm.guest());
         let then = ran(&vm);
         assert!(then[2].as_deref().is_some_and(|file| file.ends_with("/once.iso")), "{then:?}");
         let id = take(&vm, "in a run of its own", MEMORY);

@@ -4,10 +4,10 @@
 use super::ports::{DomainSeen, StopDetail};
 use crate::domain::Observed;
 use crate::model::{ConsoleClient, GuestReport, PauseReason, Power, UserId, VmId, VmSpec, VmStatus};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 /// A domain as it was last seen.
@@ -92,9 +92,32 @@ struct Entry {
 pub struct Inventory {
     entries: RwLock<HashMap<VmId, Entry>>,
     looks: AtomicU64,
-    /// The last look that was under way, at most, when a VM was forgotten.
-    forgotten: AtomicU64,
+    forgotten: Mutex<Forgotten>,
     stamps: AtomicU64,
+}
+
+/// What was forgotten lately. A look that began before and sees it nevertheless comes too late.
+#[derive(Default)]
+struct Forgotten {
+    /// VMs, with the last look that may have been under way; the oldest first.
+    lately: VecDeque<(VmId, u64)>,
+    /// The look of the last one that is not remembered by its id any more.
+    before: u64,
+}
+
+impl Forgotten {
+    const KEPT: usize = 1024;
+
+    fn add(&mut self, id: VmId, look: u64) {
+        self.lately.push_back((id, look));
+        if self.lately.len() > Self::KEPT {
+            self.before = self.lately.pop_front().map_or(self.before, |(_, look)| look);
+        }
+    }
+
+    fn is_later_than(&self, id: VmId, look: u64) -> bool {
+        look <= self.before || self.lately.iter().any(|gone| gone.0 == id && look <= gone.1)
+    }
 }
 
 impl Inventory {
@@ -133,7 +156,8 @@ impl Inventory {
     pub(super) fn saw(&self, id: VmId, look: u64, mut seen: Option<Seen>) -> bool {
         let mut entries = self.entries.write().expect("no panic while held");
         // What was seen of a VM that has been forgotten since does not come back.
-        if !entries.contains_key(&id) && look <= self.forgotten.load(Ordering::Acquire) {
+        let forgotten = || self.forgotten.lock().expect("no panic while held").is_later_than(id, look);
+        if !entries.contains_key(&id) && forgotten() {
             return false;
         }
         self.change_in(&mut entries, id, |entry| {
@@ -180,7 +204,8 @@ impl Inventory {
     pub(super) fn forget(&self, id: VmId) {
         let mut entries = self.entries.write().expect("no panic while held");
         entries.remove(&id);
-        self.forgotten.store(self.looks.load(Ordering::Acquire), Ordering::Release);
+        let look = self.looks.load(Ordering::Acquire);
+        self.forgotten.lock().expect("no panic while held").add(id, look);
         drop(entries);
         self.stamps.fetch_add(1, Ordering::AcqRel);
     }
@@ -421,20 +446,35 @@ mod tests {
         assert_eq!(known(), ("c".into(), 3));
     }
 
+    fn at_rest(id: VmId) -> Seen {
+        let domain = DomainSeen { id, name: "a".into(), power: Power::Off, persistent: true };
+        Seen { domain, observed: Arc::default(), foreign: None }
+    }
+
     #[test]
     fn a_late_look_raises_no_ghost() {
         let (inventory, id) = (Inventory::default(), VmId::random());
-        let seen = || Seen {
-            domain: DomainSeen { id, name: "a".into(), power: Power::Off, persistent: true },
-            observed: Arc::default(),
-            foreign: None,
-        };
         let (early, late) = (inventory.look(), inventory.look());
-        inventory.saw(id, late, Some(seen()));
+        inventory.saw(id, late, Some(at_rest(id)));
         inventory.forget(id);
-        inventory.saw(id, early, Some(seen()));
+        inventory.saw(id, early, Some(at_rest(id)));
         assert!(inventory.ids().is_empty());
-        inventory.saw(id, inventory.look(), Some(seen()));
+        inventory.saw(id, inventory.look(), Some(at_rest(id)));
         assert_eq!(inventory.ids(), [id]);
+    }
+
+    #[test]
+    fn a_look_at_a_new_domain_outlives_the_end_of_others() {
+        let (inventory, id) = (Inventory::default(), VmId::random());
+        let look = inventory.look();
+        inventory.forget(VmId::random());
+        inventory.saw(id, look, Some(at_rest(id)));
+        assert_eq!(inventory.ids(), [id]);
+
+        // Whatever is not remembered by its id holds back what may have been it.
+        inventory.forget(id);
+        (0..Forgotten::KEPT).for_each(|_| inventory.forget(VmId::random()));
+        inventory.saw(id, look, Some(at_rest(id)));
+        assert!(inventory.ids().is_empty());
     }
 }

@@ -4,15 +4,20 @@
 //! answer was lost) is fine, and what was half made is finished.
 
 use super::domain::{found, responsive};
+use super::errors::TRAY_SHUT;
 use super::raw;
 use super::session::Session;
 use crate::domain::limits;
 use crate::engine::ports::Scope;
 use crate::error::{Error, Result};
 use crate::model::{Tune, VmId};
-use crate::xml;
+use crate::xml::{self, Element};
+use serde_json::json;
 use virt::domain::Domain;
 use virt::sys::{self, VIR_DOMAIN_AFFECT_CONFIG as CONFIG, VIR_DOMAIN_AFFECT_LIVE as LIVE};
+
+/// So many resets may come between an opened tray and its medium.
+const RESETS: u32 = 5;
 
 /// libvirt's flags for a scope.
 pub fn flags(scope: Scope) -> u32 {
@@ -58,9 +63,26 @@ pub fn update(session: &Session, id: VmId, device: &str, scope: Scope) -> Result
     Ok(responsive(session, id)?.update_device_flags(device, flags(scope))?)
 }
 
+/// A bus that is reset, as a firmware does to the drives that it finds, shuts a tray without a word.
+/// libvirt then takes it for open and never opens it again, so that it is opened for it.
 pub fn change_medium(session: &Session, id: VmId, drive: &str, force: bool) -> Result<()> {
-    let force = if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
-    Ok(responsive(session, id)?.update_device_flags(drive, LIVE | force)?)
+    let domain = responsive(session, id)?;
+    let flags = LIVE | if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
+    for _ in 0..RESETS {
+        match domain.update_device_flags(drive, flags) {
+            Err(why) if why.message().contains(TRAY_SHUT) => open_tray(&domain, drive, force)?,
+            other => return Ok(other.map(drop)?),
+        }
+    }
+    Ok(domain.update_device_flags(drive, flags).map(drop)?)
+}
+
+/// libvirt hears of it as of the guest's own doing. A tray that the guest holds stays shut, which the
+/// next change is told.
+fn open_tray(domain: &Domain, drive: &str, force: bool) -> Result<()> {
+    let alias = parse(drive)?.value("alias/@name");
+    let command = json!({"execute": "blockdev-open-tray", "arguments": {"id": alias, "force": force}});
+    Ok(domain.qemu_monitor_command(&command.to_string(), 0).map(drop)?)
 }
 
 /// All limits at once: those that are not set are taken away.
@@ -74,9 +96,13 @@ pub fn resize_block(session: &Session, id: VmId, target: &str, bytes: u64) -> Re
 
 /// Looks a device's alias up in one document.
 pub fn has_alias(document: &str, alias: &str) -> Result<bool> {
-    let root = xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))?;
+    let root = parse(document)?;
     let devices = root.first("devices").into_iter().flat_map(|devices| devices.elements());
     Ok(devices.into_iter().any(|device| device.value("alias/@name").as_deref() == Some(alias)))
+}
+
+fn parse(document: &str) -> Result<Element> {
+    xml::parse(document.as_bytes()).map_err(|why| Error::bug(format_args!("libvirt: {why}")))
 }
 
 /// The flags of those of the domain's documents that have a device of that alias.

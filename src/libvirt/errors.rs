@@ -13,7 +13,7 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("controller is not mounted", Kind::Unsupported, "The host has no control group for this setting."),
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
     ("timed out waiting to open tray", Kind::Conflict, TRAY_LOCKED),
-    ("blockdev-remove-medium': Tray of device", Kind::Conflict, TRAY_LOCKED),
+    ("-medium': Tray of", Kind::Busy, TRAY_LOCKED),
     ("referenced filter", Kind::Unsupported, "The host does not know the network filter."),
     (
         "Authentication failure",
@@ -63,6 +63,8 @@ fn by_code(code: E) -> Option<(Kind, &'static str)> {
 }
 
 pub use crate::error::NOT_RESPONDING;
+/// QEMU's refusal to touch the medium behind a shut tray; libvirt believes it to be open.
+pub const TRAY_SHUT: &str = "-medium': Tray of";
 const TRAY_LOCKED: &str = "The guest holds the CD-ROM's tray locked.";
 pub const NO_AGENT: &str = "The guest agent of the VM does not respond.";
 

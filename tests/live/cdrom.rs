@@ -127,6 +127,7 @@ fn a_cd_is_changed_ejected_and_comes_back() {
     let mut guest = restart(&vm);
     is_empty(&mut guest);
     assert_eq!(in_document(&vm.document()), None);
+    shut(&vm, &mut guest);
 }
 
 /// A guest that has the medium mounted keeps it, unless it is taken by force.
@@ -141,6 +142,23 @@ fn held(vm: &Vm, guest: &mut Guest) {
     put(vm, ";current=true;force=true", "one.iso").is(200);
     assert_eq!(current(vm).as_deref(), Some("one.iso"));
     guest.ask("umount /cd");
+    assert_eq!(read(guest), "one");
+}
+
+/// A bus that is reset shuts the tray, and libvirt is not told: it would not open it before it changes
+/// the medium.
+fn shut(vm: &Vm, guest: &mut Guest) {
+    let virsh = |arguments: &[&str]| vm.lab.host.virsh(arguments);
+    let qemu = |command: &str| virsh(&["qemu-monitor-command", &vm.id, command]);
+    let is_open = || qemu(r#"{"execute": "query-block"}"#).contains(r#""tray_open":true"#);
+    qemu(r#"{"execute": "blockdev-open-tray", "arguments": {"id": "ua-cdrom"}}"#);
+    assert!(is_open());
+    guest.ask("cd /sys/bus/virtio/drivers/virtio_scsi && for it in virtio*; do echo $it > unbind; echo $it > bind; done");
+    assert!(!is_open());
+    let is_said_open = || virsh(&["dumpxml", &vm.id]).contains("tray='open'");
+    assert!(is_said_open(), "libvirt believes that it is open");
+    change(vm, "one.iso");
+    assert!(!is_open() && !is_said_open());
     assert_eq!(read(guest), "one");
 }
 

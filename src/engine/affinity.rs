@@ -60,16 +60,17 @@ impl Engine {
     }
 
     pub async fn update_affinity_group(&self, id: AffinityGroupId, change: AffinityChange) -> Result<()> {
-        let before = self.affinity_group(id)?;
-        let mut group = before.clone();
-        put_over!(group, change, name, description, positive, enforcing);
-        let (cluster, name) = (group.cluster, group.name.clone());
+        let mut told = None;
         self.record(|world| {
-            world.affinity_groups.get(&id).ok_or_else(|| Error::not_found(id))?;
+            let mut group = world.affinity_groups.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+            put_over!(group, change, name, description, positive, enforcing);
+            told = Some((group.cluster, group.name.clone()));
             check(world, &group).map(|()| vec![Change::AffinityGroup(group)])
         })
         .await?;
-        self.tell_of_affinity(Code::AFFINITY_GROUP_UPDATED, cluster, &name, "was updated");
+        if let Some((cluster, name)) = told {
+            self.tell_of_affinity(Code::AFFINITY_GROUP_UPDATED, cluster, &name, "was updated");
+        }
         Ok(())
     }
 

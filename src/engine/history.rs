@@ -150,6 +150,24 @@ impl History {
         self.told.notify_one();
     }
 
+    /// Changes a job that is somebody else's.
+    pub(super) fn change_job<T>(&self, id: JobId, change: impl FnOnce(&mut Job) -> Result<T>) -> Result<T> {
+        let mut past = self.past();
+        let job = past.jobs.get(&id).ok_or_else(|| Error::not_found(id))?;
+        if !job.external {
+            return Err(Error::conflict("Cannot change Job. It is one of the engine's own."));
+        }
+        let mut job = Job::clone(job);
+        let changed = change(&mut job)?;
+        past.put_job(job);
+        Ok(changed)
+    }
+
+    /// How many jobs of others have not ended.
+    pub(super) fn reported(&self) -> usize {
+        self.past().jobs.values().filter(|job| job.external && job.ended.is_none()).count()
+    }
+
     /// How much of the job's running step is done, in percent.
     pub(super) fn tell_progress(&self, id: JobId, percent: u8) {
         let mut past = self.past();

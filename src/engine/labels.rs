@@ -167,7 +167,7 @@ impl Engine {
     pub async fn add_bookmark(&self, name: String, value: String) -> Result<BookmarkId> {
         let bookmark = Bookmark { id: BookmarkId::random(), name, value };
         let id = bookmark.id;
-        self.put_bookmark(bookmark).await?;
+        self.record(|world| put_bookmark(world, bookmark)).await?;
         Ok(id)
     }
 
@@ -177,22 +177,11 @@ impl Engine {
         name: Option<String>,
         value: Option<String>,
     ) -> Result<()> {
-        let before = self.world().bookmarks.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-        let bookmark =
-            Bookmark { id, name: name.unwrap_or(before.name), value: value.unwrap_or(before.value) };
-        self.put_bookmark(bookmark).await
-    }
-
-    async fn put_bookmark(&self, bookmark: Bookmark) -> Result<()> {
-        check_name("bookmark", &bookmark.name).map_err(Error::invalid)?;
-        if bookmark.value.is_empty() || bookmark.value.len() > 300 {
-            return Err(Error::invalid("The value of a bookmark has 1 to 300 characters."));
-        }
         self.record(|world| {
-            match world.bookmarks.values().any(|it| it.id != bookmark.id && it.name == bookmark.name) {
-                true => Err(Error::conflict("Cannot add Bookmark. The name is already in use.")),
-                false => Ok(vec![Change::Bookmark(bookmark)]),
-            }
+            let mut bookmark = world.bookmarks.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
+            bookmark.name = name.unwrap_or(bookmark.name);
+            bookmark.value = value.unwrap_or(bookmark.value);
+            put_bookmark(world, bookmark)
         })
         .await
     }
@@ -203,5 +192,16 @@ impl Engine {
             false => Err(Error::not_found(id)),
         })
         .await
+    }
+}
+
+fn put_bookmark(world: &World, bookmark: Bookmark) -> Result<Vec<Change>> {
+    check_name("bookmark", &bookmark.name).map_err(Error::invalid)?;
+    if bookmark.value.is_empty() || bookmark.value.len() > 300 {
+        return Err(Error::invalid("The value of a bookmark has 1 to 300 characters."));
+    }
+    match world.bookmarks.values().any(|it| it.id != bookmark.id && it.name == bookmark.name) {
+        true => Err(Error::conflict("Cannot add Bookmark. The name is already in use.")),
+        false => Ok(vec![Change::Bookmark(bookmark)]),
     }
 }

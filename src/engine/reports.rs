@@ -20,6 +20,10 @@ pub struct NewEvent {
     pub about: About,
 }
 
+/// How many jobs may be reported at once, and how many steps of each.
+const MOST_REPORTED: usize = 1000;
+const MOST_STEPS: usize = 100;
+
 /// The longest text that an event or a job takes.
 const LONGEST: usize = 4000;
 
@@ -82,6 +86,9 @@ impl Engine {
 
     pub async fn report_job(&self, description: String, auto_cleared: bool) -> Result<JobId> {
         check_text("description", &description)?;
+        if self.history.reported() >= MOST_REPORTED {
+            return Err(Error::conflict(format!("Cannot add Job. {MOST_REPORTED} jobs have not ended.")));
+        }
         let (caller, now) = (Caller::present(), Timestamp::now());
         let id = JobId::random();
         self.history.put_job(Job {
@@ -108,12 +115,7 @@ impl Engine {
 
     /// Changes a job that is somebody else's.
     async fn change_job<T>(&self, id: JobId, change: impl FnOnce(&mut Job) -> Result<T>) -> Result<T> {
-        let mut job = Job::clone(&*self.job(id)?);
-        if !job.external {
-            return Err(Error::conflict("Cannot change Job. It is one of the engine's own."));
-        }
-        let changed = change(&mut job)?;
-        self.history.put_job(job);
+        let changed = self.history.change_job(id, change)?;
         self.write_history().await?;
         Ok(changed)
     }
@@ -152,6 +154,9 @@ impl Engine {
         self.change_job(id, |job| {
             if job.status != JobStatus::Started {
                 return Err(Error::conflict("Cannot add Step. The job has ended."));
+            }
+            if job.steps.len() >= MOST_STEPS {
+                return Err(Error::conflict(format!("Cannot add Step. The job has {MOST_STEPS}.")));
             }
             if let Some(parent) = parent
                 && !job.steps.iter().any(|step| step.id == parent)

@@ -20,7 +20,19 @@ const REMEMBERED: usize = 4096;
 #[derive(Default)]
 struct Table {
     states: HashMap<Uuid, watch::Receiver<JobState>>,
-    order: VecDeque<Uuid>,
+    /// The oldest first.
+    finished: VecDeque<Uuid>,
+}
+
+impl Table {
+    fn remember(&mut self, finished: Uuid) {
+        self.finished.push_back(finished);
+        if self.finished.len() > REMEMBERED
+            && let Some(old) = self.finished.pop_front()
+        {
+            self.states.remove(&old);
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -52,16 +64,8 @@ impl Jobs {
     pub fn start<T>(&self, value: T, work: impl Future<Output = Result<()>> + Send + 'static) -> Started<T> {
         let job = Uuid::new_v4();
         let (tell, state) = watch::channel(JobState::InProgress);
-        {
-            let mut table = self.table.lock().expect("no panic while held");
-            table.states.insert(job, state.clone());
-            table.order.push_back(job);
-            while table.order.len() > REMEMBERED {
-                if let Some(old) = table.order.pop_front() {
-                    table.states.remove(&old);
-                }
-            }
-        }
+        let table = self.table.clone();
+        table.lock().expect("no panic while held").states.insert(job, state.clone());
         let work = super::caller::Caller::present().run(work);
         tokio::spawn(async move {
             let end = match tokio::spawn(work).await {
@@ -73,6 +77,7 @@ impl Jobs {
                 tracing::warn!(%job, "a job failed: {why}");
             }
             let _ = tell.send(end);
+            table.lock().expect("no panic while held").remember(job);
         });
         Started { value, job, state }
     }
@@ -87,5 +92,25 @@ impl Jobs {
     pub fn running(&self) -> usize {
         let table = self.table.lock().expect("no panic while held");
         table.states.values().filter(|state| matches!(*state.borrow(), JobState::InProgress)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_under_way_is_not_forgotten() {
+        let jobs = Jobs::default();
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let long = jobs.start((), async move { ended.await.map_err(Error::bug) });
+        for _ in 0..=REMEMBERED {
+            jobs.start((), async { Ok(()) }).finished().await.unwrap();
+        }
+        assert!(matches!(jobs.state(long.job), JobState::InProgress));
+        end.send(()).unwrap();
+        let job = long.job;
+        long.finished().await.unwrap();
+        assert!(matches!(jobs.state(job), JobState::Complete));
     }
 }

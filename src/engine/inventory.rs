@@ -88,6 +88,12 @@ struct Entry {
     stamp: u64,
 }
 
+impl Entry {
+    fn runs(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| !matches!(seen.domain.power, Power::Off | Power::Saved))
+    }
+}
+
 #[derive(Default)]
 pub struct Inventory {
     entries: RwLock<HashMap<VmId, Entry>>,
@@ -146,6 +152,14 @@ impl Inventory {
         let result = change(entry);
         entry.stamp = self.stamps.fetch_add(1, Ordering::AcqRel) + 1;
         result
+    }
+
+    /// Changes what is known of a domain, if anything is: news of one that is no more come late.
+    fn change_known(&self, id: VmId, is_news: impl Fn(&Entry) -> bool, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.entries.write().expect("no panic while held");
+        if entries.get(&id).is_some_and(is_news) {
+            self.change_in(&mut entries, id, change);
+        }
     }
 
     fn read<T>(&self, id: VmId, read: impl FnOnce(&Entry) -> T) -> Option<T> {
@@ -219,11 +233,8 @@ impl Inventory {
     }
 
     pub(super) fn end_phase(&self, id: VmId, which: Phase) {
-        let mut entries = self.entries.write().expect("no panic while held");
         let is_in = |entry: &Entry| matches!(entry.phase, Some((phase, _)) if phase == which);
-        if entries.get(&id).is_some_and(is_in) {
-            self.change_in(&mut entries, id, |entry| entry.phase = None);
-        }
+        self.change_known(id, is_in, |entry| entry.phase = None);
     }
 
     pub(super) fn set_disk_error(&self, id: VmId, reason: PauseReason) {
@@ -241,13 +252,13 @@ impl Inventory {
     }
 
     pub(super) fn set_agent(&self, id: VmId, connected: bool) {
-        self.change(id, |entry| entry.agent = connected);
+        self.change_known(id, |entry| entry.agent != connected, |entry| entry.agent = connected);
     }
 
     pub(super) fn set_guest(&self, id: VmId, told: GuestReport) {
-        if self.guest(id).as_deref() != Some(&told) {
-            self.change(id, |entry| entry.guest = Some(Arc::new(told)));
-        }
+        let told = Arc::new(told);
+        let is_news = |entry: &Entry| entry.runs() && entry.guest.as_ref() != Some(&told);
+        self.change_known(id, is_news, |entry| entry.guest = Some(told.clone()));
     }
 
     pub(super) fn set_ticket(&self, id: VmId, user: UserId) {
@@ -266,19 +277,17 @@ impl Inventory {
 
     /// The domain stopped. One that was seen off already was stopped by us, and nothing follows.
     pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
-        self.change(id, |entry| {
+        let stop = |entry: &mut Entry| {
             entry.last_stop = Some(detail);
-            if entry.seen.as_ref().is_some_and(|seen| !matches!(seen.domain.power, Power::Off | Power::Saved))
-            {
+            if entry.runs() {
                 entry.phase = Some((Phase::Ending, Instant::now()));
             }
-        });
+        };
+        self.change_known(id, |_| true, stop);
     }
 
     pub(super) fn set_not_responding(&self, id: VmId, hung: bool) {
-        if self.read(id, |entry| entry.not_responding) != Some(hung) {
-            self.change(id, |entry| entry.not_responding = hung);
-        }
+        self.change_known(id, |entry| entry.not_responding != hung, |entry| entry.not_responding = hung);
     }
 
     /// A run begins: how the one before ended says nothing of it.
@@ -370,7 +379,7 @@ impl Inventory {
             entries.iter().filter(|(_, entry)| expired(entry)).map(|(id, _)| *id).collect()
         };
         for id in overdue {
-            self.change(id, |entry| entry.phase = None);
+            self.change_known(id, expired, |entry| entry.phase = None);
         }
     }
 }
@@ -461,6 +470,25 @@ mod tests {
         assert!(inventory.ids().is_empty());
         inventory.saw(id, inventory.look(), Some(at_rest(id)));
         assert_eq!(inventory.ids(), [id]);
+    }
+
+    #[test]
+    fn what_a_guest_told_does_not_outlive_its_run() {
+        let (inventory, id) = (Inventory::default(), VmId::random());
+        let told = || GuestReport { host_name: Some("late".into()), ..GuestReport::default() };
+        inventory.set_guest(id, told());
+        inventory.set_agent(id, true);
+        assert!(inventory.ids().is_empty() && inventory.guest(id).is_none() && !inventory.agent(id));
+        let running = || {
+            let Seen { domain, observed, foreign } = at_rest(id);
+            Seen { domain: DomainSeen { power: Power::Running, ..domain }, observed, foreign }
+        };
+        inventory.saw(id, inventory.look(), Some(running()));
+        inventory.set_guest(id, told());
+        assert!(inventory.guest(id).is_some());
+        inventory.saw(id, inventory.look(), Some(at_rest(id)));
+        inventory.set_guest(id, told());
+        assert!(inventory.guest(id).is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::model::{
     DiskId, DiskProfileId, InstanceTypeId, NetworkId, NicId, QosId, StorageDomainId, TemplateId, VmId,
+    VmPoolId,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ pub enum Entity {
     StorageDomain(StorageDomainId),
     Template(TemplateId),
     InstanceType(InstanceTypeId),
+    VmPool(VmPoolId),
     DiskProfile(DiskProfileId),
     Qos(QosId),
 }
@@ -99,7 +101,7 @@ impl Locks {
         for (entity, mode) in wanted {
             let holder = held.entry(*entity).or_default();
             holder.by.push(operation);
-            holder.exclusive = *mode == Mode::Exclusive;
+            holder.exclusive |= *mode == Mode::Exclusive;
         }
         Ok(Guard {
             locks: self.clone(),

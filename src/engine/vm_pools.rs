@@ -3,6 +3,7 @@
 //! Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
 //! short has fewer VMs, and a client that asks for its size again gets the rest.
 
+use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, World};
 use super::{DiskCopies, Engine, NewVm, Source, StartOptions};
 use crate::error::{Error, Kind, Result};
@@ -95,6 +96,7 @@ impl Engine {
             hardware: change.hardware.unwrap_or_default(),
         };
         let (id, name, size) = (pool.id, pool.name.clone(), change.size.unwrap_or(0));
+        let _guard = self.hold_pool("create VM pool", id).await?;
         self.record(|world| {
             world.check_pool(&pool, size)?;
             if !world.has_template(template) {
@@ -115,6 +117,8 @@ impl Engine {
     }
 
     pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
+        self.vm_pool(id)?;
+        let _guard = self.hold_pool("update VM pool", id).await?;
         let before = self.vm_pool(id)?;
         let mut pool = before.clone();
         put_over!(
@@ -158,6 +162,11 @@ impl Engine {
         let about = self.world().about_cluster(cluster);
         self.tell(Code::VM_POOL_UPDATED, about, format!("VM pool {name} was updated."));
         Ok(())
+    }
+
+    /// One at a time makes its VMs, and writes its row.
+    async fn hold_pool(&self, operation: &'static str, id: VmPoolId) -> Result<Guard> {
+        self.take(operation, &[(Entity::VmPool(id), Mode::Exclusive)]).await
     }
 
     /// Gives the VMs that are there what new ones get: those that run have it from their next run on.
@@ -206,6 +215,8 @@ impl Engine {
 
     /// Removes a pool with its VMs, none of which runs.
     pub async fn remove_vm_pool(self: &Arc<Self>, id: VmPoolId) -> Result<()> {
+        self.vm_pool(id)?;
+        let _guard = self.hold_pool("remove VM pool", id).await?;
         let pool = self.vm_pool(id)?;
         let vms: Vec<VmId> = self.world().pool_vms(id).iter().map(|vm| vm.id).collect();
         if vms.iter().any(|vm| self.status(*vm) != VmStatus::Down) {

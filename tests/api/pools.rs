@@ -208,3 +208,17 @@ async fn the_vms_of_a_pool_have_its_hardware() {
     assert_eq!(sim.get(&path).await.body, read);
     assert_eq!(sim.get("/vmpools").await.each("vmpool", "name"), ["lab", "plain"]);
 }
+
+/// Who makes a pool larger at the same time as somebody else makes no VM too many, nor one of the same name.
+#[tokio::test]
+async fn pools_grow_once() {
+    let sim = Sim::start().await;
+    sim.template_for_pools().await;
+    let path = format!("/vmpools/{}", sim.post("/vmpools", &body("lab", "")).await.is(201).at("@id"));
+    let grow = || sim.put(&path, "<vmpool><size>3</size></vmpool>");
+    let (one, other) = tokio::join!(grow(), grow());
+    let mut answers = [one.status, other.status];
+    answers.sort_unstable();
+    assert!(answers == [200, 200] || answers == [200, 409], "{answers:?}");
+    assert_eq!(sim.get(&path).await.is(200).at("size"), "3");
+}

@@ -1,5 +1,6 @@
 //! How fast disks may be: qualities of service, the profiles that have them, and the disks of those.
 
+use super::bygone::check_idle;
 use super::locks::{Entity, Mode};
 use super::world::{Change, DiskLimits, Operation, World};
 use super::{Engine, failpoint};
@@ -202,12 +203,24 @@ impl Engine {
                     "Cannot remove Disk Profile. Disks have the profile {name}."
                 )));
             }
-            match world.profiles_of(profile.storage_domain).count() {
-                1 => {
-                    Err(Error::conflict("Cannot remove Disk Profile. It is the last of its storage domain."))
-                }
-                _ => Ok(vec![Change::DropDiskProfile(id)]),
+            check_idle(world, |operation| match operation {
+                Operation::UpdateDisk { before, .. } => before.profile == Some(id),
+                _ => false,
+            })?;
+            let other = world.profiles_of(profile.storage_domain).find(|it| it.id != id).map(|it| it.id);
+            if other.is_none() {
+                return Err(Error::conflict(
+                    "Cannot remove Disk Profile. It is the last of its storage domain.",
+                ));
             }
+            let mut changes = world.rows_without(
+                |_| (),
+                |disk| {
+                    disk.profile = if disk.profile == Some(id) { other } else { disk.profile };
+                },
+            );
+            changes.push(Change::DropDiskProfile(id));
+            Ok(changes)
         })
         .await?;
         self.tell(Code::DISK_PROFILE_REMOVED, About::default(), format!("Disk profile {name} was removed."));

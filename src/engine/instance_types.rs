@@ -1,8 +1,9 @@
 //! Instance types: sizes that VMs are made in. VMs keep what they took when a type changes.
 
 use super::Engine;
+use super::bygone::check_idle;
 use super::locks::{Entity, Mode, UPDATE_INSTANCE_TYPE};
-use super::world::{Change, World};
+use super::world::{Change, Operation, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
 
@@ -76,17 +77,12 @@ impl Engine {
         let name = self.instance_type(id)?.spec.name;
         self.record(|world| {
             world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
-            let of_it = |spec: &VmSpec| spec.instance_type == Some(id);
-            let vms =
-                world.vms.values().filter(|vm| of_it(&vm.spec) || vm.next_run.as_deref().is_some_and(of_it));
-            let mut changes: Vec<Change> = vms
-                .cloned()
-                .map(|mut vm| {
-                    let specs = std::iter::once(&mut vm.spec).chain(vm.next_run.as_deref_mut());
-                    specs.filter(|spec| of_it(spec)).for_each(|spec| spec.instance_type = None);
-                    Change::Vm(Box::new(vm))
-                })
-                .collect();
+            check_idle(world, |operation| match operation {
+                Operation::UpdateVm { before } => before.spec.instance_type == Some(id),
+                _ => false,
+            })?;
+            let without = |spec: &mut VmSpec| spec.instance_type = spec.instance_type.filter(|it| *it != id);
+            let mut changes = world.rows_without(without, |_| ());
             changes.push(Change::DropInstanceType(id));
             Ok(changes)
         })

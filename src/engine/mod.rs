@@ -11,6 +11,7 @@ pub mod accounts;
 mod affinity;
 mod attachments;
 mod borrowed;
+mod bygone;
 pub mod caller;
 mod carry;
 mod disk_move;
@@ -36,6 +37,7 @@ mod journal;
 mod labels;
 mod lane;
 mod locks;
+mod lookout;
 mod media;
 mod merge;
 mod mirrors;
@@ -118,6 +120,7 @@ use inventory::Inventory;
 use jobs::Jobs;
 use lane::Lane;
 use locks::Locks;
+use lookout::Lookout;
 use ports::{Hypervisor, HypervisorEvent, Images, Mirrors, Store};
 use reading::Reading;
 use std::path::PathBuf;
@@ -165,6 +168,7 @@ pub struct Engine {
     is_behind: AtomicBool,
     store: Arc<dyn Store>,
     images: Arc<dyn Images>,
+    lookout: Arc<Lookout>,
     lane: Lane,
     locks: Locks,
     pub jobs: Jobs,
@@ -223,6 +227,7 @@ impl Engine {
         }
         let history = History::load(past, |job| world.intents.contains_key(&IntentId(job.0)));
         let engine = Arc::new(Self {
+            lookout: Arc::new(Lookout::new(&settings.state)),
             settings,
             world: RwLock::new(world),
             gate: tokio::sync::Mutex::default(),

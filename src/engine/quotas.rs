@@ -1,7 +1,8 @@
 //! Quotas: what they allow is counted where rows are promised, whatever the operation.
 
 use super::Engine;
-use super::world::{Change, World};
+use super::bygone::check_idle;
+use super::world::{Change, Operation, Passage, World};
 use crate::error::{Error, Result};
 use crate::model::change::put_over;
 use crate::model::*;
@@ -88,7 +89,10 @@ impl World {
                 runs.insert((quota, vm.cluster));
             }
         }
-        let all_disks = self.disks.values().map(|it| *disks.get(&it.id).unwrap_or(&it));
+        // What is on its way counts where it goes.
+        let moving: BTreeMap<DiskId, Disk> = self.moving().collect();
+        let present = |it: &'_ Disk| disks.get(&it.id).copied().or(moving.get(&it.id));
+        let all_disks = self.disks.values().map(|it| present(it).unwrap_or(it));
         let new_disks = disks.values().filter(|it| !self.disks.contains_key(&it.id)).copied();
         let all_disks = all_disks.chain(new_disks);
         let all_vms = self.vms.values().map(|it| *vms.get(&it.id).unwrap_or(&it));
@@ -101,6 +105,16 @@ impl World {
             Some((quota, quota.cluster_use(cluster, all_vms.clone())))
         });
         of_storage.chain(of_clusters).collect()
+    }
+
+    /// The disks that are being moved, as they are to be.
+    fn moving(&self) -> impl Iterator<Item = (DiskId, Disk)> {
+        self.intents.values().filter_map(|intent| match intent.operation {
+            Operation::MoveDisk(Passage { disk, to, .. }) => {
+                Some((disk, Disk { storage_domain: to, ..self.disks.get(&disk)?.clone() }))
+            }
+            _ => None,
+        })
     }
 
     /// Refuses what takes more than quotas allow, and gives what there is to tell of it else.
@@ -247,8 +261,17 @@ impl Engine {
             if of_disk || world.vms.values().any(|it| it.spec.quota == Some(id)) {
                 return Err(Error::conflict(format!("Cannot remove Quota. Quota {} is in use.", quota.name)));
             }
+            check_idle(world, |operation| match operation {
+                Operation::UpdateDisk { before, .. } => before.quota == Some(id),
+                Operation::UpdateVm { before } => before.spec.quota == Some(id),
+                _ => false,
+            })?;
             name.clone_from(&quota.name);
-            Ok(vec![Change::DropQuota(id)])
+            let left = |quota: Option<QuotaId>| quota.filter(|it| *it != id);
+            let mut changes = world
+                .rows_without(|spec| spec.quota = left(spec.quota), |disk| disk.quota = left(disk.quota));
+            changes.push(Change::DropQuota(id));
+            Ok(changes)
         })
         .await?;
         self.tell(Code::QUOTA_REMOVED, About::default(), format!("Quota {name} was removed."));

@@ -161,7 +161,8 @@ impl Engine {
             self.document(&before, &spec, None)?;
             self.record(|world| {
                 self.check_name_free(world, id, &spec.name)?;
-                let after = Vm { next_run: Some(Box::new(spec)), ..row(world)? };
+                let next = Some(Box::new(world.with_what_is_there(spec)));
+                let after = Vm { next_run: next, ..row(world)? };
                 Ok(vec![Change::Vm(Box::new(after))])
             })
             .await?;
@@ -187,7 +188,7 @@ impl Engine {
             .promise(|world| {
                 self.check_name_free(world, id, &spec.name)?;
                 let before = row(world)?;
-                let mut after = Vm { spec: spec.clone(), ..before.clone() };
+                let mut after = Vm { spec: world.with_what_is_there(spec.clone()), ..before.clone() };
                 if let Some(next) = &mut after.next_run {
                     carry_over(&old, &spec, next);
                 }

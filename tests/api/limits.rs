@@ -273,3 +273,84 @@ async fn where_quotas_count_nothing_is_without_one() {
     sim.post("/disks", &disk_body("d")).await.is(400);
     sim.consuming(&named, "e").await.is(201);
 }
+
+/// What a snapshot or a template keeps of a quota or of a profile that has gone since stands in nobody's
+/// way: not of its restore, and not of a VM that is made of it.
+#[tokio::test]
+async fn what_is_removed_is_named_by_nobody() {
+    let sim = Sim::start().await;
+    let (quota, id) = sim.quota("small").await;
+    let profile = format!("<disk_profile><name>slow</name><storage_domain id='{DATA}'/></disk_profile>");
+    let profile = sim.post("/diskprofiles", &profile).await.is(201).at("@id");
+    let vm = sim.vm("a").await;
+    sim.put(&format!("/vms/{vm}"), &format!("<vm><quota id='{id}'/></vm>")).await.is(200);
+    let more = format!("<quota id='{id}'/><disk_profile id='{profile}'/></disk>");
+    let disk = sim
+        .send(
+            "POST",
+            &format!("/vms/{vm}/disks"),
+            &[("content-type", "application/xml"), CREATED],
+            disk_body("d").replace("</disk>", &more),
+        )
+        .await
+        .is(201)
+        .at("@id");
+    let template = format!("<template><name>t</name><vm id='{vm}'/></template>");
+    sim.send("POST", "/templates", &[("content-type", "application/xml"), CREATED], template).await.is(201);
+    let snapshot = sim.take(vm, "").await;
+    let at = format!("/vms/{vm}/snapshots/{snapshot}");
+    sim.post(
+        &format!("/vms/{vm}/preview_snapshot"),
+        &format!("<action><snapshot id='{snapshot}'/></action>"),
+    )
+    .await
+    .is(200);
+
+    sim.delete(&quota).await.is(409);
+    let first = sim
+        .get(&format!("/storagedomains/{DATA}/diskprofiles?search=name%3Ddata"))
+        .await
+        .at("disk_profile/@id");
+    let default = sim.get(&format!("{CENTER}/quotas")).await.is(200).at("quota/@id");
+    let without = format!("<disk><quota id='{default}'/><disk_profile id='{first}'/></disk>");
+    sim.put(&format!("/vms/{vm}/disks/{disk}"), &without).await.is(200);
+    sim.put(&format!("/vms/{vm}"), &format!("<vm><quota id='{default}'/></vm>")).await.is(200);
+    let of_template = sim.get("/templates?search=name%3Dt").await.is(200).at("template/@id");
+    let copied = sim.get(&format!("/templates/{of_template}/disks")).await.is(200).at("disk/@id");
+    let copied: DiskId = copied.parse().unwrap();
+    assert_eq!(sim.engine.disk(copied).unwrap().quota.map(|it| it.to_string()), Some(id.clone()));
+    sim.delete(&format!("/templates/{of_template}")).await.is(204);
+    sim.delete(&format!("/diskprofiles/{profile}")).await.is(204);
+    sim.delete(&quota).await.is(204);
+
+    sim.post(&format!("/vms/{vm}/undo_snapshot"), "<action/>").await.is(200);
+    sim.quota_mode("enabled").await;
+    sim.post(&format!("{at}/restore"), "<action/>").await.is(200);
+    let back = sim.engine.disk(disk.parse().unwrap()).unwrap();
+    assert_eq!((back.quota, back.profile.map(|it| it.to_string())), (None, Some(first)));
+}
+
+/// Disks on their way count where they go, all of a VM's together.
+#[tokio::test]
+async fn what_moves_is_counted() {
+    let sim = Sim::start().await;
+    let (path, id) = sim.quota("small").await;
+    let other = sim.domain("other", "data").await;
+    for (domain, limit) in [(DATA, 4), (other.as_str(), 1)] {
+        let limit = format!(
+            "<storage_quota_limit><storage_domain id='{domain}'/><limit>{limit}</limit></storage_quota_limit>"
+        );
+        sim.post(&format!("{path}/quotastoragelimits"), &limit).await.is(201);
+    }
+    sim.quota_mode("enabled").await;
+    let vm = sim.vm("a").await;
+    for alias in ["one", "two"] {
+        let disk = sim.consuming(&id, alias).await.is(201).at("@id");
+        sim.post(&format!("/vms/{vm}/disks"), &format!("<disk id='{disk}'/>")).await.is(200);
+    }
+    let away = format!("<action><storage_domain id='{other}'/></action>");
+    let refused = sim.post(&format!("/vms/{vm}/move"), &away).await.is(409);
+    assert!(refused.at("fault/detail").starts_with(REFUSED), "{}", refused.body);
+    let places = sim.get("/disks").await.is(200).each("disk", "storage_domains/storage_domain/@id");
+    assert_eq!(places, [DATA, DATA], "neither has begun");
+}

@@ -3,7 +3,7 @@
 //! other, and what was there before stays whole until the new one is.
 
 use super::Engine;
-use super::lane::blocking;
+use super::lane::{COPIES, lasting};
 use super::locks::Entity;
 use super::places::find_domain;
 use super::world::World;
@@ -163,7 +163,7 @@ impl Engine {
             };
             let (below, above) = ([from.clone()], [to.clone()]);
             let (images, how) = (self.images.clone(), one.how.clone());
-            let work = blocking(move || match how {
+            let work = lasting(&COPIES, move || match how {
                 How::AsItIs => images.copy(&from, &to),
                 How::Over { name, format } => {
                     images.copy(&from, &to)?;

@@ -5,6 +5,7 @@
 //! its documents tell (`has_arrived`).
 
 use super::jobs::Started;
+use super::lane::{COPIES, lasting};
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::snapshots::check_no_preview;
@@ -50,7 +51,12 @@ impl Engine {
             return Err(Error::conflict("Cannot move VM. The VM has no disk in another storage domain."));
         }
         let needed = disks.iter().map(|disk| self.actual_size(disk)).sum();
-        self.check_room(&self.world(), "Cannot move VM", to, needed)?;
+        {
+            let world = self.world();
+            self.check_room(&world, "Cannot move VM", to, needed)?;
+            let all: Vec<Change> = disks.iter().flat_map(|disk| moved(&world, disk.id, to)).collect();
+            world.consumed(&all)?;
+        }
         // None of them begins before all of them may.
         let mut ready = Vec::new();
         for disk in disks {
@@ -260,8 +266,7 @@ impl Engine {
 
     async fn copy_files(&self, from: Vec<PathBuf>, to: Vec<PathBuf>) -> Result<()> {
         let images = self.images.clone();
-        super::lane::blocking(move || from.iter().zip(&to).try_for_each(|(from, to)| images.copy(from, to)))
-            .await
+        lasting(&COPIES, move || from.iter().zip(&to).try_for_each(|(from, to)| images.copy(from, to))).await
     }
 
     /// Does a VM have the disk at its destination, running or the next time it does?

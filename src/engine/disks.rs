@@ -2,6 +2,7 @@
 
 use super::jobs::Started;
 use super::journal::changed;
+use super::lane::{COPIES, lasting};
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::snapshots::check_no_preview;
@@ -74,7 +75,8 @@ impl Engine {
     /// Bytes that the disk's images take on their storage.
     pub fn actual_size(&self, disk: &Disk) -> u64 {
         let files = self.image_files(disk.id).unwrap_or_default();
-        files.iter().filter_map(|file| self.images.actual_size(file).ok().flatten()).sum()
+        let place = self.world().storage_domains.get(&disk.storage_domain).cloned();
+        self.bytes_of(place.as_ref(), files)
     }
 
     /// Bytes that the one image takes.
@@ -83,8 +85,16 @@ impl Engine {
     }
 
     pub(super) fn size_of_image(&self, world: &World, image: &Disk) -> u64 {
-        let file = self.image_file(world, image);
-        file.and_then(|file| self.images.actual_size(&file)).ok().flatten().unwrap_or(0)
+        let place = world.storage_domains.get(&image.storage_domain);
+        self.bytes_of(place, self.image_file(world, image).into_iter().collect())
+    }
+
+    /// What the files of a disk take; nothing is known of storage that is away.
+    pub(super) fn bytes_of(&self, place: Option<&StorageDomain>, files: Vec<PathBuf>) -> u64 {
+        let Some(place) = place else { return 0 };
+        let images = self.images.clone();
+        let sum = move || Ok(files.iter().filter_map(|file| images.actual_size(file).ok().flatten()).sum());
+        self.lookout.ask(place, sum).unwrap_or(0)
     }
 
     /// The files of all images of the disk.
@@ -296,7 +306,7 @@ impl Engine {
             let images = self.images.clone();
             if wipe {
                 let file = file.clone();
-                super::lane::blocking(move || images.wipe(&file)).await?;
+                lasting(&COPIES, move || images.wipe(&file)).await?;
                 failpoint::hit("remove_disk.wiped");
             }
             let images = self.images.clone();
@@ -639,6 +649,11 @@ impl Engine {
     /// A QEMU has the VM's devices now.
     pub(super) fn runs(&self, vm: VmId) -> bool {
         !matches!(self.inventory.power(vm), None | Some(Power::Off | Power::Saved))
+    }
+
+    /// It neither runs nor has a memory to go on from.
+    pub(super) fn is_off(&self, vm: VmId) -> bool {
+        matches!(self.inventory.power(vm), None | Some(Power::Off))
     }
 
     /// The disks' images refer to what the rows say and to nothing else: a guest would read whatever

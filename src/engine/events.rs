@@ -209,7 +209,8 @@ impl Engine {
         self.ensure_secrets().await?;
         let at_rest = self.look_at_all().await?;
         let guards = self.hold_open_intents();
-        self.looked_at.store(connection, Ordering::Release);
+        // Of two that look side by side the later one's connection counts.
+        self.looked_at.fetch_max(connection, Ordering::AcqRel);
         self.generation.fetch_add(1, Ordering::AcqRel);
         tracing::info!("connected to {version}");
         let host = self.world().about_host();

@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::disks::{LEAST_IMAGE, check_alias};
+use super::lane::{COPIES, blocking, lasting};
 use super::locks::Entity;
 use super::places::find_domain;
 use super::world::{Change, Filling, World};
@@ -100,8 +101,7 @@ impl Engine {
 
     /// Bytes of all images that a disk is read from.
     pub(super) fn shown(&self, world: &World, disk: &Disk) -> u64 {
-        let files = self.chain_files(world, disk);
-        files.iter().filter_map(|file| self.images.actual_size(file).ok().flatten()).sum()
+        self.bytes_of(world.storage_domains.get(&disk.storage_domain), self.chain_files(world, disk))
     }
 
     /// Makes the images; may be asked again.
@@ -115,10 +115,12 @@ impl Engine {
             };
             let above = vec![to.clone()];
             let images = self.images.clone();
-            let work = super::lane::blocking(move || match thin {
-                true => images.overlay(&to, made.size, &source.file_name(), source.format),
-                false => images.flatten(&from, source.format, &to, made.format, made.sparse),
-            });
+            if thin {
+                blocking(move || images.overlay(&to, made.size, &source.file_name(), source.format)).await?;
+                continue;
+            }
+            let work =
+                lasting(&COPIES, move || images.flatten(&from, source.format, &to, made.format, made.sparse));
             self.watched(Entity::Disk(disk), &below, &above, work).await?;
         }
         self.refresh_pools();

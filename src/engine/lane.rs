@@ -99,6 +99,21 @@ where
     tokio::task::spawn_blocking(work).await.map_err(Error::bug)?
 }
 
+/// Images that are read or written as a whole, and files that come at their clients' pace: so many at a
+/// time. All other work has the rest of the threads.
+pub static COPIES: Semaphore = Semaphore::const_new(8);
+pub static UPLOADS: Semaphore = Semaphore::const_new(8);
+
+/// The same for work that lasts; whoever waits for a turn has no thread.
+pub async fn lasting<T, F>(turns: &Semaphore, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    let _turn = turns.acquire().await.map_err(Error::bug)?;
+    blocking(work).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,10 +77,11 @@ impl Engine {
         let files = blocking(move || images.list(&folder, SUFFIXES)).await.unwrap_or_default();
         let ids = files.iter().filter_map(|(name, _)| name.get(..36)?.parse::<VmId>().ok());
         for id in ids.collect::<BTreeSet<VmId>>() {
-            // Whoever holds the VM may be about to start it.
-            if let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
+            // Whoever holds the VM may be about to start it; one that runs is not held up.
+            if self.is_off(id)
+                && let Ok(_guard) = self.hold(locks::RECOVERY, &[(Entity::Vm(id), Mode::Exclusive)])
                 && self.look_at(id).await.is_ok()
-                && self.inventory.seen(id).is_none_or(|seen| seen.domain.power == Power::Off)
+                && self.is_off(id)
             {
                 self.drop_media(id).await;
             }

@@ -5,6 +5,7 @@
 //! image: there is no way back, and a hiccup is tried again.
 
 use super::journal::changed;
+use super::lane::{COPIES, lasting};
 use super::locks::{Entity, Mode};
 use super::ports::BlockJob;
 use super::snapshots::{check_no_preview, check_regular, not_regular};
@@ -240,7 +241,7 @@ impl Engine {
             (self.image_file(&world, &plan.child)?, over, plan.base.file_name())
         };
         let (images, format) = (self.images.clone(), plan.base.format);
-        super::lane::blocking(move || {
+        lasting(&COPIES, move || {
             images.commit(&child)?;
             over.map_or(Ok(()), |over| images.rebase(&over, &below, format))
         })

@@ -2,14 +2,13 @@
 
 use super::Engine;
 use super::lane::blocking;
-use super::ports::Images;
 use super::world::{Change, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::access::check_name;
 use crate::model::vm::check_text;
 use crate::model::*;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const REFRESH_DELAY: Duration = Duration::from_millis(500);
@@ -147,20 +146,36 @@ impl Engine {
 
     /// Fails when the folder of the domain is not there.
     pub async fn space(&self, domain: &StorageDomain) -> Result<Space> {
-        let (images, looked_at, own) = (self.images.clone(), domain.clone(), self.is_own(domain));
-        let (total, available) = blocking(move || look(images.as_ref(), &looked_at, own)).await?;
+        let (total, available) = self.ask_storage(domain, self.look_into(domain)).await?;
         let committed = self.world().disks_in(domain.id).map(|disk| disk.size).sum();
         Ok(Space { available, used: total.saturating_sub(available), committed })
     }
 
-    /// Folders of the state folder are there as long as vireo is.
-    pub(super) fn is_own(&self, domain: &StorageDomain) -> bool {
-        Path::new(&domain.folder).starts_with(&self.settings.state)
+    async fn ask_storage<T: Send + 'static>(
+        &self,
+        domain: &StorageDomain,
+        look: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (lookout, domain) = (self.lookout.clone(), domain.clone());
+        blocking(move || lookout.ask(&domain, look)).await
+    }
+
+    /// Total and free bytes of a domain whose folder is there, and is its own.
+    fn look_into(&self, domain: &StorageDomain) -> impl FnOnce() -> Result<(u64, u64)> + use<> {
+        let (images, folder) = (self.images.clone(), PathBuf::from(&domain.folder));
+        let mark = (!self.lookout.is_own(domain)).then(|| domain.id.to_string());
+        move || {
+            // Where the file system is not mounted, there is an empty folder.
+            if mark.is_some() && images.marked(&folder)? != mark {
+                return Err(Error::conflict("The folder of the storage domain is not there."));
+            }
+            images.space(&folder)
+        }
     }
 
     /// How the domain is, and its total and free bytes when it is there.
     pub(super) fn storage_status(&self, domain: &StorageDomain) -> (StorageStatus, Option<(u64, u64)>) {
-        let space = look(self.images.as_ref(), domain, self.is_own(domain)).ok();
+        let space = self.lookout.ask(domain, self.look_into(domain)).ok();
         (domain.status(space.is_some()), space)
     }
 
@@ -219,7 +234,7 @@ impl Engine {
     pub async fn files(&self, domain: &StorageDomain) -> Result<Vec<StorageFile>> {
         let images = self.images.clone();
         let folder = PathBuf::from(&domain.folder);
-        let mut files = blocking(move || images.list(&folder, &[""])).await?;
+        let mut files = self.ask_storage(domain, move || images.list(&folder, &[""])).await?;
         let is_medium = |name: &str| {
             let name = name.to_ascii_lowercase();
             name.ends_with(".iso") || name.ends_with(".vfd")
@@ -245,14 +260,4 @@ fn domains_below(world: &World, disks: impl IntoIterator<Item = DiskId>) -> Vec<
     let images = disks.into_iter().filter_map(|id| world.disks.get(&id)).filter(|disk| disk.lun.is_none());
     let domains: BTreeSet<StorageDomainId> = images.map(|disk| disk.storage_domain).collect();
     domains.into_iter().filter_map(|id| world.storage_domains.get(&id)).collect()
-}
-
-/// Total and free bytes of a domain whose folder is there, and is its own.
-fn look(images: &dyn Images, domain: &StorageDomain, own: bool) -> Result<(u64, u64)> {
-    let folder = Path::new(&domain.folder);
-    // Where the file system is not mounted, there is an empty folder.
-    if !own && images.marked(folder)?.as_deref() != Some(&domain.id.to_string()) {
-        return Err(Error::conflict("The folder of the storage domain is not there."));
-    }
-    images.space(folder)
 }

@@ -194,10 +194,18 @@ pub(super) fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)
 
 /// The images of the VM's disks that no row names after these changes.
 pub(super) fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
-    let mut after = world.clone();
+    let disks: Vec<&Disk> = world.disks_of(vm).into_iter().map(|(_, disk)| disk).collect();
+    // All else says nothing of images, and may be a lot.
+    let keeps = |snapshot: &Snapshot| disks.iter().any(|disk| snapshot.disk(disk.id).is_some());
+    let snapshots = world.snapshots.iter().filter(|(_, snapshot)| keeps(snapshot));
+    let mut after = World {
+        disks: disks.iter().map(|disk| (disk.id, Disk::clone(disk))).collect(),
+        snapshots: snapshots.map(|(id, snapshot)| (*id, snapshot.clone())).collect(),
+        ..World::default()
+    };
     changes.iter().for_each(|change| after.apply(change));
     let mut doomed = Vec::new();
-    for (_, disk) in world.disks_of(vm) {
+    for disk in disks {
         let stay: Vec<ImageId> = after.images_of(disk.id).iter().map(|image| image.image).collect();
         let gone = world.images_of(disk.id).into_iter().filter(|image| !stay.contains(&image.image));
         doomed.extend(gone.cloned());

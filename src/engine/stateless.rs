@@ -63,10 +63,11 @@ impl Engine {
         let of_run = |snapshot: &&Snapshot| snapshot.kind == SnapshotKind::Stateless;
         let vms: Vec<VmId> = self.world().snapshots.values().filter(of_run).map(|it| it.vm).collect();
         for id in vms {
-            // Whoever holds the VM may be about to start it.
-            if let Ok(_guard) = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)])
+            // Whoever holds the VM may be about to start it; one that runs is not held up.
+            if self.is_off(id)
+                && let Ok(_guard) = self.hold(locks::END_OF_RUN, &[(Entity::Vm(id), Mode::Exclusive)])
                 && self.look_at(id).await.is_ok()
-                && matches!(self.inventory.power(id), None | Some(Power::Off))
+                && self.is_off(id)
                 && let Err(why) = self.end_stateless(id).await
             {
                 tracing::warn!(vm = %id, "what a stateless run has left is left for now: {why}");

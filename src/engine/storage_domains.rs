@@ -1,7 +1,7 @@
 //! Storage domains: made, attached, taken into maintenance, removed; and the files of ISO domains.
 
 use super::first_world::DATA;
-use super::lane::blocking;
+use super::lane::{UPLOADS, blocking, lasting};
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::world::{Change, Operation, World};
@@ -143,7 +143,7 @@ impl Engine {
     }
 
     async fn mark(&self, domain: &StorageDomain) -> Result<()> {
-        if self.is_own(domain) {
+        if self.lookout.is_own(domain) {
             return Ok(());
         }
         let (images, folder, id) =
@@ -236,7 +236,8 @@ impl Engine {
                     disk.alias
                 )));
             }
-            if world.hung_as(disk.id).any(|(on, _)| on.active && self.runs(on.vm)) {
+            let runs = |vm| self.runs(vm) || world.vms.get(&vm).is_some_and(Vm::is_started);
+            if world.hung_as(disk.id).any(|(on, _)| on.active && runs(on.vm)) {
                 return Err(Error::conflict(
                     "Cannot deactivate Storage while there are running VMs on this Storage Domain.",
                 ));
@@ -467,7 +468,7 @@ impl Engine {
             )));
         }
         let images = self.images.clone();
-        blocking(move || images.write(&file, &mut parts)).await
+        lasting(&UPLOADS, move || images.write(&file, &mut parts)).await
     }
 
     /// Removes a file of an ISO domain that no VM has in its drive, nor gets there at its start.

@@ -4,6 +4,7 @@ use super::Engine;
 use super::exports::EXPORTING;
 use super::jobs::Started;
 use super::journal::changed;
+use super::lane::{COPIES, lasting};
 use super::locks::{Entity, Mode};
 use super::world::{Change, Operation, World};
 use crate::error::{Error, Result};
@@ -71,7 +72,7 @@ impl Engine {
         };
         let (below, above) = (vec![from.clone()], vec![to.clone()]);
         let images = self.images.clone();
-        let work = super::lane::blocking(move || images.copy(&from, &to));
+        let work = lasting(&COPIES, move || images.copy(&from, &to));
         self.watched(Entity::Template(id), &below, &above, work).await?;
         self.refresh_pools();
         let is_new = |other: &Disk| (other.id, other.storage_domain) != (copy.id, copy.storage_domain);

@@ -125,8 +125,11 @@ impl Engine {
     /// The file of a medium, in whichever ISO domain has it.
     pub fn iso_file(&self, name: &str) -> Result<PathBuf> {
         check_medium(name).map_err(Error::invalid)?;
-        let folders = self.iso_folders();
-        let found = folders.iter().find_map(|folder| self.images.beneath(folder, name).ok());
+        let found = self.iso_domains().into_iter().find_map(|domain| {
+            let (images, folder, name) =
+                (self.images.clone(), PathBuf::from(&domain.folder), name.to_owned());
+            self.lookout.ask(&domain, move || images.beneath(&folder, &name)).ok()
+        });
         found.ok_or_else(|| Error::invalid(format!("The CD image '{name}' is no file of an ISO domain.")))
     }
 
@@ -136,9 +139,13 @@ impl Engine {
         file.file_name().filter(|_| is_iso)?.to_str().map(str::to_owned)
     }
 
-    pub(super) fn iso_folders(&self) -> Vec<PathBuf> {
+    fn iso_domains(&self) -> Vec<StorageDomain> {
         let world = self.world();
         let isos = world.storage_domains.values().filter(|it| it.kind == StorageKind::Iso && it.active);
-        isos.map(|domain| PathBuf::from(&domain.folder)).collect()
+        isos.cloned().collect()
+    }
+
+    pub(super) fn iso_folders(&self) -> Vec<PathBuf> {
+        self.iso_domains().into_iter().map(|domain| PathBuf::from(domain.folder)).collect()
     }
 }

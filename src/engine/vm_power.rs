@@ -6,6 +6,7 @@ use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, DomainSeen, StopDetail};
 use super::stateless::check_not_stateless;
+use super::world::World;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, Medium};
 use crate::error::{Error, Kind, Result};
@@ -304,7 +305,7 @@ impl Engine {
             self.run_from_down(vm, &spec, &media, &options).await
         };
         let started = started.await;
-        if started.is_err() && !self.runs(id) {
+        if started.is_err() && self.never_ran(id).await {
             self.drop_media(id).await;
             self.end_stateless(id).await?;
         }
@@ -334,19 +335,33 @@ impl Engine {
             row.begin_run();
             row.run_once = once;
         };
-        self.record(|world| Ok(changed_vm(world, id, run))).await?;
+        self.record(|world| {
+            // From here on none of them is taken away: the row tells that they are in use.
+            self.check_places(world, id)?;
+            Ok(changed_vm(world, id, run))
+        })
+        .await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
-        match launched {
-            Err(why) if !self.runs(id) => {
-                let Vm { run_once, started, stopped, wakes_from, stop_reason, .. } = vm;
-                let as_before = |row: &mut Vm| {
-                    *row = Vm { run_once, started, stopped, wakes_from, stop_reason, ..row.clone() }
-                };
-                self.note_vm(id, as_before).await;
-                Err(why)
-            }
-            launched => launched,
+        if launched.is_err() && self.never_ran(id).await {
+            let Vm { run_once, started, stopped, wakes_from, stop_reason, .. } = vm;
+            let as_before = |row: &mut Vm| {
+                *row = Vm { run_once, started, stopped, wakes_from, stop_reason, ..row.clone() }
+            };
+            self.note_vm(id, as_before).await;
         }
+        launched
+    }
+
+    /// Whether a start that failed did nothing for sure. Where its answer alone was lost, the guest runs
+    /// or is about to.
+    async fn never_ran(&self, id: VmId) -> bool {
+        self.outlast_job(id).await.is_ok() && self.look_at(id).await.is_ok() && !self.runs(id)
+    }
+
+    /// The storage domains of the VM's active disks are active.
+    fn check_places(&self, world: &World, id: VmId) -> Result<()> {
+        let hung = world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
+        self.require_active_below("Cannot run VM", world, hung.map(|(_, disk)| disk.id))
     }
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
@@ -377,11 +392,7 @@ impl Engine {
         if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Illegal) {
             return Err(Error::conflict(format!("Cannot run VM. The disk {} is illegal.", disk.alias)));
         }
-        for (_, disk) in &disks {
-            if let Some(domain) = world.storage_domains.get(&disk.storage_domain) {
-                self.require_active("Cannot run VM", domain)?;
-            }
-        }
+        self.check_places(&world, id)?;
         let own = world.attachments.of_vm(id).any(|attachment| attachment.active);
         if spec.os.boot == [BootDevice::Hd] && !own && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));

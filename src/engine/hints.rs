@@ -142,13 +142,17 @@ impl Engine {
 
     /// Learns what is written, forgets what a former process could not, and looks at everything anew.
     async fn heal_hints(&self) -> Result<()> {
-        let folders: Vec<PathBuf> = {
+        let domains: Vec<StorageDomain> = {
             let world = self.world();
             let data = world.storage_domains.values().filter(|it| it.kind == StorageKind::Data && it.active);
-            data.map(|domain| PathBuf::from(&domain.folder)).collect()
+            data.cloned().collect()
         };
         let everything = all(&self.world());
-        for folder in folders {
+        for domain in domains {
+            if self.space(&domain).await.is_err() {
+                continue;
+            }
+            let folder = PathBuf::from(&domain.folder);
             let (images, its) = (self.images.clone(), folder.clone());
             let found = blocking(move || {
                 let all = images.hints(&its).unwrap_or_default().into_iter();
@@ -209,25 +213,26 @@ impl Engine {
     }
 
     async fn keep_hint(&self, kept: Kept, written: &mut Written) -> Result<()> {
-        let (wanted, file) = {
+        let (wanted, place) = {
             let world = self.world();
             let wanted = wanted(&world, kept);
-            let file = match &wanted {
-                Wanted::Written(place, _) => {
-                    world.storage_domains.get(place).map(|domain| PathBuf::from(&domain.folder))
-                }
+            let place = match &wanted {
+                Wanted::Written(place, _) => world.storage_domains.get(place).cloned(),
                 _ => None,
             };
-            (wanted, file.map(|folder| folder.join(Hint::file_name(kept.id()))))
+            (wanted, place)
         };
         let images = self.images.clone();
-        match (wanted, file) {
+        match (wanted, place) {
             (Wanted::Later, _) => Ok(()),
-            (Wanted::Written(_, hint), Some(file)) => {
+            (Wanted::Written(_, hint), Some(place)) => {
+                let file = Path::new(&place.folder).join(Hint::file_name(kept.id()));
                 let digest = digest(&hint);
                 if written.get(&kept).is_some_and(|(at, is)| *at == file && *is == digest) {
                     return Ok(());
                 }
+                // Where nobody answers, the hints of other domains would wait, too.
+                self.space(&place).await?;
                 let text = self.hint_text(&hint);
                 let to = file.clone();
                 blocking(move || images.keep_hint(&to, &text)).await?;

@@ -151,7 +151,8 @@ impl Engine {
         Ok(Space { available, used: total.saturating_sub(available), committed })
     }
 
-    async fn ask_storage<T: Send + 'static>(
+    /// A short look at files of the domain, or a word to them.
+    pub(super) async fn ask_storage<T: Send + 'static>(
         &self,
         domain: &StorageDomain,
         look: impl FnOnce() -> Result<T> + Send + 'static,

@@ -550,19 +550,16 @@ impl Engine {
 
     /// Removes what uploads and media left that a former process began.
     pub(super) async fn sweep_files(&self) {
-        let mut folders: Vec<PathBuf> = self.iso_folders();
-        folders.push(self.media_folder());
-        let images = self.images.clone();
-        let swept = blocking(move || {
-            folders.iter().for_each(|folder| {
-                if let Err(why) = images.sweep(folder) {
-                    tracing::debug!(folder = %folder.display(), "a folder could not be swept: {why}");
-                }
-            });
-            Ok(())
-        });
-        if let Err(why) = swept.await {
-            tracing::warn!("sweeping folders failed: {why}");
+        let sweep = |folder: PathBuf| {
+            let images = self.images.clone();
+            move || images.sweep(&folder)
+        };
+        let mut swept = vec![blocking(sweep(self.media_folder())).await];
+        for domain in self.iso_domains() {
+            swept.push(self.ask_storage(&domain, sweep(PathBuf::from(&domain.folder))).await);
+        }
+        for why in swept.into_iter().filter_map(Result::err) {
+            tracing::debug!("a folder could not be swept: {why}");
         }
     }
 }

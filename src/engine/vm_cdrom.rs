@@ -139,7 +139,7 @@ impl Engine {
         file.file_name().filter(|_| is_iso)?.to_str().map(str::to_owned)
     }
 
-    fn iso_domains(&self) -> Vec<StorageDomain> {
+    pub(super) fn iso_domains(&self) -> Vec<StorageDomain> {
         let world = self.world();
         let isos = world.storage_domains.values().filter(|it| it.kind == StorageKind::Iso && it.active);
         isos.cloned().collect()

@@ -31,6 +31,13 @@ pub fn attached(client: &Client, name: &str, kind: &str, folder: &Path) {
     assert_eq!(attached.value("status/state").as_deref(), Some("active"));
 }
 
+/// Of an attached storage domain.
+pub fn state_of(client: &Client, name: &str) -> String {
+    let all = client.get("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains").is(200);
+    let found = all.all("storage_domain").find(|it| it.value("name").as_deref() == Some(name));
+    found.unwrap().value("status/state").unwrap()
+}
+
 pub fn to(name: &str) -> String {
     format!("<action><storage_domain><name>{name}</name></storage_domain></action>")
 }
@@ -212,11 +219,7 @@ fn a_domain_whose_folder_goes_is_inactive_until_it_is_back() {
     let mount = || inside("mount", &[Path::new("--bind"), &stash, &folder]);
     mount();
     over(&client, "lost", &folder);
-    let status = || {
-        let all = client.get("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains").is(200);
-        let lost = all.all("storage_domain").find(|it| it.value("name").as_deref() == Some("lost"));
-        lost.unwrap().value("status/state").unwrap()
-    };
+    let status = || state_of(&client, "lost");
     let disk = Disk::document(8, "virtio", "cow", "").replace("<name>data<", "<name>lost<");
     let made = client.send("POST", "/disks", &["Expect: 201-created"], &disk).is(201).value("@id").unwrap();
 

@@ -46,9 +46,8 @@ impl Related {
 
 /// `event.severity` and the like, of the events that are meant.
 pub fn events(app: &App, field: &str, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
-    let all = app.engine.history.events();
-    let found = all.iter().filter(|event| wanted(event));
-    let mut values: Vec<String> = found.flat_map(|event| event.values(app, of(field))).collect();
+    let found = app.engine.history.events_that(wanted);
+    let mut values: Vec<String> = found.iter().flat_map(|event| event.values(app, of(field))).collect();
     values.sort();
     values.dedup();
     values

@@ -127,7 +127,13 @@ impl History {
 
     /// The events that are shown, the latest first.
     pub fn events(&self) -> Vec<Arc<Event>> {
-        self.past().events.values().rev().filter(|event| !event.deleted).cloned().collect()
+        self.events_that(|_| true)
+    }
+
+    /// Those of them that are wanted.
+    pub fn events_that(&self, wanted: impl Fn(&Event) -> bool) -> Vec<Arc<Event>> {
+        let is_wanted = |event: &&Arc<Event>| !event.deleted && wanted(event);
+        self.past().events.values().rev().filter(is_wanted).cloned().collect()
     }
 
     pub fn event(&self, id: u64) -> Option<Arc<Event>> {

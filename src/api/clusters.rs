@@ -139,9 +139,9 @@ impl Searched for Cluster {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let world = app.engine.world();
-        match name {
+        Some(match name {
             "storage" | "storage.name" => {
                 let here = world.storage_domains.values();
                 here.filter(|it| it.data_center == Some(self.data_center)).map(|it| it.name.clone()).collect()
@@ -149,11 +149,8 @@ impl Searched for Cluster {
             "cluster_network" | "cluster_network.name" | "cluster_network.network_name" => {
                 world.networks_of(self.id).map(|it| it.name.clone()).collect()
             }
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

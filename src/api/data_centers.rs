@@ -96,9 +96,9 @@ impl Searched for DataCenter {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let world = app.engine.world();
-        match name {
+        Some(match name {
             "storage.name" => {
                 let here = world.storage_domains.values().filter(|it| it.data_center == Some(self.id));
                 here.map(|it| it.name.clone()).collect()
@@ -107,11 +107,8 @@ impl Searched for DataCenter {
                 let here = world.networks.values().filter(|it| it.data_center == self.id);
                 here.map(|it| it.name.clone()).collect()
             }
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

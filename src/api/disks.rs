@@ -167,13 +167,13 @@ impl Searched for Disk {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         if name != "vm_names" {
-            return self.field(app, name).into_iter().collect();
+            return None;
         }
         let world = app.engine.world();
         let vms = world.attachments_of(self.id).filter_map(|attachment| world.vms.get(&attachment.vm));
-        vms.map(|vm| vm.spec.name.clone()).collect()
+        Some(vms.map(|vm| vm.spec.name.clone()).collect())
     }
 }
 

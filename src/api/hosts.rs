@@ -281,24 +281,23 @@ impl Searched for Seen {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let id = self.row.id;
         let of = name.split('.').next().unwrap_or_default();
-        match of {
-            "vm" => return self.vms.clone(),
+        Some(match of {
+            "vm" => self.vms.clone(),
             "nic" if name == "nic.network_name" => {
                 let world = app.engine.world();
-                return world.networks_of(self.row.cluster).map(|it| it.name.clone()).collect();
+                world.networks_of(self.row.cluster).map(|it| it.name.clone()).collect()
             }
-            "nic" => return interfaces().into_iter().map(|it| it.name).collect(),
-            "tag" => return app.engine.tag_names_over(id.into()),
+            "nic" => interfaces().into_iter().map(|it| it.name).collect(),
+            "tag" => app.engine.tag_names_over(id.into()),
             "storage" => {
                 let world = app.engine.world();
-                return world.storage_domains.values().map(|it| it.name.clone()).collect();
+                world.storage_domains.values().map(|it| it.name.clone()).collect()
             }
-            _ => {}
-        }
-        self.field(app, name).into_iter().collect()
+            _ => return None,
+        })
     }
 }
 

@@ -87,21 +87,18 @@ impl Searched for Network {
     }
 
     /// Of the clusters that have the network, and of the host, which is in one of them.
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let world = app.engine.world();
         let has = |cluster: &ClusterId| world.cluster_networks.contains_key(&(*cluster, self.id));
-        match name {
+        Some(match name {
             "cluster_network" | "cluster_network.name" | "cluster_network.cluster_name" => {
                 world.clusters.values().filter(|it| has(&it.id)).map(|it| it.name.clone()).collect()
             }
             "host_network" | "host_network.name" | "host_network.host_name" => {
                 world.hosts.values().filter(|it| has(&it.cluster)).map(|it| it.name.clone()).collect()
             }
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -30,9 +30,14 @@ pub trait Searched {
     fn concerns(&self, _: &Event) -> bool {
         false
     }
-    /// All values of a field that may have several: one that matches is enough.
+    /// The values of a field that may have several; `None` of any other field.
+    fn several(&self, _: &App, _: &str) -> Option<Vec<String>> {
+        None
+    }
+    /// All values of a field: one that matches is enough.
     fn values(&self, app: &App, name: &str) -> Vec<String> {
-        self.field(app, name).into_iter().collect()
+        // Each locks the world for itself, one after the other.
+        self.several(app, name).unwrap_or_else(|| self.field(app, name).into_iter().collect())
     }
 }
 

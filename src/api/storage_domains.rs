@@ -142,11 +142,11 @@ impl Searched for Seen {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let world = app.engine.world();
         // Where it is attached, and the only host.
         let here = |of: &DataCenterId| self.row.data_center == Some(*of);
-        match name {
+        Some(match name {
             "host" | "host.name" => {
                 let hosts = world.hosts.values().filter(|_| self.row.data_center.is_some());
                 hosts.map(|it| it.name.clone()).collect()
@@ -155,11 +155,8 @@ impl Searched for Seen {
                 world.clusters.values().filter(|it| here(&it.data_center)).map(|it| it.name.clone()).collect()
             }
             "type" => vec![self.row.kind.name().into(), StorageDomain::STORAGE.into()],
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

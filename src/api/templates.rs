@@ -106,10 +106,10 @@ impl Searched for Template {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let id = self.id;
         let world = app.engine.world();
-        match name {
+        Some(match name {
             "vm" | "vm.name" => {
                 world.vms.values().filter(|vm| vm.template == id).map(|vm| vm.spec.name.clone()).collect()
             }
@@ -123,11 +123,8 @@ impl Searched for Template {
                 let networks = self.nics.iter().filter_map(|nic| world.networks.get(&nic.network?));
                 networks.map(|network| network.name.clone()).collect()
             }
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -77,29 +77,26 @@ impl Searched for User {
     }
 
     /// Of what the user has permissions on.
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         if name == "usrname" {
             // With the profile and without it.
-            return self.field(app, name).into_iter().chain([self.name.clone()]).collect();
+            return Some(self.field(app, name).into_iter().chain([self.name.clone()]).collect());
         }
         let object = name.split('.').next().unwrap_or_default();
         if object == "tag" {
-            return app.engine.tag_names_over(self.id.into());
+            return Some(app.engine.tag_names_over(self.id.into()));
         }
         let world = app.engine.world();
         let on = world.permissions.values().filter(|it| it.holder == self.id.0).map(|it| it.on());
-        match object {
+        Some(match object {
             "group" => world.groups_of(self.id).into_iter().map(|group| group.name.clone()).collect(),
             "vm" => on.filter_map(|it| Some(world.vms.get(&VmId(it.id))?.spec.name.clone())).collect(),
             "template" => {
                 on.filter_map(|it| world.template_name(TemplateId(it.id)).map(str::to_owned)).collect()
             }
             "host" => on.filter_map(|it| Some(world.hosts.get(&HostId(it.id))?.name.clone())).collect(),
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -263,14 +263,14 @@ impl Searched for VmView {
         })
     }
 
-    fn values(&self, app: &App, name: &str) -> Vec<String> {
+    fn several(&self, app: &App, name: &str) -> Option<Vec<String>> {
         let guest = || self.guest(app).into_iter();
         let id = self.vm.id;
         if name == "tag" {
-            return app.engine.tag_names_over(id.into());
+            return Some(app.engine.tag_names_over(id.into()));
         }
         let world = app.engine.world();
-        match name {
+        Some(match name {
             "ip" => guest()
                 .flat_map(|guest| guest.interfaces.clone())
                 .flat_map(|interface| interface.addresses)
@@ -292,11 +292,8 @@ impl Searched for VmView {
                 networks.filter_map(|id| Some(world.networks.get(&id)?.name.clone())).collect()
             }
             "apps" => guest().flat_map(|guest| guest.applications().collect::<Vec<_>>()).collect(),
-            _ => {
-                drop(world);
-                self.field(app, name).into_iter().collect()
-            }
-        }
+            _ => return None,
+        })
     }
 }
 

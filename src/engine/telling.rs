@@ -43,10 +43,12 @@ impl Telling {
                 of_template(world, *template, "Removing", "was removed", codes)
             }
             Operation::CreateVm { vm, .. } => {
-                of_vm(world, *vm, "Creating", "was created", Code::VM_ADDED, Code::VM_ADD_FAILED)
+                let codes = (Code::VM_ADDED, Code::VM_ADD_FAILED);
+                of_vm(world, *vm, "Creating", "was created", codes)
             }
             Operation::RegisterVm { vm, .. } => {
-                of_vm(world, *vm, "Registering", "was registered", Code::VM_ADDED, Code::VM_ADD_FAILED)
+                let codes = (Code::VM_ADDED, Code::VM_ADD_FAILED);
+                of_vm(world, *vm, "Registering", "was registered", codes)
             }
             Operation::Export(export) => {
                 of_machine(world, &export.hint, export.to, ("Exporting", "to"), "was exported", EXPORTED)
@@ -55,21 +57,24 @@ impl Telling {
                 of_machine(world, hint, *from, ("Removing", "from"), "was removed", EXPORT_REMOVED)
             }
             Operation::ImportVm { vm, .. } => {
-                of_vm(world, *vm, "Importing", "was imported", Code::VM_IMPORTED, Code::VM_IMPORT_FAILED)
+                let codes = (Code::VM_IMPORTED, Code::VM_IMPORT_FAILED);
+                of_vm(world, *vm, "Importing", "was imported", codes)
             }
             Operation::ImportTemplate { template, .. } => {
                 let codes = (Code::TEMPLATE_IMPORTED, Code::TEMPLATE_IMPORT_FAILED);
                 of_template(world, *template, "Importing", "was imported", codes)
             }
             Operation::UpdateVm { before } => {
-                of_vm(world, before.id, "Updating", "was updated", Code::VM_UPDATED, Code::VM_UPDATE_FAILED)
+                let codes = (Code::VM_UPDATED, Code::VM_UPDATE_FAILED);
+                of_vm(world, before.id, "Updating", "was updated", codes)
             }
             Operation::RemoveVm { vm, .. } => {
-                of_vm(world, *vm, "Removing", "was removed", Code::VM_REMOVED, Code::VM_REMOVE_FAILED)
+                let codes = (Code::VM_REMOVED, Code::VM_REMOVE_FAILED);
+                of_vm(world, *vm, "Removing", "was removed", codes)
             }
             Operation::UnregisterVm { vm, .. } => {
                 let codes = (Code::VM_REMOVED, Code::VM_REMOVE_FAILED);
-                of_vm(world, *vm, "Unregistering", "was unregistered: its disks stay", codes.0, codes.1)
+                of_vm(world, *vm, "Unregistering", "was unregistered: its disks stay", codes)
             }
             Operation::AddDisk { disk, vm } => {
                 let codes = match vm {
@@ -124,7 +129,8 @@ impl Telling {
                 of_nic(world, before.vm, &before.name, ("Removing", "from"), "was removed", codes)
             }
             Operation::WakeVm { vm, .. } => {
-                of_vm(world, *vm, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED)
+                let codes = (Code::VM_STARTED, Code::VM_START_FAILED);
+                of_vm(world, *vm, "Starting", "was started", codes)
             }
             Operation::CreateSnapshot { vm, snapshot, .. } => {
                 let codes = (Code::SNAPSHOT_CREATED, Code::SNAPSHOT_CREATE_FAILED);
@@ -141,13 +147,13 @@ impl Telling {
             Operation::EndPreview { vm, .. } => {
                 let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
                 let (doing, did) = ("Ending the snapshot preview of", "has ended its snapshot preview");
-                of_vm(world, *vm, doing, did, codes.0, codes.1)
+                of_vm(world, *vm, doing, did, codes)
             }
             Operation::EndStateless { vm, .. } => {
                 let codes = (Code::SNAPSHOT_RESTORED, Code::SNAPSHOT_RESTORE_FAILED);
                 let (doing, did) =
                     ("Ending the stateless run of", "has the disks of before its stateless run");
-                of_vm(world, *vm, doing, did, codes.0, codes.1)
+                of_vm(world, *vm, doing, did, codes)
             }
             Operation::ReorderMacs { vm, .. } => Self::new(
                 format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),
@@ -211,29 +217,35 @@ impl Telling {
                 Self::new(format!("Updating {what} {name}"), did, done, failed, About::default())
             }
             Operation::AddStorageDomain { domain, .. } => {
-                of_domain(world, domain, "Adding", "was added", Code::STORAGE_ADDED)
+                let codes = (Code::STORAGE_ADDED, Code::STORAGE_ADD_FAILED);
+                of_domain(world, domain, "Adding", "was added", codes)
             }
             Operation::UpdateStorageDomain { before } => {
                 let now = world.storage_domains.get(&before.id).unwrap_or(before);
-                let (doing, did, code) = match (before, now) {
+                let (doing, did, codes) = match (before, now) {
                     (b, n) if b.data_center.is_none() && n.data_center.is_some() => {
-                        ("Attaching", "was attached", Code::STORAGE_ATTACHED)
+                        ("Attaching", "was attached", (Code::STORAGE_ATTACHED, Code::STORAGE_ATTACH_FAILED))
                     }
                     (b, n) if b.data_center != n.data_center => {
-                        ("Detaching", "was detached", Code::STORAGE_DETACHED)
+                        ("Detaching", "was detached", (Code::STORAGE_DETACHED, Code::STORAGE_DETACH_FAILED))
                     }
-                    (b, n) if b.active && !n.active => {
-                        ("Deactivating", "was deactivated", Code::STORAGE_DEACTIVATED)
-                    }
-                    (b, n) if !b.active && n.active => {
-                        ("Activating", "was activated", Code::STORAGE_ACTIVATED)
-                    }
-                    _ => ("Updating", "was updated", Code::STORAGE_UPDATED),
+                    (b, n) if b.active && !n.active => (
+                        "Deactivating",
+                        "was deactivated",
+                        (Code::STORAGE_DEACTIVATED, Code::STORAGE_DEACTIVATE_FAILED),
+                    ),
+                    (b, n) if !b.active && n.active => (
+                        "Activating",
+                        "was activated",
+                        (Code::STORAGE_ACTIVATED, Code::STORAGE_ACTIVATE_FAILED),
+                    ),
+                    _ => ("Updating", "was updated", (Code::STORAGE_UPDATED, Code::STORAGE_UPDATE_FAILED)),
                 };
-                of_domain(world, now, doing, did, code)
+                of_domain(world, now, doing, did, codes)
             }
             Operation::RemoveStorageDomain { before, .. } => {
-                of_domain(world, before, "Removing", "was removed", Code::STORAGE_REMOVED)
+                let codes = (Code::STORAGE_REMOVED, Code::STORAGE_REMOVE_FAILED);
+                of_domain(world, before, "Removing", "was removed", codes)
             }
         }
     }
@@ -281,11 +293,15 @@ pub(super) fn about_domain(world: &World, domain: &StorageDomain) -> About {
     }
 }
 
-/// `done` comes with the code of its failure, which follows it.
-fn of_domain(world: &World, domain: &StorageDomain, doing: &str, did: &str, done: Code) -> Telling {
+fn of_domain(
+    world: &World,
+    domain: &StorageDomain,
+    doing: &str,
+    did: &str,
+    (done, failed): (Code, Code),
+) -> Telling {
     let name = &domain.name;
     let about = about_domain(world, domain);
-    let failed = Code(done.0 + 1, Severity::Error);
     Telling::new(
         format!("{doing} storage domain {name}"),
         format!("Storage domain {name} {did}"),
@@ -330,11 +346,11 @@ fn vm_name(world: &World, vm: VmId) -> String {
     world.vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.spec.name.clone())
 }
 
-fn of_vm(world: &World, vm: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-    about_its_vm(world.about_vm(vm), doing, did, done, failed)
+fn of_vm(world: &World, vm: VmId, doing: &str, did: &str, codes: (Code, Code)) -> Telling {
+    about_its_vm(world.about_vm(vm), doing, did, codes)
 }
 
-fn about_its_vm(about: About, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
+fn about_its_vm(about: About, doing: &str, did: &str, (done, failed): (Code, Code)) -> Telling {
     let name = about.vm.as_ref().map(|vm| vm.name.clone()).unwrap_or_default();
     Telling::new(format!("{doing} VM {name}"), format!("VM {name} {did}"), done, failed, about)
 }
@@ -393,7 +409,7 @@ fn of_network(
 impl Engine {
     /// How a verb on a VM is told, a foreign one included.
     pub(super) fn telling_vm(&self, id: VmId, doing: &str, did: &str, done: Code, failed: Code) -> Telling {
-        about_its_vm(self.about_vm(id), doing, did, done, failed)
+        about_its_vm(self.about_vm(id), doing, did, (done, failed))
     }
 
     /// A VM with where it lives, a foreign one included.

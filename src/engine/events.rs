@@ -45,7 +45,6 @@ impl Engine {
                     self.tell(Code::HOST_LOST, host, "The connection to libvirt is lost.");
                 }
                 self.connection.fetch_add(1, Ordering::AcqRel);
-                self.generation.fetch_add(1, Ordering::AcqRel);
                 tracing::warn!("the connection to libvirt is lost");
             }
             HypervisorEvent::Domain(id) => self.look_again(*id),
@@ -211,7 +210,6 @@ impl Engine {
         let guards = self.hold_open_intents();
         // Of two that look side by side the later one's connection counts.
         self.looked_at.fetch_max(connection, Ordering::AcqRel);
-        self.generation.fetch_add(1, Ordering::AcqRel);
         tracing::info!("connected to {version}");
         let host = self.world().about_host();
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));

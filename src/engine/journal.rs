@@ -223,7 +223,6 @@ impl Engine {
                 _ => {}
             }
         }
-        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -182,8 +182,6 @@ pub struct Engine {
     connection: AtomicU64,
     /// The count at which everything had been looked at.
     looked_at: AtomicU64,
-    /// Counts changes of what no VM's own stamp covers.
-    generation: AtomicU64,
     /// Every hypervisor event, for those who wait for one.
     happened: broadcast::Sender<HypervisorEvent>,
     /// Active storage domains whose folders are not there.
@@ -245,7 +243,6 @@ impl Engine {
             facts: RwLock::new(None),
             connection: AtomicU64::new(1),
             looked_at: AtomicU64::new(0),
-            generation: AtomicU64::new(1),
             happened: broadcast::channel(1024).0,
             lost_storage: std::sync::Mutex::default(),
             low_storage: std::sync::Mutex::default(),
@@ -298,11 +295,6 @@ impl Engine {
         if tokio::time::timeout(at_most, look).await.is_err() {
             tracing::warn!("libvirt takes its time: serving before everything is known");
         }
-    }
-
-    /// Changes whenever something other than a VM changed.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
     }
 
     /// What the host offers; `Unavailable` until libvirt told it.

@@ -227,8 +227,6 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn restore(&self, file: &Path, document: &str) -> Result<()>;
     fn shutdown(&self, id: VmId, ask: Ask) -> Result<()>;
     fn reboot(&self, id: VmId, ask: Ask) -> Result<()>;
-    /// Resets the machine as its reset button would.
-    fn reset(&self, id: VmId) -> Result<()>;
     /// How the last run of a domain that is off ended; `None` where libvirt does not know.
     fn last_stop(&self, id: VmId) -> Result<Option<StopDetail>>;
     /// Fine when the domain is off already.
@@ -273,7 +271,6 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn set_memory(&self, id: VmId, bytes: u64, scope: Scope) -> Result<()>;
     fn set_vcpus(&self, id: VmId, count: u32) -> Result<()>;
     fn pin_vcpu(&self, id: VmId, vcpu: u32, cpus: &[bool]) -> Result<()>;
-    fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()>;
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()>;
 
     /// What the agent in the guest tells; may take seconds.
@@ -296,8 +293,6 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn drop_pool(&self, name: &str) -> Result<()>;
     /// Looks at the pool's folder anew.
     fn refresh_pool(&self, name: &str) -> Result<()>;
-    /// Capacity and free bytes of a pool.
-    fn pool_space(&self, name: &str) -> Result<(u64, u64)>;
     /// Makes sure that the network of that document runs. One of its name that differs in what vireo
     /// sets is made anew, which takes the network from who is on it.
     fn ensure_network(&self, document: &str) -> Result<()>;

@@ -151,10 +151,6 @@ impl Hypervisor for Libvirt {
         self.link.call(|session| domain::reboot(session, id, ask))
     }
 
-    fn reset(&self, id: VmId) -> Result<()> {
-        self.link.call(|session| Ok(domain::responsive(session, id)?.reset()?))
-    }
-
     fn destroy(&self, id: VmId) -> Result<()> {
         self.link.call(|session| domain::destroy(session, id))
     }
@@ -241,10 +237,6 @@ impl Hypervisor for Libvirt {
         self.link.call(|session| domain::pin_vcpu(session, id, vcpu, cpus))
     }
 
-    fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()> {
-        self.link.call(|session| Ok(raw::set_cpu_shares(&domain::responsive(session, id)?, shares.into())?))
-    }
-
     fn agent(&self, id: VmId, call: AgentCall) -> Result<()> {
         self.link.call(|session| domain::agent(session, id, call))
     }
@@ -287,10 +279,6 @@ impl Hypervisor for Libvirt {
 
     fn refresh_pool(&self, name: &str) -> Result<()> {
         self.link.call(|session| storage::refresh(session, name))
-    }
-
-    fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
-        self.link.call(|session| storage::space(session, name))
     }
 
     fn ensure_network(&self, document: &str) -> Result<()> {

@@ -152,27 +152,6 @@ pub fn detach_by_alias(domain: &Domain, alias: &str, flags: u32) -> Result<()> {
     Ok(())
 }
 
-pub fn set_cpu_shares(domain: &Domain, shares: u64) -> Result<()> {
-    let mut parameter = sys::virTypedParameter {
-        field: [0; 80],
-        type_: sys::VIR_TYPED_PARAM_ULLONG as c_int,
-        value: sys::_virTypedParameterValue { ul: shares },
-    };
-    for (to, from) in parameter.field.iter_mut().zip(b"cpu_shares") {
-        *to = *from as c_char;
-    }
-    // SAFETY: one parameter is given and one is told; libvirt copies it.
-    checked(unsafe {
-        sys::virDomainSetSchedulerParametersFlags(
-            domain.as_ptr(),
-            &mut parameter,
-            1,
-            sys::VIR_DOMAIN_AFFECT_LIVE,
-        )
-    })?;
-    Ok(())
-}
-
 /// Begins to write what `top` holds into `base`, both of the disk's chain.
 pub fn block_commit(domain: &Domain, disk: &str, base: &str, top: &str, flags: u32) -> Result<()> {
     let (disk, base, top) = (CString::new(disk)?, CString::new(base)?, CString::new(top)?);

@@ -44,12 +44,6 @@ pub fn refresh(connect: &Connect, name: &str) -> Result<()> {
     Ok(lookup(connect, name)?.refresh(0)?)
 }
 
-/// Capacity and free bytes as of the last refresh.
-pub fn space(connect: &Connect, name: &str) -> Result<(u64, u64)> {
-    let info = lookup(connect, name)?.info()?;
-    Ok((info.capacity, info.available))
-}
-
 fn lookup(connect: &Connect, name: &str) -> Result<StoragePool> {
     Ok(connect.lookup_storage_pool_by_name(name)?)
 }

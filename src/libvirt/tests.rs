@@ -75,7 +75,7 @@ fn what_is_not_there_is_said() {
     libvirt.destroy(nobody).unwrap();
     assert!(libvirt.network_active("default").unwrap());
     assert!(!libvirt.network_active("nothing").unwrap());
-    assert_eq!(libvirt.pool_space("nothing").unwrap_err().kind, Kind::NotFound);
+    assert_eq!(libvirt.refresh_pool("nothing").unwrap_err().kind, Kind::NotFound);
     assert!(libvirt.sample(&[nobody]).unwrap().is_empty());
 }
 

@@ -4,8 +4,8 @@ use super::domain::{self, Domain, Lasting, Run, not_allowed};
 use super::images::SimImages;
 use super::steps::{Steps, steered};
 use crate::engine::ports::{
-    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event,
-    Images, Scope, StopDetail, Telling,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event, Scope,
+    StopDetail, Telling,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -559,14 +559,6 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn reset(&self, id: VmId) -> Result<()> {
-        self.change("reset", |state| {
-            state.domain(id)?.answering()?;
-            state.send(Event::Rebooted(id));
-            Ok(())
-        })
-    }
-
     fn destroy(&self, id: VmId) -> Result<()> {
         self.change("destroy", |state| {
             state.stop(id, StopDetail::Destroyed);
@@ -803,14 +795,6 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn set_cpu_shares(&self, id: VmId, shares: u32) -> Result<()> {
-        self.change_domain("set cpu shares", id, |domain| {
-            let tune = domain.answering()?.document.ensure("cputune");
-            tune.replace(Element::new("shares").text(shares));
-            Ok(())
-        })
-    }
-
     fn agent(&self, id: VmId, _call: AgentCall) -> Result<()> {
         self.change("agent", |state| match state.domain(id)?.answering()?.agent {
             true => Ok(()),
@@ -925,14 +909,6 @@ impl Hypervisor for Simulated {
         self.read(|state| match state.pools.contains_key(name) {
             true => Ok(()),
             false => Err(Error::not_found("storage pool")),
-        })
-    }
-
-    fn pool_space(&self, name: &str) -> Result<(u64, u64)> {
-        self.refresh_pool(name)?;
-        self.read(|state| match &state.images {
-            Some(images) => images.space(Path::new("/")),
-            None => Ok((1024 * GIB, 1024 * GIB)),
         })
     }
 

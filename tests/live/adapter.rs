@@ -243,7 +243,7 @@ fn a_guest_that_does_not_let_go_keeps_its_device() {
     // A reset ends the wait, once the firmware has set the slots up.
     libvirt.resume(id).unwrap();
     until(20, "the device goes with a reset", || {
-        libvirt.reset(id).unwrap();
+        lab.host.virsh(&["reset", &id.to_string()]);
         std::thread::sleep(Duration::from_millis(500));
         !rig.has(id, "ua-virtio", false)
     });
@@ -290,10 +290,7 @@ fn running_guests_change_and_are_counted() {
     libvirt.pin_vcpu(id, 0, &[true]).unwrap();
     assert_eq!(libvirt.agent(id, AgentCall::Freeze).unwrap_err().said, NO_AGENT);
     assert_eq!(libvirt.shutdown(id, Ask::Agent).unwrap_err().said, NO_AGENT);
-    if let Err(why) = libvirt.set_cpu_shares(id, 512) {
-        assert_eq!(why.kind, Kind::Unsupported, "{why}");
-    }
-    libvirt.reset(id).unwrap();
+    lab.host.virsh(&["reset", &id.to_string()]);
     rig.hear(|event| *event == HypervisorEvent::Rebooted(id));
     libvirt.reboot(id, Ask::Acpi).unwrap();
     // A guest that boots does not hear it.
@@ -315,8 +312,6 @@ fn pools_stand_where_they_should() {
     for folder in [&here, &here, &there] {
         libvirt.ensure_pool(&name, folder).unwrap();
         libvirt.refresh_pool(&name).unwrap();
-        let (capacity, free) = libvirt.pool_space(&name).unwrap();
-        assert!(capacity > free && free > 0);
         assert!(folder.is_dir());
     }
     let connect = virt::connect::Connect::open(Some(&rig.host.uri)).unwrap();

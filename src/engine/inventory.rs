@@ -2,7 +2,7 @@
 //! bounded resync. Reads never wait for QEMU.
 
 use super::ports::{DomainSeen, StopDetail};
-use crate::domain::Observed;
+use crate::domain::{CDROM_ALIAS, Observed};
 use crate::model::{ConsoleClient, GuestReport, PauseReason, Power, UserId, VmId, VmSpec, VmStatus};
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -52,14 +52,13 @@ const REBOOT_PATIENCE: Duration = Duration::from_secs(20);
 
 struct Medium {
     look: u64,
-    alias: String,
     file: Option<String>,
 }
 
 impl Medium {
     fn put_into(&self, seen: &mut Seen) {
         let disks = &mut Arc::make_mut(&mut seen.observed).disks;
-        for drive in disks.iter_mut().filter(|disk| disk.alias.as_deref() == Some(&self.alias)) {
+        for drive in disks.iter_mut().filter(|disk| disk.alias.as_deref() == Some(CDROM_ALIAS)) {
             drive.file.clone_from(&self.file);
         }
     }
@@ -241,10 +240,10 @@ impl Inventory {
         self.change(id, |entry| entry.disk_error = Some(reason));
     }
 
-    /// The drive of that alias has another medium now.
-    pub(super) fn set_medium(&self, id: VmId, alias: &str, file: Option<&Path>) {
+    /// The VM's own drive has another medium now.
+    pub(super) fn set_medium(&self, id: VmId, file: Option<&Path>) {
         let file = file.map(|file| file.to_string_lossy().into_owned());
-        let medium = Medium { look: self.look(), alias: alias.to_owned(), file };
+        let medium = Medium { look: self.look(), file };
         self.change(id, |entry| {
             entry.seen.iter_mut().for_each(|seen| medium.put_into(seen));
             entry.medium = Some(medium);
@@ -432,7 +431,7 @@ mod tests {
         let (inventory, id) = (Inventory::default(), VmId::random());
         let seen = |file: &str, memory| {
             let drive = SeenDisk {
-                alias: Some("cd".into()),
+                alias: Some(CDROM_ALIAS.into()),
                 file: Some(file.into()),
                 device: "cdrom".into(),
                 ..SeenDisk::default()
@@ -447,7 +446,7 @@ mod tests {
         };
         inventory.saw(id, inventory.look(), seen("a", 1));
         let early = inventory.look();
-        inventory.set_medium(id, "cd", Some("b".as_ref()));
+        inventory.set_medium(id, Some("b".as_ref()));
         assert_eq!(known(), ("b".into(), 1));
         inventory.saw(id, early, seen("a", 2));
         assert_eq!(known(), ("b".into(), 2));

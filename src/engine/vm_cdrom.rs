@@ -91,7 +91,7 @@ impl Engine {
             // It may have changed all the same, and lost its answer.
             return changed.and(self.look_at(id).await);
         }
-        self.inventory.set_medium(id, domain::CDROM_ALIAS, file.as_deref());
+        self.inventory.set_medium(id, file.as_deref());
         Ok(())
     }
 

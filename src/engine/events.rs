@@ -58,7 +58,7 @@ impl Engine {
                 let (engine, id) = (self.clone(), *id);
                 tokio::spawn(async move { engine.reinsert_medium(id).await });
             }
-            HypervisorEvent::DeviceAdded { id, .. } | HypervisorEvent::BalloonChanged { id, .. } => {
+            HypervisorEvent::DeviceAdded { id, .. } | HypervisorEvent::BalloonChanged(id) => {
                 self.look_again(*id)
             }
             HypervisorEvent::DeviceRemoved { id, alias } => {

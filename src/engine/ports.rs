@@ -100,10 +100,8 @@ pub enum HypervisorEvent {
         id: VmId,
         connected: bool,
     },
-    BalloonChanged {
-        id: VmId,
-        bytes: u64,
-    },
+    /// The guest's present memory is another.
+    BalloonChanged(VmId),
     /// A client of a graphics console has shown its ticket, or has gone.
     Console {
         id: VmId,

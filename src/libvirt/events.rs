@@ -2,7 +2,7 @@
 
 use super::raw::Seen;
 use crate::engine::ports::{HypervisorEvent, StopDetail};
-use crate::model::{KIB, PauseReason, VmId};
+use crate::model::{PauseReason, VmId};
 use virt::sys;
 
 /// What the engine hears of an event; `None` for what does not concern it.
@@ -39,7 +39,7 @@ pub fn translate(id: VmId, seen: Seen) -> Option<HypervisorEvent> {
             port,
             connected: phase == sys::VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE,
         },
-        Seen::Balloon(kib) => HypervisorEvent::BalloonChanged { id, bytes: kib.saturating_mul(KIB) },
+        Seen::Balloon => HypervisorEvent::BalloonChanged(id),
     })
 }
 
@@ -88,7 +88,6 @@ mod tests {
             })
         );
         assert_eq!(translate(id, Seen::Agent { state: 9 }), None);
-        let balloon = translate(id, Seen::Balloon(2));
-        assert_eq!(balloon, Some(HypervisorEvent::BalloonChanged { id, bytes: 2048 }));
+        assert_eq!(translate(id, Seen::Balloon), Some(HypervisorEvent::BalloonChanged(id)));
     }
 }

@@ -354,8 +354,7 @@ pub enum Seen {
     Agent {
         state: u32,
     },
-    /// KiB.
-    Balloon(u64),
+    Balloon,
     Graphics {
         phase: u32,
         /// The host's port.
@@ -562,11 +561,11 @@ unsafe extern "C" fn on_agent(
 unsafe extern "C" fn on_balloon(
     _: sys::virConnectPtr,
     domain: sys::virDomainPtr,
-    actual: u64,
+    _actual: u64,
     opaque: *mut c_void,
 ) {
     // SAFETY: as in `on_lifecycle`.
-    unsafe { tell(domain, opaque, Seen::Balloon(actual)) };
+    unsafe { tell(domain, opaque, Seen::Balloon) };
 }
 
 unsafe extern "C" fn on_graphics(

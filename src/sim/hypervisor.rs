@@ -777,7 +777,7 @@ impl Hypervisor for Simulated {
             let documents = state.domain(id)?.documents(scope)?;
             documents.into_iter().try_for_each(|document| domain::set_memory(document, bytes))?;
             if scope != Scope::Config {
-                state.send(Event::BalloonChanged { id, bytes });
+                state.send(Event::BalloonChanged(id));
             }
             Ok(())
         })

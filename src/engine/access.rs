@@ -196,13 +196,7 @@ impl World {
     pub(super) fn grants(&self, from: Object, to: Object) -> Vec<Change> {
         let owner = |role| role == roles::VM_OWNER || role == roles::TEMPLATE_OWNER;
         let on = self.permissions.values().filter(|it| it.on() == from && !owner(it.role));
-        let given = on.map(|it| Permission {
-            id: PermissionId::random(),
-            kind: to.kind,
-            object: to.id,
-            ..it.clone()
-        });
-        given.map(Change::Permission).collect()
+        on.map(|it| Change::Permission(Permission::new(it.role, it.holder, to))).collect()
     }
 }
 
@@ -210,13 +204,7 @@ impl Engine {
     /// The permission of who makes something, unless it may do everything anyway.
     pub(super) fn ownership(&self, world: &World, role: RoleId, object: Object) -> Option<Change> {
         let user = Caller::present().user.filter(|user| !world.reach(*user).is_super_user())?;
-        Some(Change::Permission(Permission {
-            id: PermissionId::random(),
-            role,
-            holder: user.0,
-            kind: object.kind,
-            object: object.id,
-        }))
+        Some(Change::Permission(Permission::new(role, user.0, object)))
     }
 
     /// The name of a permission's holder.
@@ -255,13 +243,7 @@ mod tests {
             let vm = Vm::new(id, cluster, BLANK, jiff::Timestamp::UNIX_EPOCH, VmSpec::default());
             world.vms.insert(id, vm);
         }
-        let permission = |role, object: Object| Permission {
-            id: PermissionId::random(),
-            role,
-            holder: user.0,
-            kind: object.kind,
-            object: object.id,
-        };
+        let permission = |role, object| Permission::new(role, user.0, object);
         world.apply(&Change::Permission(permission(roles::VM_OWNER, mine.into())));
         let reach = world.reach(user);
         assert!(reach.sees(&world, mine.into()) && reach.permits(&world, 22, mine.into()));

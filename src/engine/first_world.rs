@@ -80,16 +80,10 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
     let management_profile = VnicProfileId::random();
     if world.networks.is_empty() {
         changes.push(Change::Network(Network {
-            id: MANAGEMENT,
             name: "ovirtmgmt".into(),
             description: "Management network".into(),
-            data_center: DATA_CENTER,
-            comment: String::new(),
             binding: settings.management.clone(),
-            vlan: None,
-            mtu: 0,
-            stp: false,
-            for_vms: true,
+            ..Network::blank(MANAGEMENT, DATA_CENTER)
         }));
         changes.push(Change::ClusterNetwork(ClusterNetwork {
             cluster: world.clusters.keys().next().copied().unwrap_or(CLUSTER),
@@ -99,13 +93,8 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             migration: true,
         }));
         changes.push(Change::VnicProfile(VnicProfile {
-            id: management_profile,
             name: "ovirtmgmt".into(),
-            description: String::new(),
-            comment: String::new(),
-            network: MANAGEMENT,
-            port_mirroring: false,
-            custom_properties: Vec::new(),
+            ..VnicProfile::blank(management_profile, MANAGEMENT)
         }));
     }
     if world.storage_domains.is_empty() {
@@ -114,13 +103,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
             active: true,
             ..StorageDomain::new(DATA, "data", "Disk images", StorageKind::Data, folder("images"))
         }));
-        changes.push(Change::DiskProfile(DiskProfile {
-            id: DISK_PROFILE,
-            name: "data".into(),
-            description: String::new(),
-            storage_domain: DATA,
-            qos: None,
-        }));
+        changes.push(Change::DiskProfile(DiskProfile::new(DISK_PROFILE, "data", DATA)));
         let id = StorageDomainId::random();
         changes.push(Change::StorageDomain(StorageDomain {
             data_center: Some(DATA_CENTER),
@@ -141,13 +124,7 @@ pub(super) fn missing(settings: &Settings, world: &World, admin: Option<String>)
     }
     let mut give = |role: RoleId, holder, object: Object| {
         let id = PermissionId(derived_id(&[b"first permission", role.0.as_bytes(), object.id.as_bytes()]));
-        changes.push(Change::Permission(Permission {
-            id,
-            role,
-            holder,
-            kind: object.kind,
-            object: object.id,
-        }));
+        changes.push(Change::Permission(Permission { id, ..Permission::new(role, holder, object) }));
     };
     if !world.has_other_super_user(|_| false) {
         give(roles::SUPER_USER, ADMIN.0, Object::SYSTEM);

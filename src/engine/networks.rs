@@ -25,20 +25,8 @@ impl Engine {
         let id = NetworkId::random();
         let _guard = self.take("add network", &[(Entity::Network(id), Mode::Exclusive)]).await?;
         self.require_connection()?;
-        let blank = Network {
-            id,
-            name: String::new(),
-            description: String::new(),
-            comment: String::new(),
-            data_center,
-            binding: format!("network:{}", Network::own_name(id)),
-            vlan: None,
-            mtu: 0,
-            stp: false,
-            for_vms: true,
-        };
         let with_profile = change.profile_required.unwrap_or(true);
-        let mut network = change.over(&blank);
+        let mut network = change.over(&Network::blank(id, data_center));
         network.check().map_err(Error::invalid)?;
         if let Some(there) = self.there(&network.name).await? {
             network.binding = there;
@@ -52,24 +40,13 @@ impl Engine {
                     return Err(Error::not_found(format!("DataCenter: {data_center}")));
                 }
                 let profile = VnicProfile {
-                    id: VnicProfileId::random(),
                     name: network.name.clone(),
-                    description: String::new(),
-                    comment: String::new(),
-                    network: id,
-                    port_mirroring: false,
-                    custom_properties: Vec::new(),
+                    ..VnicProfile::blank(VnicProfileId::random(), id)
                 };
                 let mut rows = vec![Change::Network(network.clone())];
                 rows.extend(self.ownership(world, roles::NETWORK_ADMIN, id.into()));
                 if network.for_vms && with_profile {
-                    let everybody = Permission {
-                        id: PermissionId::random(),
-                        role: roles::VNIC_PROFILE_USER,
-                        holder: EVERYONE,
-                        kind: ObjectKind::VnicProfile,
-                        object: profile.id.0,
-                    };
+                    let everybody = Permission::new(roles::VNIC_PROFILE_USER, EVERYONE, profile.id.into());
                     rows.extend([Change::VnicProfile(profile), Change::Permission(everybody)]);
                 }
                 Ok((Operation::AddNetwork { network: id }, rows))

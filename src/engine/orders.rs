@@ -84,13 +84,8 @@ impl Order {
                 let groups = groups.iter().map(|name| group(name)).collect::<Result<Vec<_>>>()?;
                 let (id, mut changes) = world.new_user(name, hash, &groups)?;
                 if let Some(role) = role {
-                    changes.push(Change::Permission(Permission {
-                        id: PermissionId::random(),
-                        role: role_named(world, role)?,
-                        holder: id.0,
-                        kind: Object::SYSTEM.kind,
-                        object: Object::SYSTEM.id,
-                    }));
+                    let role = role_named(world, role)?;
+                    changes.push(Change::Permission(Permission::new(role, id.0, Object::SYSTEM)));
                 }
                 done(changes, Code::USER_ADDED, format!("User {name}@internal was added."))
             }
@@ -210,13 +205,7 @@ mod tests {
         };
         let rows = [
             Change::User(admin.clone()),
-            Change::Permission(Permission {
-                id: PermissionId::random(),
-                role: roles::SUPER_USER,
-                holder: admin.id.0,
-                kind: ObjectKind::System,
-                object: Object::SYSTEM.id,
-            }),
+            Change::Permission(Permission::new(roles::SUPER_USER, admin.id.0, Object::SYSTEM)),
         ];
         store.commit(&rows, Durability::Synced).unwrap();
         let add = |name: &str, password: &str, role: Option<&str>| Order::AddUser {

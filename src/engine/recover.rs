@@ -204,13 +204,7 @@ impl<'a> Recovery<'a> {
             self.note(format!("{} is not a storage domain that can be taken in.", folder.display()));
             return None;
         }
-        let profile = DiskProfile {
-            id: DiskProfileId::random(),
-            name: row.name.clone(),
-            description: String::new(),
-            storage_domain: id,
-            qos: None,
-        };
+        let profile = DiskProfile::new(DiskProfileId::random(), &row.name, id);
         let data_center = row.data_center.map(|_| DATA_CENTER);
         self.add(Change::StorageDomain(StorageDomain { data_center, ..row }));
         self.add(Change::DiskProfile(profile));

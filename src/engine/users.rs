@@ -176,8 +176,7 @@ impl Engine {
     /// Gives somebody a role on an object; that it is there is the caller's to know. Administrative
     /// ones are for those to give who may do everything.
     pub async fn add_permission(&self, role: RoleId, holder: Uuid, object: Object) -> Result<PermissionId> {
-        let permission =
-            Permission { id: PermissionId::random(), role, holder, kind: object.kind, object: object.id };
+        let permission = Permission::new(role, holder, object);
         let id = permission.id;
         self.record(|world| {
             let given = world.role(role).ok_or_else(|| Error::not_found(format!("Role: id={role}")))?;

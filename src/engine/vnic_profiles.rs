@@ -12,16 +12,7 @@ use std::sync::Arc;
 impl Engine {
     pub async fn add_vnic_profile(&self, network: NetworkId, change: ProfileChange) -> Result<VnicProfileId> {
         let id = VnicProfileId::random();
-        let blank = VnicProfile {
-            id,
-            name: String::new(),
-            description: String::new(),
-            comment: String::new(),
-            network,
-            port_mirroring: false,
-            custom_properties: Vec::new(),
-        };
-        let profile = change.over(&blank);
+        let profile = change.over(&VnicProfile::blank(id, network));
         profile.check().map_err(Error::invalid)?;
         let told = profile.clone();
         let _guard = self.take("add vNIC profile", &[(Entity::Network(network), Mode::Exclusive)]).await?;

@@ -70,6 +70,10 @@ pub struct Permission {
 }
 
 impl Permission {
+    pub fn new(role: RoleId, holder: Uuid, on: Object) -> Self {
+        Self { id: PermissionId::random(), role, holder, kind: on.kind, object: on.id }
+    }
+
     pub fn on(&self) -> Object {
         Object { kind: self.kind, id: self.object }
     }

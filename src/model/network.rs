@@ -26,6 +26,22 @@ pub struct Network {
 }
 
 impl Network {
+    /// What a network is of which a client says nothing: one that the engine makes.
+    pub fn blank(id: NetworkId, data_center: DataCenterId) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            description: String::new(),
+            comment: String::new(),
+            data_center,
+            binding: format!("network:{}", Self::own_name(id)),
+            vlan: None,
+            mtu: 0,
+            stp: false,
+            for_vms: true,
+        }
+    }
+
     /// libvirt's network that the engine makes for a network of the API.
     pub fn own_name(id: NetworkId) -> String {
         format!("{OWN}{id}")
@@ -103,6 +119,19 @@ pub const NIC_PROPERTIES: &[(&str, &str)] = &[(
 const FILTER: &str = "network_filter";
 
 impl VnicProfile {
+    /// What a profile is of which a client says nothing.
+    pub fn blank(id: VnicProfileId, network: NetworkId) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            description: String::new(),
+            comment: String::new(),
+            network,
+            port_mirroring: false,
+            custom_properties: Vec::new(),
+        }
+    }
+
     /// The filter that guests' frames pass: what it knows to be forged goes nowhere.
     pub fn filter(&self) -> Option<&str> {
         self.custom_properties.iter().find(|(name, _)| name == FILTER).map(|(_, value)| value.as_str())
@@ -186,19 +215,7 @@ mod tests {
     use super::*;
 
     fn network(name: &str) -> Network {
-        let id = NetworkId::random();
-        Network {
-            id,
-            name: name.into(),
-            description: String::new(),
-            comment: String::new(),
-            data_center: DataCenterId::random(),
-            binding: format!("network:{}", Network::own_name(id)),
-            vlan: None,
-            mtu: 0,
-            stp: false,
-            for_vms: true,
-        }
+        Network { name: name.into(), ..Network::blank(NetworkId::random(), DataCenterId::random()) }
     }
 
     #[test]
@@ -222,13 +239,9 @@ mod tests {
     #[test]
     fn a_profile_knows_its_filter() {
         let profile = |properties: &[(&str, &str)]| VnicProfile {
-            id: VnicProfileId::random(),
             name: "p".into(),
-            description: String::new(),
-            comment: String::new(),
-            network: NetworkId::random(),
-            port_mirroring: false,
             custom_properties: properties.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+            ..VnicProfile::blank(VnicProfileId::random(), NetworkId::random())
         };
         assert_eq!(profile(&[]).filter(), None);
         let filtered = profile(&[("network_filter", "no-mac-spoofing")]);

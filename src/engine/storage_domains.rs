@@ -91,13 +91,7 @@ impl Engine {
                 new.rest.clone().over(&mut domain).map_err(Error::invalid)?;
                 let mut changes = vec![Change::StorageDomain(domain.clone())];
                 if new.kind == StorageKind::Data {
-                    let profile = DiskProfile {
-                        id: DiskProfileId::random(),
-                        name: new.name.clone(),
-                        description: String::new(),
-                        storage_domain: id,
-                        qos: None,
-                    };
+                    let profile = DiskProfile::new(DiskProfileId::random(), &new.name, id);
                     changes.push(Change::DiskProfile(profile));
                 }
                 Ok((Operation::AddStorageDomain { domain: Box::new(domain), filled }, changes))

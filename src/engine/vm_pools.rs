@@ -258,13 +258,7 @@ impl Engine {
                     )
                 })?;
             (chosen, runs) = (Some(vm.id), ahead.is_some());
-            Ok(vec![Change::Permission(Permission {
-                id: PermissionId::random(),
-                role: roles::USER,
-                holder: user.0,
-                kind: ObjectKind::Vm,
-                object: vm.id.0,
-            })])
+            Ok(vec![Change::Permission(Permission::new(roles::USER, user.0, vm.id.into()))])
         })
         .await?;
         let vm = chosen.ok_or_else(|| Error::bug("nothing was chosen"))?;

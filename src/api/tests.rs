@@ -8,7 +8,7 @@ use super::request::Request;
 use super::routes::{ROUTES, Route, Routes};
 use super::server;
 use super::service::Service;
-use crate::engine::{SecretKey, Settings};
+use crate::engine::Settings;
 use crate::error::Error;
 use crate::host::facts::HostInfo;
 use crate::model::{UserId, VmId};
@@ -141,17 +141,9 @@ async fn engine() -> Arc<crate::engine::Engine> {
     static ENGINE: OnceCell<Arc<crate::engine::Engine>> = OnceCell::const_new();
     let open = || async {
         let settings = Settings {
-            state: "/nonexistent".into(),
-            host_name: "vireo".into(),
-            boot_dirs: Vec::new(),
-            portals: Default::default(),
-            secret_key: SecretKey::random(),
-            templates: None,
             hotunplug_timeout: Duration::from_secs(1),
             stats_interval: Duration::from_secs(1),
-            management: "network:default".into(),
-            graphics_listen: "127.0.0.1".into(),
-            admin_password: Some("secret".into()),
+            ..sim::settings("/nonexistent")
         };
         let (hypervisor, images) = (sim::Simulated::default(), sim::SimImages::default());
         hypervisor.disconnect();

@@ -8,6 +8,7 @@ mod domain;
 mod hypervisor;
 mod images;
 mod mirrors;
+mod settings;
 mod steps;
 mod store;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 pub use hypervisor::Simulated;
 pub use images::SimImages;
 pub use mirrors::SimMirrors;
+pub use settings::settings;
 pub use steps::Steps;
 pub use store::MemoryStore;

@@ -40,10 +40,10 @@ use vireo::api::app::App;
 use vireo::api::auth::{Accounts, Verdict};
 use vireo::api::certificates::Certificates;
 use vireo::api::service::Service;
-use vireo::engine::{Engine, SecretKey, Settings};
+use vireo::engine::{Engine, Settings};
 use vireo::host::facts::HostInfo;
 use vireo::model::{DiskId, GIB, HostLun, VmId};
-use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated};
+use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, settings};
 use vireo::xml::{self, Element};
 
 const PROLOG: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>"#;
@@ -139,17 +139,9 @@ impl Sim {
         images.put("/sim/isos/a b;c?.iso", 1);
         let hypervisor = Simulated::with_images(images.clone());
         let settings = Settings {
-            state: "/sim".into(),
-            host_name: "host".into(),
-            boot_dirs: vec!["/sim/boot".into()],
-            portals: Default::default(),
-            secret_key: SecretKey::random(),
-            templates: None,
             hotunplug_timeout: Duration::from_millis(200),
             stats_interval: Duration::from_millis(50),
-            management: "network:default".into(),
-            graphics_listen: "127.0.0.1".into(),
-            admin_password: Some("secret".into()),
+            ..settings("/sim")
         };
         let store = Arc::new(MemoryStore::new().unwrap());
         let mirrors = SimMirrors::default();

@@ -10,7 +10,7 @@ use vireo::engine::{DiskChange, Engine, NewAttachment, NewDisk, NewVm, SecretKey
 use vireo::error::Result;
 use vireo::model::*;
 use vireo::ovf::Hint;
-use vireo::sim::{MemoryStore, SimImages, SimMirrors, Simulated, Steps};
+use vireo::sim::{self, MemoryStore, SimImages, SimMirrors, Simulated, Steps};
 
 /// Folder of the simulated images; nothing is ever there.
 const STATE: &str = "/nonexistent/vireo";
@@ -27,19 +27,9 @@ pub struct Lab {
 }
 
 pub fn settings(state: &Path) -> Settings {
-    Settings {
-        state: state.to_owned(),
-        host_name: "host".into(),
-        boot_dirs: vec![state.join("boot")],
-        portals: Default::default(),
-        secret_key: SecretKey::from_bytes(&[7; SecretKey::LEN]).unwrap(),
-        templates: None,
-        hotunplug_timeout: Duration::from_secs(2),
-        stats_interval: Duration::from_secs(3600),
-        management: "network:default".into(),
-        graphics_listen: "127.0.0.1".into(),
-        admin_password: Some("secret".into()),
-    }
+    // The same at every start: what was sealed is opened again.
+    let secret_key = SecretKey::from_bytes(&[7; SecretKey::LEN]).unwrap();
+    Settings { secret_key, ..sim::settings(state) }
 }
 
 /// The rows of a first start; made once, since hashing the password takes its time.

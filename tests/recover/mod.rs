@@ -11,33 +11,17 @@ use vireo::engine::recover::{Report, recover};
 use vireo::engine::world::World;
 use vireo::engine::{
     DiskCopies, Engine, NewAttachment, NewDisk, NewSnapshot, NewStorageDomain, NewTemplate, NewVm, NicChange,
-    SecretKey, Settings, Source,
+    Source,
 };
 use vireo::host::QemuImg;
 use vireo::model::*;
-use vireo::sim::{MemoryStore, SimMirrors, Simulated};
+use vireo::sim::{MemoryStore, SimMirrors, Simulated, settings};
 
 const DATA: &str = "fabe0451-701f-4235-8f7e-e20e458819ed";
 
 struct Lab {
     dir: tempfile::TempDir,
     engine: Arc<Engine>,
-}
-
-fn settings(state: &Path) -> Settings {
-    Settings {
-        state: state.to_owned(),
-        host_name: "host".into(),
-        boot_dirs: Vec::new(),
-        portals: Default::default(),
-        secret_key: SecretKey::random(),
-        templates: None,
-        hotunplug_timeout: Duration::from_secs(2),
-        stats_interval: Duration::from_secs(3600),
-        management: "network:default".into(),
-        graphics_listen: "127.0.0.1".into(),
-        admin_password: Some("secret".into()),
-    }
 }
 
 async fn opened(state: &Path, store: MemoryStore) -> Arc<Engine> {
@@ -121,7 +105,7 @@ impl Lab {
         self.engine.drain().await;
         let before = self.files();
         let store = MemoryStore::new().unwrap();
-        let (settings, images) = (settings(&self.state()), Arc::new(QemuImg::default()));
+        let (settings, images) = (settings(self.state()), Arc::new(QemuImg::default()));
         let report = recover(&settings, Arc::new(store.clone()), images, vec![]).await.unwrap();
         assert_eq!(self.files(), before, "recovery only reads");
         let mut world = World::default();

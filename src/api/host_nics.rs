@@ -6,7 +6,7 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::{links, rows, statistics};
 use crate::error::Error;
-use crate::host::nics::{HostInterface, interfaces};
+use crate::host::nics::{self, HostInterface};
 use crate::model::{HostId, derived_id};
 use crate::wire::convert;
 use crate::wire::types::{HostNic, HostNics, Ip, Labels, Mac, NetworkAttachments, Statistics};
@@ -37,10 +37,14 @@ fn document(host: HostId, it: &HostInterface) -> HostNic {
     }
 }
 
+/// Those that are there now. Files are read for it, which no thread that serves requests is to wait for.
+pub async fn interfaces() -> Result<Vec<HostInterface>, Error> {
+    tokio::task::spawn_blocking(nics::interfaces).await.map_err(Error::bug)
+}
+
 async fn all(app: &App, request: &Request) -> Result<Vec<(HostInterface, HostNic)>, Fault> {
     let host = rows::one(&app.engine.world().hosts, request, "host")?.id;
-    let found = tokio::task::spawn_blocking(interfaces).await.map_err(Error::bug)?;
-    let documents = found.into_iter().map(|it| {
+    let documents = interfaces().await?.into_iter().map(|it| {
         let document = document(host, &it);
         (it, document)
     });

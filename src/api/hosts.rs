@@ -1,14 +1,13 @@
 //! `/hosts`: this machine.
 
 use super::app::App;
-use super::host_statistics;
 use super::related::Related;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::search::{self, Holds, Searched};
-use super::{links, rows, statistics};
+use super::{host_nics, host_statistics, links, rows, statistics};
 use crate::engine::VmView;
-use crate::host::nics::{HostInterface, interfaces};
+use crate::host::nics::HostInterface;
 use crate::model::{Event, Host, Object, VmStatus};
 use crate::wire::convert;
 use crate::wire::types::{self, Ref, VersionNumber};
@@ -33,6 +32,8 @@ struct Seen {
     /// Bytes that running VMs do not claim.
     unclaimed: u64,
     libvirt: Option<VersionNumber>,
+    /// Looked at only where something is searched for.
+    interfaces: Vec<HostInterface>,
 }
 
 impl Seen {
@@ -54,6 +55,7 @@ impl Seen {
             vms: running.iter().map(|view| view.vm.spec.name.clone()).collect(),
             unclaimed: app.host.memory.saturating_sub(claimed),
             libvirt: libvirt.and_then(Result::ok).and_then(|text| libvirt_version(&text)),
+            interfaces: Vec::new(),
         }
     }
 
@@ -275,7 +277,7 @@ impl Searched for Seen {
                     let flow = app.meters.flow(it, app.engine.settings.stats_interval);
                     Some((flow.rx_rate + flow.tx_rate, it.speed? as f64 / 8.0))
                 };
-                statistics::network_usage(interfaces().iter().filter_map(of)).to_string()
+                statistics::network_usage(self.interfaces.iter().filter_map(of)).to_string()
             }
             _ => return None,
         })
@@ -290,7 +292,7 @@ impl Searched for Seen {
                 let world = app.engine.world();
                 world.networks_of(self.row.cluster).map(|it| it.name.clone()).collect()
             }
-            "nic" => interfaces().into_iter().map(|it| it.name).collect(),
+            "nic" => self.interfaces.iter().map(|it| it.name.clone()).collect(),
             "tag" => app.engine.tag_names_over(id.into()),
             "storage" => {
                 let world = app.engine.world();
@@ -304,9 +306,13 @@ impl Searched for Seen {
 /// `GET /hosts`
 pub async fn list(app: Arc<App>, request: Request) -> Answer {
     let all = rows::by_name(&app.engine.world().hosts, |row| &row.name, |_| true);
+    let interfaces = match request.search {
+        Some(_) => host_nics::interfaces().await?,
+        None => Vec::new(),
+    };
     let mut seen = Vec::with_capacity(all.len());
     for row in all {
-        seen.push(Seen::of(&app, row).await);
+        seen.push(Seen { interfaces: interfaces.clone(), ..Seen::of(&app, row).await });
     }
     let found = search::select(&app, &request, seen)?;
     let host = found.iter().map(|seen| seen.document(&app)).collect();

@@ -89,7 +89,7 @@ pub struct SeenDisk {
     pub shareable: bool,
 }
 
-/// A NIC and its device on the host, of a running domain.
+/// A NIC, and its device on the host while its domain runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
     pub mac: String,

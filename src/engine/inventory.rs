@@ -359,7 +359,7 @@ impl Inventory {
         entries.iter().filter(|(_, entry)| runs(entry)).map(|(id, _)| *id).collect()
     }
 
-    /// A domain of that name that is not one of the given VM's.
+    /// The domain of that name.
     pub fn named(&self, name: &str) -> Option<VmId> {
         let entries = self.entries.read().expect("no panic while held");
         let is = |entry: &Entry| matches!(&entry.seen, Some(seen) if seen.domain.name == name);

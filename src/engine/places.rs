@@ -1,4 +1,4 @@
-//! Storage domains, the host and networks as they are right now.
+//! Data centers, clusters, and storage domains as they are right now.
 
 use super::Engine;
 use super::lane::blocking;

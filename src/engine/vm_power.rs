@@ -1,4 +1,4 @@
-//! Power: start, stop, shutdown, reboot, suspend; tickets and the guest's file systems.
+//! Power: start, stop, shutdown, reboot, suspend; the guest's file systems and log-on.
 
 use super::inventory::Phase;
 use super::jobs::Started;

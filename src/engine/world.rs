@@ -267,10 +267,11 @@ pub enum Operation {
         profiles: Vec<VnicProfile>,
         clusters: Vec<ClusterNetwork>,
     },
-    /// Interfaces follow their profile.
+    /// Disks follow their profile, or its QoS.
     LimitDisks {
         before: Box<DiskLimits>,
     },
+    /// Interfaces follow their profile.
     UpdateVnicProfile {
         before: Box<VnicProfile>,
     },

@@ -47,13 +47,15 @@ impl Engine {
         change: impl FnOnce(&mut Vec<NumaNode>) -> Result<()>,
     ) -> Result<()> {
         self.own_vm(vm)?;
-        if !next_run {
-            self.may(vm, Move::ChangeNuma)?;
-        }
         self.update_vm(vm, next_run, |spec| {
+            let before = spec.numa_nodes.clone();
             change(&mut spec.numa_nodes)?;
             spec.numa_nodes.sort_by_key(|node| node.index);
-            Ok(())
+            // What comes back as it was read changes nothing, whatever the VM does.
+            match next_run || spec.numa_nodes == before {
+                true => Ok(()),
+                false => self.may(vm, Move::ChangeNuma).map(drop),
+            }
         })
         .await
     }

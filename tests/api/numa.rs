@@ -151,6 +151,8 @@ async fn a_running_vm_keeps_its_nodes_until_its_next_run() {
         up,
     );
     sim.delete(&format!("{nodes}/{first}")).await.refused(409, "Operation Failed", up);
+    let as_read = sim.get(&format!("{nodes}/{first}")).await.is(200).body;
+    sim.put(&format!("{nodes}/{first}"), &as_read).await.is(200);
 
     let next = sim.post(&format!("{nodes};next_run"), &node(1, 512, &[2, 3], None)).await.is(201).at("@id");
     assert_eq!(sim.get(&nodes).await.each("vm_numa_node", "@id"), std::slice::from_ref(&first));

@@ -72,8 +72,9 @@ pub fn cluster_limit(
     }
 }
 
+/// To nine digits: what is asked for need not be whole bytes, and reads back as it was.
 fn gib(bytes: u64) -> f64 {
-    bytes as f64 / GIB as f64
+    (bytes as f64 / GIB as f64 * 1e9).round() / 1e9
 }
 
 /// Whole GiB; -1 is no limit.
@@ -97,7 +98,7 @@ pub fn limit_of_memory(asked: f64) -> Result<Option<u64>> {
     match asked {
         none if none == f64::from(NONE) => Ok(None),
         // A host has less than that.
-        limit if (0.0..=1_048_576.0).contains(&limit) => Ok(Some((limit * GIB as f64) as u64)),
+        limit if (0.0..=1_048_576.0).contains(&limit) => Ok(Some((limit * GIB as f64).round() as u64)),
         _ => Err(wrong("memory_limit")),
     }
 }

@@ -100,6 +100,8 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
     convert::set_keyboard_layout(&display.keyboard_layout, &mut keyboard_layout)?;
     let cdrom =
         vm.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first()).and_then(|cdrom| cdrom.file.as_ref());
+    let floppy = vm.floppies.as_ref().and_then(|floppies| floppies.floppy.first());
+    let floppy = floppy.and_then(|floppy| floppy.file.as_ref());
     let shares = vm.cpu_shares.map(u32::try_from).transpose();
     let once = RunOnce {
         stateless: vm.stateless,
@@ -110,6 +112,7 @@ fn run_once(vm: &types::Vm) -> Result<Option<RunOnce>, Error> {
         display: display.r#type.as_deref().map(named).transpose()?,
         keyboard_layout,
         cdrom: cdrom.map(|file| file.id.clone().unwrap_or_default()),
+        floppy: floppy.map(|file| file.id.clone().unwrap_or_default()),
         boot_menu: vm.bios.as_ref().and_then(|bios| bios.boot_menu.as_ref()).and_then(|menu| menu.enabled),
         custom_properties: vm.custom_properties.as_ref().map(convert::custom_properties),
         cpu_model: vm.custom_cpu_model.clone(),

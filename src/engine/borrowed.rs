@@ -133,10 +133,7 @@ impl Engine {
             .await?;
         failpoint::hit("borrow_disk.intended");
         let Some(borrowed) = promised else { return Ok(()) };
-        match self.finish_borrow(&borrowed).await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_borrow(&borrowed).await.map(|_| vec![])).await
     }
 
     pub(super) async fn finish_borrow(&self, it: &Borrowed) -> Result<()> {

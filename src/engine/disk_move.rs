@@ -26,8 +26,6 @@ const MOVE: &str = "Cannot move Virtual Machine Disk";
 const COPY: &str = "Cannot copy Virtual Machine Disk";
 /// How often a running copy is looked at.
 const WATCH: Duration = Duration::from_millis(200);
-/// How long a move waits for libvirt to be there again, before it is left to the next start.
-const PATIENCE: u32 = 300;
 
 impl Engine {
     /// Moves a disk with all of its images. Its VM may run on.
@@ -127,7 +125,7 @@ impl Engine {
                 Ok(changes) => engine.settle(intent, changes).await,
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
-                Err(failure) => Err(engine.fail(intent, failure).await),
+                Err(failure) => engine.fail(intent, failure).await,
             }
         }))
     }
@@ -182,16 +180,9 @@ impl Engine {
 
     /// The copy of a running guest's disk goes on without libvirtd: nobody gives it up for that.
     async fn insist_on_move(&self, passage: Passage) -> Result<Vec<Change>> {
-        let mut waited = 0;
         loop {
             match self.finish_move_disk(passage).await {
-                Err(away) if away.kind == Kind::Unavailable && waited < PATIENCE => {
-                    while !self.connected() && waited < PATIENCE {
-                        tokio::time::sleep(WATCH).await;
-                        waited += 1;
-                    }
-                    waited += 1;
-                }
+                Err(away) if away.kind == Kind::Unavailable && self.reconnects().await => {}
                 ended => return ended,
             }
         }
@@ -392,7 +383,7 @@ impl Engine {
             let _guards = (guard, fresh);
             match engine.finish_copy_disk(source, id).await {
                 Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
+                Err(failure) => engine.fail(intent, failure).await,
             }
         }))
     }

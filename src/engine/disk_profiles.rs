@@ -240,7 +240,7 @@ impl Engine {
             .await?;
         failpoint::hit("limit_disks.intended");
         if let Err(failure) = self.bring_limits(&before).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         failpoint::hit("limit_disks.brought");
         self.settle(intent, vec![]).await

@@ -145,7 +145,7 @@ impl Engine {
             let made = engine.finish_add_disk(id, vm, active).await;
             match made {
                 Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
+                Err(failure) => engine.fail(intent, failure).await,
             }
         }))
     }
@@ -412,10 +412,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_disk.intended");
-        match self.finish_remove_disk(id, &attachments).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_remove_disk(id, &attachments).await).await
     }
 
     pub(super) async fn finish_remove_disk(
@@ -506,7 +503,7 @@ impl Engine {
         failpoint::hit("update_disk.intended");
         match self.finish_update_disk(&before, &attachments).await {
             Ok(()) => self.settle(intent, if grows { self.unlocked(id) } else { vec![] }).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
+            Err(failure) => self.fail(intent, failure).await,
         }
     }
 

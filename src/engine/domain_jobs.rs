@@ -12,6 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a job that is aborted may.
 const ABORT_PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long who has work under way waits for libvirt to be there again, before it is left to the next start.
+const RECONNECT_PATIENCE: Duration = Duration::from_secs(60);
+const GLANCE: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Waits until nothing is at work on the VM's domain any more.
@@ -25,6 +28,20 @@ impl Engine {
             self.lane.call(move |hv| hv.abort_job(vm)).await?;
         }
         self.wait_for_job(vm, ABORT_PATIENCE).await
+    }
+
+    /// Waits until the connection that was lost is there again. Its loss may not be known yet.
+    pub(super) async fn reconnects(&self) -> bool {
+        let end = Instant::now() + RECONNECT_PATIENCE;
+        loop {
+            tokio::time::sleep(GLANCE).await;
+            if self.connected() {
+                return true;
+            }
+            if Instant::now() > end {
+                return false;
+            }
+        }
     }
 
     async fn wait_for_job(&self, vm: VmId, patience: Duration) -> Result<()> {

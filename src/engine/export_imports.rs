@@ -130,10 +130,7 @@ impl Engine {
         let making = self.enter(id, Phase::Making);
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let made = match engine.finish_import_vm(id, &disks, &carried).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            };
+            let made = engine.conclude(intent, engine.finish_import_vm(id, &disks, &carried).await).await;
             drop(guard);
             drop(making);
             made
@@ -222,10 +219,7 @@ impl Engine {
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;
-            match engine.finish_import_template(id, &disks, &carried).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            }
+            engine.conclude(intent, engine.finish_import_template(id, &disks, &carried).await).await
         }))
     }
 

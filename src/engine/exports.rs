@@ -150,10 +150,7 @@ impl Engine {
         let making = vm.map(|id| self.enter(id, Phase::Making));
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
-            let exported = match engine.finish_export(&export).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            };
+            let exported = engine.conclude(intent, engine.finish_export(&export).await).await;
             drop(guard);
             drop(making);
             exported
@@ -222,10 +219,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_export.intended");
-        match self.finish_remove_export(from, &hint).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_remove_export(from, &hint).await).await
     }
 
     /// The hint goes first: without it, what is left is nobody's.

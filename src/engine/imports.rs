@@ -63,10 +63,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_vm.intended");
-        match self.finish_create_vm(id, &[]).await {
-            Ok(changes) => self.settle(intent, changes).await?,
-            Err(failure) => return Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_create_vm(id, &[]).await).await?;
         if !left.is_empty() {
             let about = self.world().about_vm(id);
             let said = format!("VM {} came back without the disks {}.", vm.spec.name, left.join(", "));

@@ -104,7 +104,7 @@ impl Engine {
                 Ok(changes) => engine.settle(intent, changes).await,
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
-                Err(failure) => Err(engine.fail(intent, failure).await),
+                Err(failure) => engine.fail(intent, failure).await,
             }
         }))
     }
@@ -120,6 +120,7 @@ impl Engine {
         loop {
             tries += 1;
             match self.finish_remove_snapshot(vm, id, merged, whole).await {
+                Err(away) if away.kind == Kind::Unavailable && self.reconnects().await => {}
                 Err(why) if why.kind != Kind::Unavailable && tries < TRIES => {
                     tracing::warn!(snapshot = %id, "merging is tried again: {why}");
                     tokio::time::sleep(PAUSE).await;

@@ -54,7 +54,7 @@ impl Engine {
             .await?;
         failpoint::hit("add_network.intended");
         if let Err(failure) = self.bring_network(id).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await.map(|()| id);
         }
         failpoint::hit("add_network.made");
         self.settle(intent, vec![]).await?;
@@ -105,7 +105,7 @@ impl Engine {
             .await?;
         failpoint::hit("update_network.intended");
         if let Err(failure) = self.bring_network(id).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         self.settle(intent, vec![]).await
     }
@@ -133,7 +133,7 @@ impl Engine {
             .await?;
         failpoint::hit("remove_network.intended");
         if let Err(failure) = self.finish_remove_network(&removed).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         failpoint::hit("remove_network.gone");
         self.settle(intent, vec![]).await

@@ -200,10 +200,7 @@ impl Engine {
         let making = self.enter(id, Phase::Making);
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let made = match engine.finish_create_vm(id, &images).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            };
+            let made = engine.conclude(intent, engine.finish_create_vm(id, &images).await).await;
             // Whoever waits for the VM to be down may use it at once.
             drop(guard);
             drop(making);

@@ -248,11 +248,8 @@ impl Engine {
             })
             .await?;
         failpoint::hit("add_nic.intended");
-        if let Err(failure) = self.bring_nic_that(vm, id, Guest::Lacks).await {
-            return Err(self.fail(intent, failure).await);
-        }
-        self.settle(intent, vec![]).await?;
-        Ok(id)
+        let brought = self.bring_nic_that(vm, id, Guest::Lacks).await;
+        self.conclude(intent, brought.map(|()| vec![])).await.map(|()| id)
     }
 
     /// Changes an interface: its settings, its carrier, its network, whether it is plugged.
@@ -297,10 +294,7 @@ impl Engine {
             }
             self.bring_nic_that(vm, id, guest).await
         };
-        match acted.await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, acted.await.map(|_| vec![])).await
     }
 
     /// Removes an interface that no guest uses.
@@ -322,7 +316,7 @@ impl Engine {
             .await?;
         failpoint::hit("remove_nic.intended");
         if let Err(failure) = self.sync_definition(vm).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         failpoint::hit("remove_nic.defined");
         self.settle(intent, vec![]).await
@@ -349,7 +343,7 @@ impl Engine {
             .await?;
         failpoint::hit("reorder_macs.intended");
         if let Err(failure) = self.sync_definition(vm).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         failpoint::hit("reorder_macs.defined");
         self.settle(intent, vec![]).await

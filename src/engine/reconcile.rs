@@ -4,7 +4,7 @@
 use super::carry::ends;
 use super::exports::subject;
 use super::locks::{Entity, Guard, Mode};
-use super::world::{Change, DiskLimits, Filling, Intent, Operation, Preview};
+use super::world::{Change, DiskLimits, Filling, Intent, Operation, Preview, World};
 use super::{Engine, failpoint, locks, merge};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::*;
@@ -114,7 +114,7 @@ impl Engine {
     async fn finish_or_undo(&self, intent: &Intent) -> Result<()> {
         self.look_around(&intent.operation).await;
         let forward = match intent.undoing {
-            true => Err(Error::conflict("the operation had failed")),
+            true => Err(Error::conflict("The operation failed, and could not be undone at once.")),
             false => self.finish(&intent.operation).await,
         };
         let mut failure = None;
@@ -130,6 +130,7 @@ impl Engine {
         };
         match ended {
             Ok(changes) => {
+                let failure = failure.filter(|_| !is_done(&self.world(), &intent.operation, &changes));
                 self.close(intent.id, changes, failure.as_ref()).await;
                 Ok(())
             }
@@ -274,14 +275,25 @@ impl Engine {
         }
     }
 
-    /// An operation failed: undoes it by the way that a reconcile would.
-    pub(super) async fn fail(&self, intent: IntentId, failure: Error) -> Error {
+    /// An operation has come to that end: it is settled, or undone.
+    pub(super) async fn conclude(&self, intent: IntentId, end: Result<Vec<Change>>) -> Result<()> {
+        match end {
+            Ok(changes) => self.settle(intent, changes).await,
+            Err(failure) => self.fail(intent, failure).await,
+        }
+    }
+
+    /// An operation failed: undoes it by the way that a reconcile would. What cannot go back any more is
+    /// finished instead, and has not failed then.
+    pub(super) async fn fail(&self, intent: IntentId, failure: Error) -> Result<()> {
         failpoint::hit("undo.begun");
         let operation = self.world().intents.get(&intent).map(|intent| intent.operation.clone());
-        let Some(operation) = operation else { return failure };
+        let Some(operation) = operation else { return Err(failure) };
         self.look_around(&operation).await;
-        let undone = self.undo(&operation).await;
-        self.give_up(intent, failure, undone).await
+        match self.undo(&operation).await {
+            Ok(changes) if is_done(&self.world(), &operation, &changes) => self.settle(intent, changes).await,
+            undone => Err(self.give_up(intent, failure, undone).await),
+        }
     }
 
     /// What runs is what runs now: the event of a guest that just ended may still be on its way.
@@ -526,6 +538,27 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::WakeVm { vm: id, .. }
         | Operation::EndPreview { vm: id, .. }
         | Operation::EndStateless { vm: id, .. } => vec![vm(id)],
+    }
+}
+
+/// Whether the undo that these rows are of ended as the operation was to end.
+fn is_done(world: &World, operation: &Operation, changes: &[Change]) -> bool {
+    match operation {
+        Operation::RemoveVm { vm, .. } => changes.contains(&Change::DropVm(*vm)),
+        Operation::RemoveDisk { disk, .. } => changes.contains(&Change::DropDisk(*disk)),
+        Operation::MoveDisk(passage) => {
+            world.disks.get(&passage.disk).is_some_and(|disk| disk.storage_domain == passage.to)
+        }
+        Operation::CreateSnapshot { snapshot, .. } => {
+            changes.iter().any(|change| matches!(change, Change::Snapshot(it) if it.id == *snapshot))
+        }
+        Operation::WakeVm { vm, .. } => world.vms.get(vm).is_some_and(|vm| vm.wakes_from.is_none()),
+        // There is no way back from them.
+        Operation::RemoveExport { .. }
+        | Operation::RemoveTemplateCopy { .. }
+        | Operation::EndPreview { .. }
+        | Operation::EndStateless { .. } => true,
+        _ => false,
     }
 }
 

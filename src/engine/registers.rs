@@ -83,10 +83,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("create_vm.intended");
-        match self.finish_create_vm(id, &[]).await {
-            Ok(changes) => self.settle(intent, changes).await?,
-            Err(failure) => return Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_create_vm(id, &[]).await).await?;
         self.adopt_hint(place, Kept::Vm(id)).await
     }
 

@@ -87,7 +87,7 @@ impl Engine {
         let ended = self.finish_preview(&preview).await;
         let changes = match ended {
             Ok(changes) => changes,
-            Err(failure) => return Err(self.fail(intent, failure).await),
+            Err(failure) => return self.fail(intent, failure).await,
         };
         let follows = changes.iter().find_map(|change| match change {
             Change::Intent(intent) => Some(intent.clone()),

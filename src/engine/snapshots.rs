@@ -87,10 +87,12 @@ impl Engine {
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guard = guard;
-            match engine.finish_create_snapshot(vm, id, &overlays).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
+            let mut made = engine.finish_create_snapshot(vm, id, &overlays).await;
+            // libvirt's answer may be all that was lost: what came of it is seen when it is back.
+            while matches!(&made, Err(away) if away.kind == Kind::Unavailable) && engine.reconnects().await {
+                made = engine.resume_create_snapshot(vm, id, &overlays).await;
             }
+            engine.conclude(intent, made).await
         }))
     }
 

@@ -30,10 +30,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("begin_stateless.intended");
-        match self.finish_create_snapshot(vm, id, &overlays).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_create_snapshot(vm, id, &overlays).await).await
     }
 
     /// Disks, network interfaces and medium of the VM, which is down and held, are what they were

@@ -7,7 +7,7 @@ use super::places::find_domain;
 use super::world::{Change, Operation, World};
 use super::{Engine, Space, failpoint, telling};
 use crate::error::{Error, Kind, Result};
-use crate::model::cdrom::check_medium;
+use crate::model::cdrom::{check_floppy, check_medium};
 use crate::model::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,10 +99,8 @@ impl Engine {
             .await?;
         failpoint::hit("add_storage_domain.intended");
         let domain = self.storage_domain(id)?;
-        match self.finish_add_storage_domain(&domain).await {
-            Ok(()) => self.settle(intent, vec![]).await.map(|()| id),
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        let made = self.finish_add_storage_domain(&domain).await;
+        self.conclude(intent, made.map(|()| vec![])).await.map(|()| id)
     }
 
     /// The id that another engine, or this one once, has written into the folder.
@@ -230,7 +228,7 @@ impl Engine {
                     disk.alias
                 )));
             }
-            let runs = |vm| self.runs(vm) || world.vms.get(&vm).is_some_and(Vm::is_started);
+            let runs = |vm| !matches!(self.status(vm), VmStatus::Down | VmStatus::Suspended);
             if world.hung_as(disk.id).any(|(on, _)| on.active && runs(on.vm)) {
                 return Err(Error::conflict(
                     "Cannot deactivate Storage while there are running VMs on this Storage Domain.",
@@ -249,7 +247,8 @@ impl Engine {
     fn media_in_use(&self, domain: &StorageDomain) -> Vec<PathBuf> {
         let seen = self.inventory.running().into_iter().filter_map(|vm| self.inventory.seen(vm));
         let files = seen.flat_map(|seen| {
-            let disks = seen.observed.disks.iter().filter(|disk| disk.device == "cdrom");
+            let disks =
+                seen.observed.disks.iter().filter(|disk| matches!(disk.device.as_str(), "cdrom" | "floppy"));
             disks.filter_map(|disk| disk.file.clone().map(PathBuf::from)).collect::<Vec<_>>()
         });
         files.filter(|file| file.parent() == Some(Path::new(&domain.folder))).collect()
@@ -301,10 +300,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("update_storage_domain.intended");
-        match self.bring_storage_domain(&before).await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.bring_storage_domain(&before).await.map(|_| vec![])).await
     }
 
     /// An active domain has a pool of its name, another one none.
@@ -379,10 +375,7 @@ impl Engine {
         failpoint::hit("remove_storage_domain.intended");
         // What it held left its hints first.
         self.keep_hints().await;
-        match self.finish_remove_storage_domain(&before, format).await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_remove_storage_domain(&before, format).await.map(|_| vec![])).await
     }
 
     pub(super) async fn finish_remove_storage_domain(
@@ -434,7 +427,7 @@ impl Engine {
 
     /// The file of an ISO domain that a client may write or remove, and the domain's free bytes.
     fn own_file(&self, domain: &StorageDomain, name: &str, verb: &str) -> Result<(PathBuf, u64)> {
-        check_medium(name).map_err(Error::invalid)?;
+        check_medium(name).or_else(|why| check_floppy(name).map_err(|_| why)).map_err(Error::invalid)?;
         if name.len() > 255 || name.starts_with('.') || name.contains(char::is_control) {
             return Err(Error::invalid(format!("'{name}' is not the name of an ISO file.")));
         }

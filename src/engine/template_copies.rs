@@ -57,10 +57,7 @@ impl Engine {
         let engine = self.clone();
         Ok(self.jobs.start((), async move {
             let _guard = guard;
-            match engine.finish_copy_template_disk(id, &copy).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            }
+            engine.conclude(intent, engine.finish_copy_template_disk(id, &copy).await).await
         }))
     }
 
@@ -103,10 +100,7 @@ impl Engine {
             })
             .await?;
         let Some(copy) = doomed else { return Ok(()) };
-        match self.remove_copy(&copy).await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.remove_copy(&copy).await.map(|_| vec![])).await
     }
 
     /// Removes the file of a copy; fine when it is gone.

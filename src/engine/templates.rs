@@ -111,10 +111,7 @@ impl Engine {
         failpoint::hit("create_template.intended");
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
-            let made = match engine.finish_create_template(id, &images).await {
-                Ok(changes) => engine.settle(intent, changes).await,
-                Err(failure) => Err(engine.fail(intent, failure).await),
-            };
+            let made = engine.conclude(intent, engine.finish_create_template(id, &images).await).await;
             // Whoever waits for the VM to be down may use both at once.
             drop(guard);
             drop(making_it);
@@ -274,10 +271,7 @@ impl Engine {
             })
             .await?;
         failpoint::hit("remove_template.intended");
-        match self.finish_remove_template(id, &disks).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_remove_template(id, &disks).await).await
     }
 
     pub(super) async fn finish_remove_template(

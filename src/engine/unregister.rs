@@ -149,10 +149,7 @@ impl Engine {
         let operation = Operation::UnregisterVm { vm: id, disks: disks.clone() };
         let intent = self.promise(|_| Ok((operation, vec![]))).await?;
         failpoint::hit("unregister_vm.intended");
-        match self.finish_unregister_vm(id, &disks).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_unregister_vm(id, &disks).await).await
     }
 
     /// Undefines the domain; gives the rows to drop.

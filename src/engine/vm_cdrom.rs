@@ -4,7 +4,7 @@ use super::locks::{Entity, Mode};
 use super::{Engine, locks};
 use crate::domain::{self, SeenDisk};
 use crate::error::{Error, Kind, Result};
-use crate::model::cdrom::check_medium;
+use crate::model::cdrom::{check_floppy, check_medium};
 use crate::model::vm_state::Move;
 use crate::model::*;
 use std::path::{Path, PathBuf};
@@ -125,12 +125,21 @@ impl Engine {
     /// The file of a medium, in whichever ISO domain has it.
     pub fn iso_file(&self, name: &str) -> Result<PathBuf> {
         check_medium(name).map_err(Error::invalid)?;
+        self.file_of_isos("CD", name)
+    }
+
+    pub(super) fn floppy_file(&self, name: &str) -> Result<PathBuf> {
+        check_floppy(name).map_err(Error::invalid)?;
+        self.file_of_isos("floppy", name)
+    }
+
+    fn file_of_isos(&self, what: &str, name: &str) -> Result<PathBuf> {
         let found = self.iso_domains().into_iter().find_map(|domain| {
-            let (images, folder, name) =
-                (self.images.clone(), PathBuf::from(&domain.folder), name.to_owned());
+            let (images, folder) = (self.images.clone(), PathBuf::from(&domain.folder));
+            let name = name.to_owned();
             self.lookout.ask(&domain, move || images.beneath(&folder, &name)).ok()
         });
-        found.ok_or_else(|| Error::invalid(format!("The CD image '{name}' is no file of an ISO domain.")))
+        found.ok_or_else(|| Error::invalid(format!("The {what} image '{name}' is no file of an ISO domain.")))
     }
 
     /// The name of a file, if it is one of an ISO domain.

@@ -126,7 +126,7 @@ impl Engine {
         failpoint::hit("attach_disk.intended");
         let acted = self.finish_attach(vm, id, active).await;
         if let Err(failure) = acted {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         self.settle(intent, vec![]).await
     }
@@ -209,10 +209,7 @@ impl Engine {
             }
             Ok(())
         };
-        match acted.await {
-            Ok(()) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, acted.await.map(|_| vec![])).await
     }
 
     /// The disk hangs on the VM again as it did, plugged if the VM runs.
@@ -266,7 +263,7 @@ impl Engine {
             Ok(())
         };
         if let Err(failure) = acted.await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         self.settle(intent, vec![]).await
     }

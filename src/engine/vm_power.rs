@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
+const RUN: &str = "Cannot run VM";
+
 /// Overrides of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOnce {
@@ -32,6 +34,8 @@ pub struct RunOnce {
     pub keyboard_layout: Option<String>,
     /// File in an ISO domain; empty is no medium.
     pub cdrom: Option<String>,
+    /// The same for a floppy drive, which the VM has in that run alone.
+    pub floppy: Option<String>,
     pub boot_menu: Option<bool>,
     pub custom_properties: Option<Vec<(String, String)>>,
     pub cpu_model: Option<String>,
@@ -251,14 +255,19 @@ impl Engine {
                 self.told(telling, self.lane.call(move |hv| hv.resume(id))).await?;
                 return self.look_at(id).await;
             }
-            VmStatus::Suspended => {
-                self.revive_networks(id).await?;
-                self.launch(id, Phase::Restoring, options.pause, None).await?
-            }
+            VmStatus::Suspended => self.start_from_saved(id, options.pause).await?,
             _ => self.start_from_down(id, options).await?,
         }
         failpoint::hit("start.called");
         Ok(())
+    }
+
+    async fn start_from_saved(self: &Arc<Self>, id: VmId, pause: bool) -> Result<()> {
+        self.check_affinity(id)?;
+        self.check_images(RUN, &self.active_disks(id)).await?;
+        self.revive_networks(id).await?;
+        self.claim(id, Phase::Restoring, |_| ()).await?;
+        self.launch(id, Phase::Restoring, pause, None).await
     }
 
     async fn start_from_down(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
@@ -281,18 +290,21 @@ impl Engine {
         };
         self.check_startable(id, &spec)?;
         self.renew_all_borrowed(id).await?;
-        let hung = self.world().hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
-        let active: Vec<Disk> = hung.map(|(_, disk)| disk).collect();
-        self.check_images("Cannot run VM", &active).await?;
+        self.check_images(RUN, &self.active_disks(id)).await?;
         // A kernel or CD that has gone since it was configured is said in the client's words.
         self.boot_files(&spec)?;
         spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;
+        let floppy = options.once.as_ref().and_then(|once| once.floppy.as_deref());
+        let floppy = floppy.filter(|name| !name.is_empty()).map(|name| self.floppy_file(name)).transpose()?;
         let seen = self.inventory.seen(id);
         if seen.as_ref().is_none_or(|seen| is_misnamed(&seen.domain, &vm)) || vm.spec.cdrom.is_some() {
             self.sync_definition(id).await?;
         }
         self.revive_networks(id).await?;
         let payloads = self.payloads_of(&vm, &spec, &options)?;
+        if floppy.is_some() && payloads.iter().any(|payload| payload.kind == PayloadKind::Floppy) {
+            return Err(Error::conflict(format!("{RUN}. The VM's payload has its floppy drive.")));
+        }
         if spec.stateless {
             self.begin_stateless(id).await?;
         }
@@ -300,7 +312,8 @@ impl Engine {
             if vm.wakes_from.is_some() {
                 return self.wake(id, options.pause).await;
             }
-            let media = self.make_media(id, payloads).await?;
+            let mut media = self.make_media(id, payloads).await?;
+            media.extend(floppy.map(|file| Medium { kind: PayloadKind::Floppy, file }));
             failpoint::hit("start.media");
             self.run_from_down(vm, &spec, &media, &options).await
         };
@@ -335,12 +348,7 @@ impl Engine {
             row.begin_run();
             row.run_once = once;
         };
-        self.record(|world| {
-            // From here on none of them is taken away: the row tells that they are in use.
-            self.check_places(world, id)?;
-            Ok(changed_vm(world, id, run))
-        })
-        .await?;
+        self.claim(id, Phase::Launching, run).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         if launched.is_err() && self.never_ran(id).await {
             let Vm { run_once, started, stopped, wakes_from, stop_reason, .. } = vm;
@@ -358,10 +366,23 @@ impl Engine {
         self.outlast_job(id).await.is_ok() && self.look_at(id).await.is_ok() && !self.runs(id)
     }
 
-    /// The storage domains of the VM's active disks are active.
-    fn check_places(&self, world: &World, id: VmId) -> Result<()> {
-        let hung = world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
-        self.require_active_below("Cannot run VM", world, hung.map(|(_, disk)| disk.id))
+    /// From here on nobody takes away what the VM is to run on: the phase tells that it is in use.
+    async fn claim(&self, id: VmId, phase: Phase, run: impl FnOnce(&mut Vm)) -> Result<()> {
+        let claimed = self.record(|world| {
+            self.check_disks(world, id)?;
+            self.inventory.set_phase(id, Some(phase));
+            Ok(changed_vm(world, id, run))
+        });
+        let claimed = claimed.await;
+        if claimed.is_err() {
+            self.inventory.end_phase(id, phase);
+        }
+        claimed
+    }
+
+    fn active_disks(&self, id: VmId) -> Vec<Disk> {
+        let hung = self.world().hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
+        hung.map(|(_, disk)| disk).collect()
     }
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
@@ -381,18 +402,7 @@ impl Engine {
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
         self.check_affinity(id)?;
         let world = self.world();
-        let disks: Vec<_> =
-            world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active).collect();
-        if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Locked) {
-            return Err(Error::conflict(format!(
-                "Cannot run VM. The disk {} is locked. Please try again in a few minutes.",
-                disk.alias
-            )));
-        }
-        if let Some((_, disk)) = disks.iter().find(|(_, disk)| disk.status == DiskStatus::Illegal) {
-            return Err(Error::conflict(format!("Cannot run VM. The disk {} is illegal.", disk.alias)));
-        }
-        self.check_places(&world, id)?;
+        self.check_disks(&world, id)?;
         let own = world.attachments.of_vm(id).any(|attachment| attachment.active);
         if spec.os.boot == [BootDevice::Hd] && !own && spec.os.kernel.is_none() {
             return Err(Error::conflict("Cannot run VM without at least one bootable disk."));
@@ -404,6 +414,22 @@ impl Engine {
             ));
         }
         Ok(())
+    }
+
+    /// The VM's active disks can be used, and so can the storage that they lie on.
+    fn check_disks(&self, world: &World, id: VmId) -> Result<()> {
+        let hung = world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
+        let disks: Vec<Disk> = hung.map(|(_, disk)| disk).collect();
+        if let Some(disk) = disks.iter().find(|disk| disk.status == DiskStatus::Locked) {
+            return Err(Error::conflict(format!(
+                "{RUN}. The disk {} is locked. Please try again in a few minutes.",
+                disk.alias
+            )));
+        }
+        if let Some(disk) = disks.iter().find(|disk| disk.status == DiskStatus::Illegal) {
+            return Err(Error::conflict(format!("{RUN}. The disk {} is illegal.", disk.alias)));
+        }
+        self.require_active_below(RUN, world, disks.iter().map(|disk| disk.id))
     }
 
     /// Cuts the power. A suspended VM loses its saved memory.
@@ -441,7 +467,8 @@ impl Engine {
         if self.may(id, Move::Shutdown)? {
             return Ok(());
         }
-        if self.status(id) == VmStatus::Suspended {
+        // Neither hears anybody who asks.
+        if matches!(self.status(id), VmStatus::Suspended | VmStatus::Paused) {
             drop(guard);
             return self.stop_vm(id).await;
         }

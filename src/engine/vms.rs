@@ -115,13 +115,22 @@ impl Engine {
                 && (vm.spec.name == name || vm.next_run.as_ref().is_some_and(|next| next.name == name))
         });
         // A VM that was renamed while it runs keeps the old name for its domain, which is one's own.
-        let held = self.inventory.named(name).is_some_and(|other| other != id);
-        match taken || held {
-            true => Err(Error::new(
+        let held = self.inventory.named(name).filter(|other| *other != id);
+        let renamed = held.and_then(|other| world.vms.get(&other)).filter(|_| !taken);
+        match (taken || held.is_some(), renamed) {
+            (false, _) => Ok(()),
+            (true, Some(renamed)) => Err(Error::new(
+                Kind::Exists,
+                format!(
+                    "The VM name is already in use: VM {} was renamed while it runs, and has it on the host \
+                     until it is down.",
+                    renamed.spec.name
+                ),
+            )),
+            (true, None) => Err(Error::new(
                 Kind::Exists,
                 "The VM name is already in use, please choose a unique name and try again.",
             )),
-            false => Ok(()),
         }
     }
 
@@ -197,7 +206,7 @@ impl Engine {
             .await?;
         failpoint::hit("update_vm.intended");
         if let Err(failure) = self.finish_update_vm(id, &old).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         self.settle(intent, vec![]).await
     }
@@ -375,10 +384,7 @@ impl Engine {
         let removing = self.enter(id, Phase::Removing);
         let removed = self.finish_remove_vm(id, &doomed).await;
         drop(removing);
-        match removed {
-            Ok(changes) => self.settle(intent, changes).await?,
-            Err(failure) => return Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, removed).await?;
         if !doomed.is_empty() {
             self.refresh_pools();
         }
@@ -461,10 +467,7 @@ impl Engine {
                 Ok((Operation::UpdateVm { before: Box::new(before) }, adopted))
             })
             .await?;
-        match self.sync_definition(id).await {
-            Ok(_) => self.settle(intent, vec![]).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.sync_definition(id).await.map(|_| vec![])).await
     }
 
     /// The same for a VM that is to start now: it starts as it was where it cannot become what it was

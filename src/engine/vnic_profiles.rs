@@ -57,7 +57,7 @@ impl Engine {
             .await?;
         failpoint::hit("update_profile.intended");
         if let Err(failure) = self.bring_profile(id).await {
-            return Err(self.fail(intent, failure).await);
+            return self.fail(intent, failure).await;
         }
         failpoint::hit("update_profile.brought");
         self.settle(intent, vec![]).await

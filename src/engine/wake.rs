@@ -23,10 +23,7 @@ impl Engine {
     pub(super) async fn wake(&self, id: VmId, pause: bool) -> Result<()> {
         let intent = self.promise(|_| Ok((Operation::WakeVm { vm: id, pause }, vec![]))).await?;
         failpoint::hit("wake_vm.intended");
-        match self.finish_wake(id, pause).await {
-            Ok(changes) => self.settle(intent, changes).await,
-            Err(failure) => Err(self.fail(intent, failure).await),
-        }
+        self.conclude(intent, self.finish_wake(id, pause).await).await
     }
 
     pub(super) async fn finish_wake(&self, id: VmId, pause: bool) -> Result<Vec<Change>> {

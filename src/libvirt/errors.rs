@@ -14,6 +14,12 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
     ("timed out waiting to open tray", Kind::Conflict, TRAY_LOCKED),
     ("-medium': Tray of", Kind::Busy, TRAY_LOCKED),
+    // QEMU keeps the images of a guest that was saved while it was paused, until that runs on.
+    (
+        "Block node is read-only",
+        Kind::Conflict,
+        "The memory of the VM was saved while it was paused: the VM has to be resumed first.",
+    ),
     ("referenced filter", Kind::Unsupported, "The host does not know the network filter."),
     (
         "Authentication failure",

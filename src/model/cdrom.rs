@@ -2,13 +2,20 @@
 
 /// A medium is the name of a file in an ISO domain: one name, no path, and the suffix of its kind.
 pub fn check_medium(name: &str) -> Result<(), String> {
-    let stem = name.len().checked_sub(4).filter(|stem| *stem > 0 && name.is_char_boundary(*stem));
-    let is_iso = stem.is_some_and(|stem| name[stem..].eq_ignore_ascii_case(".iso"));
-    if !is_iso {
-        return Err("Invalid CD image format.".into());
+    check(name, "CD", ".iso")
+}
+
+pub fn check_floppy(name: &str) -> Result<(), String> {
+    check(name, "floppy", ".vfd")
+}
+
+fn check(name: &str, what: &str, suffix: &str) -> Result<(), String> {
+    let stem = name.len().checked_sub(suffix.len()).filter(|stem| *stem > 0 && name.is_char_boundary(*stem));
+    if !stem.is_some_and(|stem| name[stem..].eq_ignore_ascii_case(suffix)) {
+        return Err(format!("Invalid {what} image format."));
     }
     match name.contains('/') {
-        true => Err(format!("The CD image '{name}' is not the name of a file in an ISO domain.")),
+        true => Err(format!("The {what} image '{name}' is not the name of a file in an ISO domain.")),
         false => Ok(()),
     }
 }

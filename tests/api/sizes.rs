@@ -228,6 +228,14 @@ async fn what_is_to_keep_apart_runs_one_at_a_time() {
         "{}",
         refused.body
     );
+    // Nor does one go on from its memory then.
+    sim.post(&format!("/vms/{a}/suspend"), "<action/>").await.is(202);
+    sim.is_in(a, "suspended").await;
+    sim.start_vm(b).await;
+    sim.post(&format!("/vms/{a}/start"), "<action/>").await.is(409);
+    sim.is_in(a, "suspended").await;
+    sim.post(&format!("/vms/{b}/stop"), "<action/>").await.is(200);
+    sim.start_vm(a).await;
     // What keeps together does, on the only host.
     sim.put(&path, "<affinity_group><positive>true</positive></affinity_group>").await.is(200);
     sim.start_vm(b).await;

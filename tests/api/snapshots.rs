@@ -451,7 +451,7 @@ async fn who_is_to_wake_stays_the_machine_that_it_was() {
     assert_eq!(name(), "b");
     sim.start_vm(vm).await;
     assert_eq!((name(), sim.get(&at).await.at("name")), ("a".into(), "b".into()), "as it was then");
-    let said = "The VM name is already in use, please choose a unique name and try again.";
+    let said = "The VM name is already in use: VM b was renamed while it runs";
     let taken = sim.post("/vms", "<vm><name>a</name><cluster><name>Default</name></cluster><template><name>Blank</name></template></vm>");
     assert!(taken.await.is(400).body.contains(said));
     sim.post(&format!("{at}/stop"), "<action/>").await.is(200);

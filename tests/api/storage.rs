@@ -340,3 +340,24 @@ impl Sim {
         self.send("POST", &format!("/storagedomains/{domain}/disks"), &headers, disk_body("d")).await
     }
 }
+
+#[tokio::test]
+async fn a_suspended_vm_wakes_when_its_storage_is_there() {
+    let sim = Sim::start().await;
+    let other = sim.domain("other", "data").await;
+    let vm = sim.vm("a").await;
+    let disk = disk_body("d").replace(DATA, &other);
+    let on = format!("/vms/{vm}/disks");
+    sim.send("POST", &on, &[("content-type", "application/xml"), CREATED], disk).await.is(201);
+    sim.start_vm(vm).await;
+    let place = format!("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains/{other}");
+    sim.post(&format!("{place}/deactivate"), "<action/>").await.is(409);
+    sim.post(&format!("/vms/{vm}/suspend"), "<action/>").await.is(202);
+    sim.is_in(vm, "suspended").await;
+    sim.post(&format!("{place}/deactivate"), "<action/>").await.is(200);
+    let refused = sim.post(&format!("/vms/{vm}/start"), "<action/>").await.is(409);
+    assert!(refused.at("fault/detail").contains("Maintenance"), "{}", refused.body);
+    sim.is_in(vm, "suspended").await;
+    sim.post(&format!("{place}/activate"), "<action/>").await.is(200);
+    sim.start_vm(vm).await;
+}

@@ -117,6 +117,11 @@ async fn the_life_of_a_vm() {
     for action in ["stop", "shutdown"] {
         assert_eq!(act(action).await.is(200).at("status/state"), "complete", "{action}");
     }
+    // Who is paused does not hear the button: he is stopped.
+    sim.post(&format!("{path}/start"), "<action><pause>true</pause></action>").await.is(200);
+    sim.is_in(vm, "paused").await;
+    act("shutdown").await.is(200);
+    sim.is_in(vm, "down").await;
     assert!(sim.get(&path).await.at("host/@id").is_empty());
     for action in ["suspend", "reboot", "ticket", "freezefilesystems"] {
         let got = act(action).await.is(409);

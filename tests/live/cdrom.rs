@@ -228,3 +228,30 @@ fn a_cd_is_changed_under_kvm() {
     change(&vm, "");
     until(10, "no CD is read", || label(&mut guest).is_none());
 }
+
+/// A run has a floppy of the ISO domain, and the next one has none.
+#[test]
+fn a_run_has_a_floppy() {
+    let Some(lab) = lab() else { return };
+    std::fs::write(lab.daemon.state.join("isos/once.vfd"), vec![0; 1_474_560]).unwrap();
+    let vm = lab.vm("floppy", Boots::Halt, "");
+    let with = |file: &str| {
+        format!("<action><vm><floppies><floppy><file id='{file}'/></floppy></floppies></vm></action>")
+    };
+    for bad in ["gone.vfd", "../once.vfd", "once.iso"] {
+        vm.post("start", &with(bad)).refused(400);
+    }
+    let floppy = || {
+        let document = vm.document();
+        let disks = document.every("devices/disk");
+        disks.iter().find(|disk| disk.get("device") == Some("floppy")).and_then(|it| it.value("source/@file"))
+    };
+    vm.act_with("start", &with("once.vfd"));
+    assert!(floppy().is_some_and(|file| file.ends_with("/isos/once.vfd")));
+    let drives = lab.host.virsh(&["qemu-monitor-command", &vm.id, r#"{"execute": "query-block"}"#]);
+    assert!(drives.contains("once.vfd"), "{drives}");
+    vm.act("stop");
+    vm.start();
+    assert_eq!(floppy(), None);
+    assert!(lab.daemon.state.join("isos/once.vfd").exists());
+}

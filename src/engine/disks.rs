@@ -395,6 +395,11 @@ impl Engine {
             let (world, cannot) = (self.world(), "Cannot remove Virtual Machine Disk");
             let mut vms = attachments.iter().map(|attachment| attachment.vm);
             vms.try_for_each(|vm| check_no_preview(&world, cannot, vm))?;
+            // It is to be what it was when the run is over, attached to the VM still or not.
+            let mut with = world.snapshots_with(id);
+            if let Some(run) = with.find(|snapshot| snapshot.kind == SnapshotKind::Stateless) {
+                check_not_stateless(&world, cannot, run.vm)?;
+            }
             self.require_removable(cannot, &world, &[id], force)?;
         }
         self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;

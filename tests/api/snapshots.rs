@@ -506,6 +506,7 @@ async fn a_stateless_run_shows_what_it_leaves_as_it_was() {
     sim.put(&format!("{nics}/{nic}"), "<nic><name>other</name><linked>false</linked></nic>").await.is(200);
     sim.post(&nics, "<nic><name>new</name></nic>").await.is(201);
     sim.post(&format!("/vms/{vm}/disks/{disk}/deactivate"), "<action/>").await.is(200);
+    sim.delete(&format!("/vms/{vm}/disks/{disk}")).await.is(409);
     let next = format!("/vms/{vm};next_run");
     sim.put(&next, "<vm><cpu_shares>7</cpu_shares></vm>").await.is(200);
     sim.put(&drive, "<cdrom><file id='debian-12.iso'/></cdrom>").await.is(200);

@@ -4,7 +4,8 @@
 //! A change walks one way: hold the locks, check, *promise* (one synced transaction with the rows
 //! and the intent), act on the hypervisor step by step, *settle* (drop the intent, at once for
 //! readers and a moment later in the store). Every step is "make it so" and may be asked twice, so
-//! a crash is answered by asking again (`reconcile`), and a failure by `undo`.
+//! a crash is answered by asking again (`reconcile`), and a failure by `undo`. What cannot be undone
+//! any more is finished instead, and its client is told so.
 
 pub mod access;
 pub mod accounts;

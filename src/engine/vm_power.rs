@@ -381,8 +381,7 @@ impl Engine {
     }
 
     fn active_disks(&self, id: VmId) -> Vec<Disk> {
-        let hung = self.world().hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
-        hung.map(|(_, disk)| disk).collect()
+        active_disks(&self.world(), id)
     }
 
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
@@ -418,8 +417,7 @@ impl Engine {
 
     /// The VM's active disks can be used, and so can the storage that they lie on.
     fn check_disks(&self, world: &World, id: VmId) -> Result<()> {
-        let hung = world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
-        let disks: Vec<Disk> = hung.map(|(_, disk)| disk).collect();
+        let disks = active_disks(world, id);
         if let Some(disk) = disks.iter().find(|disk| disk.status == DiskStatus::Locked) {
             return Err(Error::conflict(format!(
                 "{RUN}. The disk {} is locked. Please try again in a few minutes.",
@@ -556,4 +554,9 @@ impl Engine {
         self.may(id, Move::Logon)?;
         Err(Error::conflict("Cannot log on to VM. The user's session has no password to log on with."))
     }
+}
+
+fn active_disks(world: &World, id: VmId) -> Vec<Disk> {
+    let hung = world.hung_on(id).into_iter().filter(|(attachment, _)| attachment.active);
+    hung.map(|(_, disk)| disk).collect()
 }

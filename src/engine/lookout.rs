@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::model::{StorageDomain, StorageDomainId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -58,15 +59,22 @@ impl Lookout {
             lock(&silent).remove(&domain);
         });
         looking.map_err(Error::bug)?;
-        if let Ok(found) = told.recv_timeout(patience) {
-            return found;
+        let panicked = || Error::bug("a look at a storage domain ended without a word");
+        match told.recv_timeout(patience) {
+            Ok(found) => return found,
+            Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
+            Err(RecvTimeoutError::Timeout) => {}
         }
         let mut silent = lock(&self.silent);
-        // It told before it is taken off the list: what has told by now is never put on.
-        told.try_recv().unwrap_or_else(|_| {
-            silent.insert(domain);
-            Err(away())
-        })
+        // It tells before it is taken off the list: what has told by now is never put on.
+        match told.try_recv() {
+            Ok(found) => found,
+            Err(TryRecvError::Disconnected) => Err(panicked()),
+            Err(TryRecvError::Empty) => {
+                silent.insert(domain);
+                Err(away())
+            }
+        }
     }
 }
 

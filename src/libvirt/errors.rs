@@ -13,7 +13,7 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("controller is not mounted", Kind::Unsupported, "The host has no control group for this setting."),
     ("QEMU guest agent is not c", Kind::Conflict, NO_AGENT),
     ("timed out waiting to open tray", Kind::Conflict, TRAY_LOCKED),
-    ("-medium': Tray of", Kind::Busy, TRAY_LOCKED),
+    (TRAY_SHUT, Kind::Conflict, TRAY_LOCKED),
     // QEMU keeps the images of a guest that was saved while it was paused, until that runs on.
     (
         "Block node is read-only",
@@ -136,6 +136,16 @@ mod tests {
                 E::OperationInvalid,
                 "Requested operation is not valid: cgroup CPU controller is not mounted",
                 Kind::Unsupported,
+            ),
+            (
+                E::InternalError,
+                "internal error: unable to execute QEMU command 'block-commit': Block node is read-only",
+                Kind::Conflict,
+            ),
+            (
+                E::InternalError,
+                "internal error: unable to execute QEMU command 'blockdev-insert-medium': Tray of the device is not open",
+                Kind::Conflict,
             ),
             (E::XmlInvalidSchema, "XML document failed to validate against schema", Kind::Invalid),
             (E::InternalError, "internal error: something", Kind::Host),

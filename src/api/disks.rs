@@ -392,6 +392,12 @@ pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
     app.engine.attachment(vm, id)?;
     let document: types::Disk = request.document().await?;
     lookup::same_id(document.id.as_deref(), id)?;
+    if convert::has_password(&document) {
+        return Err(Error::conflict(
+            "Cannot edit Virtual Machine Disk. The user name and password of a LUN stay as they were added.",
+        )
+        .into());
+    }
     let asked = DiskRequest::try_from(&document)?;
     if let Some(profile) = asked.profile
         && !app.engine.world().disk_profiles.contains_key(&profile)

@@ -215,6 +215,7 @@ impl Engine {
         self.tell(Code::HOST_DETECTED, host, format!("The host is up with {version}."));
         let rest = async {
             self.reconcile(guards).await;
+            self.drop_half_saves().await;
             self.pools_taken_from.notify_one();
         };
         let ((), read) = tokio::join!(rest, at_rest.read(self, 1));

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::ports::{Durability, Store};
+use super::telling::Telling;
 use super::world::{Change, Intent, Operation, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Attachment, Borrowed, IntentId, Nic, Vm, VmId};
@@ -72,7 +73,7 @@ impl Engine {
     /// The intent is done, and so is the operation. Lazy: a replay of a finished intent changes nothing.
     /// While the store takes nothing, that is said: nobody may rely on what a crash may undo.
     pub(super) async fn settle(&self, intent: IntentId, changes: Vec<Change>) -> Result<()> {
-        self.close(intent, changes, None).await;
+        self.close(intent, self.telling_of(intent), changes, None).await;
         match self.is_behind.load(Ordering::Acquire) {
             true => self.write_behind().await,
             false => Ok(()),
@@ -80,9 +81,14 @@ impl Engine {
     }
 
     /// The intent is over: what it set out to do is done, or for that reason it is not.
-    pub(super) async fn close(&self, intent: IntentId, mut changes: Vec<Change>, failure: Option<&Error>) {
-        // Told in the words of what still is: a removal drops its rows here.
-        let telling = self.telling_of(intent);
+    /// It is told in the words of what still is: a removal drops its rows here, an undo has before.
+    pub(super) async fn close(
+        &self,
+        intent: IntentId,
+        telling: Option<Telling>,
+        mut changes: Vec<Change>,
+        failure: Option<&Error>,
+    ) {
         changes.push(Change::DropIntent(intent));
         self.note(changes).await;
         if let Some(telling) = telling {
@@ -95,12 +101,13 @@ impl Engine {
     pub(super) async fn give_up(
         &self,
         intent: IntentId,
+        telling: Option<Telling>,
         failure: Error,
         undone: Result<Vec<Change>>,
     ) -> Error {
         match undone {
             Ok(changes) => {
-                self.close(intent, changes, Some(&failure)).await;
+                self.close(intent, telling, changes, Some(&failure)).await;
                 failure
             }
             Err(second) => {

@@ -66,6 +66,7 @@ mod snapshots;
 mod stateless;
 pub mod stats;
 mod storage_domains;
+mod suspend;
 mod telling;
 mod template_copies;
 mod templates;

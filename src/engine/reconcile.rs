@@ -112,6 +112,7 @@ impl Engine {
     }
 
     async fn finish_or_undo(&self, intent: &Intent) -> Result<()> {
+        let telling = self.telling_of(intent.id);
         self.look_around(&intent.operation).await;
         let forward = match intent.undoing {
             true => Err(Error::conflict("The operation failed, and could not be undone at once.")),
@@ -131,7 +132,7 @@ impl Engine {
         match ended {
             Ok(changes) => {
                 let failure = failure.filter(|_| !is_done(&self.world(), &intent.operation, &changes));
-                self.close(intent.id, changes, failure.as_ref()).await;
+                self.close(intent.id, telling, changes, failure.as_ref()).await;
                 Ok(())
             }
             Err(why) if why.kind == Kind::Unavailable => Err(why),
@@ -150,7 +151,7 @@ impl Engine {
                         Change::Template(Box::new(Template { status: TemplateStatus::Ok, ..left }))
                     }));
                 }
-                self.close(intent.id, rows, Some(&why)).await;
+                self.close(intent.id, telling, rows, Some(&why)).await;
                 Err(why)
             }
         }
@@ -289,10 +290,11 @@ impl Engine {
         failpoint::hit("undo.begun");
         let operation = self.world().intents.get(&intent).map(|intent| intent.operation.clone());
         let Some(operation) = operation else { return Err(failure) };
+        let telling = self.telling_of(intent);
         self.look_around(&operation).await;
         match self.undo(&operation).await {
             Ok(changes) if is_done(&self.world(), &operation, &changes) => self.settle(intent, changes).await,
-            undone => Err(self.give_up(intent, failure, undone).await),
+            undone => Err(self.give_up(intent, telling, failure, undone).await),
         }
     }
 

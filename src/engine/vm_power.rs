@@ -1,11 +1,9 @@
-//! Power: start, stop, shutdown, reboot, suspend; the guest's file systems and log-on.
+//! Power: start, stop, shutdown, reboot; the guest's file systems and log-on.
 
 use super::inventory::Phase;
-use super::jobs::Started;
 use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, DomainSeen, StopDetail};
-use super::stateless::check_not_stateless;
 use super::world::World;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, Medium};
@@ -108,7 +106,7 @@ fn is_misnamed(domain: &DomainSeen, vm: &Vm) -> bool {
 }
 
 impl Engine {
-    async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
+    pub(super) async fn hold_vm(&self, operation: &'static str, id: VmId) -> Result<Guard> {
         self.vm(id)?;
         self.take(operation, &[(Entity::Vm(id), Mode::Exclusive)]).await
     }
@@ -432,7 +430,11 @@ impl Engine {
 
     /// Cuts the power. A suspended VM loses its saved memory.
     pub async fn stop_vm(self: &Arc<Self>, id: VmId) -> Result<()> {
-        let (_guard, alone) = self.hold_to_end("stop", id).await?;
+        let (_guard, alone) = match self.hold_to_end("stop", id).await {
+            // Whoever has it for itself for so long waits for its guest, and comes to an end without it.
+            Err(why) if why.kind == Kind::Busy && self.runs(id) => (None, false),
+            held => held.map(|(guard, alone)| (Some(guard), alone))?,
+        };
         if self.may(id, Move::Stop)? {
             return Ok(());
         }
@@ -509,35 +511,6 @@ impl Engine {
             self.inventory.set_phase(id, None);
         }
         asked
-    }
-
-    /// Saves the guest's memory to disk and powers it off; goes on after its answer.
-    pub async fn suspend_vm(self: &Arc<Self>, id: VmId) -> Result<Started<()>> {
-        let guard = self.hold_vm("suspend", id).await?;
-        self.may(id, Move::Suspend)?;
-        check_not_stateless(&self.world(), "Cannot hibernate VM", id)?;
-        self.world().check_none_borrowed("Cannot hibernate VM", id)?;
-        if self.world().pool_of(id).is_some() {
-            return Err(Error::conflict("Cannot hibernate VM. It belongs to a VM-Pool."));
-        }
-        self.require_connection()?;
-        let saving = self.enter(id, Phase::Saving);
-        let telling =
-            self.telling_vm(id, "Suspending", "was suspended", Code::VM_SUSPENDED, Code::VM_SUSPEND_FAILED);
-        let job = self.begin(&telling);
-        let engine = self.clone();
-        Ok(self.jobs.start((), async move {
-            let work = async {
-                let saved = engine.lane.slow(move |hv| hv.save(id)).await;
-                failpoint::hit("suspend.called");
-                let looked = engine.look_at(id).await;
-                // Who waits for `suspended` may start it at once.
-                drop(guard);
-                drop(saving);
-                saved.and(looked)
-            };
-            engine.told_as(job, telling, work).await
-        }))
     }
 
     /// Freezes or thaws the guest's file systems through its agent.

@@ -277,7 +277,11 @@ async fn a_lun_is_a_disk_without_an_image() {
     let known: Vec<String> = sim.hypervisor.secrets().into_values().collect();
     assert_eq!(known, ["canary"]);
     assert!(!format!("{:?}", *sim.engine.world()).contains("canary"));
-    sim.delete(&format!("{path}/{}", told.at("@id"))).await.is(204);
+    let at = format!("{path}/{}", told.at("@id"));
+    sim.put(&at, &told.body).await.is(200);
+    let other = "<disk><lun_storage><logical_unit id='lun5'><password>x</password></logical_unit></lun_storage></disk>";
+    sim.put(&at, other).await.is(409);
+    sim.delete(&at).await.is(204);
     assert!(sim.hypervisor.secrets().is_empty());
     let passed = body
         .replace(">virtio<", ">virtio_scsi<")

@@ -33,5 +33,6 @@ mod silent;
 mod snapshot_faults;
 mod snapshots;
 mod stock;
+mod suspend;
 mod templates;
 mod wipe;

@@ -119,6 +119,14 @@ pub fn lun(
     })
 }
 
+/// Whether a client means a LUN to have other credentials: it is never told a password.
+pub fn has_password(document: &types::Disk) -> bool {
+    document.lun_storage.as_ref().is_some_and(|storage| {
+        let units = storage.logical_units.iter().flat_map(|units| &units.logical_unit);
+        units.map(|unit| &unit.password).chain([&storage.password]).any(|it| filled(it).is_some())
+    })
+}
+
 fn iscsi(
     unit: &types::LogicalUnit,
     storage: &types::HostStorage,

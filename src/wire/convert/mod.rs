@@ -26,7 +26,7 @@ pub use access::{bookmark, everyone, group, permission, permits, role, root_tag,
 pub use affinity::affinity_group;
 pub use cdrom::{CDROM, cdrom, medium};
 pub use console::{change_watchdog, console_id, console_protocol, graphics_console, watchdog};
-pub use disk::{DiskPlace, DiskRequest, disk, host_lun, lun};
+pub use disk::{DiskPlace, DiskRequest, disk, has_password, host_lun, lun};
 pub use guest::{
     applications, console_session, guest_info, guest_session, guest_system, guest_time_zone, reported_device,
 };

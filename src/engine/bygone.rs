@@ -7,9 +7,8 @@ use crate::model::{Disk, VmSpec};
 
 impl World {
     /// A configuration that was read a moment ago: its size may have been removed since.
-    pub(super) fn with_what_is_there(&self, spec: VmSpec) -> VmSpec {
-        let instance_type = spec.instance_type.filter(|id| self.instance_types.contains_key(id));
-        VmSpec { instance_type, ..spec }
+    pub(super) fn drop_what_is_gone(&self, spec: &mut VmSpec) {
+        spec.instance_type.take_if(|id| !self.instance_types.contains_key(id));
     }
 
     /// The rows of all that named something, without it.

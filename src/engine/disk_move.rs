@@ -122,10 +122,9 @@ impl Engine {
         Ok(self.jobs.start(passage.disk, async move {
             let _guard = guard;
             match engine.insist_on_move(passage).await {
-                Ok(changes) => engine.settle(intent, changes).await,
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
-                Err(failure) => engine.fail(intent, failure).await,
+                ended => engine.conclude(intent, ended).await,
             }
         }))
     }
@@ -381,10 +380,8 @@ impl Engine {
         let engine = self.clone();
         Ok(self.jobs.start(id, async move {
             let _guards = (guard, fresh);
-            match engine.finish_copy_disk(source, id).await {
-                Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
-                Err(failure) => engine.fail(intent, failure).await,
-            }
+            let copied = engine.finish_copy_disk(source, id).await;
+            engine.conclude(intent, copied.map(|()| engine.unlocked(id))).await
         }))
     }
 

@@ -143,10 +143,7 @@ impl Engine {
         Ok(self.jobs.start(id, async move {
             let _guard: Guard = guard;
             let made = engine.finish_add_disk(id, vm, active).await;
-            match made {
-                Ok(()) => engine.settle(intent, engine.unlocked(id)).await,
-                Err(failure) => engine.fail(intent, failure).await,
-            }
+            engine.conclude(intent, made.map(|()| engine.unlocked(id))).await
         }))
     }
 
@@ -396,10 +393,8 @@ impl Engine {
             let mut vms = attachments.iter().map(|attachment| attachment.vm);
             vms.try_for_each(|vm| check_no_preview(&world, cannot, vm))?;
             // It is to be what it was when the run is over, attached to the VM still or not.
-            let mut with = world.snapshots_with(id);
-            if let Some(run) = with.find(|snapshot| snapshot.kind == SnapshotKind::Stateless) {
-                check_not_stateless(&world, cannot, run.vm)?;
-            }
+            let mut runs = world.snapshots_with(id).filter(|it| it.kind == SnapshotKind::Stateless);
+            runs.try_for_each(|run| check_not_stateless(&world, cannot, run.vm))?;
             self.require_removable(cannot, &world, &[id], force)?;
         }
         self.check_none_is_to_wake(&attachments, Move::ChangeDisks)?;
@@ -506,10 +501,8 @@ impl Engine {
             })
             .await?;
         failpoint::hit("update_disk.intended");
-        match self.finish_update_disk(&before, &attachments).await {
-            Ok(()) => self.settle(intent, if grows { self.unlocked(id) } else { vec![] }).await,
-            Err(failure) => self.fail(intent, failure).await,
-        }
+        let updated = self.finish_update_disk(&before, &attachments).await;
+        self.conclude(intent, updated.map(|()| if grows { self.unlocked(id) } else { vec![] })).await
     }
 
     /// Brings definitions and image to the rows that the disk and its attachments have now.
@@ -650,7 +643,7 @@ impl Engine {
 
     /// A QEMU has the VM's devices now.
     pub(super) fn runs(&self, vm: VmId) -> bool {
-        !matches!(self.inventory.power(vm), None | Some(Power::Off | Power::Saved))
+        self.inventory.power(vm).is_some_and(Power::runs)
     }
 
     /// It neither runs nor has a memory to go on from.

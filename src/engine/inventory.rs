@@ -89,7 +89,7 @@ struct Entry {
 
 impl Entry {
     fn runs(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| !matches!(seen.domain.power, Power::Off | Power::Saved))
+        self.seen.as_ref().is_some_and(|seen| seen.domain.power.runs())
     }
 }
 
@@ -184,7 +184,7 @@ impl Inventory {
             if !matches!(power, Some(Power::Paused(_))) {
                 entry.disk_error = None;
             }
-            if matches!(power, None | Some(Power::Off | Power::Saved)) {
+            if !power.is_some_and(Power::runs) {
                 entry.not_responding = false;
                 entry.agent = false;
                 entry.guest = None;
@@ -355,8 +355,7 @@ impl Inventory {
     /// Ids of the domains with a QEMU behind them.
     pub fn running(&self) -> Vec<VmId> {
         let entries = self.entries.read().expect("no panic while held");
-        let runs = |entry: &Entry| matches!(&entry.seen, Some(seen) if !matches!(seen.domain.power, Power::Off | Power::Saved));
-        entries.iter().filter(|(_, entry)| runs(entry)).map(|(id, _)| *id).collect()
+        entries.iter().filter(|(_, entry)| entry.runs()).map(|(id, _)| *id).collect()
     }
 
     /// The domain of that name.

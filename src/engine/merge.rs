@@ -101,10 +101,9 @@ impl Engine {
         Ok(self.jobs.start((), async move {
             let _guard = guard;
             match engine.insist_on_removal(vm, id, &merged, whole).await {
-                Ok(changes) => engine.settle(intent, changes).await,
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
-                Err(failure) => engine.fail(intent, failure).await,
+                ended => engine.conclude(intent, ended).await,
             }
         }))
     }

@@ -174,8 +174,9 @@ impl Engine {
                 let making = Making { verb: VERB, wanted: &new.disks, thin, owner };
                 let (disks, fillings) = self.plan_disks(world, &parts.disks, &making)?;
                 let nics = self.copied_nics(world, &vm, &with_sized(world, &vm, new.source, parts.nics))?;
-                let spec = world.with_what_is_there(vm.spec.clone());
-                let mut changes = vec![Change::Vm(Box::new(Vm { spec, ..vm.clone() }))];
+                let mut row = vm.clone();
+                world.drop_what_is_gone(&mut row.spec);
+                let mut changes = vec![Change::Vm(Box::new(row))];
                 if let Some(pool) = new.pool {
                     world.vm_pools.get(&pool).ok_or_else(|| Error::not_found(pool))?;
                     changes.push(Change::Pooled(Pooled { vm: id, pool }));

@@ -117,7 +117,6 @@ impl Engine {
     }
 
     pub async fn update_vm_pool(self: &Arc<Self>, id: VmPoolId, change: PoolChange) -> Result<()> {
-        self.vm_pool(id)?;
         let _guard = self.hold_pool("update VM pool", id).await?;
         let before = self.vm_pool(id)?;
         let mut pool = before.clone();
@@ -215,7 +214,6 @@ impl Engine {
 
     /// Removes a pool with its VMs, none of which runs.
     pub async fn remove_vm_pool(self: &Arc<Self>, id: VmPoolId) -> Result<()> {
-        self.vm_pool(id)?;
         let _guard = self.hold_pool("remove VM pool", id).await?;
         let pool = self.vm_pool(id)?;
         let vms: Vec<VmId> = self.world().pool_vms(id).iter().map(|vm| vm.id).collect();

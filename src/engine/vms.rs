@@ -170,8 +170,8 @@ impl Engine {
             self.document(&before, &spec, None)?;
             self.record(|world| {
                 self.check_name_free(world, id, &spec.name)?;
-                let next = Some(Box::new(world.with_what_is_there(spec)));
-                let after = Vm { next_run: next, ..row(world)? };
+                world.drop_what_is_gone(&mut spec);
+                let after = Vm { next_run: Some(Box::new(spec)), ..row(world)? };
                 Ok(vec![Change::Vm(Box::new(after))])
             })
             .await?;
@@ -197,7 +197,8 @@ impl Engine {
             .promise(|world| {
                 self.check_name_free(world, id, &spec.name)?;
                 let before = row(world)?;
-                let mut after = Vm { spec: world.with_what_is_there(spec.clone()), ..before.clone() };
+                let mut after = Vm { spec: spec.clone(), ..before.clone() };
+                world.drop_what_is_gone(&mut after.spec);
                 if let Some(next) = &mut after.next_run {
                     carry_over(&old, &spec, next);
                 }

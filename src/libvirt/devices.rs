@@ -68,13 +68,16 @@ pub fn update(session: &Session, id: VmId, device: &str, scope: Scope) -> Result
 pub fn change_medium(session: &Session, id: VmId, drive: &str, force: bool) -> Result<()> {
     let domain = responsive(session, id)?;
     let flags = LIVE | if force { sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { 0 };
-    for _ in 0..RESETS {
+    let mut resets = 0;
+    loop {
         match domain.update_device_flags(drive, flags) {
-            Err(why) if why.message().contains(TRAY_SHUT) => open_tray(&domain, drive, force)?,
+            Err(why) if why.message().contains(TRAY_SHUT) && resets < RESETS => {
+                open_tray(&domain, drive, force)?;
+                resets += 1;
+            }
             other => return Ok(other.map(drop)?),
         }
     }
-    Ok(domain.update_device_flags(drive, flags).map(drop)?)
 }
 
 /// libvirt hears of it as of the guest's own doing. A tray that the guest holds stays shut, which the

@@ -22,6 +22,13 @@ pub enum Power {
     Crashed,
 }
 
+impl Power {
+    /// There is a QEMU, whatever its guest does.
+    pub fn runs(self) -> bool {
+        !matches!(self, Self::Off | Self::Saved)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PauseReason {
     None,

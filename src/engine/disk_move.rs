@@ -20,12 +20,9 @@ use crate::model::*;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 const MOVE: &str = "Cannot move Virtual Machine Disk";
 const COPY: &str = "Cannot copy Virtual Machine Disk";
-/// How often a running copy is looked at.
-const WATCH: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Moves a disk with all of its images. Its VM may run on.
@@ -212,11 +209,8 @@ impl Engine {
             // Guests may have written there: what is left is the way forward.
             return self.finish_move_disk(passage).await;
         }
-        if let Some(attachment) = self.guest_of(id).await?
-            && self.block_job(attachment.vm, &attachment.target).await?.is_some()
-        {
-            let Attachment { vm, target, .. } = attachment;
-            self.lane.slow(move |hv| hv.end_block_job(vm, &target, false)).await?;
+        if let Some(attachment) = self.guest_of(id).await? {
+            self.drop_block_job(attachment.vm, &attachment.target).await?;
         }
         self.remove_files(self.files_in(id, to)?, disk.wipe_after_delete).await?;
         self.refresh_pools();
@@ -283,25 +277,13 @@ impl Engine {
             self.begin_copy(attachment, disk, passage).await?;
         }
         failpoint::hit("move_disk.live");
-        loop {
-            match self.block_job(vm, target).await? {
-                Some(job) if job.ready => {
-                    let target = target.to_owned();
-                    self.lane.slow(move |hv| hv.end_block_job(vm, &target, true)).await?;
-                    break;
-                }
-                Some(job) => {
-                    self.tell_progress(Entity::Disk(disk.id), job.done, job.total);
-                    tokio::time::sleep(WATCH).await;
-                }
-                None => break,
-            }
-        }
+        let most = self.actual_size(disk);
+        let left = self.follow_block_job(vm, target, disk.id, most).await?;
         failpoint::hit("move_disk.pivoted");
         self.look_at(vm).await?;
         match self.has_arrived(disk, passage.to).await? {
             true => Ok(()),
-            false => Err(Error::conflict(format!("{MOVE}. The copy was interrupted."))),
+            false => Err(self.interrupted(&format!("{MOVE}. The copy"), passage.to, left).await),
         }
     }
 

@@ -7,7 +7,6 @@
 use super::journal::changed;
 use super::lane::{COPIES, lasting};
 use super::locks::{Entity, Mode};
-use super::ports::BlockJob;
 use super::snapshots::{check_no_preview, check_regular, not_regular};
 use super::stateless::check_not_stateless;
 use super::wake::TO_WAKE;
@@ -22,8 +21,6 @@ use std::time::Duration;
 const REMOVE: &str = "Cannot remove Snapshot";
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often a running job is looked at.
-const WATCH: Duration = Duration::from_millis(100);
 
 /// The images of one disk that a merge is about.
 struct Merge {
@@ -172,10 +169,8 @@ impl Engine {
         let Ok(snapshot) = self.any_snapshot(id) else { return Ok(vec![]) };
         for child in merged {
             let target = snapshot.disk(child.id).map(|saved| saved.attachment.target.clone());
-            if let (Some(target), true) = (target, self.runs(vm))
-                && self.block_job(vm, &target).await?.is_some()
-            {
-                self.lane.slow(move |hv| hv.end_block_job(vm, &target, false)).await?;
+            if let (Some(target), true) = (target, self.runs(vm)) {
+                self.drop_block_job(vm, &target).await?;
             }
         }
         let done: Vec<Disk> =
@@ -262,29 +257,15 @@ impl Engine {
             self.lane.call(move |hv| hv.commit_block(vm, &target, &top, &base, active)).await?;
         }
         failpoint::hit("remove_snapshot.live");
-        loop {
-            match self.block_job(vm, &plan.target).await? {
-                Some(job) if job.ready => {
-                    let target = plan.target.clone();
-                    self.lane.slow(move |hv| hv.end_block_job(vm, &target, true)).await?;
-                    break;
-                }
-                Some(job) => {
-                    self.tell_progress(Entity::Disk(plan.base.id), job.done, job.total);
-                    tokio::time::sleep(WATCH).await;
-                }
-                None => break,
-            }
-        }
+        let most = self.image_size(&plan.child);
+        let left = self.follow_block_job(vm, &plan.target, plan.base.id, most).await?;
         match self.has_live(vm, plan.base.id).await? && !self.is_merged(vm, plan).await? {
-            true => Err(Error::conflict("Cannot remove Snapshot. The merge was interrupted.")),
+            true => {
+                let what = "Cannot remove Snapshot. The merge";
+                Err(self.interrupted(what, plan.base.storage_domain, left).await)
+            }
             false => Ok(()),
         }
-    }
-
-    pub(super) async fn block_job(&self, vm: VmId, target: &str) -> Result<Option<BlockJob>> {
-        let target = target.to_owned();
-        self.lane.call(move |hv| hv.block_job(vm, &target)).await
     }
 
     async fn real_chain(&self, top: &Disk) -> Result<Vec<(String, DiskFormat)>> {

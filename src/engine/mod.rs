@@ -11,6 +11,7 @@ pub mod access;
 pub mod accounts;
 mod affinity;
 mod attachments;
+mod block_jobs;
 mod borrowed;
 mod bygone;
 pub mod caller;

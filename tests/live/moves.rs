@@ -210,6 +210,38 @@ fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
 }
 
 #[test]
+fn a_move_whose_target_fills_up_leaves_the_disk_where_it_is_and_says_why() {
+    let Some(lab) = Lab::own() else { return };
+    let small = lab.host.root.join("more-filled");
+    std::fs::create_dir_all(&small).unwrap();
+    let inside = |program: &str, arguments: &[&str]| run(lab.host.among_mounts(program).args(arguments));
+    inside("mount", &["-t", "tmpfs", "-o", "size=1g", "small", small.to_str().unwrap()]);
+    over(&lab.client(), "filled", &small);
+    let vm = lab.vm("stays", Boots::Mini, "");
+    let disk = vm.add_disk(&Disk::document(1024, "virtio", "cow", ""));
+    run(Command::new("qemu-io").args(["-f", "qcow2", "-c", "write -P 7 0 700M"]).arg(disk.file()));
+    let source = disk.file();
+    vm.boot();
+    lab.client().post(&format!("{}/move", disk.path()), &to("filled")).is(202);
+    let slow = || {
+        let mut virsh = Command::new("virsh");
+        virsh.args(["-q", "-c", &lab.host.uri, "blockjob", &vm.id, "vda", "--bandwidth", "1"]);
+        virsh.output().unwrap().status.success()
+    };
+    until(10, "the copy is slow", slow);
+    inside("fallocate", &["-l", "600M", small.join("ballast").to_str().unwrap()]);
+    lab.host.virsh(&["blockjob", &vm.id, "vda", "--bandwidth", "0"]);
+    until(60, "the move is over", || is_ok(&disk));
+    let events = lab.client().get("/events").is(200);
+    let told = |what: &str| events.all("event").any(|it| it.value("description").unwrap().contains(what));
+    assert!(told("The copy was interrupted. Low disk space on Storage Domain filled."));
+    assert_eq!(inside("ls", &[small.to_str().unwrap()]).trim(), "ballast");
+    assert_eq!(disk.file(), source);
+    let used = disk.device().unwrap().value("source/@file");
+    assert_eq!(used.as_deref(), source.to_str());
+}
+
+#[test]
 fn a_domain_whose_folder_goes_is_inactive_until_it_is_back() {
     let Some(lab) = lab() else { return };
     let client = lab.client();

@@ -375,6 +375,9 @@ fn a_full_storage_takes_no_snapshot_and_no_merge_and_loses_nothing() {
         }
         vm.lab.client().delete(&path).is(202);
         until(60, "it was tried", || is_free(&lab.client(), &disk.id));
+        let events = lab.client().get("/events?search=severity%3Derror").is(200);
+        let last = events.value("event/description").unwrap();
+        assert!(last.contains("Low disk space on"), "{state}: {last}");
         assert_eq!(list(&vm).len(), 2, "{state}");
         assert_eq!(vm.state(), state);
         if state == "up" {

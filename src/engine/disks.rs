@@ -62,7 +62,7 @@ pub struct DiskChange {
 }
 
 /// QEMU's images reach further; no host's storage does.
-const MAX_SIZE: u64 = 1 << 53;
+pub(super) const MAX_SIZE: u64 = 1 << 53;
 const SECTOR: u64 = 512;
 /// What an image takes before anything is written to it.
 pub(super) const LEAST_IMAGE: u64 = 1 << 18;

@@ -7,6 +7,7 @@ use super::hints::{Kept, hint_of};
 use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
+use super::looks::Seen;
 use super::places::find_domain;
 use super::recover::Recovery;
 use super::templates::{check, check_name_free, next_version};
@@ -104,6 +105,7 @@ impl Engine {
         self.require_nothing_like_it(VERB, &coming, id.0).await?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.document(&vm, &vm.spec, None)?;
+        let seen = self.see_images(wanted.from, &coming.hint).await?;
         let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
@@ -117,7 +119,7 @@ impl Engine {
                 }
                 let collapse = wanted.collapse || wanted.renewed;
                 let come =
-                    self.checked(world, VERB, &wanted, (hint, Kept::Vm(id)), &coming.places, collapse)?;
+                    self.checked(world, VERB, &wanted, (hint, seen, Kept::Vm(id)), &coming.places, collapse)?;
                 (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
                 let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
@@ -192,6 +194,7 @@ impl Engine {
             )));
         }
         self.require_nothing_like_it(VERB, &coming, id.0).await?;
+        let seen = self.see_images(wanted.from, &coming.hint).await?;
         let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
@@ -203,7 +206,7 @@ impl Engine {
                     twin.version = next_version(world, template.base);
                 }
                 let kept = Kept::Template(id);
-                let come = self.checked(world, VERB, &wanted, (hint, kept), &coming.places, false)?;
+                let come = self.checked(world, VERB, &wanted, (hint, seen, kept), &coming.places, false)?;
                 (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
                 let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::TEMPLATE_OWNER, id.into()));
@@ -257,7 +260,9 @@ impl Engine {
             }
             let hints = self.hints_in(place).await?;
             // Those of what is gone with its images are removed behind it.
-            if hints.iter().any(|hint| hint.id() == Some(id) && !self.is_needless(hint)) {
+            if let Some(twin) = hints.iter().find(|hint| hint.id() == Some(id))
+                && !self.is_needless(twin).await
+            {
                 return Err(Error::conflict(format!(
                     "{verb}. One with the same identifier lies in the Storage Domain already: register that."
                 )));
@@ -272,11 +277,11 @@ impl Engine {
         world: &World,
         verb: &str,
         wanted: &Comeback,
-        (hint, kept): (Hint, Kept),
+        (hint, seen, kept): (Hint, Seen, Kept),
         places: &Places,
         collapse: bool,
     ) -> Result<Relocated> {
-        let there = Recovery::into(world, self.images.as_ref(), wanted.from).world_with(hint)?;
+        let there = Recovery::of_seen(world, seen, wanted.from).world_with(hint)?;
         let hint = hint_of(&there, kept).ok_or_else(|| Error::not_found(kept.id()))?;
         let place_of = |disk: &Disk| places.get(&disk.id).copied().unwrap_or(wanted.home);
         let come = relocated(hint, collapse, place_of);

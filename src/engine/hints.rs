@@ -2,7 +2,7 @@
 //! They are written behind the operations, and healed at each start.
 
 use super::first_world::DATA;
-use super::lane::blocking;
+use super::lane::{FOLDERS, blocking, lasting};
 use super::world::{Change, World};
 use super::{Engine, ovf::connected};
 use crate::error::Result;
@@ -154,7 +154,7 @@ impl Engine {
             }
             let folder = PathBuf::from(&domain.folder);
             let (images, its) = (self.images.clone(), folder.clone());
-            let found = blocking(move || {
+            let found = lasting(&FOLDERS, move || {
                 let all = images.hints(&its).unwrap_or_default().into_iter();
                 let read = all.filter_map(|(name, text)| {
                     let hint = Hint::read(&text).ok()?;
@@ -167,7 +167,7 @@ impl Engine {
                 let ours = hint.owner.is_some() && hint.owner == self.world().hosts.keys().next().copied();
                 let kept = kept(&hint).filter(|kept| Hint::file_name(kept.id()) == name && ours);
                 let Some(kept) = kept else { continue };
-                if everything.contains(&kept) || self.is_needless(&hint) {
+                if everything.contains(&kept) || self.is_needless(&hint).await {
                     self.hints.written.lock().await.insert(kept, (file, digest));
                     self.hints.stale.lock().expect("no panic while held").insert(kept);
                 }
@@ -180,21 +180,23 @@ impl Engine {
 
     /// The rows do not know what the hint is about: it may go when every disk of it is another's, or
     /// gone with its machine. An image that is there and that nobody else tells of keeps its hint.
-    pub(super) fn is_needless(&self, hint: &Hint) -> bool {
-        let memories = hint.snapshots.iter().filter(|it| it.memory.is_some());
-        let memories: Vec<_> =
-            memories.map(|it| self.memory_file(it).map(Option::unwrap_or_default)).collect();
-        let world = self.world();
-        // Whoever does not know where it lies does not know that it is gone.
-        let is_gone =
-            |file: Result<PathBuf>| file.is_ok_and(|file| matches!(self.images.actual_size(&file), Ok(None)));
+    pub(super) async fn is_needless(&self, hint: &Hint) -> bool {
         let saved = hint.snapshots.iter().flat_map(|it| &it.disks).map(|saved| &saved.disk);
-        let mut images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none());
-        images.all(|disk| {
+        let mut files: Vec<Result<PathBuf>> = {
+            let world = self.world();
             // A shared one that is another's may be this machine's as well.
-            let others = world.disks.contains_key(&disk.id) && !(disk.shareable && hint.vm.is_some());
-            others || is_gone(self.image_file(&world, disk))
-        }) && memories.into_iter().all(is_gone)
+            let others =
+                |disk: &Disk| world.disks.contains_key(&disk.id) && !(disk.shareable && hint.vm.is_some());
+            let images = hint.disks.iter().chain(saved).filter(|disk| disk.lun.is_none() && !others(disk));
+            images.map(|disk| self.image_file(&world, disk)).collect()
+        };
+        let memories = hint.snapshots.iter().filter_map(|it| self.memory_file(it).transpose());
+        files.extend(memories);
+        // Whoever does not know where it lies does not know that it is gone.
+        let Ok(files) = files.into_iter().collect::<Result<Vec<_>>>() else { return false };
+        let images = self.images.clone();
+        let is_gone = move |file: &PathBuf| matches!(images.actual_size(file), Ok(None));
+        lasting(&FOLDERS, move || Ok(files.iter().all(is_gone))).await.unwrap_or(false)
     }
 
     /// Brings the files to what the rows say; tells whether all of them are.

@@ -103,6 +103,8 @@ where
 /// time. All other work has the rest of the threads.
 pub static COPIES: Semaphore = Semaphore::const_new(8);
 pub static UPLOADS: Semaphore = Semaphore::const_new(8);
+/// Folders of storage domains that are looked through.
+pub static FOLDERS: Semaphore = Semaphore::const_new(4);
 
 /// The same for work that lasts; whoever waits for a turn has no thread.
 pub async fn lasting<T, F>(turns: &Semaphore, work: F) -> Result<T>

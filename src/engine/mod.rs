@@ -40,6 +40,7 @@ mod labels;
 mod lane;
 mod locks;
 mod lookout;
+mod looks;
 mod media;
 mod merge;
 mod mirrors;

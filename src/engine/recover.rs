@@ -4,12 +4,14 @@
 //! Hints and images may be anybody's: what they say is checked as what a client says, no image is read
 //! as another format than its hint says, and none may lie over what is not an image of its own folder.
 
+use super::disks::{MAX_SIZE, check_alias};
 use super::first_world::{self, DATA, DATA_CENTER};
-use super::lane::blocking;
+use super::lane::{FOLDERS, blocking, lasting};
+use super::looks::{Looks, Seen};
 use super::ports::{Durability, Examined, Images, Store};
 use super::storage_domains;
 use super::world::{Change, World};
-use super::{Settings, disks::check_alias};
+use super::{Engine, Settings};
 use crate::error::{Error, Result};
 use crate::model::vm::{check_text, is_word};
 use crate::model::*;
@@ -40,9 +42,9 @@ pub async fn recover(
     let password = first_world::first_password(settings).await?;
     let settings = settings.clone();
     blocking(move || {
-        let mut recovery = Recovery::new(&settings, images.as_ref(), password);
-        let hints = recovery.gather(more);
-        recovery.restore(hints);
+        let mut recovery = Recovery::new(&settings, Looks::at(images.as_ref()), password);
+        let hints = recovery.gather(images.as_ref(), more);
+        recovery.restore(images.as_ref(), hints);
         let Recovery { changes, mut report, world, .. } = recovery;
         report.vms = world.vms.len();
         report.templates = world.templates.len();
@@ -54,8 +56,17 @@ pub async fn recover(
     .await
 }
 
+impl Engine {
+    /// Looks at the images that a hint of that storage domain tells of, before anything is held.
+    pub(super) async fn see_images(&self, place: StorageDomainId, hint: &Hint) -> Result<Seen> {
+        let (world, images, hint) = (self.world().clone(), self.images.clone(), hint.clone());
+        lasting(&FOLDERS, move || Ok(Recovery::into(world, Looks::at(images.as_ref()), place).seen(hint)))
+            .await
+    }
+}
+
 pub(super) struct Recovery<'a> {
-    images: &'a dyn Images,
+    looks: Looks<'a>,
     /// What has been recovered.
     world: World,
     changes: Vec<Change>,
@@ -66,9 +77,19 @@ pub(super) struct Recovery<'a> {
 
 impl<'a> Recovery<'a> {
     /// Over a world that is there, for what one hint of that storage domain tells of, whoever wrote it.
-    pub(super) fn into(world: &World, images: &'a dyn Images, place: StorageDomainId) -> Self {
-        let (changes, report) = (Vec::new(), Report::default());
-        Self { images, world: world.clone(), changes, report, only: Some(place) }
+    fn into(world: World, looks: Looks<'a>, place: StorageDomainId) -> Self {
+        Self { looks, world, changes: Vec::new(), report: Report::default(), only: Some(place) }
+    }
+
+    /// The same by what has been seen of its images.
+    pub(super) fn of_seen(world: &World, seen: Seen, place: StorageDomainId) -> Self {
+        Self::into(world.clone(), Looks::seen(seen), place)
+    }
+
+    /// What there is to see of the hint's images. What is wrong with it is said by whoever takes it in.
+    fn seen(mut self, hint: Hint) -> Seen {
+        self.take(hint);
+        self.looks.into_seen()
     }
 
     /// The rows of what the hint tells of; refused where anything is not as it was.
@@ -81,7 +102,15 @@ impl<'a> Recovery<'a> {
         self.with(hint).map(|recovery| recovery.world)
     }
 
-    fn with(mut self, mut hint: Hint) -> Result<Self> {
+    fn with(mut self, hint: Hint) -> Result<Self> {
+        self.take(hint);
+        match self.report.notes.is_empty() {
+            true => Ok(self),
+            false => Err(Error::conflict(self.report.notes.join(" "))),
+        }
+    }
+
+    fn take(&mut self, mut hint: Hint) {
         let vm = hint.vm.as_ref().map(|vm| vm.id);
         let its = hint.attachments.iter().map(|on| on.vm).chain(hint.nics.iter().map(|nic| nic.vm));
         if !its.chain(hint.snapshots.iter().map(|it| it.vm)).all(|its| Some(its) == vm) {
@@ -101,15 +130,11 @@ impl<'a> Recovery<'a> {
                 self.disk(disk, &[], "");
             }),
         }
-        match self.report.notes.is_empty() {
-            true => Ok(self),
-            false => Err(Error::conflict(self.report.notes.join(" "))),
-        }
     }
 
-    fn new(settings: &Settings, images: &'a dyn Images, password: String) -> Self {
+    fn new(settings: &Settings, looks: Looks<'a>, password: String) -> Self {
         let mut recovery = Self {
-            images,
+            looks,
             world: World::default(),
             changes: Vec::new(),
             report: Report::default(),
@@ -130,7 +155,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// Finds the storage domains, each by the mark in its folder, and reads their hints.
-    fn gather(&mut self, more: Vec<PathBuf>) -> Vec<Hint> {
+    fn gather(&mut self, images: &dyn Images, more: Vec<PathBuf>) -> Vec<Hint> {
         let own = self.world.storage_domains.get(&DATA).map(|domain| PathBuf::from(&domain.folder));
         let mut open: Vec<(PathBuf, Option<StorageDomain>)> = own.into_iter().map(|it| (it, None)).collect();
         open.extend(more.into_iter().map(|folder| (folder, None)));
@@ -140,8 +165,8 @@ impl<'a> Recovery<'a> {
             if !seen.insert(folder.clone()) {
                 continue;
             }
-            let Some(place) = self.place(&folder, row) else { continue };
-            let hints = match self.images.hints(&folder) {
+            let Some(place) = self.place(images, &folder, row) else { continue };
+            let hints = match images.hints(&folder) {
                 Ok(hints) => hints,
                 Err(why) => {
                     self.note(format!("Storage domain {place} cannot be read: {why}"));
@@ -179,12 +204,17 @@ impl<'a> Recovery<'a> {
     }
 
     /// The storage domain of a folder, with a row from now on.
-    fn place(&mut self, folder: &Path, row: Option<StorageDomain>) -> Option<StorageDomainId> {
+    fn place(
+        &mut self,
+        images: &dyn Images,
+        folder: &Path,
+        row: Option<StorageDomain>,
+    ) -> Option<StorageDomainId> {
         let known = self.world.storage_domains.values();
         if let Some(known) = known.into_iter().find(|domain| Path::new(&domain.folder) == folder) {
             return Some(known.id);
         }
-        let marked = self.images.marked(folder).ok().flatten().and_then(|id| id.trim().parse().ok());
+        let marked = images.marked(folder).ok().flatten().and_then(|id| id.trim().parse().ok());
         let Some(id) = marked.filter(|id| row.as_ref().is_none_or(|row| row.id == *id)) else {
             self.note(format!("{} is not the folder of a storage domain.", folder.display()));
             return None;
@@ -212,7 +242,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// Templates come before what lies over them.
-    fn restore(&mut self, hints: Vec<Hint>) {
+    fn restore(&mut self, images: &dyn Images, hints: Vec<Hint>) {
         let (mut templates, others): (Vec<Hint>, Vec<Hint>) =
             hints.into_iter().partition(|hint| hint.template.is_some());
         // The first version of each is the base of the others.
@@ -228,7 +258,7 @@ impl<'a> Recovery<'a> {
                 }
             }
         }
-        self.look_for_strangers();
+        self.look_for_strangers(images);
     }
 
     fn template(&mut self, hint: Hint) {
@@ -294,7 +324,9 @@ impl<'a> Recovery<'a> {
         }
         for nic in hint.nics.iter().filter(|nic| nic.vm == id) {
             let nic = self.led(nic, &hint.leads);
-            let same = |other: &Nic| other.id == nic.id || other.mac == nic.mac;
+            let same = |other: &Nic| {
+                other.id == nic.id || other.mac == nic.mac || (other.vm, &other.name) == (id, &nic.name)
+            };
             match nic.check().is_ok() && !self.world.nics.values().any(same) {
                 true => self.add(Change::Nic(nic)),
                 false => self.note(format!("VM {name} is without its interface {}.", nic.name)),
@@ -339,9 +371,7 @@ impl<'a> Recovery<'a> {
         let (memory, had) = (Snapshot::memory_file(snapshot.id), snapshot.memory.is_some());
         snapshot.memory = snapshot.memory.filter(|place| {
             let domain = self.world.storage_domains.get(place);
-            domain.is_some_and(|it| {
-                self.reads(it) && self.images.beneath(Path::new(&it.folder), &memory).is_ok()
-            })
+            domain.is_some_and(|it| self.reads(it) && self.looks.has(Path::new(&it.folder), &memory))
         });
         if had && snapshot.memory.is_none() {
             self.note(format!("The memory of snapshot {} of VM {vm} is gone.", snapshot.description));
@@ -424,7 +454,7 @@ impl<'a> Recovery<'a> {
         let place = self.world.storage_domains.get(&copy.storage_domain);
         let found = place.and_then(|place| {
             let folder = Path::new(&place.folder);
-            self.images.examine(folder, &copy.file_name(), copy.format).ok().flatten()
+            self.looks.examine(folder, &copy.file_name(), copy.format).ok().flatten()
         });
         let whole =
             own.zip(found).is_some_and(|(own, found)| found == Examined { size: own.size, below: None });
@@ -435,7 +465,7 @@ impl<'a> Recovery<'a> {
     }
 
     fn is_missing(&self, folder: &Path, disk: &Disk) -> bool {
-        matches!(self.images.actual_size(&folder.join(disk.file_name())), Ok(None))
+        matches!(self.looks.examine(folder, &disk.file_name(), disk.format), Ok(None))
     }
 
     /// Every image of the disk lies over the one that the rows say, down to a whole one.
@@ -457,7 +487,7 @@ impl<'a> Recovery<'a> {
 
     fn look_at(&self, image: &Disk, folder: &Path, saved: &[&Disk]) -> Result<u64> {
         let name = image.file_name();
-        let found = self.images.examine(folder, &name, image.format)?;
+        let found = self.looks.examine(folder, &name, image.format)?;
         let Some(Examined { size, below }) = found else {
             return Err(Error::host(format!("its image {name} is not there.")));
         };
@@ -475,6 +505,9 @@ impl<'a> Recovery<'a> {
                 Some((lies.file_name(), lies.format))
             }
         };
+        if size > MAX_SIZE {
+            return Err(Error::host(format!("its image {name} says that it has {size} bytes.")));
+        }
         match below == promised {
             true => Ok(size),
             false => Err(Error::host(format!("its image {name} lies over another one than it did."))),
@@ -483,16 +516,16 @@ impl<'a> Recovery<'a> {
 
     /// Images that no hint knows. One that lies over a disk's newest image may hold what its guest wrote
     /// since the hint was written: nobody may write below it.
-    fn look_for_strangers(&mut self) {
+    fn look_for_strangers(&mut self, images: &dyn Images) {
         let saved = self.world.snapshots.values().flat_map(|it| &it.disks).map(|saved| &saved.disk);
         let known: BTreeSet<String> = self.world.disks.values().chain(saved).map(Disk::file_name).collect();
         let places: Vec<StorageDomain> = self.world.storage_domains.values().cloned().collect();
         for place in places.iter().filter(|place| place.kind == StorageKind::Data) {
             let folder = Path::new(&place.folder);
-            let files = self.images.list(folder, &[".qcow2", ".raw"]).unwrap_or_default();
+            let files = images.list(folder, &[".qcow2", ".raw"]).unwrap_or_default();
             for (name, _) in files.into_iter().filter(|(name, _)| !known.contains(name)) {
                 let format = if name.ends_with(".raw") { DiskFormat::Raw } else { DiskFormat::Cow };
-                let below = self.images.examine(folder, &name, format).ok().flatten().and_then(|it| it.below);
+                let below = images.examine(folder, &name, format).ok().flatten().and_then(|it| it.below);
                 let below = below.map(|(name, _)| name);
                 let over = self.world.disks.values().find(|disk| Some(disk.file_name()) == below).cloned();
                 match over.filter(|disk| self.world.template_with(disk.id).is_none()) {

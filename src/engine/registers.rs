@@ -2,7 +2,7 @@
 //! lost its database: listed by their hints, and taken in.
 
 use super::hints::Kept;
-use super::lane::blocking;
+use super::lane::{FOLDERS, lasting};
 use super::locks::{Entity, Mode};
 use super::recover::Recovery;
 use super::world::{Change, Operation, World};
@@ -18,8 +18,11 @@ use uuid::Uuid;
 impl Engine {
     /// What the hints of a storage domain tell of.
     pub(super) async fn hints_in(&self, place: StorageDomainId) -> Result<Vec<Hint>> {
-        let (images, folder) = (self.images.clone(), PathBuf::from(self.storage_domain(place)?.folder));
-        let found = blocking(move || images.hints(&folder)).await?;
+        let domain = self.storage_domain(place)?;
+        // Where nobody answers, nobody waits.
+        self.space(&domain).await?;
+        let (images, folder) = (self.images.clone(), PathBuf::from(domain.folder));
+        let found = lasting(&FOLDERS, move || images.hints(&folder)).await?;
         let hints = found.into_iter().filter_map(|(name, text)| {
             let hint = Hint::read(&text).ok()?;
             (hint.id().map(Hint::file_name) == Some(name)).then_some(hint)
@@ -74,11 +77,12 @@ impl Engine {
         };
         let disks: Vec<DiskId> = hint.disks.iter().filter(comes).map(|disk| disk.id).collect();
         let spec = hint.vm.as_ref().map(|vm| vm.spec.name.clone()).unwrap_or_default();
+        let seen = self.see_images(place, &hint).await?;
         let intent = self
             .promise(|world| {
                 check_new(world, place, cluster, &disks)?;
                 self.check_name_free(world, id, &spec)?;
-                let changes = Recovery::into(world, self.images.as_ref(), place).all_of(hint)?;
+                let changes = Recovery::of_seen(world, seen, place).all_of(hint)?;
                 Ok((Operation::RegisterVm { vm: id, disks: disks.clone() }, changes))
             })
             .await?;
@@ -101,9 +105,10 @@ impl Engine {
             disk.alias = alias;
         }
         let _guard = self.take("register disk", &[(Entity::Disk(id), Mode::Exclusive)]).await?;
+        let seen = self.see_images(place, &hint).await?;
         self.record(|world| {
             check_active(world, place)?;
-            Recovery::into(world, self.images.as_ref(), place).all_of(hint)
+            Recovery::of_seen(world, seen, place).all_of(hint)
         })
         .await?;
         self.adopt_hint(place, Kept::Disk(id)).await?;
@@ -135,9 +140,10 @@ impl Engine {
         if let Some(template) = &mut hint.template {
             template.cluster = Some(cluster);
         }
+        let seen = self.see_images(place, &hint).await?;
         self.record(|world| {
             check_new(world, place, cluster, &disks)?;
-            Recovery::into(world, self.images.as_ref(), place).all_of(hint)
+            Recovery::of_seen(world, seen, place).all_of(hint)
         })
         .await?;
         self.adopt_hint(place, Kept::Template(id)).await?;

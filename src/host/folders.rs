@@ -106,17 +106,29 @@ pub fn hints(folder: &Path) -> io::Result<Vec<(String, String)>> {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_hint = name.strip_suffix(".ovf").is_some_and(|id| Uuid::try_parse(id).is_ok());
-        let metadata = fs::symlink_metadata(entry.path())?;
-        if is_hint && metadata.is_file() && metadata.len() <= MAX_HINT {
-            let file =
-                OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(entry.path())?;
-            let mut text = Vec::new();
-            file.take(MAX_HINT).read_to_end(&mut text)?;
-            found.push((name, String::from_utf8_lossy(&text).into_owned()));
+        if !is_hint {
+            continue;
+        }
+        match hint(&entry.path()) {
+            Ok(text) => found.extend(text.map(|text| (name, text))),
+            // A file may go while the folder is read.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            Err(why) => return Err(why),
         }
     }
     found.sort();
     Ok(found)
+}
+
+fn hint(file: &Path) -> io::Result<Option<String>> {
+    let metadata = fs::symlink_metadata(file)?;
+    if !metadata.is_file() || metadata.len() > MAX_HINT {
+        return Ok(None);
+    }
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(file)?;
+    let mut text = Vec::new();
+    file.take(MAX_HINT).read_to_end(&mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Removes what writers left that died.

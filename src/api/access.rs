@@ -184,7 +184,11 @@ pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
             ));
         }
     }
-    let named = objects::named(request);
+    let named = match (&route.method, route.path) {
+        // Its id says nothing (decision 7).
+        (&Method::POST, "/vms/{vm}") => Vec::new(),
+        _ => objects::named(request),
+    };
     // A foreign VM's or a gone one's id leads nowhere either.
     if !unfiltered && let Some(hidden) = named.iter().find(|object| !reach.sees(&world, **object)) {
         return Err(Error::not_found(hidden.id).into());
@@ -207,10 +211,11 @@ pub fn check(app: &App, route: &Route, request: &Request) -> Result<(), Fault> {
 
 /// The same for an object that stands in the body.
 pub fn require(app: &App, request: &Request, permit: u16, object: impl Into<Object>) -> Result<(), Fault> {
-    if has(app, request, permit, object.into()) { Ok(()) } else { Err(denied()) }
+    if may(app, request, permit, object.into()) { Ok(()) } else { Err(denied()) }
 }
 
-fn has(app: &App, request: &Request, permit: u16, object: Object) -> bool {
+/// The same as an answer.
+pub fn may(app: &App, request: &Request, permit: u16, object: Object) -> bool {
     request.reach.is_super_user() || request.reach.permits(&app.engine.world(), permit, object)
 }
 
@@ -228,7 +233,7 @@ pub fn quota(app: &App, request: &Request, asked: Option<QuotaId>) -> Result<Opt
     match (asked, mode) {
         (_, QuotaMode::Disabled) | (None, QuotaMode::Audit) => Ok(asked),
         _ => match quota {
-            Some(quota) if has(app, request, 901, quota.into()) => Ok(Some(quota)),
+            Some(quota) if may(app, request, 901, quota.into()) => Ok(Some(quota)),
             Some(_) => Err(Error::denied()),
             None => Err(Error::invalid("Cannot consume the Quota. Quota is not valid.")),
         },
@@ -248,7 +253,7 @@ pub fn may_shape(
         (14, before.custom_properties != after.custom_properties),
         (15, before.hosts != after.hosts || before.cpu_pins != after.cpu_pins),
     ];
-    match needs.into_iter().all(|(permit, changes)| !changes || has(app, request, permit, object)) {
+    match needs.into_iter().all(|(permit, changes)| !changes || may(app, request, permit, object)) {
         true => Ok(()),
         false => Err(Error::denied()),
     }

@@ -36,8 +36,13 @@ pub fn place_of(
     if place.kind == kind { Ok(place.id) } else { Err(Error::conflict(refusal).into()) }
 }
 
-/// What lies there and is nothing of this engine's: copies, or what can be registered.
-async fn strangers(app: &App, place: &StorageDomain) -> Result<Vec<Hint>, Error> {
+/// What lies there and is nothing of this engine's: copies, or what can be registered. Nobody has
+/// permissions on it: it is for administrators, and for who may take it in.
+async fn strangers(app: &App, request: &Request, place: &StorageDomain) -> Result<Vec<Hint>, Error> {
+    let may = |permit| access::may(app, request, permit, place.id.into());
+    if !request.sees_everything() && !may(8) && !may(601) {
+        return Ok(Vec::new());
+    }
     match place.kind {
         StorageKind::Export => app.engine.exported(place.id).await,
         _ => app.engine.unregistered(place.id).await,
@@ -98,7 +103,7 @@ pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
     let place = place(&app, &request)?;
     let vm: Vec<types::Vm> = match request.unregistered || place.kind == StorageKind::Export {
         true => {
-            let hints = strangers(&app, &place).await?;
+            let hints = strangers(&app, &request, &place).await?;
             hints.iter().filter_map(|hint| hint.vm.as_ref()).map(|vm| stored_vm(place.id, vm)).collect()
         }
         false => {
@@ -109,8 +114,8 @@ pub async fn list_vms(app: Arc<App>, request: Request) -> Answer {
     Ok(Reply::ok(types::Vms { vm, ..Default::default() }))
 }
 
-async fn hint(app: &App, place: &StorageDomain, id: uuid::Uuid) -> Result<Hint, Fault> {
-    let all = strangers(app, place).await?;
+async fn hint(app: &App, request: &Request, place: &StorageDomain, id: uuid::Uuid) -> Result<Hint, Fault> {
+    let all = strangers(app, request, place).await?;
     Ok(all.into_iter().find(|hint| hint.id() == Some(id)).ok_or_else(|| Error::not_found(id))?)
 }
 
@@ -120,15 +125,15 @@ pub async fn show_vm(app: Arc<App>, request: Request) -> Answer {
     if vms_in(&app, &request, place.id).contains(&id) {
         return Ok(Reply::ok(vms::document(&app, &app.engine.vm(id)?, &request, false)));
     }
-    let hint = hint(&app, &place, id.0).await?;
+    let hint = hint(&app, &request, &place, id.0).await?;
     let vm = hint.vm.as_ref().ok_or_else(|| Error::not_found(id))?;
     Ok(Reply::ok(stored_vm(place.id, vm)))
 }
 
 /// `GET /storagedomains/{domain}/disks;unregistered`: those that hung on no VM.
-pub async fn list_disks(app: &App, place: StorageDomainId) -> Answer {
+pub async fn list_disks(app: &App, request: &Request, place: StorageDomainId) -> Answer {
     const DISK: &str = "/storagedomains/{domain}/disks/{disk}";
-    let hints = app.engine.unregistered(place).await?;
+    let hints = strangers(app, request, &app.engine.storage_domain(place)?).await?;
     let floating = hints.iter().filter(|hint| hint.vm.is_none() && hint.template.is_none());
     let disks = floating.flat_map(|hint| &hint.disks);
     let disk = disks.map(|disk| stored_disk(DISK, &[&place], disk)).collect();
@@ -170,7 +175,7 @@ async fn vm_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>, Faul
     if vms_in(app, request, place.id).contains(&id) {
         return Ok(disks::of_vm(app, id, request).disk);
     }
-    let hint = hint(app, &place, id.0).await?;
+    let hint = hint(app, request, &place, id.0).await?;
     Ok(hint.disks.iter().map(|disk| stored_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 
@@ -215,7 +220,7 @@ pub async fn list_templates(app: Arc<App>, request: Request) -> Answer {
     let place = place(&app, &request)?;
     let template: Vec<types::Template> = match request.unregistered || place.kind == StorageKind::Export {
         true => {
-            let hints = strangers(&app, &place).await?;
+            let hints = strangers(&app, &request, &place).await?;
             let those = hints.iter().filter_map(|hint| hint.template.as_ref());
             those.map(|it| stored_template(place.id, it)).collect()
         }
@@ -232,7 +237,7 @@ pub async fn show_template(app: Arc<App>, request: Request) -> Answer {
     if let Some(known) = templates_in(&app, &request, place.id).iter().find(|it| it.id == id) {
         return Ok(Reply::ok(templates::document(&app, known)));
     }
-    let hint = hint(&app, &place, id.0).await?;
+    let hint = hint(&app, &request, &place, id.0).await?;
     let template = hint.template.as_ref().ok_or_else(|| Error::not_found(id))?;
     Ok(Reply::ok(stored_template(place.id, template)))
 }
@@ -255,7 +260,7 @@ async fn template_disks(app: &App, request: &Request) -> Result<Vec<types::Disk>
         let rows = known.disks.iter().filter_map(|id| app.engine.disk(*id).ok());
         return Ok(rows.map(|row| super::template_parts::disk(app, known, &row)).collect());
     }
-    let hint = hint(app, &place, id.0).await?;
+    let hint = hint(app, request, &place, id.0).await?;
     Ok(hint.disks.iter().map(|disk| stored_disk(DISK, &[&place.id, &id], disk)).collect())
 }
 

@@ -1,6 +1,7 @@
 //! `/vms/{vm}/graphicsconsoles`: those that are configured; with `;current` those of the running VM,
 //! with where they are reached.
 
+use super::access;
 use super::app::App;
 use super::fault::Fault;
 use super::links;
@@ -81,6 +82,8 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 /// The console as remote-viewer opens it, with a ticket of its own; nothing of a VM that is off.
 async fn descriptor(app: &App, request: &Request, vm: VmId, protocol: Protocol) -> Answer {
     let name = app.engine.vm(vm)?.vm.spec.name;
+    // It reads like a look, and is a way in.
+    access::require(app, request, 7, vm)?;
     let Ok(console) = one(live(app, vm)?, protocol) else { return Ok(Reply::no_content()) };
     let ticket = app.engine.ticket(vm, request.user.id, None, Some(VIEWER_EXPIRY)).await?;
     let ports = [("port", console.port), ("tls-port", console.tls_port)];

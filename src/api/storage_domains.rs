@@ -212,7 +212,7 @@ pub async fn show(app: Arc<App>, request: Request) -> Answer {
 pub async fn list_disks(app: Arc<App>, request: Request) -> Answer {
     let id = of_kind(&app, &request, StorageKind::Data)?.id;
     if request.unregistered {
-        return domain_contents::list_disks(&app, id).await;
+        return domain_contents::list_disks(&app, &request, id).await;
     }
     let all: Vec<Disk> =
         rows::by_name(&app.engine.world().disks, |row| &row.alias, |row| row.storage_domain == id);

@@ -13,7 +13,7 @@ use super::search::{self, Holds, Searched};
 use crate::engine::INTERNAL;
 use crate::engine::world::User;
 use crate::error::Error;
-use crate::model::{Event, GroupId, HostId, Object, TemplateId, VmId};
+use crate::model::{Event, GroupId, HostId, Object, ObjectKind, TemplateId, VmId};
 use crate::wire::convert;
 use crate::wire::require;
 use crate::wire::types::{self, Action};
@@ -87,14 +87,21 @@ impl Searched for User {
             return Some(app.engine.tag_names_over(self.id.into()));
         }
         let world = app.engine.world();
-        let on = world.permissions.values().filter(|it| it.holder == self.id.0).map(|it| it.on());
+        let on = |kind: ObjectKind| {
+            let its = world.permissions.values().filter(move |it| it.holder == self.id.0);
+            its.map(|it| it.on()).filter(move |on| on.kind == kind).map(|on| on.id)
+        };
         Some(match object {
             "group" => world.groups_of(self.id).into_iter().map(|group| group.name.clone()).collect(),
-            "vm" => on.filter_map(|it| Some(world.vms.get(&VmId(it.id))?.spec.name.clone())).collect(),
-            "template" => {
-                on.filter_map(|it| world.template_name(TemplateId(it.id)).map(str::to_owned)).collect()
-            }
-            "host" => on.filter_map(|it| Some(world.hosts.get(&HostId(it.id))?.name.clone())).collect(),
+            "vm" => on(ObjectKind::Vm)
+                .filter_map(|id| Some(world.vms.get(&VmId(id))?.spec.name.clone()))
+                .collect(),
+            "template" => on(ObjectKind::Template)
+                .filter_map(|id| world.template_name(TemplateId(id)).map(str::to_owned))
+                .collect(),
+            "host" => on(ObjectKind::Host)
+                .filter_map(|id| Some(world.hosts.get(&HostId(id))?.name.clone()))
+                .collect(),
             _ => return None,
         })
     }

@@ -146,7 +146,10 @@ impl Engine {
         let name = self.role_name(id);
         self.record(|world| {
             let mut role = own_role(world, id)?;
+            // Who has such a role would give to themselves what they may not give to others.
+            world.check_arranges(&role)?;
             change(&mut role);
+            world.check_arranges(&role)?;
             check_role(world, &role)?;
             Ok(vec![Change::Role(role)])
         })

@@ -4,21 +4,22 @@ use super::*;
 use vireo::api::routes::ROUTES;
 use vireo::model::permits;
 
+pub const READ_ONLY_ADMIN: &str = "def0000c-0000-0000-0000-def00000000c";
 const VM_MANAGER: &str = "def00006-0000-0000-0000-def000000006";
-const FILTER: (&str, &str) = ("filter", "true");
+pub const FILTER: (&str, &str) = ("filter", "true");
 
-async fn user(sim: &Sim, name: &str) -> String {
+pub async fn user(sim: &Sim, name: &str) -> String {
     let body = format!("<user><user_name>{name}@internal</user_name><password>secret</password></user>");
     sim.post("/users", &body).await.is(201).at("@id")
 }
 
-async fn give(sim: &Sim, path: &str, user: &str, role: &str) -> Got {
+pub async fn give(sim: &Sim, path: &str, user: &str, role: &str) -> Got {
     let body = format!("<permission><role id='{role}'/><user id='{user}'/></permission>");
     sim.post(&format!("{path}/permissions"), &body).await.is(201)
 }
 
 /// A request of a user who is no administrator.
-async fn as_user(
+pub async fn as_user(
     sim: &Sim,
     name: &str,
     method: &str,
@@ -358,7 +359,7 @@ async fn every_route_asks_who_comes() {
                 assert!(wanted.contains(&stranger), "{method} {}: {stranger}", route.path);
             }
             // What the body names is asked for when the body has been read.
-            _ if IN_BODY.contains(&route.path) => {
+            _ if IN_BODY.contains(&route.path) || (method, route.path) == ("POST", "/vms/{vm}") => {
                 assert!([400, 403].contains(&nobody) && [400, 403].contains(&stranger), "{}", route.path);
             }
             _ => {
@@ -503,6 +504,51 @@ async fn groups_have_permissions() {
     sim.delete(&path).await.is(204);
     sim.get(&path).await.is(404);
     assert_eq!(sees(&sim, "anna", "/vms", "vm").await, [] as [String; 0], "permissions go with their group");
+}
+
+#[tokio::test]
+async fn who_looks_gets_no_further() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "d").await;
+    sim.start_vm(vm).await;
+    let anna = user(&sim, "anna").await;
+    give(&sim, &format!("/clusters/{CLUSTER}"), &anna, READ_ONLY_ADMIN).await;
+    let console = format!("/vms/{vm}/graphicsconsoles/564e43");
+    let all = ("filter", "false");
+    as_user(&sim, "anna", "GET", &console, &[all], "").await.is(200);
+    let viewer = [all, ("accept", "application/x-virt-viewer")];
+    assert_eq!(as_user(&sim, "anna", "GET", &console, &viewer, "").await.status, 403);
+    give(&sim, &format!("/vms/{vm}"), &anna, VM_MANAGER).await;
+    as_user(&sim, "anna", "GET", &console, &viewer, "").await.is(200);
+
+    // Nobody makes their own role one that may do more.
+    let role = "<role><name>arranger</name><administrative>true</administrative><permits><permit id='501'/></permits></role>";
+    let role = sim.post("/roles", role).await.is(201).at("@id");
+    let body = format!("<permission><role id='{role}'/><user id='{anna}'/></permission>");
+    sim.post("/permissions", &body).await.is(201);
+    let denied = "[User is not authorized to perform this action.]";
+    let (role, permits) = (format!("/roles/{role}"), format!("/roles/{role}/permits"));
+    let more = as_user(&sim, "anna", "POST", &permits, &[all], "<permit id='800'/>").await;
+    more.refused(403, "Operation Failed", denied);
+    let lesser = "<role><administrative>false</administrative></role>";
+    as_user(&sim, "anna", "PUT", &role, &[all], lesser).await.refused(403, "Operation Failed", denied);
+    sim.post(&permits, "<permit id='800'/>").await.is(201);
+
+    // A permission on the system is none on the template of the same id.
+    let found = sim.get("/users?search=template.name%3DBlank").await.is(200);
+    assert!(found.each("user", "@id").is_empty(), "{}", found.body);
+}
+
+#[tokio::test]
+async fn the_id_in_the_path_of_a_new_vm_says_nothing() {
+    let sim = Sim::start().await;
+    let other = sim.vm("other").await;
+    let anna = user(&sim, "anna").await;
+    give(&sim, &format!("/clusters/{CLUSTER}"), &anna, "def0000a-0000-0000-0000-def00000000d").await;
+    let vm = "<vm><name>new</name><cluster><name>Default</name></cluster><template><name>Blank</name></template></vm>";
+    let made = as_user(&sim, "anna", "POST", &format!("/vms/{other}"), &[], vm).await.is(201);
+    assert_ne!(made.at("@id"), other.to_string());
 }
 
 #[tokio::test]

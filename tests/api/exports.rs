@@ -87,6 +87,13 @@ async fn a_vm_goes_and_comes_back_as_it_was() {
     assert_eq!(sim.get(&there).await.is(200).each("disk", "@id"), disks);
     assert_eq!(case.files_in("/more/exports"), 2, "an image and the one of its snapshot");
 
+    // Who sees the domain for a VM of theirs is told of nobody's copies.
+    let anna = access::user(sim, "anna").await;
+    let own = sim.vm("own").await;
+    access::give(sim, &format!("/vms/{own}"), &anna, "00000000-0000-0000-0001-000000000001").await;
+    let seen = access::as_user(sim, "anna", "GET", &case.inside(), &[], "").await.is(200);
+    assert!(seen.each("vm", "name").is_empty(), "{}", seen.body);
+
     // It is there, and here.
     case.import("").await.refused(
         409,

@@ -56,7 +56,7 @@ pub async fn serve(listener: UnixListener, engine: Arc<Engine>) {
     }
 }
 
-async fn answer(stream: UnixStream, engine: &Engine) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, engine: &Arc<Engine>) -> std::io::Result<()> {
     let who = stream.peer_cred()?.uid();
     let mut stream = BufStream::new(stream);
     let answer = match who == 0 || who == nix::unistd::geteuid().as_raw() {
@@ -65,10 +65,15 @@ async fn answer(stream: UnixStream, engine: &Engine) -> std::io::Result<()> {
             let mut line = String::new();
             (&mut stream).take(LONGEST).read_line(&mut line).await?;
             match serde_json::from_str::<Order>(&line) {
-                Ok(order) => match engine.obey(order).await {
-                    Ok(said) => Answer::Done(said),
-                    Err(why) => Answer::Refused(why.said),
-                },
+                Ok(order) => {
+                    // Whoever stops waiting leaves no order half done.
+                    let engine = engine.clone();
+                    let obeyed = tokio::spawn(async move { engine.obey(order).await });
+                    match obeyed.await.map_err(Error::bug).flatten() {
+                        Ok(said) => Answer::Done(said),
+                        Err(why) => Answer::Refused(why.said),
+                    }
+                }
                 Err(_) => {
                     Answer::Refused("The order is not understood: is the daemon of another version?".into())
                 }

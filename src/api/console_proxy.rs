@@ -30,6 +30,8 @@ const EXPIRY: Duration = Duration::from_secs(120);
 /// How often a client is asked whether it is still there, and how long it may be silent.
 const ASK: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(100);
+/// How long the last word to a side takes.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// Bytes of a client's message.
 const LARGEST_MESSAGE: usize = 1 << 20;
 
@@ -108,6 +110,11 @@ fn stream(console: OwnedFd) -> std::io::Result<UnixStream> {
     UnixStream::from_std(console)
 }
 
+/// Whether something went out in time: a side that takes nothing more is as good as gone.
+async fn taken<E>(sending: impl Future<Output = Result<(), E>>) -> bool {
+    matches!(tokio::time::timeout(SILENCE, sending).await, Ok(Ok(())))
+}
+
 /// Carries bytes both ways until one of the two hangs up.
 async fn carry(mut socket: WebSocket, mut console: UnixStream) {
     let mut buffer = vec![0; 64 << 10];
@@ -117,25 +124,25 @@ async fn carry(mut socket: WebSocket, mut console: UnixStream) {
         let sent = tokio::select! {
             said = console.read(&mut buffer) => match said {
                 Ok(count) if count > 0 => {
-                    socket.send(Message::Binary(Bytes::copy_from_slice(&buffer[..count]))).await.is_ok()
+                    taken(socket.send(Message::Binary(Bytes::copy_from_slice(&buffer[..count])))).await
                 }
                 _ => false,
             },
             message = socket.recv() => {
                 heard = Instant::now();
                 match message {
-                    Some(Ok(Message::Binary(bytes))) => console.write_all(&bytes).await.is_ok(),
+                    Some(Ok(Message::Binary(bytes))) => taken(console.write_all(&bytes)).await,
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
                     _ => false,
                 }
             }
             _ = ask.tick() => {
-                heard.elapsed() < SILENCE && socket.send(Message::Ping(Bytes::new())).await.is_ok()
+                heard.elapsed() < SILENCE && taken(socket.send(Message::Ping(Bytes::new()))).await
             }
         };
         if !sent {
             // The other side may be gone already.
-            let _ = socket.send(Message::Close(None)).await;
+            let _ = tokio::time::timeout(GOODBYE, socket.send(Message::Close(None))).await;
             return;
         }
     }

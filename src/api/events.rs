@@ -181,7 +181,11 @@ fn about(app: &App, asked: &types::Event) -> Result<About, Error> {
             |it| lookup::vm(app, it),
             |id| engine.vm(*id).ok().map(|view| view.vm.spec.name),
         )?,
-        template: found(&asked.template, |it| lookup::template(app, Some(it)), |_| Some("Blank"))?,
+        template: found(
+            &asked.template,
+            |it| lookup::template(app, Some(it)),
+            |id| engine.world().template_name(*id).map(str::to_owned),
+        )?,
         host: found(
             &asked.host,
             |it| lookup::host(app, it),

@@ -30,6 +30,9 @@ pub struct Fields<'f> {
     pub kinds: &'f [(&'static str, Holds)],
 }
 
+/// So many conditions a query has at most: each is asked of everything.
+const MOST: usize = 200;
+
 /// Text fields in which a free text is not looked for.
 const NOT_FREE: &[&str] = &["id", "os", "apps"];
 
@@ -170,6 +173,7 @@ impl Query {
         // An "and" or "or" is owed a condition after it; without one, a new group begins.
         let mut owed = true;
         let mut free = false;
+        let mut conditions = 0;
         while let Some(token) = tokens.next() {
             let compared = matches!(tokens.peek(), Some(Token::Op(_)));
             let keyword = match &token {
@@ -238,6 +242,10 @@ impl Query {
                     let group = query.groups.last_mut().expect("one was begun");
                     group.last_mut().expect("it has an alternative").push(condition);
                     owed = false;
+                    conditions += 1;
+                    if conditions > MOST {
+                        return Err(wrong(format!("it has more than {MOST} conditions")));
+                    }
                 }
             }
         }

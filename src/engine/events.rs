@@ -186,7 +186,7 @@ impl Engine {
         loop {
             match self.connect(connection).await {
                 Ok(()) => return,
-                Err(why) if why.kind == Kind::Unavailable => return,
+                // A call's own connection may fail while the one that is watched stands.
                 Err(why) => tracing::error!("looking at the hypervisor failed: {why}"),
             }
             tokio::time::sleep(pause).await;

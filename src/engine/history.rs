@@ -46,18 +46,36 @@ struct Past {
     jobs: BTreeMap<JobId, Arc<Job>>,
     /// Those that have ended, the oldest first.
     ended: BTreeSet<(Timestamp, JobId)>,
-    /// Not written yet.
-    unwritten: Vec<HistoryEntry>,
+    /// Not written yet, the last word on each: what changes often is no more to write.
+    unwritten: BTreeMap<Of, HistoryEntry>,
+}
+
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Event(u64),
+    Job(JobId),
+}
+
+impl Of {
+    fn entry(entry: &HistoryEntry) -> Self {
+        match entry {
+            HistoryEntry::Event(event) => Self::Event(event.id),
+            HistoryEntry::ForgetEvent(id) => Self::Event(*id),
+            HistoryEntry::Job(job) => Self::Job(job.id),
+            HistoryEntry::ForgetJob(id) => Self::Job(*id),
+        }
+    }
 }
 
 impl Past {
     fn put_event(&mut self, event: Event) {
-        self.unwritten.push(HistoryEntry::Event(event.clone()));
+        self.is_to_write(HistoryEntry::Event(event.clone()));
         self.events.insert(event.id, Arc::new(event));
     }
 
     fn put_job(&mut self, job: Job) {
-        self.unwritten.push(HistoryEntry::Job(job.clone()));
+        self.is_to_write(HistoryEntry::Job(job.clone()));
         self.keep_job(job);
     }
 
@@ -75,7 +93,16 @@ impl Past {
 
     fn forget_job(&mut self, id: JobId) {
         self.take_job(id);
-        self.unwritten.push(HistoryEntry::ForgetJob(id));
+        self.is_to_write(HistoryEntry::ForgetJob(id));
+    }
+
+    fn forget_event(&mut self, id: u64) {
+        self.events.remove(&id);
+        self.is_to_write(HistoryEntry::ForgetEvent(id));
+    }
+
+    fn is_to_write(&mut self, entry: HistoryEntry) {
+        self.unwritten.insert(Of::entry(&entry), entry);
     }
 
     /// Lets go what is too old or too much.
@@ -87,8 +114,7 @@ impl Past {
             && (self.events.len() > MOST_EVENTS || too_old(oldest))
         {
             let id = *id;
-            self.events.remove(&id);
-            self.unwritten.push(HistoryEntry::ForgetEvent(id));
+            self.forget_event(id);
         }
         while let Some((end, id)) = self.ended.first().copied()
             && (self.ended.len() > MOST_JOBS || now.duration_since(end).unsigned_abs() > JOBS_LAST)
@@ -190,6 +216,11 @@ impl History {
 
     pub(super) fn forget_job(&self, id: JobId) {
         self.past().forget_job(id);
+    }
+
+    /// An event that its reporter hears was not kept.
+    pub(super) fn take_back_event(&self, id: u64) {
+        self.past().forget_event(id);
     }
 
     /// Writes an event down; the number is the history's to give.
@@ -328,17 +359,19 @@ impl Engine {
         let entries = {
             let mut past = self.history.past();
             past.age(Timestamp::now());
-            std::mem::take(&mut past.unwritten)
+            std::mem::take(&mut past.unwritten).into_values().collect::<Vec<_>>()
         };
         if entries.is_empty() {
             return Ok(());
         }
         let store = self.store.clone();
-        let (written, mut entries) = blocking(move || Ok((store.remember(&entries), entries))).await?;
+        let (written, entries) = blocking(move || Ok((store.remember(&entries), entries))).await?;
         if written.is_err() {
             let mut past = self.history.past();
-            entries.append(&mut past.unwritten);
-            past.unwritten = entries;
+            for entry in entries {
+                // There may be a later word.
+                past.unwritten.entry(Of::entry(&entry)).or_insert(entry);
+            }
         }
         written
     }
@@ -389,7 +422,7 @@ mod tests {
         history.past().age(now);
         assert_eq!(history.events().iter().map(|event| event.id).collect::<Vec<_>>(), [4]);
         let forgotten = history.past().unwritten.clone();
-        assert!(forgotten.contains(&HistoryEntry::ForgetEvent(3)), "{forgotten:?}");
+        assert_eq!(forgotten[&Of::Event(3)], HistoryEntry::ForgetEvent(3));
     }
 
     #[test]

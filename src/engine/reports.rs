@@ -68,7 +68,8 @@ impl Engine {
             custom_data: new.custom_data,
             deleted: false,
         });
-        self.write_history().await?;
+        // Who hears that it failed reports it again.
+        self.write_history().await.inspect_err(|_| self.history.take_back_event(id))?;
         Ok(id)
     }
 
@@ -105,7 +106,7 @@ impl Engine {
             about: About::default(),
             steps: Vec::new(),
         });
-        self.write_history().await?;
+        self.write_history().await.inspect_err(|_| self.history.forget_job(id))?;
         Ok(id)
     }
 

@@ -93,17 +93,24 @@ impl Node {
     }
 
     /// Puts a node under a path, into the slot of that name where there is one.
-    pub fn put(&mut self, path: &'static str, mut node: Node) {
+    pub fn put(&mut self, path: &'static str, node: Node) {
+        self.put_all(path, [node]);
+    }
+
+    /// The same of several: however many a request has, the parent's children are searched once.
+    pub fn put_all(&mut self, path: &'static str, nodes: impl IntoIterator<Item = Node>) {
+        let mut nodes = nodes.into_iter();
+        let Some(first) = nodes.next() else { return };
         let (parent, name) = match path.rsplit_once('/') {
             Some((above, name)) => (self.ensure(above), name),
             None => (self, path),
         };
-        node.name = Cow::Borrowed(name);
-        node.place = Place::Element;
+        let named = |node| Node { name: Cow::Borrowed(name), place: Place::Element, ..node };
         match parent.children.iter_mut().find(|child| child.name == name && child.place == Place::Slot) {
-            Some(slot) => *slot = node,
-            None => parent.children.push(node),
+            Some(slot) => *slot = named(first),
+            None => parent.children.push(named(first)),
         }
+        parent.children.extend(nodes.map(named));
     }
 
     fn parent<'a>(&mut self, path: &'a str) -> Option<(&mut Node, &'a str)> {

@@ -164,12 +164,14 @@ impl Rule {
                 }
             }
             Rule::Spread { list, item, key } => {
+                let mut values = Vec::new();
                 for mut child in node.take_all(item) {
                     match child.take(key) {
-                        Some(value) => node.put(list, value),
+                        Some(value) => values.push(value),
                         None => node.children.push(child),
                     }
                 }
+                node.put_all(list, values);
             }
             Rule::Bare(wrapper, item) => {
                 let items = node.take_all(item);

@@ -115,6 +115,14 @@ async fn others_report_events_that_can_be_hidden() {
         format!("<severity>alert</severity><origin>m</origin><custom_id>7</custom_id><vm id='{UNKNOWN}'/>");
     assert_eq!(sim.post("/events", &event(&stray)).await.status, 404);
 
+    let original = sim.vm("original").await;
+    let template = sim.template("golden", original, "").await;
+    let body = event(&format!(
+        "<severity>normal</severity><origin>m</origin><custom_id>7</custom_id><template id='{template}'/>"
+    ));
+    sim.post("/events", &body).await.is(201);
+    assert_eq!(told(&sim, "event_template%3Dgolden+and+origin%3Dm").await, ["Rack is hot"]);
+
     let path = format!("/events/{}", added.at("@id"));
     sim.delete(&path).await.is(204);
     assert_eq!(sim.get(&path).await.status, 404);

@@ -14,14 +14,13 @@ pub fn span(text: &str) -> Option<f64> {
         None => (0, text),
     };
     let parts: Vec<u32> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let seconds = match parts.as_slice() {
-        [hours, minutes] => hours * 3600 + minutes * 60,
-        [hours, minutes, seconds] => {
-            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(*seconds)?
-        }
+    let (hours, minutes, seconds) = match parts.as_slice() {
+        [hours, minutes] => (*hours, *minutes, 0),
+        [hours, minutes, seconds] => (*hours, *minutes, *seconds),
         _ => return None,
     };
-    Some(f64::from(days) * 86400.0 + f64::from(seconds))
+    let [days, hours, minutes, seconds] = [days, hours, minutes, seconds].map(f64::from);
+    Some(days * 86400.0 + hours * 3600.0 + minutes * 60.0 + seconds)
 }
 
 /// What a date names: a day, a second, or an instant.

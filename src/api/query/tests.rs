@@ -78,6 +78,7 @@ fn queries_as_clients_send_them() {
         ("time>2016-05-03T23:59:59Z", &["web1"]),
         ("status>up", &["web2", "DB"]),
         ("uptime>1:02 uptime<1:02:04 name=DB", &["DB"]),
+        ("uptime<1193047:00 name=DB", &["DB"]),
         ("host.name=two and Hosts.name!=three name=DB", &["DB"]),
         ("hosts.name!=two", &[]),
         ("shared=TRUE name=DB", &["DB"]),
@@ -127,6 +128,8 @@ fn what_is_not_understood_is_refused() {
     ] {
         assert!(found(bad).is_err(), "{bad}");
     }
+    let many = |count: usize| vec!["name=x"; count].join(" or ");
+    assert!(found(&many(MOST)).is_ok() && found(&many(MOST + 1)).is_err());
 }
 
 /// A field, an operator and a value.

@@ -2,6 +2,7 @@
 //! every few seconds, and kept: who reads it never waits for a guest.
 
 use super::Engine;
+use super::ports::Lease;
 use crate::error::Result;
 use crate::model::{GuestInterface, GuestReport, VmId};
 use std::sync::Arc;
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// An agent that is at work for longer is asked again later.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Seconds by which a lease may seem older than the run that it was taken in.
+const CLOCKS: i64 = 2;
 
 impl Engine {
     /// The guest's interfaces by its agent where there is one, else by the leases; nothing of a VM that is off.
@@ -48,12 +52,21 @@ impl Engine {
         }
     }
 
-    fn by_leases(&self, id: VmId, leases: &[GuestInterface]) -> GuestReport {
+    /// Leases outlive those who took them: one from before the VM's run is another's of the same address.
+    fn by_leases(&self, id: VmId, leases: &[Lease]) -> GuestReport {
+        let started = self.world().vms.get(&id).and_then(|vm| vm.started);
+        let is_old = |lease: &Lease| {
+            let times = lease.taken.zip(started);
+            times.is_some_and(|(taken, started)| taken.as_second() + CLOCKS < started.as_second())
+        };
         let seen = self.inventory.seen(id);
         let taps: Vec<&str> =
             seen.iter().flat_map(|seen| &seen.observed.taps).map(|tap| tap.mac.as_str()).collect();
         let mut interfaces: Vec<GuestInterface> = Vec::new();
-        for lease in leases.iter().filter(|lease| taps.contains(&lease.mac.as_str())) {
+        for lease in leases.iter().filter(|lease| !is_old(lease)).map(|lease| &lease.interface) {
+            if !taps.contains(&lease.mac.as_str()) {
+                continue;
+            }
             match interfaces.iter_mut().find(|known| known.mac == lease.mac) {
                 Some(known) => known.addresses.extend(&lease.addresses),
                 None => interfaces.push(lease.clone()),

@@ -9,6 +9,7 @@ use crate::model::{
     DiskFormat, DiskId, Event, GuestInterface, GuestReport, HostFacts, HostLun, Job, JobId, PauseReason,
     Payload, Power, Tune, VmId,
 };
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,14 @@ pub struct BlockJob {
     pub total: u64,
     /// Nothing is left to write but what the guest writes: the disk may go on in the other image.
     pub ready: bool,
+}
+
+/// An address that a DHCP server gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    pub interface: GuestInterface,
+    /// When it was taken or renewed, to the second, where that is known.
+    pub taken: Option<Timestamp>,
 }
 
 /// Something that happened at the hypervisor.
@@ -274,7 +283,7 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// What the agent in the guest tells; may take seconds.
     fn guest(&self, id: VmId) -> Result<GuestReport>;
     /// Who has an address from the DHCP servers of libvirt's networks.
-    fn leases(&self) -> Result<Vec<GuestInterface>>;
+    fn leases(&self) -> Result<Vec<Lease>>;
 
     /// A connection to a graphics console of a running domain, by its place among the document's,
     /// past its password. What it carries is the console's own protocol.

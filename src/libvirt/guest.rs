@@ -3,8 +3,11 @@
 use super::domain::responsive;
 use super::raw::{self, Value};
 use super::session::Session;
-use crate::error::Result;
+use crate::engine::ports::Lease;
+use crate::error::{Error, Result};
 use crate::model::{GuestInterface, GuestReport, GuestSystem, VmId};
+use crate::xml::parse;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use virt::connect::Connect;
 use virt::sys;
@@ -62,16 +65,35 @@ fn read(told: &BTreeMap<String, Value>) -> GuestReport {
     }
 }
 
-/// Leases know the host's name of an interface only: theirs have none.
-pub fn leases(connect: &Connect) -> Result<Vec<GuestInterface>> {
+/// How long dnsmasq's leases last, in seconds, where a network says nothing of it.
+const LASTS: i64 = 3600;
+const LASTS_V6: i64 = 24 * 3600;
+
+/// Leases know the host's name of an interface only: theirs have none. They tell when they end: how long
+/// they last is the network's to say.
+pub fn leases(connect: &Connect) -> Result<Vec<Lease>> {
     let mut found = Vec::new();
     for network in connect.list_all_networks(sys::VIR_CONNECT_LIST_NETWORKS_ACTIVE)? {
         // A network may go meanwhile.
-        for (mac, ip) in raw::leases(&network).unwrap_or_default() {
-            found.push(interface(String::new(), &mac, &[ip]));
+        let leases = raw::leases(&network).unwrap_or_default();
+        if leases.is_empty() {
+            continue;
+        }
+        let says = says_how_long(&network.xml_desc(0)?)?;
+        for (mac, ip, ends) in leases {
+            let lasts = if ip.contains(':') { LASTS_V6 } else { LASTS };
+            let taken = Timestamp::from_second(ends - lasts).ok().filter(|_| ends > 0 && !says);
+            found.push(Lease { interface: interface(String::new(), &mac, &[ip]), taken });
         }
     }
     Ok(found)
+}
+
+/// Whether leases of the network last otherwise than dnsmasq has it.
+fn says_how_long(network: &str) -> Result<bool> {
+    let network = parse(network.as_bytes()).map_err(Error::bug)?;
+    let servers = network.all("ip").flat_map(|ip| ip.all("dhcp"));
+    Ok(servers.flat_map(|it| it.elements()).any(|range| range.at("lease").is_some()))
 }
 
 fn interface(name: String, mac: &str, ips: &[String]) -> GuestInterface {

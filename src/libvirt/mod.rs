@@ -39,11 +39,11 @@ mod storage;
 mod tests;
 
 use crate::engine::ports::{
-    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Scope,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent, Lease, Scope,
     StopDetail, Telling,
 };
 use crate::error::Result;
-use crate::model::{Accelerator, DiskId, GuestInterface, GuestReport, HostFacts, Tune, VmId};
+use crate::model::{Accelerator, DiskId, GuestReport, HostFacts, Tune, VmId};
 use connection::Link;
 use stats::Sampler;
 use std::os::fd::OwnedFd;
@@ -245,7 +245,7 @@ impl Hypervisor for Libvirt {
         self.link.call(|session| guest::report(session, id))
     }
 
-    fn leases(&self) -> Result<Vec<GuestInterface>> {
+    fn leases(&self) -> Result<Vec<Lease>> {
         self.link.call(|session| guest::leases(session))
     }
 

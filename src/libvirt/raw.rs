@@ -90,8 +90,9 @@ pub fn guest_info(domain: &Domain, kinds: c_uint) -> Result<Vec<(String, Value)>
     }
 }
 
-/// Hardware and network address of whoever has a lease of the network.
-pub fn leases(network: &Network) -> Result<Vec<(String, String)>> {
+/// Hardware and network address of whoever has a lease of the network, and when that ends, in seconds of
+/// the epoch; 0 is never.
+pub fn leases(network: &Network) -> Result<Vec<(String, String, i64)>> {
     let mut found: *mut sys::virNetworkDHCPLeasePtr = ptr::null_mut();
     // SAFETY: the handle lives as long as `network`; libvirt allocates the list into the local.
     let count =
@@ -101,7 +102,7 @@ pub fn leases(network: &Network) -> Result<Vec<(String, String)>> {
         // SAFETY: the list has `count` valid leases, each ours to free, once, after the copy.
         unsafe {
             let lease = *found.add(index);
-            leases.push((text_of((*lease).mac), text_of((*lease).ipaddr)));
+            leases.push((text_of((*lease).mac), text_of((*lease).ipaddr), (*lease).expirytime));
             sys::virNetworkDHCPLeaseFree(lease);
         }
     }

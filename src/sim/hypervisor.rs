@@ -4,8 +4,8 @@ use super::domain::{self, Domain, Lasting, Run, not_allowed};
 use super::images::SimImages;
 use super::steps::{Steps, steered};
 use crate::engine::ports::{
-    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event, Scope,
-    StopDetail, Telling,
+    AgentCall, Ask, BlockJob, Control, DomainSample, DomainSeen, Hypervisor, HypervisorEvent as Event, Lease,
+    Scope, StopDetail, Telling,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -826,11 +826,12 @@ impl Hypervisor for Simulated {
         })
     }
 
-    fn leases(&self) -> Result<Vec<GuestInterface>> {
+    fn leases(&self) -> Result<Vec<Lease>> {
         self.read(|state| {
             let runs = state.domains.values().filter_map(|domain| domain.run.as_ref());
             let all = runs.flat_map(|run| domain::guest_interfaces(&run.document));
-            Ok(all.map(|lease| GuestInterface { name: String::new(), ..lease }).collect())
+            let lease = |it| Lease { interface: GuestInterface { name: String::new(), ..it }, taken: None };
+            Ok(all.map(lease).collect())
         })
     }
 

@@ -1,6 +1,7 @@
 //! Network interfaces of running VMs, as their guests see them.
 
 use super::harness::{Boots, Disk, Guest, Nic, lab, until};
+use std::time::{Duration, Instant};
 
 /// The name of the interface with that address in a Linux guest, once it is there.
 fn find(guest: &mut Guest, mac: &str) -> String {
@@ -26,6 +27,29 @@ fn lease(guest: &mut Guest, name: &str) -> String {
 
 fn gateway(address: &str) -> String {
     format!("{}.1", address.rsplit_once('.').unwrap().0)
+}
+
+#[test]
+fn a_lease_is_that_of_the_run_it_was_taken_in() {
+    let Some(lab) = lab() else { return };
+    let vm = lab.vm("leases", Boots::Linux, "");
+    let nic = Nic::create(&vm, "nic1", "");
+    let mut guest = vm.boot();
+    let name = find(&mut guest, &nic.mac());
+    let address = lease(&mut guest, &name);
+    until(10, "the address is reported", || nic.addresses().contains(&address));
+    vm.act("stop");
+    // A clock's second apart, and what clocks are apart.
+    std::thread::sleep(Duration::from_secs(4));
+    let mut guest = vm.boot();
+    let seen = Instant::now();
+    while seen.elapsed() < Duration::from_secs(5) {
+        assert!(!nic.addresses().contains(&address), "nobody has taken it in this run");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let name = find(&mut guest, &nic.mac());
+    let again = lease(&mut guest, &name);
+    until(10, "the address is reported", || nic.addresses().contains(&again));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Instance types: sizes that VMs are made in. VMs keep what they took when a type changes.
+//! Instance types: sizes that VMs are made in, and follow when they change.
 
 use super::Engine;
 use super::bygone::check_idle;
-use super::locks::{Entity, Mode, UPDATE_INSTANCE_TYPE};
+use super::locks::{self, Entity, Mode};
 use super::world::{Change, Operation, World};
 use crate::error::{Error, Kind, Result};
 use crate::model::*;
@@ -30,6 +30,16 @@ fn check(world: &World, it: &InstanceType) -> Result<()> {
     Ok(())
 }
 
+/// The row of a VM of that type which is to have another size with its next run. One that cannot be of
+/// that size stays as it is.
+fn followed(vm: &Vm, before: &InstanceType, after: &InstanceType) -> Option<Vm> {
+    let present = vm.next_run.as_deref().unwrap_or(&vm.spec);
+    let mut next = present.clone();
+    next.follow_size(before, after);
+    let follows = present.instance_type == Some(after.id) && next != *present && next.check().is_ok();
+    follows.then(|| Vm { next_run: Some(Box::new(next)), ..vm.clone() })
+}
+
 impl Engine {
     pub fn instance_type(&self, id: InstanceTypeId) -> Result<InstanceType> {
         self.world().instance_types.get(&id).cloned().ok_or_else(|| Error::not_found(id))
@@ -54,21 +64,40 @@ impl Engine {
         id: InstanceTypeId,
         change: impl FnOnce(&mut InstanceType) -> Result<()>,
     ) -> Result<()> {
-        let _guard = self.take(UPDATE_INSTANCE_TYPE, &[(Entity::InstanceType(id), Mode::Exclusive)]).await?;
+        let _guard =
+            self.take(locks::UPDATE_INSTANCE_TYPE, &[(Entity::InstanceType(id), Mode::Exclusive)]).await?;
         let before = self.instance_type(id)?;
         let mut after = before.clone();
         change(&mut after)?;
         self.check_makeable(&before.spec, &after.spec)?;
         let name = after.spec.name.clone();
+        let mut following = Vec::new();
         self.record(|world| {
             // It may have been removed meanwhile.
             world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
             check(world, &after)?;
-            Ok(if after == before { vec![] } else { vec![Change::InstanceType(Box::new(after))] })
+            if after == before {
+                return Ok(vec![]);
+            }
+            let rows: Vec<Vm> = world.vms.values().filter_map(|vm| followed(vm, &before, &after)).collect();
+            following = rows.iter().map(|vm| vm.id).collect();
+            let vms = rows.into_iter().map(|vm| Change::Vm(Box::new(vm)));
+            Ok([Change::InstanceType(Box::new(after))].into_iter().chain(vms).collect())
         })
         .await?;
         let text = format!("Instance type {name} was updated.");
         self.tell(Code::INSTANCE_TYPE_UPDATED, About::default(), text);
+        for vm in following {
+            self.tell_of_vm(Code::VM_UPDATED, vm, "follows its instance type");
+            // Who is held, or runs, has it with the next start.
+            let held = self.hold(locks::UPDATE_VM, &[(Entity::Vm(vm), Mode::Exclusive)]);
+            if held.is_ok()
+                && self.status(vm) == VmStatus::Down
+                && let Err(why) = self.adopt_next_run_or_none(vm).await
+            {
+                tracing::warn!(%vm, "the new size of its instance type is left to its start: {why}");
+            }
+        }
         Ok(())
     }
 

@@ -62,27 +62,34 @@ impl InstanceType {
     }
 }
 
+/// The hardware of a size over that of a configuration; only what is still that of the former size, when
+/// that is told.
+macro_rules! sized {
+    ($spec:expr, $size:expr $(, $before:expr)?) => {
+        sized!(@each $spec, $size, [$($before)?]; memory, guaranteed_memory, ballooning, topology, cpu_shares,
+            io_threads, high_availability, affinity, migration_downtime, display, serial_console, soundcard,
+            usb, virtio_scsi, rng, watchdog);
+    };
+    (@each $spec:expr, $size:expr, []; $($field:ident),+) => {
+        $($spec.$field.clone_from(&$size.$field);)+
+    };
+    (@each $spec:expr, $size:expr, [$before:expr]; $($field:ident),+) => {
+        $(if $spec.$field == $before.$field {
+            $spec.$field.clone_from(&$size.$field);
+        })+
+    };
+}
+
 impl VmSpec {
     /// Takes the hardware of an instance type; what it runs and how it is called stays.
     pub fn take_size(&mut self, of: &InstanceType) {
-        let size = of.spec.clone();
         self.instance_type = Some(of.id);
-        self.memory = size.memory;
-        self.guaranteed_memory = size.guaranteed_memory;
-        self.ballooning = size.ballooning;
-        self.topology = size.topology;
-        self.cpu_shares = size.cpu_shares;
-        self.io_threads = size.io_threads;
-        self.high_availability = size.high_availability;
-        self.affinity = size.affinity;
-        self.migration_downtime = size.migration_downtime;
-        self.display = size.display;
-        self.serial_console = size.serial_console;
-        self.soundcard = size.soundcard;
-        self.usb = size.usb;
-        self.virtio_scsi = size.virtio_scsi;
-        self.rng = size.rng;
-        self.watchdog = size.watchdog;
+        sized!(self, of.spec);
+    }
+
+    /// Follows the type that it is of, in all that it has not otherwise.
+    pub fn follow_size(&mut self, before: &InstanceType, after: &InstanceType) {
+        sized!(self, after.spec, before.spec);
     }
 }
 

@@ -71,7 +71,7 @@ async fn vms_come_in_sizes() {
     let other = sim.post("/vms", &of("b", "<memory>1073741824</memory>")).await.is(201);
     assert_eq!((other.at("memory"), other.at("cpu/topology/@cores")), (GIB.to_string(), "2".into()));
 
-    // A VM changes its size, keeps it when the type changes, and is of none.
+    // A VM changes its size, and is of none.
     let tiny = sim.put(&vm_path, "<vm><instance_type><name>Tiny</name></instance_type></vm>").await.is(200);
     assert_eq!(tiny.at("memory"), (GIB / 2).to_string());
     let again = "<vm><instance_type><name>Tiny</name></instance_type><memory>1073741824</memory></vm>";
@@ -80,8 +80,31 @@ async fn vms_come_in_sizes() {
     assert_eq!(kept.at("instance_type/@id"), "00000003-0003-0003-0003-0000000000be");
     assert_eq!(sim.put(&vm_path, "<vm><instance_type/></vm>").await.is(200).at("instance_type/@id"), "");
     sim.put(&vm_path, "<vm><instance_type><name>none</name></instance_type></vm>").await.is(404);
-    sim.put(&path, "<instance_type><memory>4294967296</memory></instance_type>").await.is(200);
-    assert_eq!(sim.get(&format!("/vms/{}", other.at("@id"))).await.at("memory"), GIB.to_string());
+
+    // VMs follow their type, in all that they have not otherwise; those that run with their next run.
+    let larger =
+        "<instance_type><memory>4294967296</memory><cpu><topology sockets='4'/></cpu></instance_type>";
+    let [third, runs] = ["c", "d"].map(|name| of(name, ""));
+    let third = format!("/vms/{}", sim.post("/vms", &third).await.is(201).at("@id"));
+    let runs = sim.post("/vms", &runs).await.is(201).at("@id");
+    sim.disk(&format!("/vms/{runs}/disks"), "d").await;
+    sim.start_vm(runs.parse().unwrap()).await;
+    sim.put(&path, larger).await.is(200);
+    let size = async |path: &str| {
+        let vm = sim.get(path).await.is(200);
+        (vm.at("memory"), vm.at("cpu/topology/@sockets"), vm.at("next_run_configuration_exists"))
+    };
+    let told = |gib: u64, sockets: &str, next: &str| ((gib * GIB).to_string(), sockets.into(), next.into());
+    assert_eq!(size(&third).await, told(4, "4", "false"));
+    assert_eq!(size(&format!("/vms/{}", other.at("@id"))).await, told(1, "4", "false"));
+    assert_eq!(size(&vm_path).await.0, GIB.to_string());
+    let runs = format!("/vms/{runs}");
+    assert_eq!(size(&runs).await, told(3, "2", "true"));
+    sim.post(&format!("{runs}/stop"), "<action/>").await.is(200);
+    assert_eq!(size(&runs).await, told(4, "4", "false"));
+    for vm in [&third, &runs] {
+        sim.delete(vm).await.is(204);
+    }
     sim.delete(&item).await.is(204);
     sim.delete(&format!("{watchdogs}/{watchdog_id}")).await.is(204);
     sim.delete(&path).await.is(204);

@@ -28,7 +28,8 @@ impl Engine {
         Ok(file.and_then(|file| self.iso_name(Path::new(file))))
     }
 
-    /// Gives the VM another medium from its next start on; `None` leaves the drive empty.
+    /// Gives the VM another medium from its next start on, which looks for it; `None` leaves the drive
+    /// empty.
     pub async fn configure_medium(
         self: &Arc<Self>,
         id: VmId,
@@ -36,9 +37,6 @@ impl Engine {
         medium: Option<String>,
     ) -> Result<()> {
         self.update_vm(id, next_run, |spec| {
-            if let Some(name) = medium.as_deref().filter(|_| medium != spec.cdrom) {
-                self.iso_file(name)?;
-            }
             spec.cdrom = medium;
             Ok(())
         })

@@ -177,13 +177,22 @@ fn iso_files_are_found_by_name_only() {
     std::fs::write(isos.join("named.img"), "").unwrap();
     vm.start();
     let absolute = isos.join("named.iso").display().to_string();
-    for bad in
-        [&absolute, "/etc/passwd", "../isos/named.iso", "./named.iso", "link.iso", "named.img", "gone.iso"]
-    {
+    for bad in [&absolute, "/etc/passwd", "../isos/named.iso", "./named.iso", "named.img"] {
         put(&vm, "", bad).refused(400);
         put(&vm, ";current", bad).refused(400);
     }
     assert_eq!((medium(&vm, ""), current(&vm)), (None, None));
+
+    // What is configured is looked for at the start.
+    for absent in ["link.iso", "gone.iso"] {
+        put(&vm, ";current", absent).refused(400);
+        configure(&vm, absent);
+        vm.act("stop");
+        vm.post("start", "<action/>").refused(400);
+        configure(&vm, "");
+        vm.start();
+        assert_eq!(current(&vm), None);
+    }
 
     // A medium that went away is told when the VM is to start, and keeps nothing else from working.
     configure(&vm, "named.iso");

@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::request::Request;
 use crate::error::Error;
 use crate::model::*;
+use axum::http::Method;
 
 /// The placeholders of routes that stand for objects, those of parts before those of wholes.
 const NAMES: &[(&str, ObjectKind)] = &[
@@ -42,8 +43,16 @@ pub fn named(request: &Request) -> Vec<Object> {
 /// The innermost object of the path, which is there; the system when it names none.
 pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
     let Some(object) = named(request).into_iter().next() else { return Ok(Object::SYSTEM) };
-    let world = app.engine.world();
     let id = object.id;
+    if object.kind == ObjectKind::Vm {
+        // Domains of others have nothing of that, and get nothing.
+        match request.method {
+            Method::GET => drop(app.engine.vm(VmId(id))?),
+            _ => drop(app.engine.own_vm(VmId(id))?),
+        }
+        return Ok(object);
+    }
+    let world = app.engine.world();
     let there = match object.kind {
         ObjectKind::System => true,
         ObjectKind::DataCenter => world.data_centers.contains_key(&DataCenterId(id)),
@@ -56,7 +65,7 @@ pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
         ObjectKind::CpuProfile => world.cpu_profiles.contains_key(&CpuProfileId(id)),
         ObjectKind::Quota => world.quotas.contains_key(&QuotaId(id)),
         ObjectKind::Template => world.has_template(TemplateId(id)),
-        ObjectKind::Vm => world.vms.contains_key(&VmId(id)),
+        ObjectKind::Vm => false,
         ObjectKind::Disk => match request.id::<VmId>("vm") {
             Ok(vm) => world.hung(vm, DiskId(id)).is_some(),
             Err(_) => world.disks.contains_key(&DiskId(id)),

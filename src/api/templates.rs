@@ -155,7 +155,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
         return Err(Error::not_found(vm).into());
     }
     access::require(&app, &request, 200, vm)?;
-    let row = app.engine.vm(vm)?.vm;
+    let row = app.engine.own_vm(vm)?;
     let cluster = match lookup::is_named(&asked.cluster) {
         true => lookup::cluster(&app, asked.cluster.as_ref())?,
         false => row.cluster,

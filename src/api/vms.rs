@@ -30,7 +30,9 @@ const NIC_SPEED: f64 = 125e6;
 /// What every representation of a VM begins with; sub-collections join it by `detail`.
 pub fn document(app: &App, view: &VmView, request: &Request, all_content: bool) -> types::Vm {
     let next = view.vm.next_run.as_deref().filter(|_| request.next_run);
-    let console = view.seen.as_ref().filter(|_| view.status.runs()).and_then(|seen| {
+    // The next run has its own.
+    let runs = view.status.runs() && !request.next_run;
+    let console = view.seen.as_ref().filter(|_| runs).and_then(|seen| {
         let wanted = view.vm.spec.display.as_ref().map(|display| display.protocol);
         let consoles = &seen.observed.graphics;
         let graphics = consoles.iter().find(|one| Some(one.protocol) == wanted).or(consoles.first())?;
@@ -414,7 +416,6 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
     let drive = asked.cdroms.as_ref().and_then(|cdroms| cdroms.cdrom.first());
     if let Some(file) = drive.and_then(|drive| drive.file.as_ref()) {
         spec.cdrom = convert::medium(file);
-        spec.cdrom.as_deref().map(|name| app.engine.iso_file(name)).transpose()?;
     }
     let disks = disks::copies(&app, asked.disks.as_ref(), asked.storage_domain.as_ref())?;
     let clones = asked.permissions.as_ref().and_then(|permissions| permissions.clone).unwrap_or(false);

@@ -106,6 +106,9 @@ impl Parts {
 impl Engine {
     /// The configuration that a VM of that source begins with, still without a name.
     pub fn spec_of(&self, source: Source) -> Result<VmSpec> {
+        if let Source::Vm(original) = source {
+            self.own_vm(original)?;
+        }
         let mut spec = Parts::of(&self.world(), source)?.spec;
         spec.renew_nodes();
         // Devices of the host have one owner.

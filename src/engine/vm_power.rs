@@ -270,6 +270,9 @@ impl Engine {
 
     async fn start_from_down(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         if !self.world().vms.contains_key(&id) {
+            if options.asks_for_more() || options.stateless {
+                self.own_vm(id)?;
+            }
             return self.launch(id, Phase::Launching, options.pause, None).await;
         }
         if self.own_vm(id)?.is_started() {

@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// One of vireo's own VMs; a foreign domain is refused with the reason.
-    pub(super) fn own_vm(&self, id: VmId) -> Result<Vm> {
+    pub fn own_vm(&self, id: VmId) -> Result<Vm> {
         if let Some(vm) = self.world().vms.get(&id) {
             return Ok(vm.clone());
         }
@@ -201,6 +201,9 @@ impl Engine {
                 world.drop_what_is_gone(&mut after.spec);
                 if let Some(next) = &mut after.next_run {
                     carry_over(&old, &spec, next);
+                    next.check().map_err(|why| {
+                        Error::invalid(format!("{why} The configuration of the next run would be that."))
+                    })?;
                 }
                 Ok((Operation::UpdateVm { before: Box::new(before) }, vec![Change::Vm(Box::new(after))]))
             })

@@ -525,6 +525,9 @@ impl VmSpec {
         if self.high_availability.enabled && self.stateless {
             return Err("A highly available VM cannot be stateless.".into());
         }
+        if self.high_availability.enabled && self.affinity == Affinity::Pinned {
+            return Err("A highly available VM cannot be pinned to a host.".into());
+        }
         if self.migration_downtime < -1 {
             return Err("The migration downtime is a number of milliseconds, or -1 for the cluster's.".into());
         }

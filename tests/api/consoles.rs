@@ -41,6 +41,9 @@ async fn consoles_come_and_go() {
     sim.get(&format!("{list}/{VNC}")).await.is(404);
     assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("display/type"), "spice");
     sim.delete(&format!("{list}/{SPICE}")).await.is(204);
+    // Only a type gives it one.
+    let monitors = "<vm><display><monitors>2</monitors></display></vm>";
+    sim.put(&format!("/vms/{vm}"), monitors).await.is(409);
     assert_eq!(defined().every("devices/graphics").len(), 0);
     sim.get(&format!("{list}/nonsense")).await.is(404);
     sim.post(&list, "<graphics_console><protocol>VNC</protocol></graphics_console>").await.is(201);

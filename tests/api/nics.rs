@@ -310,6 +310,19 @@ async fn interfaces_of_a_foreign_domain_are_seen_and_left_alone() {
     ] {
         assert_eq!(refused.status, 409, "{}", refused.body);
     }
+    for list in ["tags", "permissions"] {
+        sim.get(&format!("/vms/{id}/{list}")).await.is(200);
+    }
+    let template = format!("<template><name>t</name><vm id='{id}'/></template>");
+    for (path, body) in [
+        (format!("/vms/{id}/tags"), "<tag><name>x</name></tag>"),
+        (format!("/vms/{id}/clone"), "<action><vm><name>c</name></vm></action>"),
+        (format!("/vms/{id}/start"), "<action><vm><stateless>true</stateless></vm></action>"),
+        ("/templates".into(), &template),
+    ] {
+        let refused = sim.post(&path, body).await;
+        assert!(refused.status == 409 && refused.body.contains("not managed"), "{path} {}", refused.body);
+    }
     // Its address is taken all the same.
     let vm = sim.vm("a").await;
     let clash = "<nic><name>n</name><mac address='52:54:00:00:00:01'/></nic>";

@@ -263,6 +263,22 @@ async fn refusals_in_the_words_that_clients_know() {
         (now.at("cpu/topology/@cores"), now.at("next_run_configuration_exists")),
         ("1".into(), "true".into())
     );
+    // What the next run is to be stays possible.
+    sim.put(&next, "<vm><stateless>true</stateless><display><type>spice</type></display></vm>").await.is(200);
+    let available = "<vm><high_availability><enabled>true</enabled></high_availability></vm>";
+    sim.put(&path, available).await.is(400);
+    assert_eq!(sim.get(&path).await.at("high_availability/enabled"), "false");
+    let shown = [sim.get(&path).await.at("display/type"), sim.get(&next).await.at("display/type")];
+    assert_eq!(shown, ["vnc", "spice"]);
+    sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
+    sim.put(&path, "<vm><description>d</description><stateless>false</stateless></vm>").await.is(200);
+    sim.put(&path, available).await.is(200);
+    let pinned = "<vm><placement_policy><affinity>pinned</affinity></placement_policy></vm>";
+    sim.put(&path, pinned).await.refused(
+        400,
+        "Operation Failed",
+        "[A highly available VM cannot be pinned to a host.]",
+    );
 }
 
 #[tokio::test]

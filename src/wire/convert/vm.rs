@@ -214,7 +214,12 @@ pub fn boot_devices(os: &types::OperatingSystem) -> Result<Option<Vec<BootDevice
 
 fn change_display(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
     let Some(given) = &document.display else { return Ok(()) };
-    let display = spec.display.get_or_insert_default();
+    if given.r#type.as_ref().is_some_and(|kind| !kind.is_empty()) {
+        spec.display.get_or_insert_default();
+    }
+    let Some(display) = &mut spec.display else {
+        return Err(Error::conflict("The VM has no graphics console: it gets one by its display's type."));
+    };
     set_named(&given.r#type, &mut display.protocol)?;
     set_number("display.monitors", given.monitors, &mut display.monitors)?;
     set(&given.single_qxl_pci, &mut display.single_qxl_pci);

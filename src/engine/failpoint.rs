@@ -84,6 +84,8 @@ pub const ALL: &[&str] = &[
     "remove_template.intended",
     "remove_template.removed",
     "begin_stateless.intended",
+    "follow_version.intended",
+    "follow_version.filled",
     "end_stateless.intended",
     "wake_vm.intended",
     "wake_vm.restored",

@@ -76,6 +76,7 @@ pub mod turns;
 mod unplug;
 mod unregister;
 mod users;
+mod versions;
 mod vm_cdrom;
 mod vm_consoles;
 mod vm_disks;

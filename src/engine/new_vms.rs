@@ -185,7 +185,7 @@ impl Engine {
                     changes.push(Change::Pooled(Pooled { vm: id, pool }));
                 }
                 // Each as the one that it is a copy of.
-                let hung = hung(&vm, &disks)?.into_iter().zip(&parts.disks).map(|(it, from)| {
+                let hung = hung(&vm, &disks, Vec::new())?.into_iter().zip(&parts.disks).map(|(it, from)| {
                     Change::Attachment(Attachment { read_only: parts.read_only.contains(&from.id), ..it })
                 });
                 changes.extend(hung);
@@ -248,12 +248,12 @@ fn with_sized(world: &World, vm: &Vm, source: Source, mut nics: Vec<Nic>) -> Vec
     nics
 }
 
-/// The disks as they hang on the new VM, all of them plugged.
-pub(super) fn hung(vm: &Vm, disks: &[Disk]) -> Result<Vec<Attachment>> {
+/// New disks as they hang on the VM, all of them plugged, beside those that have these targets.
+pub(super) fn hung(vm: &Vm, disks: &[Disk], beside: Vec<String>) -> Result<Vec<Attachment>> {
     let chipset = vm.spec.machine.as_deref().and_then(Chipset::of).unwrap_or(Chipset::Q35);
     let mut targets: Vec<String> = Vec::new();
     for disk in disks {
-        let used: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let used: Vec<&str> = beside.iter().chain(&targets).map(String::as_str).collect();
         let target = domain::target(disk.interface, chipset, &used)
             .map_err(|why| Error::conflict(format!("{VERB}. {why}")))?;
         targets.push(target);

@@ -273,6 +273,9 @@ impl Engine {
                 self.finish_end_preview(*vm, doomed, memories).await
             }
             Operation::EndStateless { vm, doomed } => self.finish_end_preview(*vm, doomed, &[]).await,
+            Operation::FollowVersion { vm, images, old, .. } => {
+                self.finish_follow_version(*vm, images, old).await
+            }
         }
     }
 
@@ -405,6 +408,9 @@ impl Engine {
             }
             Operation::PreviewSnapshot(preview) => self.undo_preview(preview).await,
             Operation::EndPreview { .. } | Operation::EndStateless { .. } => self.finish(operation).await,
+            Operation::FollowVersion { vm, from, images, old } => {
+                self.undo_follow_version(*vm, *from, images, old).await
+            }
         }
     }
 
@@ -464,6 +470,10 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
         Operation::CreateVm { vm: id, images, original } => {
             let new = [shared(id), config(id)];
             new.into_iter().chain(original.iter().map(shared)).chain(filling(images)).collect()
+        }
+        Operation::FollowVersion { vm: id, images, old, .. } => {
+            let old = old.iter().map(|it| disk(&it.disk.id));
+            std::iter::once(vm(id)).chain(old).chain(filling(images)).collect()
         }
         Operation::CreateTemplate { template: id, images, original } => {
             [template(id), shared(original)].into_iter().chain(filling(images)).collect()
@@ -555,6 +565,7 @@ fn is_done(world: &World, operation: &Operation, changes: &[Change]) -> bool {
             changes.iter().any(|change| matches!(change, Change::Snapshot(it) if it.id == *snapshot))
         }
         Operation::WakeVm { vm, .. } => world.vms.get(vm).is_some_and(|vm| vm.wakes_from.is_none()),
+        Operation::FollowVersion { vm, from, .. } => world.vms.get(vm).is_some_and(|vm| vm.template != *from),
         // There is no way back from them.
         Operation::RemoveExport { .. }
         | Operation::RemoveTemplateCopy { .. }

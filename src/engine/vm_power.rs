@@ -284,6 +284,7 @@ impl Engine {
             self.check_not_to_wake(id, Move::RunOnce)?;
         }
         self.adopt_next_run_or_none(id).await?;
+        self.follow_version_or_not(id).await?;
         let vm = self.own_vm(id)?;
         let spec = match &options.once {
             Some(once) => once.over(&vm.spec)?,

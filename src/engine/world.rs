@@ -307,6 +307,13 @@ pub enum Operation {
         vm: VmId,
         doomed: Vec<Disk>,
     },
+    /// The rows are of a later version of the VM's template: what it had of the former one goes.
+    FollowVersion {
+        vm: VmId,
+        from: TemplateId,
+        images: Vec<Filling>,
+        old: Vec<SavedDisk>,
+    },
 }
 
 /// A machine on its way into an export domain.

@@ -146,6 +146,31 @@ async fn versions_share_a_name() {
     let pool = sim.waited("/vmpools", body).await.is(201);
     assert_eq!(said.map(|path| pool.at(path)), [&first, "true"]);
     assert_eq!(sim.get("/vms?search=name%3Dp-1").await.at("vm/template/@id"), second);
+
+    // A later one comes to those who forget what they wrote, with their next start.
+    let plain = sim.waited("/vms", vm_of("plain", &second, latest)).await.is(201);
+    let (larger, _) = sim.original("b").await;
+    sim.disk(&format!("/vms/{larger}/disks"), "more").await;
+    let third =
+        sim.template("other", larger, &format!("<version><base_template id='{first}'/></version>")).await;
+    let pooled = sim.get("/vms?search=name%3Dp-1").await.at("vm/@id");
+    for (vm, template, disks) in
+        [(vm.at("@id"), &third, 2), (pooled, &third, 2), (plain.at("@id"), &second, 1)]
+    {
+        let path = format!("/vms/{vm}");
+        assert_eq!(sim.get(&path).await.at("template/@id"), second);
+        sim.post(&format!("{path}/start"), "<action/>").await.is(200);
+        let shown = sim.get(&path).await;
+        assert_eq!([shown.at("template/@id"), shown.at("status/state")], [template.as_str(), "up"]);
+        let has = sim.get(&format!("{path}/disks")).await.is(200);
+        assert_eq!(has.each("disk", "@id").len(), disks);
+        assert!(has.each("disk", "status/state").iter().all(|state| state == "ok"));
+        sim.post(&format!("{path}/stop"), "<action/>").await.is(200);
+        assert_eq!(sim.get(&path).await.at("template/@id"), *template);
+    }
+    let told = sim.get("/events").await.each("event", "description");
+    assert!(told.iter().any(|text| text.starts_with("VM l is of the latest version of its template")));
+
     sim.put(&format!("/templates/{second}"), "<template><name>both</name></template>").await.is(200);
     assert_eq!(sim.get(&format!("/templates/{first}")).await.at("name"), "both");
     assert_eq!(sim.delete(&format!("/templates/{first}")).await.status, 409);

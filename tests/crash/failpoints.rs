@@ -473,6 +473,27 @@ const WAYS: &[Way] = &[
         request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
     },
     Way {
+        operation: "follow_version",
+        prepare: |client, name| {
+            let things = Things::new(client, name, 1);
+            templated(client, &things);
+            let first = template_of(client, &things).unwrap();
+            let of = format!(
+                "<template id='{first}'/><stateless>true</stateless>\
+                 <use_latest_template_version>true</use_latest_template_version>"
+            );
+            let body = vm_document(&format!("thin-{name}"));
+            let body = body.replace("<template><name>Blank</name></template>", &of);
+            let vm =
+                client.send("POST", "/vms", &["Expect: 201-created"], &body).is(201).value("@id").unwrap();
+            let version = format!("<version><base_template id='{first}'/></version></template>");
+            let next = template_document(&things).replace("</template>", &version);
+            client.send("POST", "/templates", &["Expect: 201-created"], &next).is(201);
+            Things { vm, ..things }
+        },
+        request: |client, it| drop(attempt(client, "POST", &format!("/vms/{}/start", it.vm), "<action/>")),
+    },
+    Way {
         operation: "end_stateless",
         prepare: |client, name| {
             let things = Things::new(client, name, 2);

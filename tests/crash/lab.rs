@@ -189,11 +189,12 @@ impl Lab {
             let status = self.engine.status(vm.id);
             let spec = &vm.spec;
             let cdrom = (&spec.cdrom, self.engine.medium(vm.id).unwrap());
+            let version = world.templates.get(&vm.template).map(|template| template.version);
             let numa: Vec<_> = spec.numa_nodes.iter().map(|node| (node.memory, &node.cores)).collect();
             lines.insert(
                 format!("vm {}", spec.name),
                 format!(
-                    "{status:?} {} {:?} {:?} once={} wakes={} next={next:?} disks={disks:?} nics={nics:?} \
+                    "{status:?} {version:?} {} {:?} {:?} once={} wakes={} next={next:?} disks={disks:?} nics={nics:?} \
                      cdrom={cdrom:?} numa={numa:?}",
                     spec.memory,
                     spec.topology,
@@ -206,8 +207,8 @@ impl Lab {
         for template in world.templates.values() {
             let Template { spec, status, version, nics, disks, .. } = template;
             lines.insert(
-                format!("template {}", spec.name),
-                format!("{status:?} {} {version} nics={} disks={}", spec.memory, nics.len(), disks.len()),
+                format!("template {} {version}", spec.name),
+                format!("{status:?} {} nics={} disks={}", spec.memory, nics.len(), disks.len()),
             );
         }
         for domain in world.storage_domains.values() {

@@ -131,6 +131,32 @@ fn snapshots_of_a_thin_vm() {
     );
 }
 
+/// A stateless VM of a template that has a later version, and does not start after that.
+#[test]
+fn follow_version() {
+    sweep(
+        async |lab| {
+            let first = template(lab).await;
+            let source = Source::Template { id: first, clone: false };
+            let mut spec = VmSpec { stateless: true, newest_version: true, ..new_vm("n").spec };
+            spec.os.boot = vec![vireo::model::vm::BootDevice::Network];
+            spec.os.kernel = None;
+            let vm = lab.made(NewVm { source, spec, ..new_vm("n") }).await.unwrap();
+            let nics: Vec<NicId> = lab.engine.world().nics_of(vm).iter().map(|nic| nic.id).collect();
+            lab.engine.remove_nic(vm, nics[0]).await.unwrap();
+            let (other, _) = lab.vm_with_disks("b", 2).await;
+            let next = NewTemplate { base: Some(first), ..new_template(lab, other) };
+            lab.engine.create_template(next).await.unwrap().finished().await.unwrap();
+            vm
+        },
+        async |lab, vm| {
+            let started = lab.engine.start_vm(*vm, vireo::engine::StartOptions::default()).await;
+            assert!(started.is_err());
+            Ok(())
+        },
+    );
+}
+
 #[test]
 fn import_vm() {
     sweep(

@@ -8,12 +8,11 @@ use crate::xml::Element;
 const SPICE: &str = "com.redhat.spice.0";
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    let spice = plan.spec.display.as_ref().is_some_and(|display| display.has(Protocol::Spice));
     let channel = Element::new("channel")
         .with("type", "spicevmc")
         .child(Element::new("target").with("type", "virtio").with("name", SPICE));
     let is =
         |device: &Element| device.name == "channel" && device.value("target/@name").as_deref() == Some(SPICE);
-    put(domain, is, &[], spice.then_some(channel));
+    put(domain, is, &[], plan.spec.has_console(Protocol::Spice).then_some(channel));
     Ok(())
 }

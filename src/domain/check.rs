@@ -26,8 +26,7 @@ pub fn check(plan: &Plan) -> Result<(), Invalid> {
         }
     }
     plan.spec.check_numa_on(plan.host).map_err(Invalid)?;
-    let spice = plan.spec.display.as_ref().is_some_and(|display| display.has(Protocol::Spice));
-    if spice && !plan.host.spice {
+    if plan.spec.has_console(Protocol::Spice) && !plan.host.spice {
         return refuse("The host does not offer the display type spice.".into());
     }
     Ok(())

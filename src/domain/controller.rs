@@ -12,7 +12,8 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     put(domain, |device| is_first(device, "scsi"), &[], wanted.then(|| present.unwrap_or(scsi)));
 
     let usb = Element::new("controller").with("type", "usb").with("index", 0);
-    let (usb, writes): (_, &[&str]) = match plan.spec.usb {
+    // A smartcard's reader hangs on it as well.
+    let (usb, writes): (_, &[&str]) = match plan.spec.usb || plan.spec.reads_smartcard() {
         true => (usb.with("model", "qemu-xhci").with("ports", 8), &[]),
         false => (usb.with("model", "none"), &["address", "alias"]),
     };

@@ -72,6 +72,11 @@ const CASES: &[(&str, Change)] = &[
         s.vm.spec.display = Some(Display { both: true, ..Display::default() });
         s.vm.spec.watchdog = Some(Watchdog { model: WatchdogModel::I6300esb, action: WatchdogAction::Reset });
     }),
+    ("redirection", |s| {
+        s.vm.spec.usb = true;
+        s.vm.spec.display =
+            Some(Display { protocol: Protocol::Spice, smartcard: true, ..Display::default() });
+    }),
     ("host-device", |s| s.vm.spec.host_devices = vec!["pci_0000_02_10_7".into()]),
     ("headless", |s| {
         s.vm.spec.display = None;

@@ -16,7 +16,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         let is = |device: &Element| device.name == "graphics" && protocol(device) == Some(wanted);
         put(domain, is, &["clipboard", "filetransfer"], device);
     }
-    let has = |protocol| plan.spec.display.as_ref().is_some_and(|display| display.has(protocol));
+    let has = |protocol| plan.spec.has_console(protocol);
     // libvirt adds a way for sound by itself, and refuses its own where the consoles are others now.
     domain.ensure("devices").retain(|device| {
         let way = device.get("type").filter(|_| device.name == "audio");

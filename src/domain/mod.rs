@@ -27,6 +27,7 @@ mod nic;
 mod numa;
 mod observe;
 mod os;
+mod redirect;
 mod rng;
 mod seed;
 mod snapshot;
@@ -152,6 +153,7 @@ pub const PARTS: &[Part] = &[
     channel::apply,
     graphics::apply,
     video::apply,
+    redirect::apply,
     sound::apply,
     watchdog::apply,
     hostdev::apply,

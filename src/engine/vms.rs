@@ -10,7 +10,7 @@ use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, locks, snapshots};
 use crate::domain::{self, Observed};
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
-use crate::model::vm::Display;
+use crate::model::vm::{Display, UsbType};
 use crate::model::vm_state::may;
 use crate::model::*;
 use jiff::Timestamp;
@@ -514,9 +514,14 @@ fn check_live_memory(bytes: u64, now: &Observed, ballooning: bool) -> Result<()>
     Ok(())
 }
 
-/// The display without what a VM's guest never sees.
-fn shown(spec: &VmSpec) -> Option<Display> {
+/// The display without what a running VM takes with its next start.
+fn lasting(spec: &VmSpec) -> Option<Display> {
     spec.display.clone().map(|display| Display { smartcard: false, ..display })
+}
+
+/// Of which kind its USB is, where it has any.
+fn usb(spec: &VmSpec) -> Option<UsbType> {
+    spec.usb.then_some(spec.usb_type)
 }
 
 /// The first difference that a VM takes only while it is down.
@@ -538,7 +543,7 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
                 != (&new.os.boot, &new.os.kernel, &new.os.initrd, &new.os.cmdline),
         ),
         ("boot menu", old.boot_menu != new.boot_menu),
-        ("display", shown(old) != shown(new)),
+        ("display", lasting(old) != lasting(new)),
         ("host devices", old.host_devices != new.host_devices),
         ("watchdog", old.watchdog != new.watchdog),
         ("console", old.serial_console != new.serial_console),
@@ -550,8 +555,8 @@ fn down_only(old: &VmSpec, new: &VmSpec) -> Option<&'static str> {
         ("stateless", old.stateless != new.stateless),
         (
             "devices",
-            (old.soundcard, old.virtio_scsi, old.usb, old.start_paused)
-                != (new.soundcard, new.virtio_scsi, new.usb, new.start_paused),
+            (old.soundcard, old.virtio_scsi, usb(old), old.start_paused)
+                != (new.soundcard, new.virtio_scsi, usb(new), new.start_paused),
         ),
     ];
     rules.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)

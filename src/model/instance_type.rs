@@ -68,7 +68,7 @@ macro_rules! sized {
     ($spec:expr, $size:expr $(, $before:expr)?) => {
         sized!(@each $spec, $size, [$($before)?]; memory, guaranteed_memory, ballooning, topology, cpu_shares,
             io_threads, high_availability, affinity, migration_downtime, display, serial_console, soundcard,
-            usb, virtio_scsi, rng, watchdog);
+            usb, usb_type, virtio_scsi, rng, watchdog);
     };
     (@each $spec:expr, $size:expr, []; $($field:ident),+) => {
         $($spec.$field.clone_from(&$size.$field);)+

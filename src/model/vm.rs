@@ -211,7 +211,8 @@ impl Default for VmSpec {
     }
 }
 
-/// What clients say of USB; guests get the same.
+/// Whether the guest gets devices of a SPICE client's machine, too.
+/// Nobody speaks the legacy way any more: it is USB without them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsbType {
@@ -472,6 +473,21 @@ impl VmSpec {
     /// Linux guests of little memory give 64 MiB away as soon as there may be any beyond 4 GiB.
     pub fn memory_growth(&self) -> Option<u64> {
         self.custom_property("memory_growth").and_then(|times| times.parse().ok())
+    }
+
+    pub fn has_console(&self, protocol: Protocol) -> bool {
+        self.display.as_ref().is_some_and(|display| display.has(protocol))
+    }
+
+    /// Whether USB devices of a client's machine can be the guest's.
+    pub fn redirects_usb(&self) -> bool {
+        self.usb && self.usb_type == UsbType::Native && self.has_console(Protocol::Spice)
+    }
+
+    /// Whether the guest reads the smartcard of a client's machine.
+    pub fn reads_smartcard(&self) -> bool {
+        let asked = self.display.as_ref().is_some_and(|display| display.smartcard);
+        asked && self.has_console(Protocol::Spice)
     }
 
     /// Gives it a graphics console; false when it has one of that protocol.

@@ -29,6 +29,7 @@ mod numa;
 mod ovf;
 mod power;
 mod recover;
+mod redirect;
 mod silent;
 mod snapshot_faults;
 mod snapshots;

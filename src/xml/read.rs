@@ -1,8 +1,8 @@
 //! Text to tree. Refuses what a hostile body is made of: DOCTYPE, entities, deep nesting, a second root.
 
 use super::{Element, Node};
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 /// Deep enough for every document of the API and of libvirt.
 const MAX_DEPTH: usize = 64;
@@ -76,8 +76,9 @@ fn tree(reader: &mut Reader<&[u8]>) -> Result<Element, Malformed> {
                 let Some(done) = open.pop() else { return malformed("an end tag without its start") };
                 close(done, &mut open, &mut root)?;
             }
-            Event::Text(text) => add_text(&text, &mut open)?,
-            Event::CData(text) => add_text(&text, &mut open)?,
+            // Lines end as XML has it, whatever a client's system ends them with.
+            Event::Text(text) => add_text(&text.xml10_content(), &mut open)?,
+            Event::CData(text) => add_text(&text.xml10_content(), &mut open)?,
             Event::GeneralRef(reference) => {
                 let name: &str = &reference;
                 let resolved = match name {
@@ -108,8 +109,8 @@ fn element(start: &BytesStart<'_>) -> Result<Element, Malformed> {
     let mut element = Element::new(start.name().as_ref().to_owned());
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|why| Malformed(why.to_string()))?;
-        let raw: &str = &attribute.value;
-        let value = quick_xml::escape::unescape(raw).map_err(|why| Malformed(why.to_string()))?;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+        let value = value.map_err(|why| Malformed(why.to_string()))?;
         check(&value)?;
         element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
@@ -161,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn lines_end_as_xml_has_it() {
+        let text = "<a b='1\r\n2\r3\n\t4&#13;&#10;&#9;5 &#xd;ü&lt;'>1\r\n2\r3\n\r\n\r4&#13;\n5&#xD;&#10;6\r<![CDATA[\r\n7\r8]]>\r\r</a>";
+        let root = parse(text.as_bytes()).unwrap();
+        assert_eq!(root.get("b"), Some("1 2 3  4\r\n\t5 \rü<"));
+        let Node::Text(text) = &root.children[0] else { panic!("no text") };
+        assert_eq!(text, "1\n2\n3\n\n\n4\r\n5\r\n6\n\n7\n8\n\n");
+        assert_eq!(parse(root.to_string().as_bytes()).unwrap(), root);
+    }
+
+    #[test]
     fn refuses_what_attacks_are_made_of() {
         let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));
         for bad in [
@@ -173,6 +184,8 @@ mod tests {
             "<a>&nope;</a>",
             "<a>&#1;</a>",
             "<a b='\u{1}'/>",
+            "<a b='&#1;'/>",
+            "<a b='&nope;'/>",
             "<a>\u{0}</a>",
             "<a",
             "<a b=1/>",

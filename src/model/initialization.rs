@@ -101,7 +101,8 @@ impl Initialization {
 }
 
 impl GuestNic {
-    fn check(&self) -> Result<(), String> {
+    /// The same of an interface.
+    pub fn check(&self) -> Result<(), String> {
         if self.name.len() > 15 || !is_word(&self.name, "_-.") {
             return Err(format!("'{}' is not the name of a guest's interface.", self.name));
         }

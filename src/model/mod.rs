@@ -49,7 +49,7 @@ pub use guest::{Accelerator, ConsoleClient, CpuChoice, GuestInterface, GuestRepo
 pub use host_device::{HostDevice, pci_address};
 pub use icon::{Family, Icon, IconChoice};
 pub use ids::*;
-pub use initialization::Initialization;
+pub use initialization::{GuestNic, Initialization};
 pub use instance_type::InstanceType;
 pub use job::{Job, JobStatus, Step, StepKind};
 pub use limits::{ClusterLimit, DEFAULT_QUOTA, Qos, Quota, QuotaMode, Rates, StorageLimit, Tune, Use};

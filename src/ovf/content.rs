@@ -5,6 +5,7 @@ use super::{Machine, date, hardware, section as titled, text};
 use crate::model::vm::*;
 use crate::model::*;
 use crate::xml::Element;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Display as Shown;
 
 /// The zone of a plain clock.
@@ -26,10 +27,11 @@ pub fn section(machine: &Machine) -> Element {
         .with("ovf:required", false)
         .child(text("Description", &machine.spec.os.kind));
     let content = content.child(system).child(hardware::section(machine));
-    match machine.spec.numa_nodes.is_empty() {
-        true => content,
-        false => content.child(numa(machine.spec)),
-    }
+    let sections = [
+        (!machine.spec.numa_nodes.is_empty()).then(|| numa(machine.spec)),
+        (!machine.spec.payloads.is_empty()).then(|| payloads(&machine.spec.payloads)),
+    ];
+    sections.into_iter().flatten().fold(content, Element::child)
 }
 
 type Say<'a> = &'a mut dyn FnMut(&str, &dyn Shown);
@@ -80,6 +82,13 @@ fn running(spec: &VmSpec, say: Say<'_>) {
     say("AutoStartup", &spec.high_availability.enabled);
     say("Priority", &spec.high_availability.priority);
     say("MigrationDowntime", &spec.migration_downtime);
+    for (name, own) in [("IsAutoConverge", spec.auto_converge), ("IsMigrateCompressed", spec.compressed)] {
+        match own {
+            Inheritable::Inherit => {}
+            Inheritable::True => say(name, &true),
+            Inheritable::False => say(name, &false),
+        }
+    }
     say(
         "MigrationSupport",
         &match spec.affinity {
@@ -138,7 +147,8 @@ fn origin(machine: &Machine, say: Say<'_>) {
     say("UseLatestVersion", &false);
 }
 
-/// What the guest is told at its first boot. Passwords and scripts stay with the VM.
+/// What the guest is told at its first boot, by the names that engines have for it, and those that have
+/// none beside them. The password and the license key stay with the VM.
 fn initialization(told: &Initialization) -> Option<Element> {
     let mut element = Element::new("VmInit");
     for (name, value) in [
@@ -148,6 +158,14 @@ fn initialization(told: &Initialization) -> Option<Element> {
         ("ovf:authorizedKeys", &told.ssh_keys),
         ("ovf:dnsServers", &told.dns_servers),
         ("ovf:dnsSearch", &told.dns_search),
+        ("ovf:customScript", &told.custom_script.as_ref().map(|script| script.0.clone())),
+        ("ovf:inputLocale", &told.input_locale),
+        ("ovf:uiLanguage", &told.ui_language),
+        ("ovf:systemLocale", &told.system_locale),
+        ("ovf:userLocale", &told.user_locale),
+        ("ovf:userName", &told.user_name),
+        ("ovf:activeDirectoryOU", &told.active_directory_ou),
+        ("ovf:orgName", &told.org_name),
     ] {
         if let Some(value) = value {
             element.set(name, value);
@@ -156,7 +174,38 @@ fn initialization(told: &Initialization) -> Option<Element> {
     if told.regenerate_ssh_keys {
         element.set("ovf:regenerateKeys", true);
     }
-    (!element.attributes.is_empty()).then_some(element)
+    told.nics.iter().for_each(|nic| element.push(guest_nic(nic)));
+    told.files.iter().for_each(|it| element.push(file(it)));
+    (!element.attributes.is_empty() || !element.children.is_empty()).then_some(element)
+}
+
+fn guest_nic(nic: &GuestNic) -> Element {
+    let mut element =
+        Element::new("Nic").with("ovf:name", &nic.name).with("ovf:bootProtocol", word(&nic.protocol));
+    for (name, value) in
+        [("ovf:ip", &nic.address), ("ovf:netmask", &nic.netmask), ("ovf:gateway", &nic.gateway)]
+    {
+        if let Some(value) = value {
+            element.set(name, value);
+        }
+    }
+    element.with("ovf:startOnBoot", nic.on_boot)
+}
+
+/// Whatever it holds, to the byte.
+fn file(file: &GuestFile) -> Element {
+    text("File", BASE64_STANDARD.encode(&file.content.0)).with("ovf:name", &file.name)
+}
+
+fn payloads(payloads: &[Payload]) -> Element {
+    let payloads = payloads.iter().map(|payload| {
+        let mut element = Element::new("Payload").with("ovf:type", word(&payload.kind));
+        if let Some(volume) = &payload.volume {
+            element.set("ovf:volume", volume);
+        }
+        payload.files.iter().map(file).fold(element, Element::child)
+    });
+    payloads.fold(titled("PayloadSection", "Media that are made for each run"), Element::child)
 }
 
 fn numa(spec: &VmSpec) -> Element {

@@ -1,6 +1,6 @@
 //! The items of the virtual hardware, numbered by what CIM calls their kind.
 
-use super::numbers::{NICS, kind, number, word};
+use super::numbers::{LEGACY_USB, NICS, kind, number, word};
 use super::{Connected, Image, Machine, VERSION, date, text};
 use crate::model::vm::*;
 use crate::model::*;
@@ -28,7 +28,11 @@ pub fn section(machine: &Machine) -> Element {
     for (index, connected) in machine.nics.iter().enumerate() {
         section.push(nic(machine, connected, Some(index) == first));
     }
-    let policy = if spec.usb { "ENABLED_NATIVE" } else { "DISABLED" };
+    let policy = match (spec.usb, spec.usb_type) {
+        (false, _) => "DISABLED",
+        (true, UsbType::Native) => "ENABLED_NATIVE",
+        (true, UsbType::Legacy) => LEGACY_USB,
+    };
     section.push(item("USB Controller", 3, kind::USB, "").child(text("rasd:UsbPolicy", policy)));
     if let Some(display) = &spec.display {
         section.push(card(machine, display));
@@ -179,7 +183,6 @@ fn cdrom(machine: &Machine) -> Element {
 /// Devices that are there because the configuration says so, and those that libvirt shows beside them.
 fn others(machine: &Machine) -> Vec<Element> {
     let spec = machine.spec;
-    let spice = spec.display.as_ref().is_some_and(|display| display.has(Protocol::Spice));
     let mut left: Vec<&Placed> = machine.placed.iter().collect();
     let mut seen: Vec<(&str, &str)> = Vec::new();
     let mut items = Vec::new();
@@ -205,7 +208,7 @@ fn others(machine: &Machine) -> Vec<Element> {
     for (kind, device, present, more) in [
         ("controller", "usb", spec.usb, None),
         ("channel", "unix", true, None),
-        ("channel", "spicevmc", spice, None),
+        ("channel", "spicevmc", spec.has_console(Protocol::Spice), None),
         ("controller", "virtio-scsi", spec.virtio_scsi, None),
         ("controller", "virtio-serial", true, None),
         ("console", "console", spec.serial_console, None),

@@ -46,6 +46,9 @@ pub fn card(protocol: Protocol) -> u8 {
     }
 }
 
+/// How USB without redirection is said.
+pub const LEGACY_USB: &str = "ENABLED_LEGACY";
+
 /// What an item is, as `rasd:ResourceType` says.
 pub mod kind {
     pub const OTHER: u8 = 0;

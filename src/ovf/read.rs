@@ -2,11 +2,13 @@
 //! refused with its place, and what is missing stays at its default.
 
 use super::content::UTC;
-use super::numbers::{BOOT_SEQUENCES, NICS, ORIGINS, from_word, kind};
+use super::numbers::{BOOT_SEQUENCES, LEGACY_USB, NICS, ORIGINS, from_word, kind};
 use crate::model::vm::*;
 use crate::model::*;
 use crate::xml::{self, Element, Node};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -109,6 +111,9 @@ pub fn read(text: &str) -> Result<Described, Refused> {
         machine.spec.numa_nodes = all(numa, "NumaNode").map(numa_node).collect::<Result<_, _>>()?;
         machine.spec.numa_nodes.sort_by_key(|node| node.index);
     }
+    if let Some(payloads) = section(content, "PayloadSection") {
+        machine.spec.payloads = all(payloads, "Payload").map(payload).collect::<Result<_, _>>()?;
+    }
     Ok(machine)
 }
 
@@ -152,6 +157,15 @@ fn read_content(content: &Element, spec: &mut VmSpec) -> Result<(), Refused> {
     set_flag(content, "AutoStartup", &mut spec.high_availability.enabled)?;
     set(content, "Priority", &mut spec.high_availability.priority)?;
     set(content, "MigrationDowntime", &mut spec.migration_downtime)?;
+    for (name, field) in
+        [("IsAutoConverge", &mut spec.auto_converge), ("IsMigrateCompressed", &mut spec.compressed)]
+    {
+        *field = match value::<Flag>(content, name)? {
+            None => Inheritable::Inherit,
+            Some(Flag(true)) => Inheritable::True,
+            Some(Flag(false)) => Inheritable::False,
+        };
+    }
     spec.affinity = match value::<u8>(content, "MigrationSupport")? {
         None | Some(0) => Affinity::Migratable,
         Some(1) => Affinity::UserMigratable,
@@ -219,7 +233,80 @@ fn read_initialization(told: &Element) -> Result<Initialization, Refused> {
             Some(flag) => parsed::<Flag>("regenerateKeys", flag)?.0,
             None => false,
         },
+        custom_script: text("customScript").map(Secret),
+        input_locale: text("inputLocale"),
+        ui_language: text("uiLanguage"),
+        system_locale: text("systemLocale"),
+        user_locale: text("userLocale"),
+        user_name: text("userName"),
+        active_directory_ou: text("activeDirectoryOU"),
+        org_name: text("orgName"),
+        nics: match attribute(told, "networks") {
+            Some(networks) => engine_nics(networks),
+            None => all(told, "Nic").map(guest_nic).collect::<Result<_, _>>()?,
+        },
+        files: all(told, "File").map(file).collect::<Result<_, _>>()?,
         ..Initialization::default()
+    })
+}
+
+fn guest_nic(nic: &Element) -> Result<GuestNic, Refused> {
+    let text = |name: &str| attribute(nic, name).map(str::to_owned);
+    Ok(GuestNic {
+        name: text("name").ok_or_else(|| odd("Nic"))?,
+        protocol: text("bootProtocol")
+            .and_then(|word| from_word(&word))
+            .ok_or_else(|| odd("bootProtocol"))?,
+        address: text("ip"),
+        netmask: text("netmask"),
+        gateway: text("gateway"),
+        on_boot: parsed::<Flag>("startOnBoot", attribute(nic, "startOnBoot").unwrap_or("true"))?.0,
+    })
+}
+
+/// Interfaces as other engines tell of them: objects in JSON, each behind the name of its class. Those
+/// that guests of this one could not have are passed over.
+fn engine_nics(text: &str) -> Vec<GuestNic> {
+    fn objects(value: &Value) -> Vec<&Value> {
+        match value {
+            Value::Array(all) => all.iter().flat_map(objects).collect(),
+            Value::Object(_) => vec![value],
+            _ => vec![],
+        }
+    }
+    let told = serde_json::from_str(text).unwrap_or_default();
+    let nics = objects(&told).into_iter().filter_map(|nic| {
+        let text = |name: &str| nic[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(GuestNic {
+            name: text("name")?,
+            protocol: match text("bootProtocol").as_deref() {
+                Some("DHCP") => BootProtocol::Dhcp,
+                Some("STATIC_IP") => BootProtocol::Static,
+                _ => BootProtocol::None,
+            },
+            address: text("ip"),
+            netmask: text("netmask"),
+            gateway: text("gateway"),
+            on_boot: nic["startOnBoot"].as_bool().unwrap_or(false),
+        })
+    });
+    nics.filter(|nic| nic.check().is_ok()).collect()
+}
+
+fn payload(payload: &Element) -> Result<Payload, Refused> {
+    let kind = attribute(payload, "type").and_then(from_word);
+    Ok(Payload {
+        kind: kind.ok_or_else(|| odd("Payload"))?,
+        volume: attribute(payload, "volume").map(str::to_owned),
+        files: all(payload, "File").map(file).collect::<Result<_, _>>()?,
+    })
+}
+
+fn file(file: &Element) -> Result<GuestFile, Refused> {
+    let bytes = BASE64_STANDARD.decode(file.content()).map_err(|_| odd("File"))?;
+    Ok(GuestFile {
+        name: attribute(file, "name").map(str::to_owned).ok_or_else(|| odd("File"))?,
+        content: Secret(String::from_utf8(bytes).map_err(|_| odd("File"))?),
     })
 }
 
@@ -246,7 +333,11 @@ fn read_item(item: &Element, machine: &mut Described) -> Result<(), Refused> {
         kind::DISK => machine.disks.push(disk(item)?),
         kind::NIC => machine.nics.push(nic(item)?),
         kind::CDROM => spec.cdrom = said(item, "HostResource"),
-        kind::USB => spec.usb = said(item, "UsbPolicy").is_some_and(|it| it.starts_with("ENABLED")),
+        kind::USB => {
+            let policy = said(item, "UsbPolicy").unwrap_or_default();
+            spec.usb = policy.starts_with("ENABLED");
+            spec.usb_type = if policy == LEGACY_USB { UsbType::Legacy } else { UsbType::Native };
+        }
         kind::CARD => {
             let display = spec.display.get_or_insert_default();
             set(item, "VirtualQuantity", &mut display.monitors)?;

@@ -135,6 +135,7 @@ fn fullest() -> VmSpec {
         io_threads: 2,
         soundcard: true,
         usb: true,
+        usb_type: UsbType::Legacy,
         machine: Some("pc".into()),
         cpu_model: Some("Nehalem".into()),
         custom_properties: vec![("accelerator".into(), "tcg".into()), ("viodiskcache".into(), "none".into())],
@@ -154,10 +155,51 @@ fn fullest() -> VmSpec {
             host_name: Some("guest".into()),
             ssh_keys: Some("ssh-rsa A\nssh-rsa B".into()),
             regenerate_ssh_keys: true,
+            nics: vec![
+                GuestNic {
+                    name: "eth0".into(),
+                    protocol: BootProtocol::Static,
+                    address: Some("192.0.2.9".into()),
+                    netmask: Some("255.255.255.0".into()),
+                    gateway: Some("192.0.2.1".into()),
+                    on_boot: true,
+                },
+                GuestNic {
+                    name: "eth1".into(),
+                    protocol: BootProtocol::Dhcp,
+                    address: None,
+                    netmask: None,
+                    gateway: None,
+                    on_boot: false,
+                },
+            ],
+            user_name: Some("joe".into()),
+            custom_script: Some(Secret("runcmd:\n- [echo, \"<&>\"]\r\n\t".into())),
+            files: vec![guest_file("/etc/motd", " hi\n")],
+            input_locale: Some("en-US".into()),
+            ui_language: Some("en".into()),
+            system_locale: Some("de-DE".into()),
+            user_locale: Some("fr-FR".into()),
+            active_directory_ou: Some("OU=a,DC=b".into()),
+            org_name: Some("\"Org\" <&>".into()),
             ..Initialization::default()
         })),
+        payloads: vec![
+            Payload {
+                kind: PayloadKind::Cdrom,
+                volume: Some("CONFIG".into()),
+                files: vec![guest_file("openstack/user_data", "#cloud-config\r\n"), guest_file("empty", "")],
+            },
+            Payload { kind: PayloadKind::Floppy, volume: None, files: vec![guest_file("a&b", "\u{1}<ü>")] },
+        ],
+        auto_converge: Inheritable::True,
+        compressed: Inheritable::False,
         ..VmSpec::default()
     }
+}
+
+fn guest_file(name: &str, content: &str) -> GuestFile {
+    GuestFile { name: name.into(), content: Secret(content.into()) }
 }
 
 fn placed(kind: &str, device: &str, alias: &str, address: &str) -> Placed {
@@ -289,6 +331,43 @@ fn hostile_documents_are_refused() {
     let many = whole.replacen("<System>", &format!("{item}<System>"), 1);
     assert!(read(&many).is_err());
     assert!(read(&whole.replacen("<Info>", &format!("<Info>{}", "x".repeat(5 << 20)), 1)).is_err());
+}
+
+#[test]
+fn passwords_and_keys_stay_with_the_vm() {
+    let mut spec = fullest();
+    let told = spec.initialization.as_mut().unwrap();
+    (told.password, told.windows_license_key) = (Some(Secret("s3cret".into())), Some(Secret("k3y".into())));
+    let written = rendered(&spec, &[], &[], &[]);
+    assert!(!written.contains("s3cret") && !written.contains("k3y"));
+    assert_eq!(read(&written).unwrap().spec, fullest());
+}
+
+/// Each object may stand behind the name of its class, and so may the list.
+#[test]
+fn interfaces_of_guests_as_other_engines_tell_of_them() {
+    let object = r#"{"startOnBoot":true,"name":"eth0","bootProtocol":"STATIC_IP","ip":"192.0.2.9",
+        "netmask":"255.255.255.0","gateway":null,"id":null}"#;
+    let fullest = rendered(&fullest(), &[], &[], &[]);
+    let read = |networks: &str| {
+        let networks = Element::new("x").with("ovf:networks", networks).to_string();
+        let attribute = networks.trim().trim_start_matches("<x").trim_end_matches("/>");
+        let text = fullest.replacen("<VmInit", &format!("<VmInit{attribute}"), 1);
+        read(&text).unwrap().spec.initialization.unwrap().nics
+    };
+    for all in [
+        format!("[{object}]"),
+        format!(r#"[["org.example.VmInitNetwork",{object}]]"#),
+        format!(r#"["java.util.ArrayList",[["org.example.VmInitNetwork",{object}]]]"#),
+    ] {
+        let nics = read(&all);
+        assert_eq!((nics.len(), nics[0].name.as_str(), nics[0].on_boot), (1, "eth0", true));
+        assert_eq!((nics[0].protocol, nics[0].address.as_deref()), (BootProtocol::Static, Some("192.0.2.9")));
+        assert_eq!(nics[0].gateway, None);
+    }
+    for odd in ["", "[", "[]", "[{}]", r#"[{"name":"eth0:1"}]"#, &object.replace("192.0.2.9", "x")] {
+        assert_eq!(read(odd), [], "{odd}");
+    }
 }
 
 /// What an engine of version 3.5 writes knows fewer elements, and the graphics card is the console.

@@ -46,7 +46,16 @@ async fn an_import_of_an_export_is_the_same_vm() {
         <display><type>spice</type><monitors>2</monitors></display><usb><enabled>true</enabled></usb>\
         <custom_properties><custom_property name='accelerator' value='tcg'/></custom_properties>\
         <high_availability><enabled>true</enabled><priority>7</priority></high_availability>\
-        <cdroms><cdrom><file id='debian-12.iso'/></cdrom></cdroms></vm>";
+        <cdroms><cdrom><file id='debian-12.iso'/></cdrom></cdroms>\
+        <migration><auto_converge>true</auto_converge><compressed>false</compressed></migration>\
+        <payloads><payload type='cdrom'><files><file><name>a/b.txt</name><content>of a\nrun</content></file></files>\
+        <volume_id>CONFIG</volume_id></payload></payloads><initialization><host_name>guest</host_name>\
+        <user_name>joe</user_name><custom_script>runcmd:\n- [date]\n</custom_script><org_name>Org</org_name>\
+        <active_directory_ou>OU=a</active_directory_ou><input_locale>en-US</input_locale><ui_language>en</ui_language>\
+        <system_locale>de-DE</system_locale><user_locale>fr-FR</user_locale><nic_configurations><nic_configuration>\
+        <name>eth0</name><ip address='192.0.2.9' netmask='255.255.255.0' gateway='192.0.2.1'/>\
+        <boot_protocol>STATIC</boot_protocol><on_boot>true</on_boot></nic_configuration></nic_configurations>\
+        </initialization></vm>";
     let vm = sim.post("/vms", body).await.is(201).at("@id");
     let path = format!("/vms/{vm}");
     let id: VmId = vm.parse().unwrap();

@@ -34,7 +34,7 @@ impl App {
         Self {
             engine,
             auth,
-            routes: Routes::new(ROUTES),
+            routes: Routes::new(&ROUTES),
             rendered: Rendered::default(),
             host,
             meters: Meters::default(),

@@ -58,7 +58,7 @@ fn to(href: &str, name: &str) -> Link {
 fn below(path: &str) -> Option<&'static Below> {
     static BELOW: LazyLock<BTreeMap<&'static str, Below>> = LazyLock::new(|| {
         let mut all: BTreeMap<&str, Below> = BTreeMap::new();
-        for route in ROUTES {
+        for route in ROUTES.iter() {
             let Some((parent, name)) = route.path.rsplit_once('/') else { continue };
             if name.is_empty() || name.starts_with('{') {
                 continue;

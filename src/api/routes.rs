@@ -15,7 +15,7 @@ use super::{
 use axum::http::{HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A handler: `async fn name(app: Arc<App>, request: Request) -> Answer`.
 pub type Handler = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -28,6 +28,14 @@ pub struct Route {
     pub handler: Handler,
 }
 
+impl Route {
+    /// Whether it makes something happen to what its path stands below: nothing can be read there.
+    fn is_action(&self) -> bool {
+        let is_read = || PAGE.iter().any(|other| other.path == self.path && other.method == Method::GET);
+        self.method == Method::POST && !is_read()
+    }
+}
+
 macro_rules! routes {
     ($($method:ident $path:literal => $($handler:ident)::+),+ $(,)?) => {
         &[$(Route {
@@ -38,8 +46,18 @@ macro_rules! routes {
     };
 }
 
-/// Matching, `Allow`, links and actions all come from here.
-pub static ROUTES: &[Route] = routes![
+/// Matching, `Allow`, links and actions all come from here: the page, and how far each of its actions is.
+pub static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let progress = |action: &Route| Route {
+        method: Method::GET,
+        path: format!("{}/{{operation}}", action.path).leak(),
+        handler: |app, request| Box::pin(vm_actions::progress(app, request)),
+    };
+    let page = PAGE.iter().map(|route| Route { method: route.method.clone(), ..*route });
+    page.chain(PAGE.iter().filter(|route| route.is_action()).map(progress)).collect()
+});
+
+static PAGE: &[Route] = routes![
     GET "/" => entry::show,
 
     GET "/capabilities" => capabilities::list,
@@ -174,7 +192,6 @@ pub static ROUTES: &[Route] = routes![
     GET "/storagedomains/{domain}/vms/{vm}/disks/{disk}" => domain_contents::show_vm_disk,
     POST "/storagedomains/{domain}/vms/{vm}/register" => domain_contents::register_vm,
     POST "/storagedomains/{domain}/vms/{vm}/import" => exported::import_vm,
-    GET "/storagedomains/{domain}/vms/{vm}/import/{job}" => vm_actions::progress,
     GET "/storagedomains/{domain}/templates" => domain_contents::list_templates,
     GET "/storagedomains/{domain}/templates/{template}" => domain_contents::show_template,
     DELETE "/storagedomains/{domain}/templates/{template}" => exported::remove_template,
@@ -182,7 +199,6 @@ pub static ROUTES: &[Route] = routes![
     GET "/storagedomains/{domain}/templates/{template}/disks/{disk}" => domain_contents::show_template_disk,
     POST "/storagedomains/{domain}/templates/{template}/register" => domain_contents::register_template,
     POST "/storagedomains/{domain}/templates/{template}/import" => exported::import_template,
-    GET "/storagedomains/{domain}/templates/{template}/import/{job}" => vm_actions::progress,
     GET "/storagedomains/{domain}/storageconnections" => storage_connections::list_of_domain,
     GET "/storagedomains/{domain}/storageconnections/{connection}" => storage_connections::show_of_domain,
     GET "/storagedomains/{domain}/files" => iso_files::list,
@@ -278,10 +294,8 @@ pub static ROUTES: &[Route] = routes![
     GET "/templates/{template}/disks/{disk}" => template_parts::show_disk,
     DELETE "/templates/{template}/disks/{disk}" => template_parts::remove_disk,
     POST "/templates/{template}/disks/{disk}/copy" => template_parts::copy_disk,
-    GET "/templates/{template}/disks/{disk}/copy/{job}" => vm_actions::progress,
     POST "/templates/{template}/disks/{disk}/export" => exports::disk_of_template,
     POST "/templates/{template}/export" => exports::template,
-    GET "/templates/{template}/export/{job}" => vm_actions::progress,
     GET "/templates/{template}/nics" => template_parts::list_nics,
     POST "/templates/{template}/nics" => template_parts::add_nic,
     GET "/templates/{template}/nics/{nic}" => template_parts::show_nic,
@@ -480,15 +494,12 @@ pub static ROUTES: &[Route] = routes![
     POST "/vms/{vm}/cancelmigration" => vm_actions::cancel_migration,
     POST "/vms/{vm}/maintenance" => vm_actions::maintenance,
     POST "/vms/{vm}/move" => disk_moves::move_vm,
-    GET "/vms/{vm}/move/{job}" => vm_actions::progress,
-    GET "/vms/{vm}/clone/{job}" => vm_actions::progress,
     POST "/vms/{vm}/ticket" => vm_actions::ticket,
     POST "/vms/{vm}/freezefilesystems" => vm_actions::freeze,
     POST "/vms/{vm}/thawfilesystems" => vm_actions::thaw,
     POST "/vms/{vm}/reordermacaddresses" => vm_actions::reorder_mac_addresses,
     POST "/vms/{vm}/logon" => vm_actions::logon,
     POST "/vms/{vm}/detach" => vm_actions::detach,
-    GET "/vms/{vm}/suspend/{job}" => vm_actions::progress,
     GET "/vms/{vm}/creation_status/{job}" => vm_actions::creation,
     GET "/vms/{vm}/katelloerrata" => nothing::errata,
     GET "/vms/{vm}/statistics" => statistics::list_of_vm,
@@ -528,10 +539,8 @@ pub static ROUTES: &[Route] = routes![
     GET "/vms/{vm}/disks/{disk}" => disks::show_of_vm,
     POST "/vms/{vm}/disks/{disk}" => disk_moves::post_of_vm,
     POST "/vms/{vm}/export" => exports::vm,
-    GET "/vms/{vm}/export/{job}" => vm_actions::progress,
     POST "/vms/{vm}/disks/{disk}/export" => exports::disk_of_vm,
     POST "/vms/{vm}/disks/{disk}/move" => disk_moves::move_of_vm,
-    GET "/vms/{vm}/disks/{disk}/move/{job}" => vm_actions::progress,
     PUT "/vms/{vm}/disks/{disk}" => disks::update_of_vm,
     DELETE "/vms/{vm}/disks/{disk}" => disks::remove_of_vm,
     POST "/vms/{vm}/disks/{disk}/activate" => disks::activate,
@@ -585,8 +594,6 @@ pub static ROUTES: &[Route] = routes![
     POST "/disks/{disk}/move" => disk_moves::move_floating,
     POST "/disks/{disk}/copy" => disk_moves::copy,
     POST "/disks/{disk}/export" => exports::disk,
-    GET "/disks/{disk}/move/{job}" => vm_actions::progress,
-    GET "/disks/{disk}/copy/{job}" => vm_actions::progress,
     DELETE "/disks/{disk}" => disks::remove,
     GET "/disks/{disk}/creation_status/{job}" => vm_actions::creation,
     GET "/disks/{disk}/statistics" => statistics::list_of_disk,

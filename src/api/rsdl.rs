@@ -189,7 +189,7 @@ fn types(path: &'static str) -> (&'static str, &'static str, &'static str) {
         Some(("nics", ..)) if of_host => ("nics", "HostNIC", "HostNics"),
         Some(("numanodes", ..)) if of_vm => ("numanodes", "VirtualNumaNode", "VirtualNumaNodes"),
         // How far an action is, is told where it was asked for.
-        Some((name, ..)) if path.ends_with("/{job}") && *name != "jobs" => (name, "Action", "Action"),
+        Some((name, ..)) if path.ends_with("/{operation}") => (name, "Action", "Action"),
         Some(known) => *known,
         None => ("", "", ""),
     }

@@ -558,7 +558,7 @@ async fn a_few_pages_are_open_to_all() {
 async fn the_entry_point_leads_to_what_there_is() {
     let (app, accounts) = app().await;
     let app = Arc::try_unwrap(app).map_err(drop).unwrap();
-    let app = Arc::new(App { routes: Routes::new(ROUTES), ..app });
+    let app = Arc::new(App { routes: Routes::new(&ROUTES), ..app });
     let client = Client { service: Service::new(app, false), accounts };
     let got = client.get("").await;
     let all = got.header("link").unwrap();

@@ -295,11 +295,12 @@ pub async fn detach(app: Arc<App>, request: Request) -> Answer {
     done(id, action)
 }
 
-/// `GET .../{action}/{job}`: how far an action is. Jobs that nobody remembers are complete.
+/// `GET .../{action}/{operation}`: how far an action is. Jobs that nobody remembers are complete.
 pub async fn progress(app: Arc<App>, request: Request) -> Answer {
-    let (status, fault) = outcome(&app, &request);
+    let operation = request.text("operation");
+    let (status, fault) = outcome(&app, operation);
     Ok(Reply::ok(Action {
-        id: Some(request.text("job").to_owned()),
+        id: Some(operation.to_owned()),
         href: Some(request.href.clone()),
         status: Some(status.into()),
         fault,
@@ -309,9 +310,10 @@ pub async fn progress(app: Arc<App>, request: Request) -> Answer {
 
 /// `GET .../creation_status/{job}`: how far a creation is.
 pub async fn creation(app: Arc<App>, request: Request) -> Answer {
-    let (status, fault) = outcome(&app, &request);
+    let job = request.text("job");
+    let (status, fault) = outcome(&app, job);
     Ok(Reply::ok(Creation {
-        id: Some(request.text("job").to_owned()),
+        id: Some(job.to_owned()),
         href: Some(request.href.clone()),
         status: Some(status.into()),
         fault,
@@ -319,9 +321,9 @@ pub async fn creation(app: Arc<App>, request: Request) -> Answer {
     }))
 }
 
-fn outcome(app: &App, request: &Request) -> (&'static str, Option<types::Fault>) {
+fn outcome(app: &App, job: &str) -> (&'static str, Option<types::Fault>) {
     // The id may be a list, of which the last is the slowest.
-    let job = request.text("job").rsplit(',').next().and_then(|text| text.parse().ok());
+    let job = job.rsplit(',').next().and_then(|text| text.parse().ok());
     match job.map_or(JobState::Complete, |job| app.engine.jobs.state(job)) {
         JobState::InProgress => ("in_progress", None),
         JobState::Complete => ("complete", None),

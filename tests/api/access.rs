@@ -339,7 +339,7 @@ async fn every_route_asks_who_comes() {
     let anna = user(&sim, "anna").await;
     user(&sim, "nobody").await;
     give(&sim, &format!("/vms/{mine}"), &anna, VM_MANAGER).await;
-    for route in ROUTES {
+    for route in ROUTES.iter() {
         let path = |vm: VmId| {
             let segments = route.path.split('/').map(|segment| match segment {
                 "{vm}" => vm.to_string(),

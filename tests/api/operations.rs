@@ -58,6 +58,25 @@ async fn what_is_not_served_answers_a_fault() {
 }
 
 #[tokio::test]
+async fn how_far_an_action_is_can_be_read_below_it() {
+    let sim = Sim::start().await;
+    let is_read =
+        |path: &str| ROUTES.iter().any(|route| (route.method.as_str(), route.path) == ("GET", path));
+    let actions = ROUTES.iter().filter(|route| route.method == "POST" && !is_read(route.path));
+    for action in actions {
+        let plain = |segment| if str::starts_with(segment, '{') { UNKNOWN } else { segment };
+        let path: Vec<&str> = action.path.split('/').map(plain).collect();
+        // Nobody remembers it: it is over.
+        let got = sim.get(&format!("{}/{UNKNOWN}", path.join("/"))).await.is(200);
+        assert_eq!([got.xml().name, got.at("@id"), got.at("status/state")], ["action", UNKNOWN, "complete"]);
+    }
+    let vm = sim.vm("a").await;
+    for action in ["start", "stop", "snapshots/{}/restore", "nics/{}/activate"] {
+        sim.get(&format!("/vms/{vm}/{}/{UNKNOWN}", action.replace("{}", UNKNOWN))).await.is(200);
+    }
+}
+
+#[tokio::test]
 async fn the_description_tells_every_route() {
     let sim = Sim::start().await;
     let got = sim.get("?rsdl").await.is(200);

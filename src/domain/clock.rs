@@ -10,6 +10,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         clock.unset(attribute);
     }
     match plan.spec.time_zone.as_deref().and_then(iana) {
+        Some("UTC" | "Etc/UTC") => clock.set("offset", "utc"),
         Some(zone) => {
             clock.set("offset", "timezone");
             clock.set("timezone", zone);
@@ -19,4 +20,29 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         None => clock.set("offset", "utc"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::Sample;
+
+    #[test]
+    fn a_zone_by_any_name_is_the_zone_that_it_means() {
+        let clock = |kind: &str, zone: Option<&str>| {
+            let mut sample = Sample::smallest();
+            sample.vm.spec.os.kind = kind.into();
+            sample.vm.spec.time_zone = zone.map(str::to_owned);
+            let document = sample.build().unwrap();
+            (document.value("clock/@offset").unwrap(), document.value("clock/@timezone"))
+        };
+        let zone = |name: &str| ("timezone".to_owned(), Some(name.to_owned()));
+        let plain = |offset: &str| (offset.to_owned(), None);
+        assert_eq!(clock("other", None), plain("utc"));
+        assert_eq!(clock("windows_2019x64", None), plain("localtime"));
+        for kind in ["other", "windows_2019x64"] {
+            assert_eq!(clock(kind, Some("Etc/UTC")), plain("utc"));
+            assert_eq!(clock(kind, Some("GMT Standard Time")), zone("Europe/London"));
+            assert_eq!(clock(kind, Some("Europe/Berlin")), zone("Europe/Berlin"));
+        }
+    }
 }

@@ -39,6 +39,7 @@ const WINDOWS: &[(&str, &str)] = &[
     ("Fiji", "Pacific/Fiji"),
     ("FLE", "Europe/Kiev"),
     ("Georgian", "Asia/Tbilisi"),
+    ("GMT", "Europe/London"),
     ("Greenland", "America/Godthab"),
     ("Greenwich", "Atlantic/Reykjavik"),
     ("GTB", "Europe/Bucharest"),

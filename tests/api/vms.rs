@@ -470,6 +470,27 @@ async fn how_a_vm_would_migrate_its_usb_and_its_domain_are_kept() {
 }
 
 #[tokio::test]
+async fn a_time_zone_is_told_by_the_name_that_it_was_given() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let path = format!("/vms/{vm}");
+    assert_eq!(sim.get(&path).await.at("time_zone/name"), "Etc/GMT");
+    for (name, clock) in [
+        ("GMT Standard Time", "Europe/London"),
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("Etc/UTC", ""),
+        ("Europe/London", "Europe/London"),
+        ("Etc/GMT", ""),
+    ] {
+        let body = format!("<vm><time_zone><name>{name}</name></time_zone></vm>");
+        let shown = sim.put(&path, &body).await.is(200);
+        assert_eq!([shown.at("time_zone/name"), shown.at("timezone")], [name, name]);
+        assert_eq!(sim.defined(vm).value("clock/@timezone").unwrap_or_default(), clock);
+    }
+    sim.put(&path, "<vm><timezone>Moon Standard Time</timezone></vm>").await.is(400);
+}
+
+#[tokio::test]
 async fn a_next_run_that_cannot_be_does_not_stand_in_the_way_of_a_start() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;

@@ -85,9 +85,8 @@ pub fn change_vm(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         )?;
     }
     if let Some(zone) = document.time_zone.as_ref().and_then(|zone| zone.name.as_ref()) {
-        // The names by which version 3 clients know the plain clock.
-        let utc = matches!(zone.as_str(), "" | "UTC" | "Etc/UTC" | "Etc/GMT" | "GMT Standard Time");
-        spec.time_zone = (!utc).then(|| zone.clone());
+        // What clients are shown of a VM that has none.
+        spec.time_zone = Some(zone.clone()).filter(|zone| !matches!(zone.as_str(), "" | "Etc/GMT"));
     }
     if let Some(number) = &document.serial_number {
         spec.serial_number = match number.policy.as_deref().map(str::to_lowercase).as_deref() {

@@ -44,35 +44,32 @@ pub fn named(request: &Request) -> Vec<Object> {
 pub fn addressed(app: &App, request: &Request) -> Result<Object, Fault> {
     let Some(object) = named(request).into_iter().next() else { return Ok(Object::SYSTEM) };
     let id = object.id;
-    if object.kind == ObjectKind::Vm {
-        // Domains of others have nothing of that, and get nothing.
-        match request.method {
-            Method::GET => drop(app.engine.vm(VmId(id))?),
-            _ => drop(app.engine.own_vm(VmId(id))?),
-        }
-        return Ok(object);
-    }
-    let world = app.engine.world();
+    let world = || app.engine.world();
     let there = match object.kind {
         ObjectKind::System => true,
-        ObjectKind::DataCenter => world.data_centers.contains_key(&DataCenterId(id)),
-        ObjectKind::Cluster => world.clusters.contains_key(&ClusterId(id)),
-        ObjectKind::Host => world.hosts.contains_key(&HostId(id)),
-        ObjectKind::StorageDomain => world.storage_domains.contains_key(&StorageDomainId(id)),
-        ObjectKind::Network => world.networks.contains_key(&NetworkId(id)),
-        ObjectKind::VnicProfile => world.vnic_profiles.contains_key(&VnicProfileId(id)),
-        ObjectKind::DiskProfile => world.disk_profiles.contains_key(&DiskProfileId(id)),
-        ObjectKind::CpuProfile => world.cpu_profiles.contains_key(&CpuProfileId(id)),
-        ObjectKind::Quota => world.quotas.contains_key(&QuotaId(id)),
-        ObjectKind::Template => world.has_template(TemplateId(id)),
-        ObjectKind::Vm => false,
+        ObjectKind::DataCenter => world().data_centers.contains_key(&DataCenterId(id)),
+        ObjectKind::Cluster => world().clusters.contains_key(&ClusterId(id)),
+        ObjectKind::Host => world().hosts.contains_key(&HostId(id)),
+        ObjectKind::StorageDomain => world().storage_domains.contains_key(&StorageDomainId(id)),
+        ObjectKind::Network => world().networks.contains_key(&NetworkId(id)),
+        ObjectKind::VnicProfile => world().vnic_profiles.contains_key(&VnicProfileId(id)),
+        ObjectKind::DiskProfile => world().disk_profiles.contains_key(&DiskProfileId(id)),
+        ObjectKind::CpuProfile => world().cpu_profiles.contains_key(&CpuProfileId(id)),
+        ObjectKind::Quota => world().quotas.contains_key(&QuotaId(id)),
+        ObjectKind::Template => world().has_template(TemplateId(id)),
+        // Domains of others have nothing of that, and get nothing.
+        ObjectKind::Vm if request.method == Method::GET => app.engine.vm(VmId(id)).is_ok(),
+        ObjectKind::Vm => {
+            app.engine.own_vm(VmId(id))?;
+            true
+        }
         ObjectKind::Disk => match request.id::<VmId>("vm") {
-            Ok(vm) => world.hung(vm, DiskId(id)).is_some(),
-            Err(_) => world.disks.contains_key(&DiskId(id)),
+            Ok(vm) => world().hung(vm, DiskId(id)).is_some(),
+            Err(_) => world().disks.contains_key(&DiskId(id)),
         },
-        ObjectKind::VmPool => world.vm_pools.contains_key(&VmPoolId(id)),
-        ObjectKind::Group => id == EVERYONE || world.groups.contains_key(&GroupId(id)),
-        ObjectKind::User => world.users.contains_key(&UserId(id)),
+        ObjectKind::VmPool => world().vm_pools.contains_key(&VmPoolId(id)),
+        ObjectKind::Group => id == EVERYONE || world().groups.contains_key(&GroupId(id)),
+        ObjectKind::User => world().users.contains_key(&UserId(id)),
     };
     if there { Ok(object) } else { Err(Error::not_found(id).into()) }
 }

@@ -317,6 +317,12 @@ impl Engine {
         self.image_files(disk.id).is_ok_and(|files| files.iter().all(there))
     }
 
+    /// The one image is there.
+    pub(super) fn has_file(&self, image: &Disk) -> bool {
+        let file = self.image_file(&self.world(), image);
+        file.is_ok_and(|file| self.images.actual_size(&file).is_ok_and(|size| size.is_some()))
+    }
+
     fn is_intact(&self, disk: &Disk) -> bool {
         disk.status != DiskStatus::Illegal && self.has_image(disk)
     }

@@ -180,7 +180,7 @@ impl Engine {
         }
     }
 
-    /// Tries until everything has been looked at, or the connection is lost again.
+    /// Tries until everything has been looked at, or there is another connection.
     async fn connect_until_done(self: Arc<Self>, connection: u64) {
         let mut pause = Duration::from_millis(200);
         loop {

@@ -54,10 +54,10 @@ impl Engine {
 
     /// Leases outlive those who took them: one from before the VM's run is another's of the same address.
     fn by_leases(&self, id: VmId, leases: &[Lease]) -> GuestReport {
-        let started = self.world().vms.get(&id).and_then(|vm| vm.started);
+        let booted = self.inventory.booted(id);
         let is_old = |lease: &Lease| {
-            let times = lease.taken.zip(started);
-            times.is_some_and(|(taken, started)| taken.as_second() + CLOCKS < started.as_second())
+            let times = lease.taken.zip(booted);
+            times.is_some_and(|(taken, booted)| taken.as_second() + CLOCKS < booted.as_second())
         };
         let seen = self.inventory.seen(id);
         let taps: Vec<&str> =

@@ -309,6 +309,9 @@ impl Engine {
             let target = String::new();
             known.unwrap_or(Attachment { vm, disk: disk.id, active: true, read_only: false, target })
         };
+        // The rows beside it have what files hold.
+        let mut spec = VmSpec { payloads: Vec::new(), ..spec.clone() };
+        spec.initialization.iter_mut().for_each(|told| told.files.clear());
         let disks: Vec<Image> = hint.disks.iter().map(|disk| saved((disk, hung(disk)))).collect();
         let nics: Vec<Connected> = hint.nics.iter().map(|nic| connected(&world, nic)).collect();
         let home = cluster.and_then(|id| world.clusters.get(&id)).map(|cluster| cluster.data_center);
@@ -319,7 +322,7 @@ impl Engine {
             generation: self.inventory.stamp(vm),
             template: (template, world.template_name(template).unwrap_or_default()),
             data_center: home.unwrap_or(DataCenterId(Uuid::nil())),
-            spec,
+            spec: &spec,
             snapshot: (SnapshotId::active(vm), "Active VM"),
             exported: Timestamp::now(),
             disks: &disks,

@@ -94,7 +94,7 @@ fn returning(world: &World, vm: &Vm, described: &[DescribedDisk]) -> Result<(Vec
         read_only: wanted.read_only,
         ..attachment
     };
-    Ok((hung(vm, &disks, Vec::new())?.into_iter().zip(there).map(hang).collect(), left))
+    Ok((hung(VERB, vm, &disks, Vec::new())?.into_iter().zip(there).map(hang).collect(), left))
 }
 
 /// The disk, or why the VM cannot have it.

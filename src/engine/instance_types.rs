@@ -64,7 +64,7 @@ impl Engine {
         id: InstanceTypeId,
         change: impl FnOnce(&mut InstanceType) -> Result<()>,
     ) -> Result<()> {
-        let _guard =
+        let guard =
             self.take(locks::UPDATE_INSTANCE_TYPE, &[(Entity::InstanceType(id), Mode::Exclusive)]).await?;
         let before = self.instance_type(id)?;
         let mut after = before.clone();
@@ -79,12 +79,19 @@ impl Engine {
             if after == before {
                 return Ok(vec![]);
             }
+            // Its undo would take back what is said here.
+            let is_of = |vm: &Vm| vm.next_run.as_deref().unwrap_or(&vm.spec).instance_type == Some(id);
+            check_idle(world, |operation| match operation {
+                Operation::UpdateVm { before } => world.vms.get(&before.id).is_some_and(is_of),
+                _ => false,
+            })?;
             let rows: Vec<Vm> = world.vms.values().filter_map(|vm| followed(vm, &before, &after)).collect();
             following = rows.iter().map(|vm| vm.id).collect();
             let vms = rows.into_iter().map(|vm| Change::Vm(Box::new(vm)));
             Ok([Change::InstanceType(Box::new(after))].into_iter().chain(vms).collect())
         })
         .await?;
+        drop(guard);
         let text = format!("Instance type {name} was updated.");
         self.tell(Code::INSTANCE_TYPE_UPDATED, About::default(), text);
         for vm in following {

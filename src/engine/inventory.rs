@@ -4,6 +4,7 @@
 use super::ports::{DomainSeen, StopDetail};
 use crate::domain::{CDROM_ALIAS, Observed};
 use crate::model::{ConsoleClient, GuestReport, PauseReason, Power, UserId, VmId, VmSpec, VmStatus};
+use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,6 +80,8 @@ struct Entry {
     /// Who asked for the last ticket of the run.
     ticket: Option<UserId>,
     last_stop: Option<StopDetail>,
+    /// When this engine last booted it; not known of a guest that goes on from its memory, nor of others'.
+    booted: Option<Timestamp>,
     /// The look at libvirt that `seen` comes from; an older one never overwrites it.
     looked: u64,
     /// The last medium that was put into a drive, of which looks that began before know nothing.
@@ -258,6 +261,14 @@ impl Inventory {
         let told = Arc::new(told);
         let is_news = |entry: &Entry| entry.runs() && entry.guest.as_ref() != Some(&told);
         self.change_known(id, is_news, |entry| entry.guest = Some(told.clone()));
+    }
+
+    pub(super) fn set_booted(&self, id: VmId, at: Option<Timestamp>) {
+        self.change(id, |entry| entry.booted = at);
+    }
+
+    pub(super) fn booted(&self, id: VmId) -> Option<Timestamp> {
+        self.read(id, |entry| entry.booted).flatten()
     }
 
     pub(super) fn set_ticket(&self, id: VmId, user: UserId) {

@@ -135,6 +135,9 @@ impl Engine {
     /// Promises the VM with its disks, locked, and makes them.
     pub async fn create_vm(self: &Arc<Self>, new: NewVm) -> Result<Started<VmId>> {
         new.spec.check().map_err(Error::invalid)?;
+        if let Source::Template { .. } = new.source {
+            new.spec.check_placement(&self.spec_of(new.source)?).map_err(Error::invalid)?;
+        }
         self.require_connection()?;
         let template = match new.source {
             Source::Template { id, clone: false } => id,
@@ -185,9 +188,10 @@ impl Engine {
                     changes.push(Change::Pooled(Pooled { vm: id, pool }));
                 }
                 // Each as the one that it is a copy of.
-                let hung = hung(&vm, &disks, Vec::new())?.into_iter().zip(&parts.disks).map(|(it, from)| {
-                    Change::Attachment(Attachment { read_only: parts.read_only.contains(&from.id), ..it })
-                });
+                let hung =
+                    hung(VERB, &vm, &disks, Vec::new())?.into_iter().zip(&parts.disks).map(|(it, from)| {
+                        Change::Attachment(Attachment { read_only: parts.read_only.contains(&from.id), ..it })
+                    });
                 changes.extend(hung);
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(nics.into_iter().map(Change::Nic));
@@ -249,13 +253,13 @@ fn with_sized(world: &World, vm: &Vm, source: Source, mut nics: Vec<Nic>) -> Vec
 }
 
 /// New disks as they hang on the VM, all of them plugged, beside those that have these targets.
-pub(super) fn hung(vm: &Vm, disks: &[Disk], beside: Vec<String>) -> Result<Vec<Attachment>> {
+pub(super) fn hung(verb: &str, vm: &Vm, disks: &[Disk], beside: Vec<String>) -> Result<Vec<Attachment>> {
     let chipset = vm.spec.machine.as_deref().and_then(Chipset::of).unwrap_or(Chipset::Q35);
     let mut targets: Vec<String> = Vec::new();
     for disk in disks {
         let used: Vec<&str> = beside.iter().chain(&targets).map(String::as_str).collect();
         let target = domain::target(disk.interface, chipset, &used)
-            .map_err(|why| Error::conflict(format!("{VERB}. {why}")))?;
+            .map_err(|why| Error::conflict(format!("{verb}. {why}")))?;
         targets.push(target);
     }
     let hang = |(disk, target): (&Disk, String)| Attachment {

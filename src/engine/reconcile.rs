@@ -273,8 +273,8 @@ impl Engine {
                 self.finish_end_preview(*vm, doomed, memories).await
             }
             Operation::EndStateless { vm, doomed } => self.finish_end_preview(*vm, doomed, &[]).await,
-            Operation::FollowVersion { vm, images, old, .. } => {
-                self.finish_follow_version(*vm, images, old).await
+            Operation::FollowVersion { vm, from, images, old } => {
+                self.finish_follow_version(*vm, *from, images, old).await
             }
         }
     }
@@ -471,9 +471,10 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             let new = [shared(id), config(id)];
             new.into_iter().chain(original.iter().map(shared)).chain(filling(images)).collect()
         }
-        Operation::FollowVersion { vm: id, images, old, .. } => {
+        Operation::FollowVersion { vm: id, from, images, old } => {
             let old = old.iter().map(|it| disk(&it.disk.id));
-            std::iter::once(vm(id)).chain(old).chain(filling(images)).collect()
+            let held = [vm(id), (Entity::Template(*from), Mode::Shared)];
+            held.into_iter().chain(old).chain(filling(images)).collect()
         }
         Operation::CreateTemplate { template: id, images, original } => {
             [template(id), shared(original)].into_iter().chain(filling(images)).collect()

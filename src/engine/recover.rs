@@ -59,6 +59,7 @@ pub async fn recover(
 impl Engine {
     /// Looks at the images that a hint of that storage domain tells of, before anything is held.
     pub(super) async fn see_images(&self, place: StorageDomainId, hint: &Hint) -> Result<Seen> {
+        self.space(&self.storage_domain(place)?).await?;
         let (world, images, hint) = (self.world().clone(), self.images.clone(), hint.clone());
         lasting(&FOLDERS, move || Ok(Recovery::into(world, Looks::at(images.as_ref()), place).seen(hint)))
             .await

@@ -1,12 +1,12 @@
-//! VMs that are of the latest version of their template. Those without a state of their own, stateless ones
-//! and members of pools, get the disks of a later version before their next run.
+//! VMs that are of the latest version of their template: they get the disks of a later one before a run that
+//! forgets what it writes.
 
-use super::fillings::{DiskCopies, Making};
+use super::fillings::{DiskCopies, DiskCopy, Making};
 use super::locks::{Entity, Mode};
 use super::new_vms::hung;
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
-use crate::error::{Error, Kind, NOT_RESPONDING, Result};
+use crate::error::{Error, Result};
 use crate::model::*;
 
 const VERB: &str = "Cannot update VM to the latest version of its template";
@@ -16,7 +16,9 @@ const VERB: &str = "Cannot update VM to the latest version of its template";
 struct Behind {
     /// The latest one.
     latest: Template,
-    /// What lies over the one that it is of.
+    /// The one that it is of.
+    former: TemplateId,
+    /// What lies over that.
     old: Vec<SavedDisk>,
 }
 
@@ -25,10 +27,7 @@ impl Behind {
     fn of(world: &World, id: VmId) -> Option<Self> {
         let vm = world.vms.get(&id)?;
         let pool = world.pool_of(id).and_then(|pool| world.vm_pools.get(&pool));
-        let follows = match pool {
-            Some(pool) => pool.newest_version,
-            None => vm.spec.newest_version && vm.spec.stateless,
-        };
+        let follows = pool.map_or(vm.spec.newest_version, |pool| pool.newest_version);
         let latest = world.newest_version(vm.template);
         if !follows || latest == vm.template || !world.snapshots_of(id).is_empty() {
             return None;
@@ -42,11 +41,21 @@ impl Behind {
         let old: Vec<SavedDisk> =
             thin.map(|(on, disk)| SavedDisk { disk: disk.clone(), attachment: on.clone() }).collect();
         let alone = |it: &SavedDisk| world.attachments_of(it.disk.id).count() == 1;
-        old.iter()
-            .all(alone)
-            .then(|| world.templates.get(&latest).cloned())
-            .flatten()
-            .map(|latest| Self { latest, old })
+        if !old.iter().all(alone) {
+            return None;
+        }
+        Some(Self { latest: world.templates.get(&latest)?.clone(), former: vm.template, old })
+    }
+
+    /// Each disk lies where the one of its place did, if the latest version has it there.
+    fn places(&self, world: &World) -> DiskCopies {
+        let near = |(of, old): (&DiskId, &SavedDisk)| {
+            let place = old.disk.storage_domain;
+            world.template_copy(*of, place)?;
+            Some(DiskCopy { of: of.0, storage_domain: Some(place), ..DiskCopy::default() })
+        };
+        let each = self.latest.disks.iter().zip(&self.old).filter_map(near).collect();
+        DiskCopies { each, storage_domain: None }
     }
 }
 
@@ -55,8 +64,7 @@ impl Engine {
     /// those that it has.
     pub(super) async fn follow_version_or_not(&self, id: VmId) -> Result<()> {
         let Err(failure) = self.follow_version(id).await else { return Ok(()) };
-        let went_away = failure.kind == Kind::Unavailable || failure.said == NOT_RESPONDING;
-        if went_away || self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)]) {
+        if self.is_open_after(id, &failure) {
             return Err(failure);
         }
         tracing::warn!(vm = %id, "the VM stays at its template's version: {failure}");
@@ -67,8 +75,11 @@ impl Engine {
         let Some(behind) = Behind::of(&self.world(), id) else { return Ok(()) };
         let doomed = behind.old.iter().map(|it| (Entity::Disk(it.disk.id), Mode::Exclusive));
         let sources = behind.latest.disks.iter().map(|disk| (Entity::Disk(*disk), Mode::Shared));
-        let _guard = self.take("follow version", &doomed.chain(sources).collect::<Vec<_>>()).await?;
-        let (mut images, old) = (Vec::new(), behind.old.clone());
+        // What it goes back to if it cannot follow.
+        let back = (Entity::Template(behind.former), Mode::Shared);
+        let wanted: Vec<_> = doomed.chain(sources).chain([back]).collect();
+        let _guard = self.take("follow version", &wanted).await?;
+        let (mut images, old, former) = (Vec::new(), behind.old.clone(), behind.former);
         let intent = self
             .promise(|world| {
                 if Behind::of(world, id).as_ref() != Some(&behind) {
@@ -77,32 +88,37 @@ impl Engine {
                 let vm = world.vms.get(&id).ok_or_else(|| Error::not_found(id))?;
                 let originals: Vec<Disk> =
                     behind.latest.disks.iter().filter_map(|disk| world.disks.get(disk)).cloned().collect();
-                let (verb, wanted, owner) = (VERB, &DiskCopies::default(), Some(vm.spec.name.as_str()));
-                let making = Making { verb, wanted, thin: true, owner };
+                let (verb, wanted, owner) = (VERB, behind.places(world), Some(vm.spec.name.as_str()));
+                let making = Making { verb, wanted: &wanted, thin: true, owner };
                 let (disks, fillings) = self.plan_disks(world, &originals, &making)?;
                 let stays = |on: &Attachment| old.iter().all(|it| it.disk.id != on.disk);
                 let others = world.disks_of(id).into_iter().map(|(on, _)| on).filter(|on| stays(on));
-                let hung = hung(vm, &disks, others.map(|on| on.target.clone()).collect())?;
+                let hung = hung(VERB, vm, &disks, others.map(|on| on.target.clone()).collect())?;
                 let mut changes: Vec<Change> = old.iter().map(|it| Change::DropDisk(it.disk.id)).collect();
                 changes.push(Change::Vm(Box::new(Vm { template: behind.latest.id, ..vm.clone() })));
                 changes.extend(disks.into_iter().map(Change::Disk));
                 changes.extend(hung.into_iter().map(Change::Attachment));
                 images.clone_from(&fillings);
-                let (from, old) = (vm.template, old.clone());
+                let (from, old) = (former, old.clone());
                 Ok((Operation::FollowVersion { vm: id, from, images: fillings, old }, changes))
             })
             .await?;
         failpoint::hit("follow_version.intended");
-        self.conclude(intent, self.finish_follow_version(id, &images, &old).await).await
+        self.conclude(intent, self.finish_follow_version(id, former, &images, &old).await).await
     }
 
     /// Images, the definition, and what it had before goes.
     pub(super) async fn finish_follow_version(
         &self,
         id: VmId,
+        from: TemplateId,
         images: &[Filling],
         old: &[SavedDisk],
     ) -> Result<Vec<Change>> {
+        // Whose undo has begun is undone.
+        if self.own_vm(id)?.template == from {
+            return Err(Error::conflict(format!("{VERB}. It was interrupted.")));
+        }
         self.fill(images).await?;
         failpoint::hit("follow_version.filled");
         let doomed: Vec<Disk> = old.iter().map(|it| it.disk.clone()).collect();
@@ -118,12 +134,11 @@ impl Engine {
         images: &[Filling],
         old: &[SavedDisk],
     ) -> Result<Vec<Change>> {
-        let there = |it: &SavedDisk| {
-            let file = self.image_file(&self.world(), &it.disk);
-            file.is_ok_and(|file| matches!(self.images.actual_size(&file), Ok(Some(_))))
-        };
-        if !old.iter().all(there) {
-            return self.finish_follow_version(id, images, old).await;
+        let made = images.iter().all(|it| self.disk(it.disk).is_ok_and(|disk| self.has_file(&disk)));
+        // What is to be wiped may have begun to be.
+        let wiped = made && old.iter().any(|it| it.disk.wipe_after_delete);
+        if wiped || !old.iter().all(|it| self.has_file(&it.disk)) {
+            return self.finish_follow_version(id, from, images, old).await;
         }
         let mut back = self.undo_fill(images).await?;
         back.extend(old.iter().map(|it| Change::Disk(it.disk.clone())));

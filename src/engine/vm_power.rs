@@ -284,7 +284,11 @@ impl Engine {
             self.check_not_to_wake(id, Move::RunOnce)?;
         }
         self.adopt_next_run_or_none(id).await?;
-        self.follow_version_or_not(id).await?;
+        let forgets = options.once.as_ref().and_then(|once| once.stateless);
+        let forgets = forgets.unwrap_or(options.stateless || self.own_vm(id)?.spec.stateless);
+        if forgets {
+            self.follow_version_or_not(id).await?;
+        }
         let vm = self.own_vm(id)?;
         let spec = match &options.once {
             Some(once) => once.over(&vm.spec)?,
@@ -389,6 +393,7 @@ impl Engine {
     async fn launch(&self, id: VmId, phase: Phase, pause: bool, document: Option<String>) -> Result<()> {
         self.inventory.set_phase(id, Some(phase));
         self.inventory.forget_stop(id);
+        self.inventory.set_booted(id, (phase == Phase::Launching).then(Timestamp::now));
         let telling = self.telling_vm(id, "Starting", "was started", Code::VM_STARTED, Code::VM_START_FAILED);
         let start = self.lane.slow(move |hv| match &document {
             Some(document) => hv.start_with(document, pause),

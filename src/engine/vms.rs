@@ -160,6 +160,7 @@ impl Engine {
         let old = spec.clone();
         change(&mut spec)?;
         spec.check().map_err(Error::invalid)?;
+        spec.check_placement(&old).map_err(Error::invalid)?;
         if spec == old {
             return Ok(());
         }
@@ -171,7 +172,11 @@ impl Engine {
             self.record(|world| {
                 self.check_name_free(world, id, &spec.name)?;
                 world.drop_what_is_gone(&mut spec);
-                let after = Vm { next_run: Some(Box::new(spec)), ..row(world)? };
+                let present = row(world)?;
+                if present.next_run != before.next_run {
+                    return Err(Error::busy(locks::UPDATE_INSTANCE_TYPE));
+                }
+                let after = Vm { next_run: Some(Box::new(spec)), ..present };
                 Ok(vec![Change::Vm(Box::new(after))])
             })
             .await?;
@@ -457,7 +462,9 @@ impl Engine {
 
     /// Puts the configuration for the next run in the place of the present one.
     pub(super) async fn adopt_next_run(&self, id: VmId) -> Result<()> {
-        if self.own_vm(id)?.next_run.is_none() {
+        let vm = self.own_vm(id)?;
+        // A guest that is to go on from its memory has the hardware of then.
+        if vm.next_run.is_none() || vm.wakes_from.is_some() {
             return Ok(());
         }
         let intent = self
@@ -474,13 +481,17 @@ impl Engine {
         self.conclude(intent, self.sync_definition(id).await.map(|_| vec![])).await
     }
 
+    /// Whether nobody knows what the VM is after that: it did not answer, or its undo is still to come.
+    pub(super) fn is_open_after(&self, id: VmId, failure: &Error) -> bool {
+        let went_away = failure.kind == Kind::Unavailable || failure.said == NOT_RESPONDING;
+        went_away || self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)])
+    }
+
     /// The same for a VM that is to start now: it starts as it was where it cannot become what it was
     /// to be, which the end of its last run has tried before.
     pub(super) async fn adopt_next_run_or_none(&self, id: VmId) -> Result<()> {
         let Err(failure) = self.adopt_next_run(id).await else { return Ok(()) };
-        let went_away = failure.kind == Kind::Unavailable || failure.said == NOT_RESPONDING;
-        // Nobody knows what it is now, either, as long as its undo is still to come.
-        if went_away || self.is_promised(&[(Entity::Vm(id), Mode::Exclusive)]) {
+        if self.is_open_after(id, &failure) {
             return Err(failure);
         }
         tracing::warn!(vm = %id, "the configuration of the next run is dropped: {failure}");

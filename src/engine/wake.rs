@@ -37,6 +37,7 @@ impl Engine {
             }
             failpoint::hit("wake_vm.restored");
             self.inventory.forget_stop(id);
+            self.inventory.set_booted(id, None);
             let run = |vm: &mut Vm| {
                 vm.begin_run();
                 vm.run_once = false;

@@ -240,6 +240,11 @@ impl Images for QemuImg {
     }
 
     fn keep_hint(&self, file: &Path, text: &str) -> Result<()> {
+        if text.len() as u64 > folders::MAX_HINT {
+            return Err(Error::conflict(
+                "What there is to tell of the machine is larger than could be read back.",
+            ));
+        }
         super::files::write_private(file, text.as_bytes()).map_err(|why| failed("written", file, why))
     }
 

@@ -79,7 +79,7 @@ pub fn leases(connect: &Connect) -> Result<Vec<Lease>> {
         if leases.is_empty() {
             continue;
         }
-        let says = says_how_long(&network.xml_desc(0)?)?;
+        let says = network.xml_desc(0).ok().and_then(|text| says_how_long(&text).ok()).unwrap_or(true);
         for (mac, ip, ends) in leases {
             let lasts = if ip.contains(':') { LASTS_V6 } else { LASTS };
             let taken = Timestamp::from_second(ends - lasts).ok().filter(|_| ends > 0 && !says);

@@ -541,9 +541,6 @@ impl VmSpec {
         if self.high_availability.enabled && self.stateless {
             return Err("A highly available VM cannot be stateless.".into());
         }
-        if self.high_availability.enabled && self.affinity == Affinity::Pinned {
-            return Err("A highly available VM cannot be pinned to a host.".into());
-        }
         if self.migration_downtime < -1 {
             return Err("The migration downtime is a number of milliseconds, or -1 for the cluster's.".into());
         }
@@ -584,6 +581,16 @@ impl VmSpec {
             icon.check()?;
         }
         check_properties(&self.custom_properties, CUSTOM_PROPERTIES)
+    }
+
+    /// Refuses what is new over a former configuration and goes nowhere else. Who was accepted with it
+    /// before keeps it.
+    pub fn check_placement(&self, before: &Self) -> Result<(), String> {
+        let nowhere = |it: &Self| it.high_availability.enabled && it.affinity == Affinity::Pinned;
+        match nowhere(self) && !nowhere(before) {
+            true => Err("A highly available VM cannot be pinned to a host.".into()),
+            false => Ok(()),
+        }
     }
 
     fn check_memory(&self) -> Result<(), String> {

@@ -155,11 +155,15 @@ async fn versions_share_a_name() {
         sim.template("other", larger, &format!("<version><base_template id='{first}'/></version>")).await;
     let pooled = sim.get("/vms?search=name%3Dp-1").await.at("vm/@id");
     for (vm, template, disks) in
-        [(vm.at("@id"), &third, 2), (pooled, &third, 2), (plain.at("@id"), &second, 1)]
+        [(vm.at("@id"), &third, 2), (pooled.clone(), &third, 2), (plain.at("@id"), &second, 1)]
     {
         let path = format!("/vms/{vm}");
         assert_eq!(sim.get(&path).await.at("template/@id"), second);
-        sim.post(&format!("{path}/start"), "<action/>").await.is(200);
+        let start = match vm == pooled {
+            true => format!("/vmpools/{}/allocatevm", pool.at("@id")),
+            false => format!("{path}/start"),
+        };
+        sim.post(&start, "<action/>").await.is(200);
         let shown = sim.get(&path).await;
         assert_eq!([shown.at("template/@id"), shown.at("status/state")], [template.as_str(), "up"]);
         let has = sim.get(&format!("{path}/disks")).await.is(200);

@@ -119,7 +119,7 @@ def cdrom(api, iso):
     drive.set_file(params.File(id=iso))
     drive.update()
     same("configured medium", vm.cdroms.get(id=CD).get_file().get_id(), iso)
-    for wrong in ["../" + iso, "none.iso", iso[:-4] + ".img"]:
+    for wrong in ["../" + iso, iso[:-4] + ".img"]:
         drive.set_file(params.File(id=wrong))
         refused(400, drive.update)
     drive.set_file(params.File(id=""))

@@ -482,7 +482,7 @@ const WAYS: &[Way] = &[
                 "<template id='{first}'/><stateless>true</stateless>\
                  <use_latest_template_version>true</use_latest_template_version>"
             );
-            let body = vm_document(&format!("thin-{name}"));
+            let body = vm_document(&format!("{name}-thin"));
             let body = body.replace("<template><name>Blank</name></template>", &of);
             let vm =
                 client.send("POST", "/vms", &["Expect: 201-created"], &body).is(201).value("@id").unwrap();
@@ -824,7 +824,12 @@ fn clean(place: &Place, things: &Things) {
         }
         client.delete(&format!("/vms/{id}")).is(204);
     }
-    if let Some(id) = template_of(&client, things) {
+    let templates = items(&client.get("/templates").is(200), "template");
+    let named = |one: &Element| one.value("name") == Some(template_name(things));
+    let mut templates: Vec<_> = templates.iter().filter(|(_, one)| named(one)).collect();
+    // The first version goes after all others.
+    templates.sort_by_key(|(_, one)| std::cmp::Reverse(one.value("version/version_number")));
+    for (id, _) in templates {
         client.delete(&format!("/templates/{id}")).is(204);
     }
     for (id, network) in items(&client.get("/networks").is(200), "network") {

@@ -64,6 +64,11 @@ fn storage_that_does_not_answer_holds_nobody_up() {
         assert_eq!(state_of(&lab.client(), "far"), "inactive");
         vm.post("start", "<action/>").refused(409);
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        // More of them than there are threads.
+        let place = made.field("storage_domains/storage_domain/@id").unwrap();
+        for _ in 0..100 {
+            lab.client().get(&format!("/storagedomains/{place}/vms;unregistered")).refused(409);
+        }
 
         // All else goes on.
         let begun = Instant::now();

@@ -217,6 +217,17 @@ fn change_display(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         spec.display.get_or_insert_default();
     }
     let Some(display) = &mut spec.display else {
+        let types::Display { monitors, single_qxl_pci, allow_override, smartcard_enabled, .. } = given;
+        let types::Display { file_transfer_enabled, copy_paste_enabled, keyboard_layout, .. } = given;
+        let flags =
+            [single_qxl_pci, allow_override, smartcard_enabled, file_transfer_enabled, copy_paste_enabled];
+        let says = flags.iter().any(|flag| flag.is_some())
+            || monitors.is_some()
+            || keyboard_layout.is_some()
+            || given.disconnect_action.is_some();
+        if !says {
+            return Ok(());
+        }
         return Err(Error::conflict("The VM has no graphics console: it gets one by its display's type."));
     };
     set_named(&given.r#type, &mut display.protocol)?;

@@ -97,7 +97,7 @@ pub fn write(
 }
 
 /// No machine takes more to describe.
-pub const MAX_HINT: u64 = 4 << 20;
+pub const MAX_HINT: u64 = 16 << 20;
 
 /// Names and texts of the hints that lie in a folder. What is no plain file of a hint's size is none.
 pub fn hints(folder: &Path) -> io::Result<Vec<(String, String)>> {

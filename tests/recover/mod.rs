@@ -142,6 +142,13 @@ async fn what_was_there_is_there_again() {
     lab.disk("raw", DiskFormat::Raw, Some(second), Some(vm)).await;
     let nic = NicChange { name: Some("nic1".into()), ..NicChange::default() };
     lab.engine.add_nic(vm, nic).await.unwrap();
+    // As large as it may be, and told of with every snapshot.
+    let payload = |spec: &mut VmSpec| {
+        let file = GuestFile { name: "large".into(), content: Secret("x".repeat(1 << 20)) };
+        spec.payloads = vec![Payload { kind: PayloadKind::Cdrom, volume: None, files: vec![file] }];
+        Ok(())
+    };
+    lab.engine.update_vm(vm, false, payload).await.unwrap();
     for text in ["one", "two", "three"] {
         lab.snapshot(vm, text).await;
     }

@@ -217,15 +217,8 @@ fn change_display(document: &types::Vm, spec: &mut VmSpec) -> Result<()> {
         spec.display.get_or_insert_default();
     }
     let Some(display) = &mut spec.display else {
-        let types::Display { monitors, single_qxl_pci, allow_override, smartcard_enabled, .. } = given;
-        let types::Display { file_transfer_enabled, copy_paste_enabled, keyboard_layout, .. } = given;
-        let flags =
-            [single_qxl_pci, allow_override, smartcard_enabled, file_transfer_enabled, copy_paste_enabled];
-        let says = flags.iter().any(|flag| flag.is_some())
-            || monitors.is_some()
-            || keyboard_layout.is_some()
-            || given.disconnect_action.is_some();
-        if !says {
+        let said_nothing = types::Display { r#type: given.r#type.clone(), ..Default::default() };
+        if *given == said_nothing {
             return Ok(());
         }
         return Err(Error::conflict("The VM has no graphics console: it gets one by its display's type."));

@@ -61,9 +61,6 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
             "[Cannot use sysprep and cloud_init tags simultaneously when running VM.]",
         ));
     }
-    if action.use_sysprep == Some(true) {
-        return Err(Error::unsupported("Cannot run VM. Sysprep is not served, only cloud-init.").into());
-    }
     if let Some(placement) = action.vm.as_deref().and_then(|vm| vm.placement_policy.as_ref()) {
         // There is one host; another one is refused.
         if machine::hosts(&app, placement)?.is_some_and(|hosts| !hosts.is_empty()) {
@@ -76,6 +73,7 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
     let options = StartOptions {
         pause: action.pause.unwrap_or(false),
         once: action.vm.as_deref().map(run_once).transpose()?.flatten(),
+        sysprep: action.use_sysprep,
         cloud_init: action.use_cloud_init,
         initialization: initialization(&app, id, action.vm.as_deref())?,
         stateless: false,

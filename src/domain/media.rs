@@ -30,6 +30,13 @@ pub fn count(domain: &Element) -> usize {
     devices(domain).filter_map(alias).filter(|name| is_made(name)).count()
 }
 
+/// What the first of them is.
+pub fn first(domain: &Element) -> Option<PayloadKind> {
+    let name = format!("{ALIAS}0");
+    let device = devices(domain).find(|device| alias(device) == Some(&name))?;
+    Some(if device.get("device") == Some("floppy") { PayloadKind::Floppy } else { PayloadKind::Cdrom })
+}
+
 /// Whether a device of that alias is such a medium.
 pub fn is_made(alias: &str) -> bool {
     alias.starts_with(ALIAS)

@@ -8,7 +8,7 @@ use super::lane::blocking;
 use super::locks::{self, Entity, Mode};
 use super::vm_power::StartOptions;
 use crate::domain::{self, Medium};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,18 +21,33 @@ impl Engine {
         self.settings.state.join("payloads")
     }
 
-    /// What the run is given: cloud-init's files when they are asked for, else at the first one.
+    /// What the run is given: what sets the guest up when that is asked for, else at the first one.
     pub(super) fn payloads_of(&self, vm: &Vm, spec: &VmSpec, options: &StartOptions) -> Result<Vec<Payload>> {
         let wanted = options.initialization.as_ref().or(spec.initialization.as_deref());
         let first = wanted.is_some() && vm.started.is_none();
-        let asked = options.cloud_init.unwrap_or(first || options.initialization.is_some());
-        let wanted = asked.then(|| wanted.cloned().unwrap_or_default());
-        if let Some(wanted) = &wanted {
-            wanted.check().map_err(crate::error::Error::invalid)?;
+        let now = first || options.initialization.is_some();
+        let windows = domain::reads_answers(&spec.os.kind);
+        let wanted = wanted.cloned().unwrap_or_default();
+        let answers = match (options.sysprep, options.cloud_init) {
+            (Some(true), _) => Some(true),
+            (_, Some(true)) => Some(false),
+            // What a flag says of another system's way says nothing.
+            (asked, _) if windows => asked.unwrap_or(now).then_some(true),
+            (_, asked) => asked.unwrap_or(now).then_some(false),
+        };
+        let medium = answers.map(|answers| match answers {
+            true => domain::answers(&spec.os.kind, &spec.name, &wanted),
+            // An instance that cloud-init has not met is what makes it act.
+            false => domain::seed(&Uuid::new_v4().to_string(), &spec.name, &wanted),
+        });
+        if medium.is_some() {
+            wanted.check().map_err(Error::invalid)?;
         }
-        // An instance that cloud-init has not met is what makes it act.
-        let seed = wanted.map(|it| domain::seed(&Uuid::new_v4().to_string(), &spec.name, &it));
-        Ok(seed.into_iter().chain(spec.payloads.iter().cloned()).collect())
+        let all: Vec<Payload> = medium.into_iter().chain(spec.payloads.iter().cloned()).collect();
+        match all.iter().filter(|payload| payload.kind == PayloadKind::Floppy).count() > 1 {
+            true => Err(Error::conflict("Cannot run VM. The VM's payload has its floppy drive.")),
+            false => Ok(all),
+        }
     }
 
     /// Makes the files of a run's media. The VM is held.

@@ -45,7 +45,8 @@ pub struct RunOnce {
 pub struct StartOptions {
     pub pause: bool,
     pub once: Option<RunOnce>,
-    /// The guest gets what cloud-init reads, or not; `None` is at its first run only.
+    /// The guest gets what sets it up in its system's way, or not; `None` is at its first run only.
+    pub sysprep: Option<bool>,
     pub cloud_init: Option<bool>,
     /// Takes the place of the VM's own for this run.
     pub initialization: Option<Initialization>,
@@ -61,7 +62,9 @@ impl StartOptions {
 
     /// It is not just a start, which also resumes.
     fn asks_for_more(&self) -> bool {
-        self.once.is_some() || self.cloud_init == Some(true) || self.initialization.is_some()
+        self.once.is_some()
+            || [self.sysprep, self.cloud_init].contains(&Some(true))
+            || self.initialization.is_some()
     }
 }
 

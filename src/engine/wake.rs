@@ -84,8 +84,13 @@ impl Engine {
         };
         let saved = self.saved_document(file.clone()).await?;
         let spec = self.spec_of_run(snapshot.spec, &saved);
-        let seeded = domain::media_in(&saved) > spec.payloads.len();
-        let options = StartOptions { cloud_init: Some(seeded), ..StartOptions::default() };
+        let beside = domain::media_in(&saved) > spec.payloads.len();
+        let set_up = domain::first_medium_in(&saved).filter(|_| beside);
+        let options = StartOptions {
+            sysprep: Some(set_up == Some(PayloadKind::Floppy)),
+            cloud_init: Some(set_up == Some(PayloadKind::Cdrom)),
+            ..StartOptions::default()
+        };
         let media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
         let document = self.document_with(vm, &spec, Some(saved.clone()), &media)?;
         let document = domain::as_saved(&document, saved).to_string();

@@ -113,6 +113,14 @@ pub fn iana(name: &str) -> Option<&str> {
     (plain && jiff::tz::TimeZone::get(named).is_ok()).then_some(named)
 }
 
+/// The name by which Windows knows a zone, whichever way it is named; `None` where it knows none.
+pub fn windows(name: &str) -> Option<String> {
+    if name.ends_with(" Standard Time") {
+        return iana(name).map(|_| name.to_owned());
+    }
+    WINDOWS.iter().find(|(_, zone)| *zone == name).map(|(stem, _)| format!("{stem} Standard Time"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +135,8 @@ mod tests {
         for (name, zone) in WINDOWS {
             assert_eq!(iana(&format!("{name} Standard Time")), Some(*zone));
         }
+        assert_eq!(windows("Europe/Berlin").as_deref(), Some("W. Europe Standard Time"));
+        assert_eq!(windows("Tokyo Standard Time").as_deref(), Some("Tokyo Standard Time"));
+        assert_eq!(windows("Moon Standard Time").or(windows("Europe/None")), None);
     }
 }

@@ -90,7 +90,18 @@ async fn the_first_run_gets_it_and_later_ones_when_asked() {
     assert_eq!(sim.run(plain, &body).await, seed);
     assert_eq!(sim.engine.vm(plain).unwrap().vm.spec.initialization, None, "for that run only");
 
+    // Windows has its own way, and one floppy drive.
+    let answers = (vec!["floppy".to_owned()], 1);
+    let windows = sim.told("w", &format!("{NESTED}<os type='windows_2012x64'/>")).await;
+    assert_eq!(sim.run(windows, "<action/>").await, answers);
+    assert_eq!(sim.run(windows, "<action/>").await, (vec![], 0));
+    assert_eq!(sim.run(windows, "<action><use_sysprep>true</use_sysprep></action>").await, answers);
+    assert_eq!(sim.run(windows, "<action><use_cloud_init>true</use_cloud_init></action>").await, seed);
+    assert_eq!(sim.run(plain, "<action><use_sysprep>true</use_sysprep></action>").await, answers);
+
     let all = sim.told("d", &format!("{FLAT}{FILES}")).await;
+    let sysprep = "<action><use_sysprep>true</use_sysprep></action>";
+    sim.post(&format!("/vms/{all}/start"), sysprep).await.is(409);
     let kinds = ["cdrom", "cdrom", "floppy"].map(str::to_owned).to_vec();
     assert_eq!(sim.run(all, "<action/>").await, (kinds, 3));
     let kinds = ["cdrom", "floppy"].map(str::to_owned).to_vec();
@@ -133,7 +144,6 @@ async fn what_cannot_be_is_refused() {
     let start = format!("/vms/{vm}/start");
     let both = "<action><use_cloud_init>true</use_cloud_init><use_sysprep>true</use_sysprep></action>";
     sim.post(&start, both).await.is(409);
-    sim.post(&start, "<action><use_sysprep>true</use_sysprep></action>").await.is(409);
     let bad = "<action><vm><initialization><user_name>a:b</user_name></initialization></vm></action>";
     sim.post(&start, bad).await.is(400);
     sim.is_in(vm, "down").await;

@@ -69,6 +69,25 @@ fn a_guest_reads_what_it_is_told() {
 }
 
 #[test]
+fn answers_for_windows_are_on_its_floppy() {
+    let Some(lab) = lab() else { return };
+    let told = "<os type='windows_2012x64'/><initialization><host_name>win1</host_name><domain>example.org</domain>\
+                <user_name>joe</user_name><root_password>s3cret-word</root_password></initialization>";
+    let vm = lab.vm("answers", Boots::Halt, "");
+    vm.update(told);
+    vm.start();
+    let document = vm.document();
+    let floppy = document.every("devices/disk").into_iter().find(|it| it.get("device") == Some("floppy"));
+    let image = std::fs::read(floppy.unwrap().value("source/@file").unwrap()).unwrap();
+    let text = String::from_utf8_lossy(&image);
+    assert!(text.contains("<ComputerName>win1</ComputerName>") && text.contains("s3cret-word"));
+    assert!(!lab.daemon.log().contains("s3cret"));
+    vm.act("stop");
+    vm.start();
+    assert!(!vm.document().to_string().contains("floppy"), "that was the first run");
+}
+
+#[test]
 fn a_guest_on_the_older_chipset_reads_it_too() {
     let Some(lab) = lab() else { return };
     let more = format!("{TOLD}<custom_emulated_machine>pc</custom_emulated_machine>");

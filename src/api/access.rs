@@ -152,9 +152,9 @@ fn is_open(path: &str) -> bool {
             .any(|open| path.starts_with(open))
 }
 
-/// What only administrators read, because it tells of everybody.
+/// What only administrators read, because it tells of everybody, or of where things lie.
 fn is_closed(path: &str) -> bool {
-    path == "/permissions" || path.starts_with("/permissions/")
+    path == "/permissions" || path.starts_with("/permissions/") || path.contains("/storageconnections")
 }
 
 pub fn denied() -> Fault {

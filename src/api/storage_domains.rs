@@ -169,7 +169,8 @@ pub async fn some(app: &App, request: &Request, data_center: Option<DataCenterId
         seen.push(Seen::of(app, row).await);
     }
     let found = search::select(app, request, seen)?;
-    let storage_domain = found.iter().map(|seen| seen.document(app, data_center)).collect();
+    let documents = found.iter().map(|seen| seen.document(app, data_center));
+    let storage_domain = documents.map(|document| for_readers(request, document)).collect();
     Ok(Reply::ok(types::StorageDomains { storage_domain, ..Default::default() }))
 }
 
@@ -179,7 +180,16 @@ pub async fn one(app: &App, request: &Request, data_center: Option<DataCenterId>
     if data_center.is_some_and(|id| row.data_center != Some(id)) {
         return Err(Error::not_found(row.id).into());
     }
-    Ok(Reply::ok(shown(app, row, data_center).await))
+    Ok(Reply::ok(for_readers(request, shown(app, row, data_center).await)))
+}
+
+/// A user's view says nothing of where things lie.
+fn for_readers(request: &Request, mut document: types::StorageDomain) -> types::StorageDomain {
+    if request.filter {
+        document.storage = None;
+        document.link.retain(|link| link.rel.as_deref() != Some("storageconnections"));
+    }
+    document
 }
 
 /// The storage domain as it is now.

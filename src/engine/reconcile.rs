@@ -273,8 +273,8 @@ impl Engine {
                 self.finish_end_preview(*vm, doomed, memories).await
             }
             Operation::EndStateless { vm, doomed } => self.finish_end_preview(*vm, doomed, &[]).await,
-            Operation::FollowVersion { vm, from, images, old } => {
-                self.finish_follow_version(*vm, *from, images, old).await
+            Operation::FollowVersion { before, images, old } => {
+                self.finish_follow_version(before, images, old).await
             }
         }
     }
@@ -408,8 +408,8 @@ impl Engine {
             }
             Operation::PreviewSnapshot(preview) => self.undo_preview(preview).await,
             Operation::EndPreview { .. } | Operation::EndStateless { .. } => self.finish(operation).await,
-            Operation::FollowVersion { vm, from, images, old } => {
-                self.undo_follow_version(*vm, *from, images, old).await
+            Operation::FollowVersion { before, images, old } => {
+                self.undo_follow_version(before, images, old).await
             }
         }
     }
@@ -471,9 +471,9 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             let new = [shared(id), config(id)];
             new.into_iter().chain(original.iter().map(shared)).chain(filling(images)).collect()
         }
-        Operation::FollowVersion { vm: id, from, images, old } => {
+        Operation::FollowVersion { before, images, old } => {
             let old = old.iter().map(|it| disk(&it.disk.id));
-            let held = [vm(id), (Entity::Template(*from), Mode::Shared)];
+            let held = [vm(&before.id), (Entity::Template(before.template), Mode::Shared)];
             held.into_iter().chain(old).chain(filling(images)).collect()
         }
         Operation::CreateTemplate { template: id, images, original } => {
@@ -566,7 +566,9 @@ fn is_done(world: &World, operation: &Operation, changes: &[Change]) -> bool {
             changes.iter().any(|change| matches!(change, Change::Snapshot(it) if it.id == *snapshot))
         }
         Operation::WakeVm { vm, .. } => world.vms.get(vm).is_some_and(|vm| vm.wakes_from.is_none()),
-        Operation::FollowVersion { vm, from, .. } => world.vms.get(vm).is_some_and(|vm| vm.template != *from),
+        Operation::FollowVersion { before, .. } => {
+            world.vms.get(&before.id).is_some_and(|vm| vm.template != before.template)
+        }
         // There is no way back from them.
         Operation::RemoveExport { .. }
         | Operation::RemoveTemplateCopy { .. }

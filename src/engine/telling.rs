@@ -155,10 +155,10 @@ impl Telling {
                     ("Ending the stateless run of", "has the disks of before its stateless run");
                 of_vm(world, *vm, doing, did, codes)
             }
-            Operation::FollowVersion { vm, .. } => {
+            Operation::FollowVersion { before, .. } => {
                 let codes = (Code::VM_UPDATED, Code::VM_UPDATE_FAILED);
                 let did = "is of the latest version of its template";
-                of_vm(world, *vm, "Updating to the latest version of its template", did, codes)
+                of_vm(world, before.id, "Updating to the latest version of its template", did, codes)
             }
             Operation::ReorderMacs { vm, .. } => Self::new(
                 format!("Ordering the MAC addresses of VM {}", vm_name(world, *vm)),

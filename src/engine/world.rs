@@ -309,8 +309,7 @@ pub enum Operation {
     },
     /// The rows are of a later version of the VM's template: what it had of the former one goes.
     FollowVersion {
-        vm: VmId,
-        from: TemplateId,
+        before: Box<Vm>,
         images: Vec<Filling>,
         old: Vec<SavedDisk>,
     },

@@ -285,6 +285,13 @@ async fn a_user_sees_and_does_only_what_is_its_own() {
     ] {
         assert_eq!(as_user(&sim, "anna", "GET", &hidden, &[], "").await.status, 404, "{hidden}");
     }
+    let domains = as_user(&sim, "anna", "GET", "/storagedomains", &[], "").await.is(200);
+    assert!(domains.body.contains("<name>data</name>") && !domains.body.contains("path"), "{}", domains.body);
+    let one = as_user(&sim, "anna", "GET", &format!("/storagedomains/{DATA}"), &[], "").await.is(200);
+    assert!(!one.body.contains("path") && !one.body.contains("storageconnections"), "{}", one.body);
+    for closed in ["/storageconnections".to_owned(), format!("/storagedomains/{DATA}/storageconnections")] {
+        assert_eq!(as_user(&sim, "anna", "GET", &closed, &[], "").await.status, 400, "{closed}");
+    }
     let events = as_user(&sim, "anna", "GET", "/events", &[], "").await.is(200);
     assert!(!events.body.contains("other") && events.body.contains("VM mine was created"), "{}", events.body);
 

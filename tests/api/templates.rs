@@ -151,6 +151,7 @@ async fn versions_share_a_name() {
     let plain = sim.waited("/vms", vm_of("plain", &second, latest)).await.is(201);
     let (larger, _) = sim.original("b").await;
     sim.disk(&format!("/vms/{larger}/disks"), "more").await;
+    sim.put(&format!("/vms/{larger}"), "<vm><memory>2147483648</memory></vm>").await.is(200);
     let third =
         sim.template("other", larger, &format!("<version><base_template id='{first}'/></version>")).await;
     let pooled = sim.get("/vms?search=name%3Dp-1").await.at("vm/@id");
@@ -166,6 +167,8 @@ async fn versions_share_a_name() {
         sim.post(&start, "<action/>").await.is(200);
         let shown = sim.get(&path).await;
         assert_eq!([shown.at("template/@id"), shown.at("status/state")], [template.as_str(), "up"]);
+        // With all that a VM of it has.
+        assert_eq!(shown.at("memory") == (2 * GIB).to_string(), template == &third);
         let has = sim.get(&format!("{path}/disks")).await.is(200);
         assert_eq!(has.each("disk", "@id").len(), disks);
         assert!(has.each("disk", "status/state").iter().all(|state| state == "ok"));

@@ -139,13 +139,16 @@ fn follow_version() {
             let first = template(lab).await;
             let source = Source::Template { id: first, clone: false };
             let mut spec = VmSpec { stateless: true, newest_version: true, ..new_vm("n").spec };
-            spec.os.boot = vec![vireo::model::vm::BootDevice::Network];
-            spec.os.kernel = None;
+            let from_network = |spec: &mut VmSpec| {
+                (spec.os.boot, spec.os.kernel) = (vec![vireo::model::vm::BootDevice::Network], None);
+            };
+            from_network(&mut spec);
             let vm = lab.made(NewVm { source, spec, ..new_vm("n") }).await.unwrap();
             let nics: Vec<NicId> = lab.engine.world().nics_of(vm).iter().map(|nic| nic.id).collect();
             lab.engine.remove_nic(vm, nics[0]).await.unwrap();
             let (other, _) = lab.vm_with_disks("b", 2).await;
-            let next = NewTemplate { base: Some(first), ..new_template(lab, other) };
+            let mut next = NewTemplate { base: Some(first), ..new_template(lab, other) };
+            from_network(&mut next.spec);
             lab.engine.create_template(next).await.unwrap().finished().await.unwrap();
             vm
         },

@@ -27,12 +27,16 @@ impl Engine {
         let first = wanted.is_some() && vm.started.is_none();
         let now = first || options.initialization.is_some();
         let windows = domain::reads_answers(&spec.os.kind);
+        let inserted = options.once.as_ref().and_then(|once| once.floppy.as_deref());
+        let has_floppy = inserted.is_some_and(|name| !name.is_empty())
+            || spec.payloads.iter().any(|payload| payload.kind == PayloadKind::Floppy);
         let wanted = wanted.cloned().unwrap_or_default();
         let answers = match (options.sysprep, options.cloud_init) {
             (Some(true), _) => Some(true),
             (_, Some(true)) => Some(false),
-            // What a flag says of another system's way says nothing.
-            (asked, _) if windows => asked.unwrap_or(now).then_some(true),
+            // What a flag says of another system's way says nothing. Nor is a floppy in the way that was
+            // given for something else.
+            (asked, _) if windows => asked.unwrap_or(now && !has_floppy).then_some(true),
             (_, asked) => asked.unwrap_or(now).then_some(false),
         };
         let medium = answers.map(|answers| match answers {

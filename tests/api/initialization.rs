@@ -99,6 +99,11 @@ async fn the_first_run_gets_it_and_later_ones_when_asked() {
     assert_eq!(sim.run(windows, "<action><use_cloud_init>true</use_cloud_init></action>").await, seed);
     assert_eq!(sim.run(plain, "<action><use_sysprep>true</use_sysprep></action>").await, answers);
 
+    // Nothing of the kind comes by itself where something else has that drive.
+    let kinds = ["cdrom", "floppy"].map(str::to_owned).to_vec();
+    let other = sim.told("v", &format!("{FLAT}{FILES}<os type='windows_7'/>")).await;
+    assert_eq!(sim.run(other, "<action/>").await, (kinds, 2));
+
     let all = sim.told("d", &format!("{FLAT}{FILES}")).await;
     let sysprep = "<action><use_sysprep>true</use_sysprep></action>";
     sim.post(&format!("/vms/{all}/start"), sysprep).await.is(409);

@@ -1,6 +1,7 @@
 //! What the guest's clock starts with.
 
 use super::{Invalid, Plan};
+use crate::model::is_windows;
 use crate::model::time_zone::iana;
 use crate::xml::Element;
 
@@ -16,7 +17,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
             clock.set("timezone", zone);
         }
         // Windows takes the clock of its machine for local time.
-        None if plan.spec.os.kind.starts_with("windows") => clock.set("offset", "localtime"),
+        None if is_windows(&plan.spec.os.kind) => clock.set("offset", "localtime"),
         None => clock.set("offset", "utc"),
     }
     Ok(())

@@ -63,7 +63,7 @@ pub use nic::{bring_live as bring_nic_live, device as nic_device};
 pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
 pub use seed::seed;
 pub use snapshot::snapshot;
-pub use sysprep::{answers, reads_answers};
+pub use sysprep::answers;
 pub use target::target;
 
 use crate::error::Error;

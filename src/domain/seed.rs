@@ -21,7 +21,7 @@ pub fn seed(instance: &str, name: &str, wanted: &Initialization) -> Payload {
     Payload { kind: PayloadKind::Cdrom, volume: Some(LABEL.into()), files }
 }
 
-fn file(name: &str, content: String) -> GuestFile {
+pub(super) fn file(name: &str, content: String) -> GuestFile {
     GuestFile { name: name.into(), content: Secret(content) }
 }
 

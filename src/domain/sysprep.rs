@@ -1,7 +1,8 @@
 //! What Windows reads when it is set up anew (sysprep): a floppy with its answers.
 
+use super::seed::file as guest_file;
 use crate::model::initialization::Initialization;
-use crate::model::payload::{GuestFile, Payload, PayloadKind, Secret};
+use crate::model::payload::{Payload, PayloadKind, Secret};
 use crate::model::time_zone::windows;
 use crate::xml::Element;
 use std::fmt::Write;
@@ -11,11 +12,6 @@ const LONGEST_NAME: usize = 15;
 
 /// Those that read `sysprep.inf`; later ones read `unattend.xml`.
 const OLDER: &[&str] = &["windows_xp", "windows_2003", "windows_2003x64"];
-
-/// Whether that operating system is set up so.
-pub fn reads_answers(os: &str) -> bool {
-    os.starts_with("windows")
-}
 
 /// The medium for a guest of that name. A script of the client's is all of the answers.
 pub fn answers(os: &str, name: &str, wanted: &Initialization) -> Payload {
@@ -29,8 +25,7 @@ pub fn answers(os: &str, name: &str, wanted: &Initialization) -> Payload {
     let script = wanted.custom_script.as_ref().map(|script| script.0.clone());
     let content = script.filter(|script| !script.trim().is_empty()).unwrap_or_else(made);
     let file = if older { "sysprep.inf" } else { "unattend.xml" };
-    let files = vec![GuestFile { name: file.into(), content: Secret(content) }];
-    Payload { kind: PayloadKind::Floppy, volume: None, files }
+    Payload { kind: PayloadKind::Floppy, volume: None, files: vec![guest_file(file, content)] }
 }
 
 /// A name, and what there is to say under it.

@@ -2,7 +2,6 @@
 
 use super::Engine;
 use super::locks::Entity;
-use super::places::find_domain;
 use super::ports::BlockJob;
 use crate::error::{Error, Result};
 use crate::model::*;
@@ -54,17 +53,13 @@ impl Engine {
     /// What ended a job too early. libvirt keeps QEMU's reason to itself, but a storage domain that cannot
     /// take what was left is reason enough.
     pub(super) async fn interrupted(&self, what: &str, domain: StorageDomainId, left: u64) -> Error {
-        let domain = find_domain(&self.world(), domain).cloned();
-        let free = match &domain {
-            Ok(domain) => self.space(domain).await.ok().map(|space| space.available),
-            Err(_) => None,
-        };
-        match (domain, free) {
-            (Ok(domain), Some(free)) if free < left => Error::conflict(format!(
-                "{what} was interrupted. Low disk space on Storage Domain {}.",
-                domain.name
-            )),
-            _ => Error::conflict(format!("{what} was interrupted.")),
+        if let Ok(domain) = self.storage_domain(domain)
+            && let Ok(space) = self.space(&domain).await
+            && space.available < left
+        {
+            let why = format!("Low disk space on Storage Domain {}.", domain.name);
+            return Error::conflict(format!("{what} was interrupted. {why}"));
         }
+        Error::conflict(format!("{what} was interrupted."))
     }
 }

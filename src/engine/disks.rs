@@ -16,7 +16,7 @@ use crate::model::vm::check_text;
 use crate::model::vm_state::may;
 use crate::model::*;
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a client gives for a new disk.
@@ -313,14 +313,17 @@ impl Engine {
     }
 
     fn has_image(&self, disk: &Disk) -> bool {
-        let there = |file: &PathBuf| self.images.actual_size(file).is_ok_and(|size| size.is_some());
-        self.image_files(disk.id).is_ok_and(|files| files.iter().all(there))
+        self.image_files(disk.id).is_ok_and(|files| files.iter().all(|file| self.is_there(file)))
     }
 
     /// The one image is there.
     pub(super) fn has_file(&self, image: &Disk) -> bool {
         let file = self.image_file(&self.world(), image);
-        file.is_ok_and(|file| self.images.actual_size(&file).is_ok_and(|size| size.is_some()))
+        file.is_ok_and(|file| self.is_there(&file))
+    }
+
+    fn is_there(&self, file: &Path) -> bool {
+        self.images.actual_size(file).is_ok_and(|size| size.is_some())
     }
 
     fn is_intact(&self, disk: &Disk) -> bool {

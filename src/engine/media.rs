@@ -26,17 +26,17 @@ impl Engine {
         let wanted = options.initialization.as_ref().or(spec.initialization.as_deref());
         let first = wanted.is_some() && vm.started.is_none();
         let now = first || options.initialization.is_some();
-        let windows = domain::reads_answers(&spec.os.kind);
+        let is_floppy = |payload: &&Payload| payload.kind == PayloadKind::Floppy;
         let inserted = options.once.as_ref().and_then(|once| once.floppy.as_deref());
-        let has_floppy = inserted.is_some_and(|name| !name.is_empty())
-            || spec.payloads.iter().any(|payload| payload.kind == PayloadKind::Floppy);
+        let inserted = usize::from(inserted.is_some_and(|name| !name.is_empty()));
+        let free = inserted + spec.payloads.iter().filter(is_floppy).count() == 0;
         let wanted = wanted.cloned().unwrap_or_default();
         let answers = match (options.sysprep, options.cloud_init) {
             (Some(true), _) => Some(true),
             (_, Some(true)) => Some(false),
             // What a flag says of another system's way says nothing. Nor is a floppy in the way that was
             // given for something else.
-            (asked, _) if windows => asked.unwrap_or(now && !has_floppy).then_some(true),
+            (asked, _) if is_windows(&spec.os.kind) => asked.unwrap_or(now && free).then_some(true),
             (_, asked) => asked.unwrap_or(now).then_some(false),
         };
         let medium = answers.map(|answers| match answers {
@@ -48,7 +48,7 @@ impl Engine {
             wanted.check().map_err(Error::invalid)?;
         }
         let all: Vec<Payload> = medium.into_iter().chain(spec.payloads.iter().cloned()).collect();
-        match all.iter().filter(|payload| payload.kind == PayloadKind::Floppy).count() > 1 {
+        match inserted + all.iter().filter(is_floppy).count() > 1 {
             true => Err(Error::conflict("Cannot run VM. The VM's payload has its floppy drive.")),
             false => Ok(all),
         }

@@ -135,9 +135,6 @@ impl Engine {
     /// Promises the VM with its disks, locked, and makes them.
     pub async fn create_vm(self: &Arc<Self>, new: NewVm) -> Result<Started<VmId>> {
         new.spec.check().map_err(Error::invalid)?;
-        if let Source::Template { .. } = new.source {
-            new.spec.check_placement(&self.spec_of(new.source)?).map_err(Error::invalid)?;
-        }
         self.require_connection()?;
         let template = match new.source {
             Source::Template { id, clone: false } => id,
@@ -152,8 +149,11 @@ impl Engine {
             }
             _ => None,
         };
-        let held: Vec<DiskId> =
-            Parts::of(&self.world(), new.source)?.disks.iter().map(|disk| disk.id).collect();
+        let present = Parts::of(&self.world(), new.source)?;
+        if let Source::Template { .. } = new.source {
+            vm.spec.check_placement(&present.spec).map_err(Error::invalid)?;
+        }
+        let held: Vec<DiskId> = present.disks.iter().map(|disk| disk.id).collect();
         // It gets interfaces while its images are still being made.
         let mut wanted = vec![(Entity::Vm(id), Mode::Shared), (Entity::Config(id), Mode::Exclusive)];
         wanted.extend(original.map(|original| (Entity::Vm(original), Mode::Shared)));

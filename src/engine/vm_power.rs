@@ -311,9 +311,6 @@ impl Engine {
         }
         self.revive_networks(id).await?;
         let payloads = self.payloads_of(&vm, &spec, &options)?;
-        if floppy.is_some() && payloads.iter().any(|payload| payload.kind == PayloadKind::Floppy) {
-            return Err(Error::conflict(format!("{RUN}. The VM's payload has its floppy drive.")));
-        }
         if spec.stateless {
             self.begin_stateless(id).await?;
         }

@@ -1,6 +1,7 @@
 //! Pictures that stand for machines where users see them.
 
 use super::ids::{IconId, derived_id};
+use super::operating_system::is_windows;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -125,7 +126,7 @@ impl Family {
     pub fn of(os: &str) -> Self {
         let linux = ["rhel", "sles", "ubuntu", "debian", "other_linux"];
         match os {
-            _ if os.starts_with("windows") => Self::Windows,
+            _ if is_windows(os) => Self::Windows,
             _ if linux.iter().any(|it| os.starts_with(it)) => Self::Linux,
             _ => Self::Other,
         }

@@ -58,7 +58,7 @@ pub use mac::{Mac, MacRange};
 pub use network::{ClusterNetwork, ClusterNetworkChange, Network, NetworkChange, ProfileChange, VnicProfile};
 pub use nic::{BootProtocol, Nic, NicInterface};
 pub use numa::{HostNode, NumaNode};
-pub use operating_system::{OPERATING_SYSTEMS, operating_system};
+pub use operating_system::{OPERATING_SYSTEMS, is_windows, operating_system};
 pub use payload::{GuestFile, Payload, PayloadKind, Secret};
 pub use place::{
     Cluster, CpuProfile, DataCenter, DiskProfile, Host, StorageDomain, StorageDomainChange, StorageKind,

@@ -36,6 +36,11 @@ pub const OPERATING_SYSTEMS: &[(u32, &str, &str)] = &[
     (1501, "freebsdx64", "FreeBSD 9.2 x64"),
 ];
 
+/// Whether a guest of that system is one of Windows.
+pub fn is_windows(name: &str) -> bool {
+    name.starts_with("windows")
+}
+
 /// The table's spelling of a name, which clients may write in any case.
 pub fn operating_system(name: &str) -> Option<&'static str> {
     OPERATING_SYSTEMS

@@ -12,6 +12,16 @@ pub fn second(lab: &Lab, name: &str) -> PathBuf {
     folder
 }
 
+/// The same on a file system of so much.
+pub fn bounded(lab: &Lab, name: &str, size: &str) -> PathBuf {
+    let folder = lab.host.root.join(format!("more-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let size = format!("size={size}");
+    run(lab.host.among_mounts("mount").args(["-t", "tmpfs", "-o", &size, name]).arg(&folder));
+    over(&lab.client(), name, &folder);
+    folder
+}
+
 pub fn over(client: &Client, name: &str, folder: &Path) {
     attached(client, name, "data", folder);
 }
@@ -153,10 +163,7 @@ fn floating_disks_move_and_are_copied() {
 fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
     let Some(mut lab) = Lab::own() else { return };
     let folder = second(&lab, "slow");
-    let small = lab.host.root.join("more-small");
-    std::fs::create_dir_all(&small).unwrap();
-    run(lab.host.among_mounts("mount").args(["-t", "tmpfs", "-o", "size=8m", "small"]).arg(&small));
-    over(&lab.client(), "small", &small);
+    bounded(&lab, "small", "8m");
     let (vm, disk, name) = {
         let vm = lab.vm("outlives", Boots::Mini, "");
         let disk = vm.add_disk(&Disk::document(1024, "virtio", "cow", ""));
@@ -212,11 +219,8 @@ fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
 #[test]
 fn a_move_whose_target_fills_up_leaves_the_disk_where_it_is_and_says_why() {
     let Some(lab) = Lab::own() else { return };
-    let small = lab.host.root.join("more-filled");
-    std::fs::create_dir_all(&small).unwrap();
+    let small = bounded(&lab, "filled", "1g");
     let inside = |program: &str, arguments: &[&str]| run(lab.host.among_mounts(program).args(arguments));
-    inside("mount", &["-t", "tmpfs", "-o", "size=1g", "small", small.to_str().unwrap()]);
-    over(&lab.client(), "filled", &small);
     let vm = lab.vm("stays", Boots::Mini, "");
     let disk = vm.add_disk(&Disk::document(1024, "virtio", "cow", ""));
     run(Command::new("qemu-io").args(["-f", "qcow2", "-c", "write -P 7 0 700M"]).arg(disk.file()));

@@ -2,7 +2,7 @@
 //! guests wrote them, and nothing is left over.
 
 use super::harness::{Boots, Client, Daemon, Disk, Lab, Vm, run, until};
-use super::moves::over;
+use super::moves::bounded;
 use super::snapshots::{are_free, chain, files, list, take};
 use std::fs::File;
 use std::io::Read;
@@ -304,11 +304,8 @@ fn a_snapshot_with_memory_outlives_the_daemon() {
 #[test]
 fn a_full_storage_takes_no_snapshot_and_no_merge_and_loses_nothing() {
     let Some(lab) = Lab::own() else { return };
-    let small = lab.host.root.join("more-small");
-    std::fs::create_dir_all(&small).unwrap();
+    let small = bounded(&lab, "small", "48m");
     let inside = |program: &str, arguments: &[&str]| run(lab.host.among_mounts(program).args(arguments));
-    inside("mount", &["-t", "tmpfs", "-o", "size=48m", "small", small.to_str().unwrap()]);
-    over(&lab.client(), "small", &small);
     let there = |name: &str| small.join(name).display().to_string();
     let ballast = there("ballast");
     let free = || -> usize {

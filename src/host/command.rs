@@ -1,11 +1,15 @@
 //! Runs a program of the host: without a shell, bounded in memory, processor and real time.
+//!
+//! A program neither hears what ends the daemon nor outlives it. If it ended first, its failure would
+//! undo what the next start is to finish; if it lived on, it would write beside that start's.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What no work on an image's metadata ever needs, and a hostile image must not get.
 const MAX_MEMORY: &str = "--as=1073741824";
@@ -14,6 +18,8 @@ const MAX_DATA_MEMORY: &str = "--as=4294967296";
 const MAX_CPU_SECONDS: u64 = 10;
 const MAX_MESSAGE: u64 = 64 * 1024;
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// Between two looks whether a program ended: the first and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(100)];
 
 /// Runs the program to its end. The error is what it wrote to its standard error, in English.
 pub fn run<A: AsRef<OsStr>>(
@@ -48,8 +54,12 @@ fn bounded<A: AsRef<OsStr>>(
     deadline: Duration,
     limits: [&str; 2],
 ) -> Result<Vec<u8>, String> {
-    // prlimit(1) becomes the program, so that the limits hold from its first instruction.
-    let mut child = Command::new("prlimit")
+    let end = Instant::now() + deadline;
+    let rest = || end.saturating_duration_since(Instant::now());
+    // Each becomes the next, so that all holds from the program's first instruction. The thread that
+    // started it is the one whose death kills it: that one waits for it below.
+    let mut child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--", "prlimit"])
         .args(limits)
         .arg("--")
         .arg(program)
@@ -60,34 +70,49 @@ fn bounded<A: AsRef<OsStr>>(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A terminal's Ctrl-C is for the daemon.
+        .process_group(0)
         .spawn()
-        .map_err(|why| format!("prlimit: {why}"))?;
+        .map_err(|why| format!("setpriv: {why}"))?;
     let answer = child.stdout.take().map(|stdout| gather(stdout, MAX_ANSWER));
     let message = child.stderr.take().map(|stderr| gather(stderr, MAX_MESSAGE));
-    // The program's standard error ends when it does.
-    let message = message.map_or(Err(RecvTimeoutError::Disconnected), |it| it.recv_timeout(deadline));
-    if message.is_err() {
-        // Fails only when it ended by itself.
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|why| why.to_string())?;
-    match message {
-        Ok(Ok(_)) if status.success() => match answer.map(|it| it.recv_timeout(deadline)) {
+    // Mostly the program's standard error ends when it does; one may close or overfill it and run on.
+    let message = message.map_or(Err(RecvTimeoutError::Disconnected), |it| it.recv_timeout(rest()));
+    let status = ended(&mut child, end).map_err(|why| why.to_string())?;
+    match (status, message) {
+        (Some(status), Ok(Ok(_))) if status.success() => match answer.map(|it| it.recv_timeout(rest())) {
             Some(Ok(Ok(answer))) => Ok(answer),
             Some(Ok(Err(why))) => Err(why.to_string()),
             _ => Err(format!("{} did not end its answer", program.display())),
         },
-        Ok(Ok(text)) => {
+        (Some(status), Ok(Ok(text))) => {
             let text = String::from_utf8_lossy(&text);
             Err(format!("{} ended with {status}: {}", program.display(), text.trim()))
         }
-        Ok(Err(why)) => Err(why.to_string()),
-        Err(_) => Err(format!("{} did not end within {} s", program.display(), deadline.as_secs_f32())),
+        (Some(_), Ok(Err(why))) => Err(why.to_string()),
+        _ => Err(format!("{} did not end within {} s", program.display(), deadline.as_secs_f32())),
+    }
+}
+
+/// How a program ended by then; it is killed, and gone, when it did not.
+fn ended(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
+    let [mut pause, longest] = PAUSES;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let rest = end.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            child.kill()?;
+            return child.wait().map(|_| None);
+        }
+        std::thread::sleep(pause.min(rest));
+        pause = longest.min(pause * 2);
     }
 }
 
 /// Reads so many bytes of a stream in a thread of its own.
-fn gather(stream: impl Read + Send + 'static, most: u64) -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+fn gather(stream: impl Read + Send + 'static, most: u64) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (done, gathered) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -101,7 +126,6 @@ fn gather(stream: impl Read + Send + 'static, most: u64) -> mpsc::Receiver<std::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     fn sh(script: &str, deadline: Duration) -> Result<(), String> {
         run(Path::new("/bin/sh"), ["-c", script], deadline)
@@ -124,7 +148,30 @@ mod tests {
             Ok(())
         );
         let start = Instant::now();
-        assert!(sh("exec sleep 30", Duration::from_millis(100)).unwrap_err().contains("did not end"));
+        for script in [
+            "exec sleep 30",
+            "exec 2>&-; exec sleep 30",
+            "trap '' PIPE; head -c 100000 /dev/zero >&2; exec sleep 30",
+            "exec 2>&- >&-; exec sleep 30",
+        ] {
+            let error = sh(script, Duration::from_millis(300)).unwrap_err();
+            assert!(error.contains("did not end within 0.3 s"), "{script}: {error}");
+        }
+        let error = sh("sleep 30 2>&- &", Duration::from_millis(300)).unwrap_err();
+        assert!(error.contains("did not end its answer"), "{error}");
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn programs_live_no_longer_than_we_and_hear_no_signals_of_ours() {
+        let long = Duration::from_secs(20);
+        let said = output(Path::new("setpriv"), ["--dump"], long).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("Parent death signal: KILL"), "{said}");
+        // The fifth field is the process group.
+        assert_eq!(
+            sh("read -r pid name state parent group rest </proc/$$/stat; test $group = $$", long),
+            Ok(())
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::Portals;
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -132,16 +133,24 @@ impl Default for Network {
 
 impl Config {
     /// Reads the file, or the default one when it is there, then the environment's `VIREO_<SECTION>_<KEY>`.
-    pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+    pub fn load(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, String> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
         let mut config = match std::fs::read_to_string(file) {
             Ok(text) => toml::from_str(&text).map_err(|why| format!("{}: {why}", file.display()))?,
             Err(why) if why.kind() == ErrorKind::NotFound && path.is_none() => Self::default(),
             Err(why) => return Err(format!("{}: {why}", file.display())),
         };
-        for (name, value) in env {
-            if let Some((section, key)) = name.strip_prefix("VIREO_").and_then(|rest| rest.split_once('_')) {
-                config.set(section, key, &value).map_err(|why| format!("{name}: {why}"))?;
+        // What others put there need not be text.
+        for (name, value) in env.filter(|(name, _)| name.as_encoded_bytes().starts_with(b"VIREO_")) {
+            let wrong = |why: &str| format!("{}: {why}", name.display());
+            let (Some(text), Some(value)) = (name.to_str(), value.to_str()) else {
+                return Err(wrong("it is not UTF-8"));
+            };
+            if let Some((section, key)) = text["VIREO_".len()..].split_once('_') {
+                config.set(section, key, value).map_err(|why| wrong(&why))?;
             }
         }
         config.check()?;
@@ -265,12 +274,13 @@ impl FromStr for AcceleratorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("vireo.toml");
         std::fs::write(&file, text).unwrap();
-        Config::load(Some(&file), env.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+        Config::load(Some(&file), env.iter().map(|(name, value)| (name.into(), value.into())))
     }
 
     #[test]
@@ -369,6 +379,20 @@ mod tests {
         assert!(error.contains("VIREO_SERVER_TSL: [server] has no key tsl"), "{error}");
         let error = load("", &[("VIREO_SERVER_TLS", "yes")]).unwrap_err();
         assert!(error.contains("VIREO_SERVER_TLS: 'yes'"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused_where_it_is_ours() {
+        let load = |name: &[u8], value: &[u8]| {
+            let variable = (OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()));
+            Config::load(Some(Path::new("/dev/null")), [variable].into_iter())
+        };
+        assert_eq!(load(b"X", b"\xff"), Ok(Config::default()));
+        assert_eq!(load(b"X\xff", b"x"), Ok(Config::default()));
+        for name in ["VIREO_LIBVIRT_URI", "VIREO_ADMIN_PASSWORD"] {
+            assert_eq!(load(name.as_bytes(), b"\xff"), Err(format!("{name}: it is not UTF-8")));
+        }
+        assert_eq!(load(b"VIREO_LIBVIRT_\xff", b"x"), Err("VIREO_LIBVIRT_\u{fffd}: it is not UTF-8".into()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +35,8 @@ const EXIT_CONFIGURATION: u8 = 78;
 /// How long clients wait for a libvirt that is there but slow; the first start on a host probes
 /// it with guests, which takes seconds.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
+/// Between two looks at certificates that expire.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a stop may take in all.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -78,7 +80,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn load(file: Option<&Path>) -> std::result::Result<Config, String> {
     // The administrator's password, failpoints and the logger are no sections of the configuration.
-    Config::load(file, std::env::vars())
+    Config::load(file, std::env::vars_os())
 }
 
 fn refuse(code: u8, why: &str) -> ExitCode {
@@ -244,6 +246,10 @@ async fn daemon(config: Config, simulated: bool) -> Result<()> {
     tokio::spawn(control::serve(control::listen(&config.paths.state)?, engine.clone()));
     let accounts = Arc::new(EngineAccounts(engine.clone()));
     let app = Arc::new(App::new(engine.clone(), accounts, certificates, info));
+    // What the administrator brought is not ours to renew.
+    if let Some(tls) = tls.clone().filter(|_| config.server.tls_cert.is_none()) {
+        tokio::spawn(look_after_certificates(config, tls, app.certificates.clone()));
+    }
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/ovirt-engine/api");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -375,17 +381,39 @@ fn certificates(config: &Config) -> Result<(Option<Tls>, Certificates)> {
     let read = |file: &Path| {
         std::fs::read(file).map_err(|why| Error::host(format!("{} cannot be read: {why}", file.display())))
     };
-    let (tls, ca) = match (&config.server.tls_cert, &config.server.tls_key) {
-        (Some(certificate), Some(key)) => (Tls { certificates: read(certificate)?, key: read(key)? }, None),
+    let (chain, key, ca) = match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(certificate), Some(key)) => (read(certificate)?, read(key)?, None),
         _ => {
             let made = pki::Pki::ensure(&config.paths.state.join("pki"), &pki::local_names())?;
-            (Tls { certificates: read(&made.chain)?, key: read(&made.key)? }, Some(read(&made.ca)?))
+            (read(&made.chain)?, read(&made.key)?, Some(read(&made.ca)?))
         }
     };
+    let tls = Tls::new(&chain, &key)
+        .map_err(|why| Error::host(format!("The certificate cannot be served: {why}")))?;
     // Beside certificates there may be anything in an administrator's file.
     let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
-    let fetched = Certificates { ca: ca.as_deref().map(text), engine: Some(text(&tls.certificates)) };
+    let fetched = Certificates { ca: ca.as_deref().map(text), engine: Some(text(&chain)) };
     Ok((Some(tls), fetched))
+}
+
+/// Serves each day what the folder holds after a look at it: a daemon may run for longer than its
+/// certificates do.
+async fn look_after_certificates(config: Config, served: Tls, fetched: Arc<RwLock<Certificates>>) {
+    let config = Arc::new(config);
+    loop {
+        tokio::time::sleep(DAY).await;
+        let config = config.clone();
+        let look = tokio::task::spawn_blocking(move || certificates(&config));
+        match look.await.map_err(Error::bug).flatten() {
+            Ok((tls, certificates)) => {
+                if let Some(tls) = tls {
+                    served.replace(&tls);
+                }
+                *fetched.write().expect("no panic while held") = certificates;
+            }
+            Err(why) => tracing::warn!("the next look at the certificates is in a day: {why}"),
+        }
+    }
 }
 
 /// The engine's users as the API's accounts.
@@ -398,5 +426,34 @@ impl Accounts for EngineAccounts {
 
     fn mark(&self, user: UserId) -> u64 {
         self.0.password_mark(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn certificates_are_looked_after_each_day() {
+        let state = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.paths.state = state.path().into();
+        let pki = state.path().join("pki");
+        let (tls, first) = certificates(&config).unwrap();
+        let fetched = Arc::new(RwLock::new(first.clone()));
+        tokio::spawn(look_after_certificates(config, tls.unwrap(), fetched.clone()));
+        let tomorrow = || async {
+            tokio::time::sleep(DAY + Duration::from_secs(1)).await;
+            fetched.read().unwrap().clone()
+        };
+        std::fs::remove_file(pki.join("server.key")).unwrap();
+        let second = tomorrow().await;
+        assert!(second.ca == first.ca && second.engine != first.engine);
+        // What cannot be made leaves what there is, and is looked at again.
+        std::fs::rename(pki.join("ca.key"), pki.join("away")).unwrap();
+        std::fs::remove_file(pki.join("server.key")).unwrap();
+        assert_eq!(tomorrow().await.engine, second.engine);
+        std::fs::rename(pki.join("away"), pki.join("ca.key")).unwrap();
+        assert_ne!(tomorrow().await.engine, second.engine);
     }
 }

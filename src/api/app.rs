@@ -8,7 +8,7 @@ use super::rendered::Rendered;
 use super::routes::{ROUTES, Routes};
 use crate::engine::Engine;
 use crate::host::facts::HostInfo;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// The state behind the routes: one per daemon.
 pub struct App {
@@ -20,7 +20,8 @@ pub struct App {
     pub host: HostInfo,
     pub meters: Meters,
     pub passes: Passes,
-    pub certificates: Certificates,
+    /// Of what is served now.
+    pub certificates: Arc<RwLock<Certificates>>,
 }
 
 impl App {
@@ -39,7 +40,7 @@ impl App {
             host,
             meters: Meters::default(),
             passes: Passes::default(),
-            certificates,
+            certificates: Arc::new(RwLock::new(certificates)),
         }
     }
 

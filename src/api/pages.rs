@@ -29,7 +29,7 @@ pub fn find(app: &App, path: &[&str], query: &Parameters) -> Option<Reply> {
 
 /// A certificate, or its public key.
 fn certificate(app: &App, resource: &str, format: Option<&str>) -> Option<Reply> {
-    let Certificates { ca, engine } = &app.certificates;
+    let Certificates { ca, engine } = &*app.certificates.read().expect("no panic while held");
     let (chain, usual) = match resource {
         "ca-certificate" => (ca.as_deref()?, "X509-PEM-CA"),
         "engine-certificate" => (engine.as_deref()?, "X509-PEM"),

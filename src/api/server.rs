@@ -18,19 +18,17 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 1024;
 const PATIENCE: Patience = Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
-/// A certificate with its chain, and its key, in PEM.
-pub struct Tls {
-    pub certificates: Vec<u8>,
-    pub key: Vec<u8>,
-}
+/// The certificate that is served, which may change meanwhile.
+#[derive(Clone)]
+pub struct Tls(RustlsConfig);
 
 impl Tls {
-    fn config(&self) -> io::Result<RustlsConfig> {
+    /// Of a certificate with its chain, and its key, in PEM.
+    pub fn new(certificates: &[u8], key: &[u8]) -> io::Result<Self> {
         let other =
             |error: rustls::pki_types::pem::Error| io::Error::other(format!("no usable PEM: {error}"));
-        let chain =
-            CertificateDer::pem_slice_iter(&self.certificates).collect::<Result<_, _>>().map_err(other)?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(other)?;
+        let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<_, _>>().map_err(other)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -40,7 +38,12 @@ impl Tls {
             .map_err(io::Error::other)?;
         // Clients print the reason phrase, which HTTP/2 does not have.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(RustlsConfig::from_config(Arc::new(config)))
+        Ok(Self(RustlsConfig::from_config(Arc::new(config))))
+    }
+
+    /// Serves that one to whoever connects from now on.
+    pub fn replace(&self, with: &Self) {
+        self.0.reload_from_config(with.0.get_inner());
     }
 }
 
@@ -58,8 +61,8 @@ pub async fn serve(
     let door = Door::new(CONNECTIONS, PATIENCE);
     let serving = async {
         match tls {
-            Some(tls) => {
-                server.acceptor(RustlsAcceptor::new(tls.config()?).acceptor(door)).serve(connections).await
+            Some(Tls(tls)) => {
+                server.acceptor(RustlsAcceptor::new(tls).acceptor(door)).serve(connections).await
             }
             None => server.acceptor(door).serve(connections).await,
         }

@@ -674,18 +674,22 @@ async fn a_change_goes_on_when_its_client_hangs_up_and_the_daemon_waits_for_it()
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-#[tokio::test]
-async fn over_tls_the_protocol_is_http_1_1() {
+/// A certificate of its own for `localhost`, as it is served and as a client trusts it.
+fn self_signed() -> (server::Tls, rustls::pki_types::CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let tls = server::Tls { certificates: pem.into_bytes(), key: key.into_bytes() };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(server::serve(listener, Some(tls), app().await.0, std::future::pending()));
-    let certificate = made.cert.der().clone();
+    let tls = server::Tls::new(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes());
+    (tls.unwrap(), made.cert.der().clone())
+}
+
+/// What a client that trusts the certificate is answered, and in which protocol.
+async fn over_tls(
+    address: SocketAddr,
+    trusted: &rustls::pki_types::CertificateDer<'static>,
+) -> std::io::Result<(Option<Vec<u8>>, String)> {
+    let trusted = trusted.clone();
     let client = tokio::task::spawn_blocking(move || {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate).unwrap();
+        roots.add(trusted).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -695,15 +699,30 @@ async fn over_tls_the_protocol_is_http_1_1() {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let connection =
             rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-        let mut stream = rustls::StreamOwned::new(connection, std::net::TcpStream::connect(address).unwrap());
+        let mut stream = rustls::StreamOwned::new(connection, std::net::TcpStream::connect(address)?);
         let request = "GET /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        std::io::Write::write_all(&mut stream, request.as_bytes())?;
         let mut answer = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-        (stream.conn.alpn_protocol().map(<[u8]>::to_vec), answer)
+        std::io::Read::read_to_string(&mut stream, &mut answer)?;
+        Ok((stream.conn.alpn_protocol().map(<[u8]>::to_vec), answer))
     });
-    let (protocol, answer) = client.await.unwrap();
-    serving.abort();
+    client.await.unwrap()
+}
+
+#[tokio::test]
+async fn over_tls_the_protocol_is_http_1_1_and_the_certificate_may_change() {
+    let (tls, first) = self_signed();
+    let (other, second) = self_signed();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app().await.0;
+    let serving = tokio::spawn(server::serve(listener, Some(tls.clone()), app, std::future::pending()));
+    let (protocol, answer) = over_tls(address, &first).await.unwrap();
     assert_eq!(protocol.as_deref(), Some(&b"http/1.1"[..]));
     assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{answer}");
+    assert!(over_tls(address, &second).await.is_err());
+    tls.replace(&other);
+    assert!(over_tls(address, &first).await.is_err());
+    assert_eq!(over_tls(address, &second).await.unwrap().0, protocol);
+    serving.abort();
 }

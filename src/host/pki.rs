@@ -1,6 +1,6 @@
 //! The certificate authority and the server's certificate of an installation that brings none.
 //!
-//! Beside the certificate lies what it was made of, so that a later start sees whether it still fits.
+//! Beside the certificate lies what it was made of, so that a later look sees whether it still fits.
 
 use super::files::{private_folder, write_private};
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use x509_parser::pem::parse_x509_pem;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_DAYS: u32 = 3650;
@@ -42,8 +43,8 @@ struct Made {
 }
 
 impl Pki {
-    /// Makes what is missing in the folder, and the server's certificate anew when it does not
-    /// fit these names or soon expires.
+    /// Makes what is missing in the folder, and anew the server's certificate when it does not fit
+    /// these names or soon expires, and the authority when it would expire before that one.
     pub fn ensure(folder: &Path, names: &BTreeSet<String>) -> Result<Self> {
         Self::ensure_at(folder, names, SystemTime::now()).map_err(|why| {
             Error::host(format!("The certificates in {} cannot be made: {why}", folder.display()))
@@ -54,17 +55,29 @@ impl Pki {
         private_folder(folder)?;
         let file = |name: &str| folder.join(name);
         let pki = Self { ca: file("ca.pem"), chain: file("server.pem"), key: file("server.key") };
-        if !pki.ca.try_exists()? {
-            pki.make_ca(&file("ca.key"), now)?;
+        let ca_key = file("ca.key");
+        match read(&pki.ca)? {
+            None => pki.make_ca(&ca_key, now)?,
+            // Without the key another authority would be trusted by nobody: that is not for us to decide.
+            Some(ca) if !outlasts_servers(&ca, now)? && ca_key.try_exists()? => {
+                pki.make_ca(&ca_key, now)?;
+                tracing::warn!(
+                    "the certificate authority is made anew in {}: clients must trust it by the time that \
+                     the one before expires",
+                    pki.ca.display()
+                );
+            }
+            Some(_) => {}
         }
         let made = file("server.json");
         if !pki.fits(&made, names, now)? {
-            pki.make_server(&file("ca.key"), &made, names, now)?;
+            pki.make_server(&ca_key, &made, names, now)?;
         }
         Ok(pki)
     }
 
-    /// The CA's key is written first: a key without its certificate is used for a new one.
+    /// The CA's key is written first: a key without its certificate is used for a new one. So is the
+    /// key of one that ends: who trusts that one trusts what the new one signs until then.
     fn make_ca(&self, key_file: &Path, now: SystemTime) -> io::Result<()> {
         let key = match read(key_file)? {
             Some(pem) => key_of(&pem)?,
@@ -80,6 +93,8 @@ impl Pki {
         let mut params = params(&format!("vireo CA {mark}"), BTreeSet::new(), CA_DAYS, now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Without a word it follows from the key, and clients refuse two certificates of one number.
+        params.serial_number = Some(seconds(now).into());
         let certificate = params.self_signed(&key).map_err(io::Error::other)?;
         write_private(&self.ca, certificate.pem().as_bytes())
     }
@@ -118,7 +133,7 @@ impl Pki {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &issuer).map_err(io::Error::other)?;
-        // Between the two files they do not belong together: without this one, a start makes them anew.
+        // Between the two files they do not belong together: without this one, a look makes them anew.
         match fs::remove_file(made) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
             _ => {}
@@ -127,7 +142,9 @@ impl Pki {
         write_private(&self.chain, format!("{}{ca_pem}", certificate.pem()).as_bytes())?;
         let expires = seconds(now + DAY * SERVER_DAYS);
         let of = Made { names: names.clone(), expires, ca_sha256: self.ca_sha256()? };
-        write_private(made, &serde_json::to_vec(&of)?)
+        write_private(made, &serde_json::to_vec(&of)?)?;
+        tracing::info!("made the server's certificate for {names:?}");
+        Ok(())
     }
 
     fn ca_sha256(&self) -> io::Result<Vec<u8>> {
@@ -151,6 +168,16 @@ fn params(
     params.not_before = (now - DAY).into();
     params.not_after = (now + DAY * days).into();
     Ok(params)
+}
+
+/// Whether an authority is valid, and as long as a server's certificate that would be made now.
+fn outlasts_servers(ca: &str, now: SystemTime) -> io::Result<bool> {
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "ca.pem is no certificate");
+    let (_, pem) = parse_x509_pem(ca.as_bytes()).map_err(|_| wrong())?;
+    let certificate = pem.parse_x509().map_err(|_| wrong())?;
+    let [from, to] = [certificate.validity().not_before, certificate.validity().not_after]
+        .map(|time| SystemTime::from(time.to_datetime()));
+    Ok(from <= now && now + DAY * SERVER_DAYS <= to)
 }
 
 fn read(file: &Path) -> io::Result<Option<String>> {
@@ -292,8 +319,46 @@ mod tests {
         assert!(second.0 != first.0 && second.1 != before.1);
         fs::remove_file(dir.path().join("ca.key")).unwrap();
         assert_eq!(start(&own, now), second);
-        let error = Pki::ensure(dir.path(), &names(&["x"])).unwrap_err();
-        assert!(error.said.contains("ca.key is missing"), "{error}");
+        for (names, now) in [(names(&["x"]), now), (own, now + DAY * CA_DAYS)] {
+            let error = Pki::ensure_at(dir.path(), &names, now).unwrap_err().to_string();
+            assert!(error.contains("ca.key is missing"), "{error}");
+        }
+    }
+
+    #[test]
+    fn clients_trust_what_is_looked_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = SystemTime::now();
+        let look = |now| Pki::ensure_at(dir.path(), &names(&["localhost"]), now).unwrap();
+        let first = dir.path().join("first.pem");
+        fs::copy(look(start).ca, &first).unwrap();
+        let mut authorities = BTreeSet::new();
+        for day in (0..CA_DAYS + 500).step_by(14) {
+            let now = start + DAY * day;
+            let pki = look(now);
+            let made: Made =
+                serde_json::from_slice(&fs::read(dir.path().join("server.json")).unwrap()).unwrap();
+            let ca = fs::read(&pki.ca).unwrap();
+            let (_, pem) = parse_x509_pem(&ca).unwrap();
+            // The verifier does not look at the dates of what it is told to trust.
+            let until = pem.parse_x509().unwrap().validity().not_after.timestamp();
+            assert!(i64::try_from(made.expires).unwrap() <= until, "day {day}");
+            let before = Pki { ca: first.clone(), ..pki.clone() };
+            for pki in [pki, before] {
+                assert!(trusted(&pki, "localhost", now), "day {day}");
+                assert!(trusted(&pki, "localhost", now + DAY * 14), "day {day}");
+            }
+            authorities.insert(ca);
+        }
+        assert_eq!(authorities.len(), 2);
+
+        // That was a clock gone wrong.
+        let pki = look(start);
+        assert!(trusted(&pki, "localhost", start));
+        assert!(outlasts_servers(&fs::read_to_string(&pki.ca).unwrap(), start).unwrap());
+        fs::write(look(start).ca, "x").unwrap();
+        let error = Pki::ensure(dir.path(), &names(&["localhost"])).unwrap_err();
+        assert!(error.said.contains("ca.pem is no certificate"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which machine a VM is.
 
 use super::Plan;
+use crate::model::{Vm, VmSpec};
 
 /// The families of x86 machines that there are templates for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +31,28 @@ impl Chipset {
     }
 }
 
+/// The machine type to have: what the client asked for, in the version that the VM is pinned to.
+fn machine<'a>(vm: &'a Vm, spec: &'a VmSpec) -> Option<&'a str> {
+    let pinned = vm.machine.as_deref();
+    match spec.machine.as_deref() {
+        Some(asked) if pinned.is_some_and(|pinned| covers(asked, pinned)) => pinned,
+        Some(asked) => Some(asked),
+        None => pinned,
+    }
+}
+
+/// The family of the machine that the VM is with that configuration.
+pub fn chipset(vm: &Vm, spec: &VmSpec) -> Chipset {
+    machine(vm, spec).and_then(Chipset::of).unwrap_or(Chipset::Q35)
+}
+
 impl Plan<'_> {
-    /// The machine type to have: what the client asked for, in the version that the VM is pinned to.
     pub fn machine(&self) -> Option<&str> {
-        let pinned = self.vm.machine.as_deref();
-        match self.spec.machine.as_deref() {
-            Some(asked) if pinned.is_some_and(|pinned| covers(asked, pinned)) => pinned,
-            Some(asked) => Some(asked),
-            None => pinned,
-        }
+        machine(self.vm, self.spec)
     }
 
     pub fn chipset(&self) -> Chipset {
-        self.machine().and_then(Chipset::of).unwrap_or(Chipset::Q35)
+        chipset(self.vm, self.spec)
     }
 }
 

@@ -55,8 +55,8 @@ pub use foreign::observe_spec;
 pub use graphics::tickets as graphics_updates;
 pub use hostdev::observe as observe_host_device;
 pub use identity::domain_name;
-pub use machine::Chipset;
-pub use media::{count as media_in, first as first_medium_in};
+pub use machine::{Chipset, chipset};
+pub use media::{count as media_in, first as first_medium_in, floppy as floppy_in};
 pub use memory::{block as memory_block, module as memory_module};
 pub use network::{nowhere as nowhere_network, own as own_network};
 pub use nic::{bring_live as bring_nic_live, device as nic_device};
@@ -64,7 +64,7 @@ pub use observe::{Graphics, Observed, SeenDisk, Tap, observe};
 pub use seed::seed;
 pub use snapshot::snapshot;
 pub use sysprep::answers;
-pub use target::target;
+pub use target::{fits as fits_target, target};
 
 use crate::error::Error;
 use crate::model::{Accelerator, Attachment, Disk, HostFacts, Nic, PayloadKind, Tune, Vm, VmSpec};
@@ -88,7 +88,7 @@ pub struct Plan<'a> {
     pub initrd: Option<&'a Path>,
     /// The medium of the permanent drive.
     pub cdrom: Option<&'a Path>,
-    /// Media that were made for this run.
+    /// Media of this run alone.
     pub media: &'a [Medium],
     /// The address that graphics consoles listen on.
     pub listen: &'a str,
@@ -106,11 +106,13 @@ pub struct DiskDevice<'a> {
     pub tune: Tune,
 }
 
-/// A medium that was made for a run.
+/// A medium of one run.
 #[derive(Clone, Debug)]
 pub struct Medium {
     pub kind: PayloadKind,
     pub file: PathBuf,
+    /// For this run; the other ones lie in an ISO domain.
+    pub made: bool,
 }
 
 /// A network interface and where it leads.
@@ -201,6 +203,11 @@ pub fn edit(document: Element, plan: &Plan) -> Result<Element, Invalid> {
         true => apply(document, plan),
         false => Err(Invalid("The emulated machine of an existing VM cannot be changed in place.".into())),
     }
+}
+
+/// Refuses a plan that there is no document of.
+pub fn check_whole(plan: &Plan) -> Result<(), Invalid> {
+    apply(Element::new("domain"), plan).map(drop)
 }
 
 /// No more of a domain than its disks, interfaces and drive, each with its place in the boot order.

@@ -56,7 +56,12 @@ pub fn target(interface: DiskInterface, chipset: Chipset, used: &[&str]) -> Resu
         })
 }
 
-/// Whether a disk's place is one of the machine's.
+/// Whether the machine has a disk's place.
+pub fn fits(interface: DiskInterface, chipset: Chipset, target: &str) -> bool {
+    index(interface, target).is_some_and(|index| check(interface, chipset, target, index).is_ok())
+}
+
+/// The same, with why not.
 pub fn check(interface: DiskInterface, chipset: Chipset, target: &str, index: usize) -> Result<(), Invalid> {
     match index < places(interface, chipset) && target != cdrom(chipset).0 {
         true => Ok(()),

@@ -5,11 +5,18 @@ use super::{Chipset, Invalid};
 use crate::xml::{Element, Node, line_of, parse_lines};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("q35", include_str!("../../domain-templates/q35.xml")),
     ("i440fx", include_str!("../../domain-templates/i440fx.xml")),
 ];
+
+/// The same, read once.
+static PARSED: LazyLock<Vec<(&str, Element)>> = LazyLock::new(|| {
+    let read = |text| inspect(Path::new("domain-templates"), text).expect("what is built in is tested");
+    BUILT_IN.iter().map(|(name, text)| (*name, read(text))).collect()
+});
 
 /// What vireo writes itself and a template may not hold, below the root.
 const OWNED: &[&str] = &[
@@ -91,10 +98,9 @@ pub fn load(name: &str, override_dir: Option<&Path>) -> Result<Element, Fault> {
     if let Some(file) = override_of(name, override_dir) {
         return read(&file);
     }
-    let file = Path::new("domain-templates").join(name).with_extension("xml");
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
-    let (_, text) = built_in.ok_or_else(|| fault(&file, 0, "there is no template of that name"))?;
-    first(inspect(&file, text))
+    let built_in = PARSED.iter().find(|(known, _)| *known == name);
+    let missing = || fault(Path::new(name), 0, "there is no template of that name");
+    built_in.map(|(_, template)| template.clone()).ok_or_else(missing)
 }
 
 /// All that is wrong with a template's file.

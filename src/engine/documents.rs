@@ -5,6 +5,7 @@ use super::inventory::Seen;
 use super::nics::Way;
 use super::places::find_domain;
 use super::ports::DomainSeen;
+use super::vm_disks::hung_on_machine;
 use super::world::World;
 use crate::domain::{self, DiskDevice, Medium, NicDevice, Observed, Plan};
 use crate::error::{Error, Result};
@@ -130,7 +131,13 @@ impl Engine {
             return Ok(());
         }
         let vm = Vm::new(VmId::random(), ClusterId::random(), BLANK, Timestamp::now(), spec);
-        self.document(&vm, &vm.spec, None).map(drop)
+        self.check_document(&vm, &vm.spec)
+    }
+
+    /// Refuses a configuration that the VM cannot have; disks may hang elsewhere with it.
+    pub(super) fn check_document(&self, vm: &Vm, spec: &VmSpec) -> Result<()> {
+        let hung = hung_on_machine(&self.world(), vm, spec)?;
+        self.planned_with(vm, spec, hung, None, &[], |plan, _| Ok(domain::check_whole(plan)?))
     }
 
     /// The devices that the VM's definition has by its rows and that may be booted from.
@@ -146,10 +153,22 @@ impl Engine {
         media: &[Medium],
         make: impl FnOnce(&Plan, Option<Element>) -> Result<T>,
     ) -> Result<T> {
+        let hung = self.world().hung_on(vm.id);
+        self.planned_with(vm, spec, hung, present, media, make)
+    }
+
+    fn planned_with<T>(
+        &self,
+        vm: &Vm,
+        spec: &VmSpec,
+        hung: Vec<(Attachment, Disk)>,
+        present: Option<Element>,
+        media: &[Medium],
+        make: impl FnOnce(&Plan, Option<Element>) -> Result<T>,
+    ) -> Result<T> {
         let facts = self.facts()?;
         let world = self.world();
-        let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = world
-            .hung_on(vm.id)
+        let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = hung
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| {

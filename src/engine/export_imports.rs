@@ -104,7 +104,7 @@ impl Engine {
         }
         self.require_nothing_like_it(VERB, &coming, id.0).await?;
         // Whatever a document of this VM would be refused for is refused before anything is promised.
-        self.document(&vm, &vm.spec, None)?;
+        self.check_document(&vm, &vm.spec)?;
         let seen = self.see_images(wanted.from, &coming.hint).await?;
         let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self

@@ -44,7 +44,7 @@ impl Engine {
         let created = described.created.filter(|_| !renewed).unwrap_or_else(Timestamp::now);
         let vm = Vm::new(id, cluster, template, created, described.spec);
         // Whatever a document of this VM would be refused for is refused before anything is promised.
-        self.document(&vm, &vm.spec, None)?;
+        self.check_document(&vm, &vm.spec)?;
         let mut left = Vec::new();
         let intent = self
             .promise(|world| {

@@ -7,7 +7,7 @@ use super::locks::{Entity, Mode};
 use super::snapshots::{check_no_preview, check_whole, is_frozen};
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
-use crate::domain::{self, Chipset};
+use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
 use jiff::Timestamp;
@@ -163,7 +163,7 @@ impl Engine {
             self.may(original, Move::Clone)?;
         }
         // Whatever a document of this VM would be refused for is refused before anything is promised.
-        self.document(&vm, &vm.spec, None)?;
+        self.check_document(&vm, &vm.spec)?;
         let mut images = Vec::new();
         let intent = self
             .promise(|world| {
@@ -254,7 +254,7 @@ fn with_sized(world: &World, vm: &Vm, source: Source, mut nics: Vec<Nic>) -> Vec
 
 /// New disks as they hang on the VM, all of them plugged, beside those that have these targets.
 pub(super) fn hung(verb: &str, vm: &Vm, disks: &[Disk], beside: Vec<String>) -> Result<Vec<Attachment>> {
-    let chipset = vm.spec.machine.as_deref().and_then(Chipset::of).unwrap_or(Chipset::Q35);
+    let chipset = domain::chipset(vm, &vm.spec);
     let mut targets: Vec<String> = Vec::new();
     for disk in disks {
         let used: Vec<&str> = beside.iter().chain(&targets).map(String::as_str).collect();

@@ -110,7 +110,7 @@ impl Engine {
         let wanted: Vec<_> = doomed.chain(sources).chain([back]).collect();
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         let renewed = behind.renewed(&self.world());
-        self.document(&renewed, &renewed.spec, None)?;
+        self.check_document(&renewed, &renewed.spec)?;
         let _guard = self.take("follow version", &wanted).await?;
         let (mut images, old) = (Vec::new(), behind.old.clone());
         let intent = self

@@ -6,7 +6,7 @@ use super::turns::Ended;
 use super::unplug::DISK;
 use super::world::{Change, Operation, World};
 use super::{Engine, disks, failpoint, locks};
-use crate::domain::{self, Chipset};
+use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
 use std::sync::Arc;
@@ -71,8 +71,7 @@ impl Engine {
         but: Option<DiskId>,
     ) -> Result<String> {
         let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?;
-        let machine = row.spec.machine.as_deref().or(row.machine.as_deref());
-        let chipset = machine.and_then(Chipset::of).unwrap_or(Chipset::Q35);
+        let chipset = domain::chipset(row, &row.spec);
         let others = world.hung_on(vm).into_iter().filter(|(_, disk)| Some(disk.id) != but);
         let mut used: Vec<String> = others.map(|(attachment, _)| attachment.target).collect();
         if let Some(seen) = self.inventory.seen(vm) {
@@ -255,10 +254,18 @@ impl Engine {
         }
         let plugged = self.with_plug(vm, id, true);
         let operation = Operation::PlugDisk { vm, disk: id, active: true };
-        let intent = self.promise(|_| Ok((operation, plugged))).await?;
+        // Looked at while the intent is on its way to the disk; a snapshot's image is made only then.
+        let is_ahead = self.runs(vm) && !self.world().borrowed.contains_key(&(vm, id));
+        let look = async { if is_ahead { self.check_to_plug(vm, id).await } else { Ok(()) } };
+        let (looked, intent) = tokio::join!(look, self.promise(|_| Ok((operation, plugged))));
+        let intent = intent?;
         failpoint::hit("plug_disk.intended");
         let acted = async {
-            self.plug(vm, id).await?;
+            looked?;
+            match is_ahead {
+                true => self.give_disk(vm, id).await?,
+                false => self.plug(vm, id).await?,
+            }
             failpoint::hit("plug_disk.plugged");
             Ok(())
         };
@@ -333,4 +340,35 @@ impl Engine {
     pub(super) async fn unplug(&self, vm: VmId, disk: DiskId) -> Result<Option<Ended>> {
         self.take_device(vm, disk.alias(), &DISK).await
     }
+}
+
+/// The VM's disks as they hang on the machine of that configuration: another chipset has its CD-ROM drive
+/// elsewhere, and fewer ports, so that some get other targets.
+pub(super) fn hung_on_machine(world: &World, vm: &Vm, spec: &VmSpec) -> Result<Vec<(Attachment, Disk)>> {
+    let chipset = domain::chipset(vm, spec);
+    let mut hung = world.hung_on(vm.id);
+    let fits = |(on, disk): &(Attachment, Disk)| domain::fits_target(disk.interface, chipset, &on.target);
+    for at in (0..hung.len()).filter(|at| !fits(&hung[*at])).collect::<Vec<_>>() {
+        let used: Vec<&str> = hung.iter().map(|(on, _)| on.target.as_str()).collect();
+        hung[at].0.target = domain::target(hung[at].1.interface, chipset, &used)
+            .map_err(|why| Error::conflict(format!("Cannot update VM. {why}")))?;
+    }
+    Ok(hung)
+}
+
+/// The rows of those that get others.
+pub(super) fn on_machine(world: &World, vm: &Vm, spec: &VmSpec) -> Result<Vec<Change>> {
+    let hung = hung_on_machine(world, vm, spec)?;
+    let targets = hung.into_iter().map(|(on, _)| ((on.vm, on.disk), on.target));
+    let row = |(id, target): ((VmId, DiskId), String)| match (
+        world.attachments.get(&id),
+        world.borrowed.get(&id),
+    ) {
+        (Some(own), _) if own.target != target => {
+            Some(Change::Attachment(Attachment { target, ..own.clone() }))
+        }
+        (_, Some(it)) if it.target != target => Some(Change::Borrowed(Borrowed { target, ..it.clone() })),
+        _ => None,
+    };
+    Ok(targets.filter_map(row).collect())
 }

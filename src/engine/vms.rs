@@ -5,6 +5,7 @@ use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::ports::Scope;
+use super::vm_disks::on_machine;
 use super::wake::TO_WAKE;
 use super::world::{Change, Operation, World};
 use super::{Engine, failpoint, locks, snapshots};
@@ -168,7 +169,7 @@ impl Engine {
         let row = |world: &World| world.vms.get(&id).cloned().ok_or_else(|| Error::not_found(id));
         if deferred {
             // The rest is refused at its start if it cannot be; what cannot ever be, now.
-            self.document(&before, &spec, None)?;
+            self.check_document(&before, &spec)?;
             self.record(|world| {
                 self.check_name_free(world, id, &spec.name)?;
                 world.drop_what_is_gone(&mut spec);
@@ -196,7 +197,7 @@ impl Engine {
             )));
         }
         self.require_connection()?;
-        self.document(&before, &spec, None)?;
+        self.check_document(&before, &spec)?;
         self.check_live(id, &old, &spec)?;
         let intent = self
             .promise(|world| {
@@ -210,7 +211,9 @@ impl Engine {
                         Error::invalid(format!("{why} The configuration of the next run would be that."))
                     })?;
                 }
-                Ok((Operation::UpdateVm { before: Box::new(before) }, vec![Change::Vm(Box::new(after))]))
+                let mut changes = on_machine(world, &after, &after.spec)?;
+                changes.push(Change::Vm(Box::new(after)));
+                Ok((Operation::UpdateVm { before: Box::new(before) }, changes))
             })
             .await?;
         failpoint::hit("update_vm.intended");
@@ -470,11 +473,15 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 let before = world.vms.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
-                let adopted = changed_vm(world, id, |vm| {
+                let mut adopted = match &before.next_run {
+                    Some(next) => on_machine(world, &before, next)?,
+                    None => Vec::new(),
+                };
+                adopted.extend(changed_vm(world, id, |vm| {
                     if let Some(next) = vm.next_run.take() {
                         vm.spec = *next;
                     }
-                });
+                }));
                 Ok((Operation::UpdateVm { before: Box::new(before) }, adopted))
             })
             .await?;

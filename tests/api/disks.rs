@@ -189,7 +189,7 @@ async fn refusals_in_the_words_that_clients_know() {
 }
 
 /// A disk that is there when its answer comes.
-async fn created(sim: &Sim, at: &str, body: String) -> Got {
+pub async fn created(sim: &Sim, at: &str, body: String) -> Got {
     sim.send("POST", at, &[("content-type", "application/xml"), CREATED], body).await.is(201)
 }
 

@@ -133,7 +133,7 @@ async fn what_cannot_be_is_refused() {
     let sim = Sim::start().await;
     let vm = sim.told("a", "").await;
     for bad in [
-        "<initialization><nic_configurations><nic_configuration><name>a b</name></nic_configuration>\
+        "<initialization><nic_configurations><nic_configuration><name>a/b</name></nic_configuration>\
          </nic_configurations></initialization>",
         "<initialization><timezone>../etc</timezone></initialization>",
         "<initialization><user_name>a:b</user_name></initialization>",

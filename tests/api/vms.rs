@@ -1,5 +1,6 @@
 //! VMs from their creation to their end.
 
+use super::disks::created;
 use super::*;
 
 #[tokio::test]
@@ -557,4 +558,65 @@ async fn how_an_action_ended_is_not_the_clients_to_say() {
         (got.at("status/state"), got.at("fault/reason")),
         ("failed".into(), "Operation Failed".into())
     );
+}
+
+#[tokio::test]
+async fn another_chipset_has_other_places_for_disks() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let machine = |name: &str| format!("<vm><custom_emulated_machine>{name}</custom_emulated_machine></vm>");
+    sim.put(&at, &machine("pc")).await.is(200);
+    let disks = format!("{at}/disks");
+    let body = |interface: &str| disk_body("a").replace(">virtio<", &format!(">{interface}<"));
+    for interface in ["virtio_scsi", "virtio", "ide", "ide", "ide"] {
+        created(&sim, &disks, body(interface)).await;
+    }
+    let targets = || {
+        let defined = sim.defined(vm);
+        let disks = defined.every("devices/disk");
+        let disks = disks.iter().filter(|disk| disk.get("device") == Some("disk"));
+        disks.map(|disk| disk.value("target/@dev").unwrap()).collect::<Vec<_>>()
+    };
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(targets()), ["hda", "hdb", "hdd", "sda", "vda"]);
+    sim.put(&at, &machine("q35")).await.is(200);
+    assert_eq!(sorted(targets()), ["hda", "hdb", "hdd", "sdb", "vda"]);
+    created(&sim, &disks, body("ide")).await;
+    sim.put(&at, &machine("pc")).await.refused(
+        409,
+        "Operation Failed",
+        "[Cannot update VM. The VM has no free place for another disk on its ide bus.]",
+    );
+    assert_eq!(sorted(targets()), ["hda", "hdb", "hdc", "hdd", "sdb", "vda"]);
+
+    // A run's own machine changes no rows.
+    sim.post(&format!("{at}/start"), &format!("<action>{}</action>", machine("pc"))).await.refused(
+        400,
+        "Operation Failed",
+        "[Maximum IDE devices exceeded: there is no place for the disk hdc.]",
+    );
+
+    // What the next run is to be, it is as a whole.
+    let other = sim.vm("b").await;
+    let at = format!("/vms/{other}");
+    sim.put(&at, &machine("pc")).await.is(200);
+    created(&sim, &format!("{at}/disks"), body("virtio_scsi")).await;
+    sim.start_vm(other).await;
+    sim.put(&format!("{at};next_run"), &machine("q35")).await.is(200);
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    let is_moved = || {
+        let defined = sim.defined(other);
+        defined.every("devices/disk").iter().any(|disk| disk.value("target/@dev").as_deref() == Some("sdb"))
+    };
+    for _ in 0..100 {
+        if is_moved() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the next run has the old places");
 }

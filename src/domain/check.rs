@@ -26,6 +26,9 @@ pub fn check(plan: &Plan) -> Result<(), Invalid> {
         }
     }
     plan.spec.check_numa_on(plan.host).map_err(Invalid)?;
+    if plan.spec.cpu_shares > plan.host.most_shares {
+        return refuse(format!("The host takes at most {} CPU shares.", plan.host.most_shares));
+    }
     if plan.spec.has_console(Protocol::Spice) && !plan.host.spice {
         return refuse("The host does not offer the display type spice.".into());
     }
@@ -52,6 +55,13 @@ mod tests {
                     s.vm.spec.custom_properties = vec![("accelerator".into(), "kvm".into())];
                 },
                 "kvm",
+            ),
+            (
+                |s| {
+                    s.host.most_shares = 10_000;
+                    s.vm.spec.cpu_shares = 10_001;
+                },
+                "CPU shares",
             ),
             (
                 |s| {

@@ -10,7 +10,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     for attribute in ["timezone", "adjustment", "basis"] {
         clock.unset(attribute);
     }
-    match plan.spec.time_zone.as_deref().and_then(iana) {
+    match plan.spec.time_zone.as_deref().and_then(iana).as_deref() {
         Some("UTC" | "Etc/UTC") => clock.set("offset", "utc"),
         Some(zone) => {
             clock.set("offset", "timezone");

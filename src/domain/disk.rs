@@ -34,8 +34,11 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
         let is = |old: &Element| old.name == "disk" && alias(old) == Some(planned);
         let old = devices(domain).find(|old| is(old));
         // An address belongs to a bus, and what the guest calls the disk, too.
-        let moved = old.and_then(|old| old.value("target/@bus")) != device.value("target/@bus");
+        let same = |path| old.and_then(|old| old.value(path)) == device.value(path);
+        let moved = !same("target/@bus");
         let known = old.filter(|_| !moved).and_then(|old| old.value("serial"));
+        // On these the name is the address.
+        let moved = moved || disk.disk.interface == DiskInterface::Ide && !same("target/@dev");
         if let (Some(serial), Some(known)) = (device.first_mut("serial"), known) {
             serial.set_content(&known);
         }
@@ -185,7 +188,8 @@ fn driver(plan: &Plan, device: &DiskDevice, index: usize) -> Element {
         // How files are written.
         driver.set("io", if native { "native" } else { "threads" });
     }
-    if disk.sparse {
+    // What a guest gives back is not there to be wiped any more.
+    if disk.sparse && !disk.wipe_after_delete {
         driver.set("discard", "unmap");
     }
     if disk.interface == DiskInterface::Virtio && plan.spec.io_threads > 0 {

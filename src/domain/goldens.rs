@@ -11,7 +11,7 @@ use std::process::Command;
 type Change = fn(&mut Sample);
 
 fn made_media() -> Vec<Medium> {
-    let medium = |kind, file: &str| Medium { kind, file: file.into() };
+    let medium = |kind, file: &str| Medium { kind, file: file.into(), made: true };
     vec![
         medium(PayloadKind::Cdrom, "/payloads/seed.iso"),
         medium(PayloadKind::Cdrom, "/payloads/files.iso"),

@@ -160,6 +160,39 @@ fn guests_know_their_disks_by_the_serials_that_these_came_with() {
 }
 
 #[test]
+fn a_name_is_an_address_on_the_buses_of_old() {
+    let mut sample = Sample::smallest();
+    sample.disk(DiskInterface::Ide, |_, on| on.target = "hda".into());
+    sample.disk(DiskInterface::Virtio, |_, on| on.target = "vda".into());
+    let mut before = sample.build().unwrap();
+    let disks = before.first_mut("devices").unwrap().elements_mut();
+    for disk in disks.into_iter().filter(|device| device.get("device") == Some("disk")) {
+        disk.push(Element::new("address").with("unit", 0));
+    }
+    let placed = |domain: &Element, at: usize| {
+        let name = sample.disks[at].0.id.alias();
+        devices(domain).find(|device| alias(device) == Some(&name)).unwrap().first("address").is_some()
+    };
+    assert!(placed(&sample.edit(before.clone()).unwrap(), 0));
+    let mut moved = sample.clone();
+    (moved.disks[0].1.target, moved.disks[1].1.target) = ("hdb".into(), "vdb".into());
+    let after = moved.edit(before).unwrap();
+    assert!(!placed(&after, 0) && placed(&after, 1));
+}
+
+#[test]
+fn a_guest_gives_nothing_back_that_is_to_be_wiped() {
+    for (wiped, discard) in [(false, Some("unmap")), (true, None)] {
+        let mut sample = Sample::smallest();
+        sample.disk(DiskInterface::Virtio, |disk, _| (disk.sparse, disk.wipe_after_delete) = (true, wiped));
+        let built = sample.build().unwrap();
+        let disks = built.every("devices/disk");
+        let disk = disks.iter().find(|disk| disk.get("device") == Some("disk")).unwrap();
+        assert_eq!(disk.value("driver/@discard").as_deref(), discard);
+    }
+}
+
+#[test]
 fn another_chipset_needs_another_document() {
     let mut sample = Sample::smallest();
     let document = sample.build().unwrap();

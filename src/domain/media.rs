@@ -1,4 +1,4 @@
-//! Media that were made for one run: beside the VM's own drive, and gone with the run.
+//! Media of one run: beside the VM's own drive, and gone with the run.
 
 use super::device::{alias, devices, put};
 use super::disk::scsi_address;
@@ -9,23 +9,29 @@ use crate::model::{DiskInterface, PayloadKind};
 use crate::xml::Element;
 
 const ALIAS: &str = "ua-made-";
+/// The floppy of an ISO domain.
+const FLOPPY: &str = "ua-floppy";
 const WRITES: &[&str] = &["driver", "source", "backingStore", "target", "readonly", "boot", "alias"];
 
 pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
-    let planned: Vec<String> = (0..plan.media.len()).map(|index| format!("{ALIAS}{index}")).collect();
+    let name = |(index, medium): (usize, &Medium)| match medium.made {
+        true => format!("{ALIAS}{index}"),
+        false => FLOPPY.to_owned(),
+    };
+    let planned: Vec<String> = plan.media.iter().enumerate().map(name).collect();
     domain.ensure("devices").retain(|device| {
-        alias(device).is_none_or(|name| !is_made(name) || planned.iter().any(|it| it == name))
+        alias(device).is_none_or(|name| !is_of_run(name) || planned.iter().any(|it| it == name))
     });
     let mut used: Vec<String> = plan.disks.iter().map(|disk| disk.attachment.target.clone()).collect();
     for (index, medium) in plan.media.iter().enumerate() {
-        let device = device(plan, medium, index, &mut used)?;
         let name = planned[index].as_str();
+        let device = device(plan, medium, index, name, &mut used)?;
         put(domain, |old| old.name == "disk" && alias(old) == Some(name), WRITES, Some(device));
     }
     Ok(())
 }
 
-/// How many such media a domain has.
+/// How many media that were made a domain has.
 pub fn count(domain: &Element) -> usize {
     devices(domain).filter_map(alias).filter(|name| is_made(name)).count()
 }
@@ -37,12 +43,27 @@ pub fn first(domain: &Element) -> Option<PayloadKind> {
     Some(if device.get("device") == Some("floppy") { PayloadKind::Floppy } else { PayloadKind::Cdrom })
 }
 
-/// Whether a device of that alias is such a medium.
-pub fn is_made(alias: &str) -> bool {
+/// The file of its floppy that was not made.
+pub fn floppy(domain: &Element) -> Option<String> {
+    devices(domain).find(|device| alias(device) == Some(FLOPPY))?.value("source/@file")
+}
+
+/// Whether a device of that alias is a medium of one run.
+pub fn is_of_run(alias: &str) -> bool {
+    is_made(alias) || alias == FLOPPY
+}
+
+fn is_made(alias: &str) -> bool {
     alias.starts_with(ALIAS)
 }
 
-fn device(plan: &Plan, medium: &Medium, index: usize, used: &mut Vec<String>) -> Result<Element, Invalid> {
+fn device(
+    plan: &Plan,
+    medium: &Medium,
+    index: usize,
+    alias: &str,
+    used: &mut Vec<String>,
+) -> Result<Element, Invalid> {
     let kind = match medium.kind {
         PayloadKind::Cdrom => "cdrom",
         PayloadKind::Floppy => "floppy",
@@ -71,7 +92,7 @@ fn device(plan: &Plan, medium: &Medium, index: usize, used: &mut Vec<String>) ->
     let mut device = device
         .child(Element::new("target").with("dev", name).with("bus", bus))
         .child(Element::new("readonly"))
-        .child(Element::new("alias").with("name", format!("{ALIAS}{index}")));
+        .child(Element::new("alias").with("name", alias));
     address.into_iter().for_each(|address| device.push(address));
     Ok(device)
 }

@@ -45,7 +45,7 @@ impl Observed {
     pub fn has_foreign_devices(&self) -> bool {
         // Disks and interfaces are named in the same way.
         let is_ours = |alias: &str| {
-            alias == cdrom::ALIAS || media::is_made(alias) || DiskId::from_alias(alias).is_some()
+            alias == cdrom::ALIAS || media::is_of_run(alias) || DiskId::from_alias(alias).is_some()
         };
         let disks = self.disks.iter().map(|disk| &disk.alias);
         let mut all = disks.chain(self.taps.iter().map(|tap| &tap.alias));

@@ -65,6 +65,7 @@ impl Sample {
                     })
                     .into(),
                 spice: true,
+                most_shares: VmSpec::MAX_SHARES,
             },
             disks: Vec::new(),
             tune: Tune::default(),

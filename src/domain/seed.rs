@@ -50,7 +50,10 @@ fn user_data(host: &str, wanted: &Initialization) -> String {
     if !keys.is_empty() {
         pairs.push(("ssh_authorized_keys", json!(keys)));
     }
-    pairs.push(("ssh_deletekeys", json!(wanted.regenerate_ssh_keys)));
+    // Left out, it is up to the image, which mostly gives each guest keys of its own.
+    if wanted.regenerate_ssh_keys {
+        pairs.push(("ssh_deletekeys", json!(true)));
+    }
     if let Some(zone) = wanted.time_zone.as_deref().and_then(iana) {
         pairs.push(("timezone", json!(zone)));
     }
@@ -144,8 +147,7 @@ mod tests {
             content(&made, "user-data").unwrap(),
             "#cloud-config\nhostname: \"web1\"\nfqdn: \"web1.example.org\"\nuser: \"joe\"\n\
              disable_root: false\npassword: \"a\\\": b\\n#x\"\nchpasswd: {\"expire\":false}\nssh_pwauth: true\n\
-             ssh_authorized_keys: [\"ssh-rsa A a@b\",\"ssh-rsa B\"]\nssh_deletekeys: false\n\
-             timezone: \"Europe/Berlin\"\nmanage_resolv_conf: true\n\
+             ssh_authorized_keys: [\"ssh-rsa A a@b\",\"ssh-rsa B\"]\ntimezone: \"Europe/Berlin\"\nmanage_resolv_conf: true\n\
              resolv_conf: {\"nameservers\":[\"192.0.2.1\",\"192.0.2.2\"],\"searchdomains\":[]}\n\
              runcmd:\n- [touch, /x]\n"
         );

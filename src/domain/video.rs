@@ -10,9 +10,10 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
     let model = match &plan.spec.display {
         None => model("none"),
         Some(display) if display.has(Protocol::Spice) => model("qxl")
-            .with("ram", 65536)
+            // Each of its monitors has its frame buffer there.
+            .with("ram", 65536 * display.monitors)
             .with("vram", 32768)
-            .with("vgamem", 16384)
+            .with("vgamem", 16384 * display.monitors)
             .with("heads", display.monitors)
             .with("primary", "yes"),
         Some(_) => {

@@ -69,7 +69,7 @@ impl Engine {
                 };
                 let file = folder.join(format!("{id}-{index}.{suffix}"));
                 images.compose(&file, payload)?;
-                media.push(Medium { kind: payload.kind, file });
+                media.push(Medium { kind: payload.kind, file, made: true });
             }
             Ok(media)
         })

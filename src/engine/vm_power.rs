@@ -319,7 +319,7 @@ impl Engine {
                 return self.wake(id, options.pause).await;
             }
             let mut media = self.make_media(id, payloads).await?;
-            media.extend(floppy.map(|file| Medium { kind: PayloadKind::Floppy, file }));
+            media.extend(floppy.map(|file| Medium { kind: PayloadKind::Floppy, file, made: false }));
             failpoint::hit("start.media");
             self.run_from_down(vm, &spec, &media, &options).await
         };
@@ -407,6 +407,7 @@ impl Engine {
 
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
         self.check_affinity(id)?;
+        spec.check_cells_on(&self.facts()?.0).map_err(|why| Error::conflict(format!("{RUN}. {why}")))?;
         let world = self.world();
         self.check_disks(&world, id)?;
         let own = world.attachments.of_vm(id).any(|attachment| attachment.active);

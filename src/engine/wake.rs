@@ -9,7 +9,7 @@ use super::journal::changed_vm;
 use super::vm_power::StartOptions;
 use super::world::{Change, Operation};
 use super::{Engine, documents};
-use crate::domain;
+use crate::domain::{self, Medium};
 use crate::error::{Error, Result};
 use crate::model::*;
 use crate::xml::Element;
@@ -91,7 +91,9 @@ impl Engine {
             cloud_init: Some(set_up == Some(PayloadKind::Cdrom)),
             ..StartOptions::default()
         };
-        let media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
+        let mut media = self.make_media(id, self.payloads_of(vm, &spec, &options)?).await?;
+        let floppy = domain::floppy_in(&saved).map(PathBuf::from);
+        media.extend(floppy.map(|file| Medium { kind: PayloadKind::Floppy, file, made: false }));
         let document = self.document_with(vm, &spec, Some(saved.clone()), &media)?;
         let document = domain::as_saved(&document, saved).to_string();
         self.give_back_name(id, &spec.name).await?;

@@ -29,6 +29,7 @@ const BY_TEXT: &[(&str, Kind, &str)] = &[
     ("iSCSI: Failed to connect", Kind::Conflict, "The target of a LUN cannot be reached, or lacks the LUN."),
     ("Cannot access storage file", Kind::Host, "The image of a disk cannot be opened."),
     ("No space left on device", Kind::Host, "The host has no space left."),
+    ("annot allocate memory", Kind::Conflict, "The host has not enough memory for the VM."),
 ];
 
 /// What libvirt's codes mean; whatever is not here is the host's refusal.

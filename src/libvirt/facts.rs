@@ -3,7 +3,7 @@
 
 use super::raw;
 use crate::error::{Error, Result};
-use crate::model::{Accelerator, CpuChoice, HostFacts, HostNode, KIB, VmId};
+use crate::model::{Accelerator, CpuChoice, HostFacts, HostNode, KIB, VmId, VmSpec};
 use crate::xml::{self, Element};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,10 @@ pub const PROBE_ID: VmId = VmId(Uuid::from_u128(0x7669_7265_6f00_4000_8000_7472_
 const NATIVE: Duration = Duration::from_millis(5);
 /// One run may be late by chance, on a busy host.
 const RUNS: usize = 3;
+
+/// Where there is only the second kind of control groups, whose weights go less far.
+const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
+const UNIFIED_SHARES: u32 = 10_000;
 
 const ARCH: &str = "x86_64";
 const MACHINE: &str = "q35";
@@ -62,6 +66,7 @@ pub fn facts(connect: &Connect, wanted: Option<Accelerator>, cache: Option<&Path
     facts.nodes = host_nodes(&parse(&connect.capabilities()?)?);
     facts.cpus = facts.nodes.iter().flat_map(|node| &node.cpus).copied().collect();
     facts.memory = connect.node_info()?.memory.saturating_mul(KIB);
+    facts.most_shares = if Path::new(UNIFIED).exists() { UNIFIED_SHARES } else { VmSpec::MAX_SHARES };
     Ok(facts)
 }
 
@@ -118,6 +123,7 @@ fn probe(connect: &Connect, wanted: Option<Accelerator>) -> Result<HostFacts> {
         memory: 0,
         nodes: Vec::new(),
         spice: has_spice(&tcg),
+        most_shares: 0,
     })
 }
 
@@ -318,6 +324,7 @@ mod tests {
             memory: 0,
             nodes: Vec::new(),
             spice: false,
+            most_shares: 0,
         };
         keep(&file, Kept { key: "a".into(), facts: facts.clone() });
         assert_eq!(recall(&file, "a"), Some(facts));

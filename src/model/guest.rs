@@ -58,6 +58,9 @@ pub struct HostFacts {
     /// NUMA nodes, in the order of their indexes.
     pub nodes: Vec<HostNode>,
     pub spice: bool,
+    /// Most shares of CPU that its control groups take.
+    #[serde(default)]
+    pub most_shares: u32,
 }
 
 impl HostFacts {

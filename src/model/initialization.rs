@@ -72,7 +72,7 @@ impl Initialization {
         ] {
             check_text(label, secret.as_ref().map_or("", |secret| secret.0.as_str()), max)?;
         }
-        if let Some(user) = self.user_name.as_deref().filter(|user| !is_word(user, "_-.@")) {
+        if let Some(user) = self.user_name.as_deref().filter(|user| !is_word(user, "_-.@\\ $")) {
             return Err(format!("'{user}' is not the name of a guest's user."));
         }
         for name in self.host_name.iter().chain(&self.domain).chain(words(&self.dns_search).iter()) {
@@ -103,7 +103,7 @@ impl Initialization {
 impl GuestNic {
     /// The same of an interface.
     pub fn check(&self) -> Result<(), String> {
-        if self.name.len() > 15 || !is_word(&self.name, "_-.") {
+        if self.name.len() > 64 || !is_word(&self.name, "_-. ") {
             return Err(format!("'{}' is not the name of a guest's interface.", self.name));
         }
         for (label, text) in

@@ -135,6 +135,22 @@ impl VmSpec {
         }
     }
 
+    /// What a strict guest's nodes get, with the memory that none claims, and this host has not.
+    pub fn check_cells_on(&self, host: &HostFacts) -> Result<(), String> {
+        let strict = |_: &Cell<'_>| self.numa_tune_mode == NumaTune::Strict;
+        for Cell { node, memory, .. } in self.cells().into_iter().filter(strict) {
+            let below = host.nodes.iter().filter(|below| node.pins.contains(&below.index));
+            if !node.pins.is_empty() && memory > below.map(|below| below.memory).sum() {
+                return Err(format!(
+                    "NUMA node memory error. The node {} gets {} MiB, which its nodes of the host do not have.",
+                    node.index,
+                    memory / MIB
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What this host does not have for the nodes.
     pub fn check_numa_on(&self, host: &HostFacts) -> Result<(), String> {
         for node in &self.numa_nodes {

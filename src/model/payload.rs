@@ -2,10 +2,14 @@
 
 use super::vm::check_text;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// All files of a medium together: a floppy holds it, whatever their names.
 const MAX_CONTENT: usize = 1024 * 1024;
+/// What the root folder of a floppy has room for, and what of a long name goes into each of these.
+const FLOPPY_ENTRIES: usize = 220;
+const LETTERS: usize = 13;
 /// Folders of ISO 9660, with the file in the last.
 const MAX_DEPTH: usize = 8;
 const MAX_FILES: usize = 100;
@@ -77,10 +81,20 @@ impl Payload {
                 }
             }
         }
+        if self.kind == PayloadKind::Floppy && self.entries() > FLOPPY_ENTRIES {
+            return Err("The names of the payload's files take more room than a floppy's folder has.".into());
+        }
         match self.files.iter().map(|file| file.content.0.len()).sum::<usize>() > MAX_CONTENT {
             true => Err("The files of a payload are too large: they may have 1 MiB together.".into()),
             false => Ok(()),
         }
+    }
+
+    /// What the names of the root folder take there: each has a short form, too.
+    fn entries(&self) -> usize {
+        let roots: BTreeSet<&str> =
+            self.files.iter().filter_map(|file| file.name.split('/').next()).collect();
+        roots.iter().map(|name| 1 + name.encode_utf16().count().div_ceil(LETTERS)).sum()
     }
 }
 
@@ -159,6 +173,11 @@ mod tests {
             |it| it.files.push(it.files[0].clone()),
             |it| it.files.push(GuestFile { name: "A/b".into(), content: Secret("x".into()) }),
             |it| it.files[0].content.0 = "x".repeat(MAX_CONTENT + 1),
+            |it| {
+                it.kind = PayloadKind::Floppy;
+                let file = |number| GuestFile { name: format!("{number:064}"), content: Secret::default() };
+                it.files = (0..60).map(file).collect();
+            },
             |it| it.volume = Some("-o".into()),
             |it| it.volume = Some("x".repeat(33)),
         ];

@@ -26,13 +26,29 @@ impl Portals {
         }
     }
 
-    /// The same for a name or an address. What a name leads to, only its use shows; but this host's
-    /// own is known.
+    /// The same for a name or an address. What a name leads to only its use shows: none is taken where
+    /// networks are listed, and none that says this host by itself.
     pub fn allow_named(&self, name: &str) -> bool {
-        match name.eq_ignore_ascii_case("localhost") {
-            true => self.allow(IpAddr::from([127, 0, 0, 1])),
-            false => name.parse().map_or(true, |address| self.allow(address)),
+        match name.parse() {
+            Ok(address) => self.allow(address),
+            Err(_) => self.0.is_none() && !is_own_name(name) && !is_number(name),
         }
+    }
+}
+
+fn is_own_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].contains(&name.as_str())
+        || name.ends_with(".localhost")
+}
+
+/// An address as resolvers read it beside the usual way: `127.1`, `2130706433`, `0x7f.1`.
+fn is_number(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let hex = last.strip_prefix("0x").or(last.strip_prefix("0X"));
+    match hex {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => last.bytes().all(|b| b.is_ascii_digit()),
     }
 }
 
@@ -79,5 +95,31 @@ impl TryFrom<String> for Subnet {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_host_itself_are_none_of_a_portal() {
+        let any = Portals::default();
+        for good in ["192.0.2.1", "san.example.org", "san", "0xbeef.example", "2001:db8::1"] {
+            assert!(any.allow_named(good), "{good}");
+        }
+        for own in ["127.0.0.1", "::1", "localhost", "LOCALHOST.", "a.localhost", "ip6-localhost"] {
+            assert!(!any.allow_named(own), "{own}");
+        }
+        for number in ["127.1", "2130706433", "0x7f000001", "0x7f.1", "127.0.0.1.", "0177.0.0.01", ""] {
+            assert!(!any.allow_named(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn listed_networks_say_all() {
+        let listed = Portals(Some(vec!["192.0.2.0/24".parse().unwrap(), "127.0.0.1".parse().unwrap()]));
+        assert!(listed.allow_named("192.0.2.9") && listed.allow_named("127.0.0.1"));
+        assert!(!listed.allow_named("198.51.100.1") && !listed.allow_named("san.example.org"));
     }
 }

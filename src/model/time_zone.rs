@@ -100,25 +100,50 @@ const WINDOWS: &[(&str, &str)] = &[
     ("Yakutsk", "Asia/Yakutsk"),
 ];
 
-/// The IANA name of a zone, whichever way it is named; `None` when there is no such zone.
-pub fn iana(name: &str) -> Option<&str> {
-    let windows = name.strip_suffix(" Standard Time");
-    let named = match windows.and_then(|stem| WINDOWS.iter().find(|(known, _)| *known == stem)) {
-        Some((_, zone)) => zone,
-        None => name,
-    };
+/// The other names that Windows has.
+const WINDOWS_WHOLE: &[(&str, &str)] = &[
+    ("UTC", "Etc/UTC"),
+    ("Central Standard Time (Mexico)", "America/Mexico_City"),
+    ("Mountain Standard Time (Mexico)", "America/Chihuahua"),
+    ("Pacific Standard Time (Mexico)", "America/Tijuana"),
+];
+
+/// Former names of zones that Windows has.
+const FORMER: &[(&str, &str)] = &[
+    ("Asia/Calcutta", "Asia/Kolkata"),
+    ("Asia/Katmandu", "Asia/Kathmandu"),
+    ("Asia/Rangoon", "Asia/Yangon"),
+    ("America/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+    ("America/Indianapolis", "America/Indiana/Indianapolis"),
+    ("Europe/Kyiv", "Europe/Kiev"),
+];
+
+fn second(table: &[(&str, &'static str)], first: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == first).map(|(_, other)| *other)
+}
+
+/// The IANA name of a zone, whichever way it is named and spelled; `None` when there is no such zone.
+pub fn iana(name: &str) -> Option<String> {
+    let stem = name.strip_suffix(" Standard Time");
+    let of_windows = stem.and_then(|stem| second(WINDOWS, stem)).or(second(WINDOWS_WHOLE, name));
+    let named = of_windows.unwrap_or(name);
     let plain = named.len() <= 64
         && !named.contains("..")
         && named.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
-    (plain && jiff::tz::TimeZone::get(named).is_ok()).then_some(named)
+    // Guests and the host's own library tell capitals apart.
+    jiff::tz::TimeZone::get(named).ok().filter(|_| plain)?.iana_name().map(str::to_owned)
 }
 
 /// The name by which Windows knows a zone, whichever way it is named; `None` where it knows none.
 pub fn windows(name: &str) -> Option<String> {
-    if name.ends_with(" Standard Time") {
-        return iana(name).map(|_| name.to_owned());
+    let zone = iana(name)?;
+    if name.ends_with(" Standard Time") || second(WINDOWS_WHOLE, name).is_some() {
+        return Some(name.to_owned());
     }
-    WINDOWS.iter().find(|(_, zone)| *zone == name).map(|(stem, _)| format!("{stem} Standard Time"))
+    let zone = second(FORMER, &zone).unwrap_or(&zone);
+    let is = |(_, its): &&(&str, &str)| *its == zone;
+    let stem = WINDOWS.iter().find(is).map(|(stem, _)| format!("{stem} Standard Time"));
+    stem.or_else(|| WINDOWS_WHOLE.iter().find(is).map(|(name, _)| (*name).to_owned()))
 }
 
 #[cfg(test)]
@@ -127,13 +152,18 @@ mod tests {
 
     #[test]
     fn zones_by_both_of_their_names() {
-        assert_eq!(iana("Europe/Berlin"), Some("Europe/Berlin"));
-        assert_eq!(iana("W. Europe Standard Time"), Some("Europe/Berlin"));
+        for name in ["Europe/Berlin", "europe/BERLIN", "W. Europe Standard Time"] {
+            assert_eq!(iana(name).as_deref(), Some("Europe/Berlin"), "{name}");
+        }
+        assert_eq!(iana("Central Standard Time (Mexico)").as_deref(), Some("America/Mexico_City"));
         for bad in ["", "Standard Time", "Moon Standard Time", "W. Europe", "../etc/passwd", "Europe/None"] {
             assert_eq!(iana(bad), None, "{bad}");
         }
         for (name, zone) in WINDOWS {
-            assert_eq!(iana(&format!("{name} Standard Time")), Some(*zone));
+            assert_eq!(iana(&format!("{name} Standard Time")).as_deref(), Some(*zone));
+        }
+        for (name, known) in [("Etc/UTC", "UTC"), ("UTC", "UTC"), ("Asia/Calcutta", "India Standard Time")] {
+            assert_eq!(windows(name).as_deref(), Some(known));
         }
         assert_eq!(windows("Europe/Berlin").as_deref(), Some("W. Europe Standard Time"));
         assert_eq!(windows("Tokyo Standard Time").as_deref(), Some("Tokyo Standard Time"));

@@ -593,6 +593,9 @@ impl VmSpec {
         }
     }
 
+    /// Most shares of CPU that the first kind of control groups takes.
+    pub const MAX_SHARES: u32 = 262_144;
+
     fn check_memory(&self) -> Result<(), String> {
         if self.memory < MIB || self.memory > 4096 * GIB {
             return Err("The memory size must be between 1 MiB and 4 TiB.".into());
@@ -625,8 +628,8 @@ impl VmSpec {
                 return Err(format!("The virtual CPU {} is pinned twice.", pin.vcpu));
             }
         }
-        if self.cpu_shares > 262_144 || self.cpu_shares == 1 {
-            return Err("CPU shares are 0 (the default) or between 2 and 262144.".into());
+        if self.cpu_shares > Self::MAX_SHARES || self.cpu_shares == 1 {
+            return Err(format!("CPU shares are 0 (the default) or between 2 and {}.", Self::MAX_SHARES));
         }
         Ok(())
     }

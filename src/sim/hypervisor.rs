@@ -10,7 +10,7 @@ use crate::engine::ports::{
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Accelerator, CpuChoice, DiskId, GIB, GuestInterface, GuestReport, GuestSystem, HostFacts, HostNode,
-    PauseReason, Power, Tune, VmId,
+    PauseReason, Power, Tune, VmId, VmSpec,
 };
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
@@ -401,6 +401,7 @@ impl Hypervisor for Simulated {
                     })
                     .into(),
                 spice: true,
+                most_shares: VmSpec::MAX_SHARES,
             })
         })
     }

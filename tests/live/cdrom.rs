@@ -1,6 +1,7 @@
 //! The CD-ROM drive, as guests see it.
 
-use super::harness::{Boots, Guest, Lab, Reply, Vm, lab, until};
+use super::harness::{Boots, Disk, Guest, Lab, Reply, Vm, lab, until};
+use super::snapshots::take;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vireo::xml::Element;
@@ -244,6 +245,7 @@ fn a_run_has_a_floppy() {
     let Some(lab) = lab() else { return };
     std::fs::write(lab.daemon.state.join("isos/once.vfd"), vec![0; 1_474_560]).unwrap();
     let vm = lab.vm("floppy", Boots::Halt, "");
+    vm.add_disk(&Disk::document(8, "virtio", "cow", ""));
     let with = |file: &str| {
         format!("<action><vm><floppies><floppy><file id='{file}'/></floppy></floppies></vm></action>")
     };
@@ -259,8 +261,15 @@ fn a_run_has_a_floppy() {
     assert!(floppy().is_some_and(|file| file.ends_with("/isos/once.vfd")));
     let drives = lab.host.virsh(&["qemu-monitor-command", &vm.id, r#"{"execute": "query-block"}"#]);
     assert!(drives.contains("once.vfd"), "{drives}");
+    // Its memory knows the drive.
+    let id = take(&vm, "with a floppy", "<persist_memorystate>true</persist_memorystate>");
     vm.act("stop");
     vm.start();
     assert_eq!(floppy(), None);
     assert!(lab.daemon.state.join("isos/once.vfd").exists());
+    vm.act("stop");
+    let again = "<action><restore_memory>true</restore_memory></action>";
+    vm.act_with(&format!("snapshots/{id}/restore"), again);
+    vm.start();
+    assert!(floppy().is_some_and(|file| file.ends_with("/isos/once.vfd")));
 }

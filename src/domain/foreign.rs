@@ -125,10 +125,8 @@ fn display(device: &Element) -> Option<Display> {
 }
 
 fn rng(device: &Element) -> Option<Rng> {
-    let source = match device.value("backend")?.as_str() {
-        "/dev/hwrng" => RngSource::Hwrng,
-        _ => RngSource::Random,
-    };
+    let is_own = device.value("backend")? == RngSource::Hwrng.file();
+    let source = if is_own { RngSource::Hwrng } else { RngSource::Random };
     let rate = device.first("rate").and_then(|rate| Some((rate.number("@bytes")?, rate.number("@period")?)));
     Some(Rng { source, rate })
 }

@@ -2,7 +2,7 @@
 
 use super::device::{alias, put};
 use super::{Invalid, Plan};
-use crate::model::vm::{Rng, RngSource};
+use crate::model::vm::Rng;
 use crate::xml::Element;
 
 const ALIAS: &str = "ua-rng";
@@ -17,10 +17,6 @@ fn device(Rng { source, rate }: Rng) -> Element {
     if let Some((bytes, period)) = rate {
         rng.push(Element::new("rate").with("bytes", bytes).with("period", period));
     }
-    let file = match source {
-        RngSource::Random => "/dev/urandom",
-        RngSource::Hwrng => "/dev/hwrng",
-    };
-    rng.child(Element::new("backend").with("model", "random").text(file))
+    rng.child(Element::new("backend").with("model", "random").text(source.file()))
         .child(Element::new("alias").with("name", ALIAS))
 }

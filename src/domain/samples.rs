@@ -66,6 +66,7 @@ impl Sample {
                     .into(),
                 spice: true,
                 most_shares: VmSpec::MAX_SHARES,
+                hwrng: true,
             },
             disks: Vec::new(),
             tune: Tune::default(),

@@ -8,7 +8,7 @@ use super::world::World;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, Medium};
 use crate::error::{Error, Kind, Result};
-use crate::model::vm::{BootDevice, Protocol};
+use crate::model::vm::{BootDevice, Protocol, RngSource};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -407,7 +407,13 @@ impl Engine {
 
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
         self.check_affinity(id)?;
-        spec.check_cells_on(&self.facts()?.0).map_err(|why| Error::conflict(format!("{RUN}. {why}")))?;
+        let facts = self.facts()?;
+        spec.check_cells_on(&facts.0.nodes).map_err(|why| Error::conflict(format!("{RUN}. {why}")))?;
+        if spec.rng.as_ref().is_some_and(|rng| rng.source == RngSource::Hwrng) && !facts.0.hwrng {
+            return Err(Error::conflict(format!(
+                "{RUN}. The host has no random number generator of its own."
+            )));
+        }
         let world = self.world();
         self.check_disks(&world, id)?;
         let own = world.attachments.of_vm(id).any(|attachment| attachment.active);

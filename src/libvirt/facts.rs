@@ -3,6 +3,7 @@
 
 use super::raw;
 use crate::error::{Error, Result};
+use crate::model::vm::RngSource;
 use crate::model::{Accelerator, CpuChoice, HostFacts, HostNode, KIB, VmId, VmSpec};
 use crate::xml::{self, Element};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,7 @@ pub fn facts(connect: &Connect, wanted: Option<Accelerator>, cache: Option<&Path
     facts.cpus = facts.nodes.iter().flat_map(|node| &node.cpus).copied().collect();
     facts.memory = connect.node_info()?.memory.saturating_mul(KIB);
     facts.most_shares = if Path::new(UNIFIED).exists() { UNIFIED_SHARES } else { VmSpec::MAX_SHARES };
+    facts.hwrng = Path::new(RngSource::Hwrng.file()).exists();
     Ok(facts)
 }
 
@@ -124,6 +126,7 @@ fn probe(connect: &Connect, wanted: Option<Accelerator>) -> Result<HostFacts> {
         nodes: Vec::new(),
         spice: has_spice(&tcg),
         most_shares: 0,
+        hwrng: false,
     })
 }
 
@@ -325,6 +328,7 @@ mod tests {
             nodes: Vec::new(),
             spice: false,
             most_shares: 0,
+            hwrng: false,
         };
         keep(&file, Kept { key: "a".into(), facts: facts.clone() });
         assert_eq!(recall(&file, "a"), Some(facts));

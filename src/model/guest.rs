@@ -61,6 +61,9 @@ pub struct HostFacts {
     /// Most shares of CPU that its control groups take.
     #[serde(default)]
     pub most_shares: u32,
+    /// It has a random number generator of its own.
+    #[serde(default)]
+    pub hwrng: bool,
 }
 
 impl HostFacts {

@@ -136,10 +136,10 @@ impl VmSpec {
     }
 
     /// What a strict guest's nodes get, with the memory that none claims, and this host has not.
-    pub fn check_cells_on(&self, host: &HostFacts) -> Result<(), String> {
+    pub fn check_cells_on(&self, host: &[HostNode]) -> Result<(), String> {
         let strict = |_: &Cell<'_>| self.numa_tune_mode == NumaTune::Strict;
         for Cell { node, memory, .. } in self.cells().into_iter().filter(strict) {
-            let below = host.nodes.iter().filter(|below| node.pins.contains(&below.index));
+            let below = host.iter().filter(|below| node.pins.contains(&below.index));
             if !node.pins.is_empty() && memory > below.map(|below| below.memory).sum() {
                 return Err(format!(
                     "NUMA node memory error. The node {} gets {} MiB, which its nodes of the host do not have.",
@@ -233,6 +233,25 @@ mod tests {
         assert_eq!(cells[0].memory, 512 * MIB);
         assert_eq!(cells[0].cores, [0, 1, 2].into());
         assert_eq!((cells[1].memory, &cells[1].cores), (512 * MIB, &[3].into()));
+    }
+
+    #[test]
+    fn strict_guests_get_no_more_than_there_is() {
+        let below = |index| HostNode { index, memory: 512 * MIB, cpus: [index].into(), distances: [].into() };
+        let host = [below(0), below(1)];
+        let strict = |memory, pins: &[u32]| VmSpec {
+            memory: memory * MIB,
+            numa_tune_mode: NumaTune::Strict,
+            ..spec(&[node(0, 256, &[0], pins)])
+        };
+        for good in [strict(512, &[1]), strict(1024, &[0, 1]), strict(4096, &[])] {
+            assert_eq!(good.check_cells_on(&host), Ok(()));
+        }
+        for bad in [strict(513, &[1]), strict(1025, &[0, 1])] {
+            assert!(bad.check_cells_on(&host).unwrap_err().contains("memory error"));
+        }
+        let loose = VmSpec { numa_tune_mode: NumaTune::Interleave, ..strict(513, &[1]) };
+        assert_eq!(loose.check_cells_on(&host), Ok(()));
     }
 
     #[test]

@@ -402,10 +402,19 @@ pub struct Rng {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RngSource {
-    /// The host's `/dev/urandom`.
     Random,
-    /// The host's `/dev/hwrng`.
+    /// The host's own generator.
     Hwrng,
+}
+
+impl RngSource {
+    /// Its device on the host.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Random => "/dev/urandom",
+            Self::Hwrng => "/dev/hwrng",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -402,6 +402,7 @@ impl Hypervisor for Simulated {
                     .into(),
                 spice: true,
                 most_shares: VmSpec::MAX_SHARES,
+                hwrng: true,
             })
         })
     }

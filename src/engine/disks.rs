@@ -707,12 +707,13 @@ impl Engine {
         self.give_disk(vm, disk).await
     }
 
+    /// Looks at the image of a disk that a VM is to be given.
     pub(super) async fn check_to_plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
         let (_, row) = self.world().hung(vm, disk).ok_or_else(|| Error::not_found(disk))?;
         self.check_images("Cannot hot plug Virtual Machine Disk", &[row]).await
     }
 
-    /// The same with an image that was looked at, to a VM that runs.
+    /// Gives it to a VM that runs.
     pub(super) async fn give_disk(&self, vm: VmId, disk: DiskId) -> Result<()> {
         self.give_device(vm, disk.alias(), self.live_disk(vm, disk)?).await
     }

@@ -4,6 +4,7 @@ use super::harness::{
     Boots, Client, Daemon, Disk, Host, Lab, Nic, Options, PASSWORD, Reply, USER, Vm, guests, run, until, wait,
 };
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -271,4 +272,36 @@ fn a_qemu_that_hangs_holds_up_nobody_else() {
 
 fn signal(name: &str, process: &str) {
     run(Command::new("kill").args([&format!("-{name}"), process]));
+}
+
+/// A copy that takes longer than the daemon waits for at its end.
+#[test]
+fn what_is_copied_at_its_end_is_copied_by_the_next() {
+    let Some(mut lab) = Lab::own() else { return };
+    let vm = lab.vm("copied", Boots::Halt, "");
+    let disk = vm.add_disk(&Disk::document(8, "virtio", "raw", ""));
+    std::fs::write(disk.file(), vec![0x5a; 8 << 20]).unwrap();
+    let (tools, writer) = (lab.daemon.tools(), lab.host.root.join("writer"));
+    let slow = tools.join("qemu-img");
+    std::fs::create_dir_all(&tools).unwrap();
+    let script = format!("#!/bin/sh\necho $$ >{}\nexec sleep 60\n", writer.display());
+    std::fs::write(&slow, script).unwrap();
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+    vm.post("clone", "<action><async>true</async><vm><name>copy</name></vm></action>").is(202);
+    let pid = || Some(std::fs::read_to_string(&writer).ok()?.trim().to_owned()).filter(|pid| !pid.is_empty());
+    let process = Path::new("/proc").join(wait(10, "the copy is under way", pid));
+    std::mem::forget(vm);
+
+    assert!(lab.daemon.terminate().success());
+    until(5, "nobody writes any more", || !process.exists());
+    std::fs::remove_file(&slow).unwrap();
+    lab.daemon.restart();
+    let copy = || lab.client().get("/vms/?search=name%3Dcopy").is(200).first("vm").cloned();
+    let copy = wait(30, "the copy is whole", || {
+        copy().filter(|vm| vm.value("status/state").as_deref() == Some("down"))
+    });
+    let copy = Vm { lab: &lab, id: copy.value("@id").unwrap() };
+    let disk = lab.client().get(&format!("{}/disks", copy.path())).is(200).value("disk/@id").unwrap();
+    assert!(Disk::of(&copy, &disk).content().iter().all(|byte| *byte == 0x5a));
+    assert_eq!(lab.daemon.images(), 2);
 }

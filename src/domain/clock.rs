@@ -1,7 +1,6 @@
 //! What the guest's clock starts with.
 
 use super::{Invalid, Plan};
-use crate::model::is_windows;
 use crate::model::time_zone::iana;
 use crate::xml::Element;
 
@@ -16,8 +15,7 @@ pub fn apply(plan: &Plan, domain: &mut Element) -> Result<(), Invalid> {
             clock.set("offset", "timezone");
             clock.set("timezone", zone);
         }
-        // Windows takes the clock of its machine for local time.
-        None if is_windows(&plan.spec.os.kind) => clock.set("offset", "localtime"),
+        // Windows, too, which takes it for its own time: its zone is the VM's to say.
         None => clock.set("offset", "utc"),
     }
     Ok(())
@@ -38,9 +36,8 @@ mod tests {
         };
         let zone = |name: &str| ("timezone".to_owned(), Some(name.to_owned()));
         let plain = |offset: &str| (offset.to_owned(), None);
-        assert_eq!(clock("other", None), plain("utc"));
-        assert_eq!(clock("windows_2019x64", None), plain("localtime"));
         for kind in ["other", "windows_2019x64"] {
+            assert_eq!(clock(kind, None), plain("utc"));
             assert_eq!(clock(kind, Some("Etc/UTC")), plain("utc"));
             assert_eq!(clock(kind, Some("GMT Standard Time")), zone("Europe/London"));
             assert_eq!(clock(kind, Some("Europe/Berlin")), zone("Europe/Berlin"));

@@ -52,7 +52,9 @@ fn unattend(os: &str, host: &str, wanted: &Initialization) -> String {
     let joins = wanted.domain.as_deref().map(|domain| {
         let mut identification = Element::new("Identification");
         if let (Some(user), Some(password)) = (wanted.user_name.as_deref(), secret(&wanted.password)) {
-            let who = [("Domain", Some(domain)), ("Username", Some(user)), ("Password", Some(password))];
+            // A name that says its domain goes without another one.
+            let beside = Some(domain).filter(|_| !user.contains(['\\', '@']));
+            let who = [("Domain", beside), ("Username", Some(user)), ("Password", Some(password))];
             identification.push(with(Element::new("Credentials"), &who));
         }
         let place =
@@ -186,6 +188,18 @@ mod tests {
         assert_eq!(said("Identification/Credentials/Password"), "<\"&>\n[x]");
         assert_eq!(said("UserAccounts/AdministratorPassword/Value"), "<\"&>\n[x]");
         assert_eq!(said("SystemLocale"), "de-DE");
+    }
+
+    #[test]
+    fn a_user_is_of_one_domain() {
+        for (user, beside) in [("joe", true), ("DOM\\joe", false), ("joe@dom.example", false)] {
+            let wanted = Initialization { user_name: Some(user.into()), ..told() };
+            let payload = answers("windows_7x64", "vm", &wanted);
+            let who = content(&payload).1.split("<Credentials>").nth(1).unwrap().to_owned();
+            let who = who.split("</Credentials>").next().unwrap();
+            assert!(who.contains(&format!("<Username>{user}</Username>")), "{who}");
+            assert_eq!(who.contains("<Domain>"), beside, "{who}");
+        }
     }
 
     #[test]

@@ -663,6 +663,7 @@ impl Engine {
     /// The disks' images refer to what the rows say and to nothing else: a guest would read whatever
     /// file of the host somebody's image names.
     pub(super) async fn check_images(&self, verb: &str, disks: &[Disk]) -> Result<()> {
+        self.check_portals(verb, disks).await?;
         let promised: Vec<Promised> = {
             let world = self.world();
             let disks = disks.iter().filter(|disk| disk.lun.is_none());
@@ -703,18 +704,8 @@ impl Engine {
         if !self.runs(vm) {
             return self.sync_definition(vm).await.map(drop);
         }
-        self.check_to_plug(vm, disk).await?;
-        self.give_disk(vm, disk).await
-    }
-
-    /// Looks at the image of a disk that a VM is to be given.
-    pub(super) async fn check_to_plug(&self, vm: VmId, disk: DiskId) -> Result<()> {
         let (_, row) = self.world().hung(vm, disk).ok_or_else(|| Error::not_found(disk))?;
-        self.check_images("Cannot hot plug Virtual Machine Disk", &[row]).await
-    }
-
-    /// Gives it to a VM that runs.
-    pub(super) async fn give_disk(&self, vm: VmId, disk: DiskId) -> Result<()> {
+        self.check_images("Cannot hot plug Virtual Machine Disk", &[row]).await?;
         self.give_device(vm, disk.alias(), self.live_disk(vm, disk)?).await
     }
 }

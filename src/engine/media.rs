@@ -9,6 +9,7 @@ use super::locks::{self, Entity, Mode};
 use super::vm_power::StartOptions;
 use crate::domain::{self, Medium};
 use crate::error::{Error, Result};
+use crate::model::initialization::Initialization;
 use crate::model::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -40,7 +41,11 @@ impl Engine {
             (_, asked) => asked.unwrap_or(now).then_some(false),
         };
         let medium = answers.map(|answers| match answers {
-            true => domain::answers(&spec.os.kind, &spec.name, &wanted),
+            true => {
+                let time_zone = wanted.time_zone.clone().or_else(|| spec.time_zone.clone());
+                let wanted = Initialization { time_zone, ..wanted.clone() };
+                domain::answers(&spec.os.kind, &spec.name, &wanted)
+            }
             // An instance that cloud-init has not met is what makes it act.
             false => domain::seed(&Uuid::new_v4().to_string(), &spec.name, &wanted),
         });

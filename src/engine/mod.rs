@@ -52,6 +52,7 @@ mod ovf;
 mod phases;
 mod places;
 mod plug;
+mod portals;
 pub mod ports;
 mod prestart;
 mod progress;

@@ -63,7 +63,7 @@ impl Engine {
                 }
                 let mixed = mixed(world, snapshot, &others)?;
                 let overlays = fresh_overlays(&chosen(&mixed, only.as_ref())?);
-                check_devices(world, &mixed, &overlays)?;
+                check_devices(world, &mixed, &overlays, only.is_none())?;
                 world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
                 // Whatever is going to change, even if no snapshot would take it as it is now.

@@ -3,17 +3,24 @@
 use super::restore::REVERT;
 use super::snapshots::{check_regular, is_frozen};
 use super::world::{Change, Operation, Overlay, Preview, World};
+use crate::domain;
 use crate::error::{Error, Result};
 use crate::model::*;
 use std::collections::BTreeMap;
 
 /// Refuses a configuration that is not possible any more.
-pub(super) fn check_devices(world: &World, snapshot: &Snapshot, overlays: &[Overlay]) -> Result<()> {
+pub(super) fn check_devices(
+    world: &World,
+    snapshot: &Snapshot,
+    overlays: &[Overlay],
+    whole: bool,
+) -> Result<()> {
     let cannot = |why: String| Error::conflict(format!("{REVERT}. {why}"));
+    let elsewhere = if whole { elsewhere(world, snapshot, overlays) } else { BTreeMap::new() };
     for (attachment, disk) in world.hung_on(snapshot.vm).into_iter().filter(|(_, it)| !has(overlays, it.id)) {
-        let taken = |saved: &&SavedDisk| saved.attachment.target == attachment.target;
-        let mut back = snapshot.disks.iter().filter(|saved| has(overlays, saved.disk.id));
-        if let Some(saved) = back.find(taken) {
+        let mut back = back(snapshot, overlays);
+        let taken = back.find(|saved| saved.attachment.target == attachment.target);
+        if let Some(saved) = taken.filter(|_| !elsewhere.contains_key(&disk.id)) {
             return Err(cannot(format!(
                 "Disk {} is in the place of disk {}: detach it first.",
                 disk.alias, saved.disk.alias
@@ -26,6 +33,34 @@ pub(super) fn check_devices(world: &World, snapshot: &Snapshot, overlays: &[Over
         }
     }
     Ok(())
+}
+
+/// The disks that come back.
+fn back<'a>(snapshot: &'a Snapshot, overlays: &'a [Overlay]) -> impl Iterator<Item = &'a SavedDisk> {
+    snapshot.disks.iter().filter(|saved| has(overlays, saved.disk.id))
+}
+
+/// Targets for later disks in whose places others come back; unplugged, they can have any.
+fn elsewhere(world: &World, snapshot: &Snapshot, overlays: &[Overlay]) -> BTreeMap<DiskId, String> {
+    let Some(row) = world.vms.get(&snapshot.vm) else { return BTreeMap::new() };
+    let row = Vm { machine: snapshot.machine.clone(), ..row.clone() };
+    let chipset = domain::chipset(&row, &snapshot.spec);
+    let returning: Vec<&str> =
+        back(snapshot, overlays).map(|saved| saved.attachment.target.as_str()).collect();
+    let hung = world.hung_on(snapshot.vm);
+    let mut used: Vec<String> = hung.iter().map(|(on, _)| on.target.clone()).collect();
+    used.extend(returning.iter().map(|target| (*target).to_owned()));
+    let mut moved = BTreeMap::new();
+    for (on, disk) in world.disks_of(snapshot.vm) {
+        if !has(overlays, disk.id) && is_frozen(disk) && returning.contains(&on.target.as_str()) {
+            let taken: Vec<&str> = used.iter().map(String::as_str).collect();
+            if let Ok(target) = domain::target(disk.interface, chipset, &taken) {
+                used.push(target.clone());
+                moved.insert(disk.id, target);
+            }
+        }
+    }
+    moved
 }
 
 pub(super) fn has(overlays: &[Overlay], disk: DiskId) -> bool {
@@ -81,13 +116,16 @@ pub(super) fn configured(world: &World, snapshot: &Snapshot, preview: &Preview) 
     let row = Vm { wakes_from, spec, machine: snapshot.machine.clone(), next_run: None, ..row.clone() };
     let mut changes = vec![Change::Vm(Box::new(row))];
     changes.extend(with_nics(world, snapshot));
-    let boots = snapshot.disks.iter().any(|saved| saved.disk.bootable && has(overlays, saved.disk.id));
+    let boots = back(snapshot, overlays).any(|saved| saved.disk.bootable);
+    let mut elsewhere = elsewhere(world, snapshot, overlays);
     for (attachment, disk) in world.disks_of(vm) {
         match snapshot.disk(disk.id).filter(|_| has(overlays, disk.id)) {
             Some(saved) => changes.push(Change::Attachment(saved.attachment.clone())),
             None if is_frozen(disk) => {
                 if whole {
-                    changes.push(Change::Attachment(Attachment { active: false, ..attachment.clone() }));
+                    let target = elsewhere.remove(&disk.id).unwrap_or_else(|| attachment.target.clone());
+                    let idle = Attachment { active: false, target, ..attachment.clone() };
+                    changes.push(Change::Attachment(idle));
                 }
                 // Of the disks of a VM one is bootable.
                 if disk.bootable && boots {

@@ -83,8 +83,17 @@ impl Engine {
             used.extend(foreign.map(|disk| disk.target.clone()));
         }
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
-        domain::target(interface, chipset, &used)
-            .map_err(|why| Error::conflict(format!("Cannot attach Virtual Machine Disk. {why}")))
+        let cannot = |why: String| Error::conflict(format!("Cannot attach Virtual Machine Disk. {why}"));
+        if let Some(next) = &row.next_run {
+            let mut hung = hung_on_machine(world, row, next)?;
+            hung.retain(|(_, disk)| Some(disk.id) != but);
+            let used: Vec<&str> = hung.iter().map(|(on, _)| on.target.as_str()).collect();
+            let place = domain::target(interface, domain::chipset(row, next), &used);
+            if place.is_err() || interface == DiskInterface::VirtioScsi && !next.virtio_scsi {
+                return Err(cannot("The configuration of the VM's next run has no place for it.".into()));
+            }
+        }
+        domain::target(interface, chipset, &used).map_err(|why| cannot(why.to_string()))
     }
 
     async fn hold_attachment(&self, operation: &'static str, vm: VmId, disk: DiskId) -> Result<Guard> {
@@ -254,18 +263,10 @@ impl Engine {
         }
         let plugged = self.with_plug(vm, id, true);
         let operation = Operation::PlugDisk { vm, disk: id, active: true };
-        // Looked at while the intent is on its way to the disk; a snapshot's image is made only then.
-        let is_ahead = self.runs(vm) && !self.world().borrowed.contains_key(&(vm, id));
-        let look = async { if is_ahead { self.check_to_plug(vm, id).await } else { Ok(()) } };
-        let (looked, intent) = tokio::join!(look, self.promise(|_| Ok((operation, plugged))));
-        let intent = intent?;
+        let intent = self.promise(|_| Ok((operation, plugged))).await?;
         failpoint::hit("plug_disk.intended");
         let acted = async {
-            looked?;
-            match is_ahead {
-                true => self.give_disk(vm, id).await?,
-                false => self.plug(vm, id).await?,
-            }
+            self.plug(vm, id).await?;
             failpoint::hit("plug_disk.plugged");
             Ok(())
         };
@@ -348,10 +349,16 @@ pub(super) fn hung_on_machine(world: &World, vm: &Vm, spec: &VmSpec) -> Result<V
     let chipset = domain::chipset(vm, spec);
     let mut hung = world.hung_on(vm.id);
     let fits = |(on, disk): &(Attachment, Disk)| domain::fits_target(disk.interface, chipset, &on.target);
-    for at in (0..hung.len()).filter(|at| !fits(&hung[*at])).collect::<Vec<_>>() {
+    let mut misfits: Vec<usize> = (0..hung.len()).filter(|at| !fits(&hung[*at])).collect();
+    misfits.sort_by_key(|at| !hung[*at].0.active);
+    for at in misfits {
         let used: Vec<&str> = hung.iter().map(|(on, _)| on.target.as_str()).collect();
-        hung[at].0.target = domain::target(hung[at].1.interface, chipset, &used)
-            .map_err(|why| Error::conflict(format!("Cannot update VM. {why}")))?;
+        match domain::target(hung[at].1.interface, chipset, &used) {
+            Ok(target) => hung[at].0.target = target,
+            // It needs none for now.
+            Err(_) if !hung[at].0.active => {}
+            Err(why) => return Err(Error::conflict(format!("Cannot update VM. {why}"))),
+        }
     }
     Ok(hung)
 }

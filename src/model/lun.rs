@@ -2,6 +2,7 @@
 
 use super::vm::is_word;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// A unit of a SCSI target. What it holds is not the engine's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +136,8 @@ impl Lun {
 
 impl IscsiUnit {
     fn check(&self) -> Result<(), String> {
-        if !fits(&self.address, ".-:", 255) {
+        let is_name = fits(&self.address, ".-", 255) && !self.address.starts_with('-');
+        if !is_name && self.address.parse::<IpAddr>().is_err() {
             return Err(format!("'{}' is not the address of an iSCSI portal.", self.address));
         }
         if self.port == 0 {
@@ -175,9 +177,10 @@ mod tests {
         assert_eq!(["lun1", "lun12", "3600144f0", "x"].map(Lun::number_of), [1, 12, 0, 1]);
         assert!(lun("iscsi.example.com", "iqn.2010.05.com.example:iscsi.targetX").check().is_ok());
         assert!(lun("fd00::1", "iqn.2010-05.com.example:x").check().is_ok());
-        for (address, target) in
-            [("", "iqn.x"), ("a/b", "iqn.x"), ("a", ""), ("a", "iqn.x/1"), ("a", "iqn x")]
-        {
+        for bad in ["", "a/b", "10.0.0.1:3260", "-oProxy", "a b"] {
+            assert!(lun(bad, "iqn.x").check().is_err(), "{bad}");
+        }
+        for (address, target) in [("a", ""), ("a", "iqn.x/1"), ("a", "iqn x")] {
             assert!(lun(address, target).check().is_err(), "{address} {target}");
         }
         assert!(lun("A", "iqn.x").is(&lun("a", "iqn.x")) && !lun("a", "iqn.x").is(&lun("a", "iqn.y")));

@@ -620,3 +620,55 @@ async fn another_chipset_has_other_places_for_disks() {
     }
     panic!("the next run has the old places");
 }
+
+#[tokio::test]
+async fn disks_that_came_later_are_in_no_ones_way() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let disks = format!("{at}/disks");
+    let machine = |name: &str| format!("<vm><custom_emulated_machine>{name}</custom_emulated_machine></vm>");
+    sim.put(&at, &machine("pc")).await.is(200);
+    let body = |interface: &str| disk_body("a").replace(">virtio<", &format!(">{interface}<"));
+    let first = created(&sim, &disks, body("virtio")).await.at("@id");
+    created(&sim, &disks, body("ide")).await;
+    let snapshots = format!("{at}/snapshots");
+    let asked = "<snapshot><description>s</description></snapshot>";
+    let taken = created(&sim, &snapshots, asked.into()).await.at("@id");
+
+    // One has the name of one that comes back, others have none on the machine of then.
+    sim.put(&format!("{disks}/{first}"), "<disk><interface>virtio_scsi</interface></disk>").await.is(200);
+    sim.put(&at, &machine("q35")).await.is(200);
+    let later = created(&sim, &disks, body("virtio")).await.at("@id");
+    for _ in 0..4 {
+        created(&sim, &disks, body("ide")).await;
+    }
+    let again = "<action><async>false</async></action>";
+    sim.post(&format!("{snapshots}/{taken}/restore"), again).await.is(200);
+    sim.put(&at, "<vm><description>x</description></vm>").await.is(200);
+    let target = |id: &str| {
+        let defined = sim.defined(vm);
+        let alias = format!("ua-{id}");
+        let disks = defined.every("devices/disk");
+        let disk = disks.into_iter().find(|disk| disk.value("alias/@name").as_deref() == Some(&alias));
+        disk.and_then(|disk| disk.value("target/@dev"))
+    };
+    assert_eq!((target(&first).as_deref(), target(&later)), (Some("vda"), None));
+    sim.post(&format!("{disks}/{later}/activate"), "<action/>").await.is(200);
+    assert_eq!(target(&later).as_deref(), Some("vdb"));
+}
+
+#[tokio::test]
+async fn what_the_next_run_has_no_place_for_is_refused() {
+    let sim = Sim::start().await;
+    let vm = sim.vm("a").await;
+    created(&sim, &format!("/vms/{vm}/disks"), disk_body("first")).await;
+    sim.start_vm(vm).await;
+    let next = "<vm><virtio_scsi><enabled>false</enabled></virtio_scsi></vm>";
+    sim.put(&format!("/vms/{vm};next_run"), next).await.is(200);
+    let body = disk_body("a").replace(">virtio<", ">virtio_scsi<");
+    let detail =
+        "[Cannot attach Virtual Machine Disk. The configuration of the VM's next run has no place for it.]";
+    sim.post(&format!("/vms/{vm}/disks"), &body).await.refused(409, "Operation Failed", detail);
+    created(&sim, &format!("/vms/{vm}/disks"), disk_body("b")).await;
+}

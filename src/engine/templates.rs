@@ -94,7 +94,7 @@ impl Engine {
                         1 => Template::FIRST_VERSION.to_owned(),
                         _ => String::new(),
                     }),
-                    nics: parts.nics,
+                    nics: parts.nics.into_iter().map(|nic| Nic { id: NicId::random(), ..nic }).collect(),
                     disks: disks.iter().map(|disk| disk.id).collect(),
                     copies: Vec::new(),
                 };

@@ -18,8 +18,8 @@ const MAX_DATA_MEMORY: &str = "--as=4294967296";
 const MAX_CPU_SECONDS: u64 = 10;
 const MAX_MESSAGE: u64 = 64 * 1024;
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
-/// Between two looks whether a program ended: the first and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(100)];
+/// Between two looks whether a program ended. One that has written much takes some of them to let it go.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs the program to its end. The error is what it wrote to its standard error, in English.
 pub fn run<A: AsRef<OsStr>>(
@@ -96,7 +96,6 @@ fn bounded<A: AsRef<OsStr>>(
 
 /// How a program ended by then; it is killed, and gone, when it did not.
 fn ended(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
-    let [mut pause, longest] = PAUSES;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -106,8 +105,7 @@ fn ended(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
             child.kill()?;
             return child.wait().map(|_| None);
         }
-        std::thread::sleep(pause.min(rest));
-        pause = longest.min(pause * 2);
+        std::thread::sleep(PAUSE.min(rest));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which machine a VM is.
 
 use super::Plan;
-use crate::model::{Vm, VmSpec};
+use crate::model::VmSpec;
 
 /// The families of x86 machines that there are templates for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,7 @@ impl Chipset {
 }
 
 /// The machine type to have: what the client asked for, in the version that the VM is pinned to.
-fn machine<'a>(vm: &'a Vm, spec: &'a VmSpec) -> Option<&'a str> {
-    let pinned = vm.machine.as_deref();
+fn machine<'a>(pinned: Option<&'a str>, spec: &'a VmSpec) -> Option<&'a str> {
     match spec.machine.as_deref() {
         Some(asked) if pinned.is_some_and(|pinned| covers(asked, pinned)) => pinned,
         Some(asked) => Some(asked),
@@ -41,18 +40,18 @@ fn machine<'a>(vm: &'a Vm, spec: &'a VmSpec) -> Option<&'a str> {
     }
 }
 
-/// The family of the machine that the VM is with that configuration.
-pub fn chipset(vm: &Vm, spec: &VmSpec) -> Chipset {
-    machine(vm, spec).and_then(Chipset::of).unwrap_or(Chipset::Q35)
+/// The family of the machine that a VM is with that configuration.
+pub fn chipset(pinned: Option<&str>, spec: &VmSpec) -> Chipset {
+    machine(pinned, spec).and_then(Chipset::of).unwrap_or(Chipset::Q35)
 }
 
 impl Plan<'_> {
     pub fn machine(&self) -> Option<&str> {
-        machine(self.vm, self.spec)
+        machine(self.vm.machine.as_deref(), self.spec)
     }
 
     pub fn chipset(&self) -> Chipset {
-        chipset(self.vm, self.spec)
+        chipset(self.vm.machine.as_deref(), self.spec)
     }
 }
 

@@ -136,7 +136,7 @@ impl Engine {
 
     /// Refuses a configuration that the VM cannot have; disks may hang elsewhere with it.
     pub(super) fn check_document(&self, vm: &Vm, spec: &VmSpec) -> Result<()> {
-        let hung = hung_on_machine(&self.world(), vm, spec)?;
+        let hung = |world: &World| hung_on_machine(world, vm, spec);
         self.planned_with(vm, spec, hung, None, &[], |plan, _| Ok(domain::check_whole(plan)?))
     }
 
@@ -153,22 +153,21 @@ impl Engine {
         media: &[Medium],
         make: impl FnOnce(&Plan, Option<Element>) -> Result<T>,
     ) -> Result<T> {
-        let hung = self.world().hung_on(vm.id);
-        self.planned_with(vm, spec, hung, present, media, make)
+        self.planned_with(vm, spec, |world| Ok(world.hung_on(vm.id)), present, media, make)
     }
 
     fn planned_with<T>(
         &self,
         vm: &Vm,
         spec: &VmSpec,
-        hung: Vec<(Attachment, Disk)>,
+        hung: impl FnOnce(&World) -> Result<Vec<(Attachment, Disk)>>,
         present: Option<Element>,
         media: &[Medium],
         make: impl FnOnce(&Plan, Option<Element>) -> Result<T>,
     ) -> Result<T> {
         let facts = self.facts()?;
         let world = self.world();
-        let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = hung
+        let disks: Vec<(Disk, Attachment, Option<PathBuf>, Tune)> = hung(&world)?
             .into_iter()
             .filter(|(attachment, _)| attachment.active)
             .map(|(attachment, disk)| {

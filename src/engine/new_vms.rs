@@ -254,7 +254,7 @@ fn with_sized(world: &World, vm: &Vm, source: Source, mut nics: Vec<Nic>) -> Vec
 
 /// New disks as they hang on the VM, all of them plugged, beside those that have these targets.
 pub(super) fn hung(verb: &str, vm: &Vm, disks: &[Disk], beside: Vec<String>) -> Result<Vec<Attachment>> {
-    let chipset = domain::chipset(vm, &vm.spec);
+    let chipset = domain::chipset(vm.machine.as_deref(), &vm.spec);
     let mut targets: Vec<String> = Vec::new();
     for disk in disks {
         let used: Vec<&str> = beside.iter().chain(&targets).map(String::as_str).collect();

@@ -42,9 +42,7 @@ fn back<'a>(snapshot: &'a Snapshot, overlays: &'a [Overlay]) -> impl Iterator<It
 
 /// Targets for later disks in whose places others come back; unplugged, they can have any.
 fn elsewhere(world: &World, snapshot: &Snapshot, overlays: &[Overlay]) -> BTreeMap<DiskId, String> {
-    let Some(row) = world.vms.get(&snapshot.vm) else { return BTreeMap::new() };
-    let row = Vm { machine: snapshot.machine.clone(), ..row.clone() };
-    let chipset = domain::chipset(&row, &snapshot.spec);
+    let chipset = domain::chipset(snapshot.machine.as_deref(), &snapshot.spec);
     let returning: Vec<&str> =
         back(snapshot, overlays).map(|saved| saved.attachment.target.as_str()).collect();
     let hung = world.hung_on(snapshot.vm);

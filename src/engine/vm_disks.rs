@@ -71,7 +71,8 @@ impl Engine {
         but: Option<DiskId>,
     ) -> Result<String> {
         let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?;
-        let chipset = domain::chipset(row, &row.spec);
+        let pinned = row.machine.as_deref();
+        let chipset = domain::chipset(pinned, &row.spec);
         let others = world.hung_on(vm).into_iter().filter(|(_, disk)| Some(disk.id) != but);
         let mut used: Vec<String> = others.map(|(attachment, _)| attachment.target).collect();
         if let Some(seen) = self.inventory.seen(vm) {
@@ -88,7 +89,7 @@ impl Engine {
             let mut hung = hung_on_machine(world, row, next)?;
             hung.retain(|(_, disk)| Some(disk.id) != but);
             let used: Vec<&str> = hung.iter().map(|(on, _)| on.target.as_str()).collect();
-            let place = domain::target(interface, domain::chipset(row, next), &used);
+            let place = domain::target(interface, domain::chipset(pinned, next), &used);
             if place.is_err() || interface == DiskInterface::VirtioScsi && !next.virtio_scsi {
                 return Err(cannot("The configuration of the VM's next run has no place for it.".into()));
             }
@@ -346,7 +347,7 @@ impl Engine {
 /// The VM's disks as they hang on the machine of that configuration: another chipset has its CD-ROM drive
 /// elsewhere, and fewer ports, so that some get other targets.
 pub(super) fn hung_on_machine(world: &World, vm: &Vm, spec: &VmSpec) -> Result<Vec<(Attachment, Disk)>> {
-    let chipset = domain::chipset(vm, spec);
+    let chipset = domain::chipset(vm.machine.as_deref(), spec);
     let mut hung = world.hung_on(vm.id);
     let fits = |(on, disk): &(Attachment, Disk)| domain::fits_target(disk.interface, chipset, &on.target);
     let mut misfits: Vec<usize> = (0..hung.len()).filter(|at| !fits(&hung[*at])).collect();

@@ -131,7 +131,8 @@ pub fn iana(name: &str) -> Option<String> {
         && !named.contains("..")
         && named.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
     // Guests and the host's own library tell capitals apart.
-    jiff::tz::TimeZone::get(named).ok().filter(|_| plain)?.iana_name().map(str::to_owned)
+    let zone = plain.then(|| jiff::tz::TimeZone::get(named).ok())??;
+    zone.iana_name().map(str::to_owned)
 }
 
 /// The name by which Windows knows a zone, whichever way it is named; `None` where it knows none.

@@ -560,17 +560,23 @@ async fn how_an_action_ended_is_not_the_clients_to_say() {
     );
 }
 
+fn machine(name: &str) -> String {
+    format!("<vm><custom_emulated_machine>{name}</custom_emulated_machine></vm>")
+}
+
+fn disk_on(interface: &str) -> String {
+    disk_body("a").replace(">virtio<", &format!(">{interface}<"))
+}
+
 #[tokio::test]
 async fn another_chipset_has_other_places_for_disks() {
     let sim = Sim::start().await;
     let vm = sim.vm("a").await;
     let at = format!("/vms/{vm}");
-    let machine = |name: &str| format!("<vm><custom_emulated_machine>{name}</custom_emulated_machine></vm>");
     sim.put(&at, &machine("pc")).await.is(200);
     let disks = format!("{at}/disks");
-    let body = |interface: &str| disk_body("a").replace(">virtio<", &format!(">{interface}<"));
     for interface in ["virtio_scsi", "virtio", "ide", "ide", "ide"] {
-        created(&sim, &disks, body(interface)).await;
+        created(&sim, &disks, disk_on(interface)).await;
     }
     let targets = || {
         let defined = sim.defined(vm);
@@ -585,7 +591,7 @@ async fn another_chipset_has_other_places_for_disks() {
     assert_eq!(sorted(targets()), ["hda", "hdb", "hdd", "sda", "vda"]);
     sim.put(&at, &machine("q35")).await.is(200);
     assert_eq!(sorted(targets()), ["hda", "hdb", "hdd", "sdb", "vda"]);
-    created(&sim, &disks, body("ide")).await;
+    created(&sim, &disks, disk_on("ide")).await;
     sim.put(&at, &machine("pc")).await.refused(
         409,
         "Operation Failed",
@@ -604,7 +610,7 @@ async fn another_chipset_has_other_places_for_disks() {
     let other = sim.vm("b").await;
     let at = format!("/vms/{other}");
     sim.put(&at, &machine("pc")).await.is(200);
-    created(&sim, &format!("{at}/disks"), body("virtio_scsi")).await;
+    created(&sim, &format!("{at}/disks"), disk_on("virtio_scsi")).await;
     sim.start_vm(other).await;
     sim.put(&format!("{at};next_run"), &machine("q35")).await.is(200);
     sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
@@ -612,13 +618,7 @@ async fn another_chipset_has_other_places_for_disks() {
         let defined = sim.defined(other);
         defined.every("devices/disk").iter().any(|disk| disk.value("target/@dev").as_deref() == Some("sdb"))
     };
-    for _ in 0..100 {
-        if is_moved() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the next run has the old places");
+    sim.until("moved for the next run", is_moved).await;
 }
 
 #[tokio::test]
@@ -627,21 +627,18 @@ async fn disks_that_came_later_are_in_no_ones_way() {
     let vm = sim.vm("a").await;
     let at = format!("/vms/{vm}");
     let disks = format!("{at}/disks");
-    let machine = |name: &str| format!("<vm><custom_emulated_machine>{name}</custom_emulated_machine></vm>");
     sim.put(&at, &machine("pc")).await.is(200);
-    let body = |interface: &str| disk_body("a").replace(">virtio<", &format!(">{interface}<"));
-    let first = created(&sim, &disks, body("virtio")).await.at("@id");
-    created(&sim, &disks, body("ide")).await;
+    let first = created(&sim, &disks, disk_on("virtio")).await.at("@id");
+    created(&sim, &disks, disk_on("ide")).await;
     let snapshots = format!("{at}/snapshots");
-    let asked = "<snapshot><description>s</description></snapshot>";
-    let taken = created(&sim, &snapshots, asked.into()).await.at("@id");
+    let taken = sim.take(vm, "").await;
 
     // One has the name of one that comes back, others have none on the machine of then.
     sim.put(&format!("{disks}/{first}"), "<disk><interface>virtio_scsi</interface></disk>").await.is(200);
     sim.put(&at, &machine("q35")).await.is(200);
-    let later = created(&sim, &disks, body("virtio")).await.at("@id");
+    let later = created(&sim, &disks, disk_on("virtio")).await.at("@id");
     for _ in 0..4 {
-        created(&sim, &disks, body("ide")).await;
+        created(&sim, &disks, disk_on("ide")).await;
     }
     let again = "<action><async>false</async></action>";
     sim.post(&format!("{snapshots}/{taken}/restore"), again).await.is(200);
@@ -666,9 +663,12 @@ async fn what_the_next_run_has_no_place_for_is_refused() {
     sim.start_vm(vm).await;
     let next = "<vm><virtio_scsi><enabled>false</enabled></virtio_scsi></vm>";
     sim.put(&format!("/vms/{vm};next_run"), next).await.is(200);
-    let body = disk_body("a").replace(">virtio<", ">virtio_scsi<");
     let detail =
         "[Cannot attach Virtual Machine Disk. The configuration of the VM's next run has no place for it.]";
-    sim.post(&format!("/vms/{vm}/disks"), &body).await.refused(409, "Operation Failed", detail);
+    sim.post(&format!("/vms/{vm}/disks"), &disk_on("virtio_scsi")).await.refused(
+        409,
+        "Operation Failed",
+        detail,
+    );
     created(&sim, &format!("/vms/{vm}/disks"), disk_body("b")).await;
 }

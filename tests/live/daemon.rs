@@ -4,7 +4,6 @@ use super::harness::{
     Boots, Client, Daemon, Disk, Host, Lab, Nic, Options, PASSWORD, Reply, USER, Vm, guests, run, until, wait,
 };
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -281,12 +280,8 @@ fn what_is_copied_at_its_end_is_copied_by_the_next() {
     let vm = lab.vm("copied", Boots::Halt, "");
     let disk = vm.add_disk(&Disk::document(8, "virtio", "raw", ""));
     std::fs::write(disk.file(), vec![0x5a; 8 << 20]).unwrap();
-    let (tools, writer) = (lab.daemon.tools(), lab.host.root.join("writer"));
-    let slow = tools.join("qemu-img");
-    std::fs::create_dir_all(&tools).unwrap();
-    let script = format!("#!/bin/sh\necho $$ >{}\nexec sleep 60\n", writer.display());
-    std::fs::write(&slow, script).unwrap();
-    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let writer = lab.host.root.join("writer");
+    let slow = lab.daemon.lend("qemu-img", &format!("echo $$ >{}\nexec sleep 60", writer.display()));
     vm.post("clone", "<action><async>true</async><vm><name>copy</name></vm></action>").is(202);
     let pid = || Some(std::fs::read_to_string(&writer).ok()?.trim().to_owned()).filter(|pid| !pid.is_empty());
     let process = Path::new("/proc").join(wait(10, "the copy is under way", pid));

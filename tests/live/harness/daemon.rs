@@ -59,14 +59,18 @@ impl Daemon {
 
     /// The daemon is on the machine's network, as its clients are; the taps are on the host's.
     fn lend_tc(&self) {
-        use std::os::unix::fs::PermissionsExt;
         let keeper = std::fs::read_to_string(&self.keeper).unwrap();
-        let script =
-            format!("#!/bin/sh\nexec nsenter --target {} --net -- /usr/sbin/tc \"$@\"\n", keeper.trim());
-        let file = self.tools().join("tc");
+        self.lend("tc", &format!("exec nsenter --target {} --net -- /usr/sbin/tc \"$@\"", keeper.trim()));
+    }
+
+    /// A shell script that the daemon finds before the host's program of that name.
+    pub fn lend(&self, program: &str, script: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let file = self.tools().join(program);
         std::fs::create_dir_all(self.tools()).unwrap();
-        std::fs::write(&file, script).unwrap();
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        file
     }
 
     /// Programs that the daemon finds before the host's.

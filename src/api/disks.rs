@@ -390,7 +390,7 @@ pub async fn add_to_vm(app: Arc<App>, request: Request) -> Answer {
 pub async fn update_of_vm(app: Arc<App>, request: Request) -> Answer {
     let (vm, id): (VmId, DiskId) = (request.id("vm")?, request.id("disk")?);
     app.engine.attachment(vm, id)?;
-    let document: types::Disk = request.document().await?;
+    let document = request.change_of(&shown(&app, &request, id, Some(vm))?).await?;
     lookup::same_id(document.id.as_deref(), id)?;
     if convert::has_password(&document) {
         return Err(Error::conflict(

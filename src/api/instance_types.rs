@@ -64,8 +64,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
 
 /// `PUT /instancetypes/{instance_type}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let id = addressed(&app, &request)?.id;
-    let asked: types::InstanceType = request.document().await?;
+    let before = addressed(&app, &request)?;
+    let id = before.id;
+    let asked = request.change_of(&document(&before)).await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     let asked = convert::instance_type_as_vm(asked);
     app.engine.update_instance_type(id, |it| machine::change(&app, &asked, &mut it.spec)).await?;

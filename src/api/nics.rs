@@ -74,7 +74,7 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let before = addressed(&app, &request)?;
     let (vm, id) = (before.vm, before.id);
-    let asked: types::Nic = request.document().await?;
+    let asked = request.change_of(&document(&app, &before, &request, false)?).await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     let cluster = app.engine.vm(vm)?.vm.cluster;
     let mut change = change(&app, Some(cluster), &asked)?;

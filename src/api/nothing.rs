@@ -29,6 +29,8 @@ macro_rules! nothing {
 nothing! {
     errata: KatelloErrata;
     fence_agents: Agents;
+    gluster_hooks: GlusterHooks;
+    gluster_volumes: GlusterVolumes;
     hooks: Hooks;
     host_providers: ExternalHostProviders;
     image_providers: OpenStackImageProviders;
@@ -37,6 +39,7 @@ nothing! {
     labels: Labels;
     network_attachments: NetworkAttachments;
     network_providers: OpenStackNetworkProviders;
+    networks: Networks;
     policy_units: SchedulingPolicyUnits;
     unmanaged_networks: UnmanagedNetworks;
     volume_providers: OpenStackVolumeProviders;

@@ -150,6 +150,12 @@ impl Request {
         self.read(&self.body.bytes().await?)
     }
 
+    /// The document in the body that changes what is shown as `shown`.
+    pub async fn change_of<T: Document>(&self, shown: &T) -> Result<T, Fault> {
+        let (body, format) = (self.body.bytes().await?, negotiate::content(&self.headers)?);
+        wire::read_over(&body, format, self.version, shown).map_err(unreadable)
+    }
+
     /// The document in the body, where a request may come without one.
     pub async fn optional<T: Document>(&self) -> Result<Option<T>, Fault> {
         let bytes = self.body.bytes().await?;
@@ -178,12 +184,14 @@ impl Request {
     }
 
     fn read<T: Document>(&self, bytes: &[u8]) -> Result<T, Fault> {
-        wire::read(bytes, negotiate::content(&self.headers)?, self.version).map_err(|error| {
-            match error.kind {
-                Kind::Invalid => Fault::value(error.said),
-                _ => error.into(),
-            }
-        })
+        wire::read(bytes, negotiate::content(&self.headers)?, self.version).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: Error) -> Fault {
+    match error.kind {
+        Kind::Invalid => Fault::value(error.said),
+        _ => error.into(),
     }
 }
 

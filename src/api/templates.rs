@@ -190,8 +190,9 @@ pub async fn add(app: Arc<App>, request: Request) -> Answer {
 
 /// `PUT /templates/{template}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
-    let id = addressed(&app, &request)?.id;
-    let asked: types::Template = request.document().await?;
+    let before = addressed(&app, &request)?;
+    let id = before.id;
+    let asked = request.change_of(&document(&app, &before)).await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     let version_name = asked.version.as_ref().and_then(|version| version.version_name.clone());
     let asked = convert::template_as_vm(asked);

@@ -479,8 +479,8 @@ pub async fn create(app: &App, request: &Request, mut new: NewVm) -> Result<Star
 /// `PUT /vms/{vm}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id: VmId = request.id("vm")?;
-    app.engine.vm(id)?;
-    let asked: types::Vm = request.document().await?;
+    let shown = document(&app, &app.engine.vm(id)?, &request, true);
+    let asked = request.change_of(&shown).await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     if lookup::is_named(&asked.cluster) {
         lookup::cluster(&app, asked.cluster.as_ref())?;

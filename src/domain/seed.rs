@@ -35,7 +35,10 @@ fn yaml(pairs: &[(&str, Value)]) -> String {
 
 fn user_data(host: &str, wanted: &Initialization) -> String {
     let mut pairs = vec![("hostname", json!(host))];
-    if let Some(domain) = &wanted.domain {
+    // A name with dots is the whole name already.
+    if let Some(domain) = wanted.domain.as_ref().filter(|_| !host.contains('.'))
+        && wanted.check_domain().is_ok()
+    {
         pairs.push(("fqdn", json!(format!("{host}.{domain}"))));
     }
     let user = wanted.user_name.as_deref().unwrap_or("root");

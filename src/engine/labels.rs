@@ -117,14 +117,17 @@ impl Engine {
 
     pub async fn attach_tag(&self, tag: TagId, object: Object) -> Result<()> {
         let tagged = Tagged { tag, kind: object.kind, object: object.id };
+        let mut is_new = false;
         self.record(|world| {
             world.tags.get(&tag).ok_or_else(|| Error::not_found(tag))?;
-            match world.tagged.contains(&tagged) {
-                true => Err(Error::conflict("Cannot attach Tag. The tag is attached already.")),
-                false => Ok(vec![Change::Tagged(tagged)]),
-            }
+            // Clients attach what may be attached already.
+            is_new = !world.tagged.contains(&tagged);
+            Ok(is_new.then_some(Change::Tagged(tagged)).into_iter().collect())
         })
         .await?;
+        if !is_new {
+            return Ok(());
+        }
         self.touch_object(object);
         self.tell(
             Code::TAG_ATTACHED,

@@ -51,6 +51,24 @@ impl Engine {
         }
     }
 
+    /// The same for one who comes after others: waits for whatever stands in the way, for so long.
+    pub(super) async fn take_after(
+        &self,
+        operation: &'static str,
+        wanted: &[(Entity, Mode)],
+        at_most: Duration,
+    ) -> Result<Guard> {
+        let begun = Instant::now();
+        loop {
+            match self.take(operation, wanted).await {
+                Err(why) if why.kind == Kind::Busy && begun.elapsed() < at_most => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                held => return held,
+            }
+        }
+    }
+
     fn is_short(&self, wanted: &[(Entity, Mode)], waited: Duration) -> bool {
         match self.locks.are_brief(wanted) {
             Some(true) => waited < PATIENCE,

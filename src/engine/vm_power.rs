@@ -12,11 +12,12 @@ use crate::model::vm::{BootDevice, Protocol, RngSource};
 use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a request to stop waits for an operation that has the VM for itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long a start waits for what still makes the VM or its disks.
+const DISKS_MADE: Duration = Duration::from_secs(1);
 
 const RUN: &str = "Cannot run VM";
 
@@ -122,15 +123,8 @@ impl Engine {
             Err(why) if why.kind == Kind::Busy => {}
             held => return held.map(|guard| (guard, true)),
         }
-        let begun = Instant::now();
-        loop {
-            match self.take(operation, &[(Entity::Vm(id), Mode::Shared)]).await {
-                Err(why) if why.kind == Kind::Busy && begun.elapsed() < PATIENCE => {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                held => return held.map(|guard| (guard, false)),
-            }
-        }
+        let beside = [(Entity::Vm(id), Mode::Shared)];
+        self.take_after(operation, &beside, PATIENCE).await.map(|guard| (guard, false))
     }
 
     /// Lets the row follow a run that began or ended by somebody else's doing, or while nobody
@@ -245,7 +239,8 @@ impl Engine {
     /// Starts, resumes a paused or suspended VM, or runs it once with overrides.
     pub async fn start_vm(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         self.vm(id)?;
-        let _guard = self.take("start", &[(Entity::Vm(id), Mode::Exclusive)]).await?;
+        // Right behind the request that made its last disk.
+        let _guard = self.take_after("start", &[(Entity::Vm(id), Mode::Exclusive)], DISKS_MADE).await?;
         self.require_connection()?;
         let wanted = if options.asks_for_more() { Move::RunOnce } else { Move::Start };
         self.may(id, wanted)?;

@@ -199,6 +199,7 @@ impl Engine {
         self.require_connection()?;
         self.check_document(&before, &spec)?;
         self.check_live(id, &old, &spec)?;
+        self.check_balloon(id, &old, &spec).await?;
         let intent = self
             .promise(|world| {
                 self.check_name_free(world, id, &spec.name)?;
@@ -268,6 +269,23 @@ impl Engine {
             )));
         }
         Ok(())
+    }
+
+    /// Refuses to take memory from a guest that gives none back: its driver would report what is free.
+    async fn check_balloon(&self, id: VmId, old: &VmSpec, new: &VmSpec) -> Result<()> {
+        let takes = |seen: Seen| seen.domain.power.runs() && new.memory < seen.observed.memory;
+        if new.memory == old.memory || !self.inventory.seen(id).is_some_and(takes) {
+            return Ok(());
+        }
+        let samples = self.lane.sample(move |hv| hv.sample(&[id])).await?;
+        match samples.iter().any(|(_, sample)| sample.balloon_available.is_some()) {
+            true => Ok(()),
+            false => Err(Error::invalid(
+                "Cannot update VM. There was an attempt to change VM values while the VM is not down: memory, \
+                 which its guest gives back by a balloon driver that does not answer. \
+                 Shut the VM down, or change its next run.",
+            )),
+        }
     }
 
     /// What its balloon holds back, and a module of what the VM lacks.

@@ -62,6 +62,7 @@ impl Initialization {
             ("user locale", &self.user_locale, 255),
             ("organizational unit", &self.active_directory_ou, 1000),
             ("organization name", &self.org_name, 1000),
+            ("domain", &self.domain, 253),
         ] {
             check_text(label, text.as_deref().unwrap_or_default(), max)?;
         }
@@ -75,17 +76,18 @@ impl Initialization {
         if let Some(user) = self.user_name.as_deref().filter(|user| !is_word(user, "_-.@\\ $")) {
             return Err(format!("'{user}' is not the name of a guest's user."));
         }
-        for name in self.host_name.iter().chain(&self.domain).chain(words(&self.dns_search).iter()) {
-            if name.len() > 253 || !is_word(name, "-._") || name.starts_with('-') {
-                return Err(format!("'{name}' is not a host's name."));
-            }
-        }
+        self.host_name.iter().chain(&words(&self.dns_search)).try_for_each(|name| check_host(name))?;
         if let Some(zone) = self.time_zone.as_ref().filter(|zone| iana(zone).is_none()) {
             return Err(format!("'{zone}' is not a time zone."));
         }
         words(&self.dns_servers).iter().try_for_each(|server| check_address("name server", server))?;
         self.nics.iter().try_for_each(GuestNic::check)?;
         self.check_files()
+    }
+
+    /// The domain of a guest; only Windows has no use of other texts.
+    pub fn check_domain(&self) -> Result<(), String> {
+        self.domain.as_deref().map_or(Ok(()), check_host)
     }
 
     fn check_files(&self) -> Result<(), String> {
@@ -122,6 +124,13 @@ impl GuestNic {
 pub fn words(text: &Option<String>) -> Vec<String> {
     let words = text.as_deref().unwrap_or_default().split([' ', ',', ';', '\n', '\t']);
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn check_host(name: &str) -> Result<(), String> {
+    match name.len() > 253 || !is_word(name, "-._") || name.starts_with('-') {
+        true => Err(format!("'{name}' is not a host's name.")),
+        false => Ok(()),
+    }
 }
 
 fn check_address(label: &str, text: &str) -> Result<(), String> {

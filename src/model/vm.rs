@@ -7,6 +7,7 @@ use super::icon::{Family, IconChoice};
 use super::ids::*;
 use super::initialization::Initialization;
 use super::numa::NumaNode;
+use super::operating_system::is_windows;
 use super::payload::{Payload, check_payloads};
 use super::time_zone::iana;
 use super::{GIB, MIB};
@@ -584,7 +585,12 @@ impl VmSpec {
             }
         }
         self.cdrom.as_deref().map_or(Ok(()), check_medium)?;
-        self.initialization.as_deref().map_or(Ok(()), Initialization::check)?;
+        if let Some(initialization) = self.initialization.as_deref() {
+            initialization.check()?;
+            if is_windows(&self.os.kind) {
+                initialization.check_domain()?;
+            }
+        }
         check_payloads(&self.payloads)?;
         if let Some(IconChoice::Own(icon)) = &self.icon {
             icon.check()?;

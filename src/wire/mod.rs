@@ -34,6 +34,7 @@ pub use types::Head;
 
 use crate::error::Error;
 use serde::{Serialize, de::DeserializeOwned};
+use std::any::type_name;
 use tree::Node;
 
 /// A version of the API.
@@ -68,6 +69,9 @@ trait Dialect {
     fn lower(&self, kind: &str, node: &mut Node);
     /// Turns what a request says in the version's form into the struct's.
     fn lift(&self, kind: &str, node: &mut Node);
+    /// Where a request says one value by two names, and repeats what was shown by the one that would
+    /// win, the other one counts.
+    fn prefer_news(&self, kind: &str, node: &mut Node, shown: &Node);
     /// The version's name of a root element.
     fn root(&self, name: &'static str) -> &'static str;
 }
@@ -86,7 +90,21 @@ pub fn read<T: Document>(body: &[u8], format: Format, version: Version) -> Resul
     read_as(body, format, version.dialect())
 }
 
+/// The same of a body that changes what is shown as `shown`. Clients send back all that they read, with
+/// what they changed in it: an older name of a value counts where it alone says something new.
+pub fn read_over<T: Document>(body: &[u8], format: Format, version: Version, shown: &T) -> Result<T, Error> {
+    let dialect = version.dialect();
+    let mut asked = parsed::<T>(body, format, dialect)?;
+    let kind = type_name::<T>().rsplit("::").next().unwrap_or_default();
+    dialect.prefer_news(kind, &mut asked, &tree(shown, T::ROOT, dialect));
+    de::document(asked, dialect).map_err(|why| Error::invalid(why.0))
+}
+
 fn read_as<T: Document>(body: &[u8], format: Format, dialect: &dyn Dialect) -> Result<T, Error> {
+    de::document(parsed::<T>(body, format, dialect)?, dialect).map_err(|why| Error::invalid(why.0))
+}
+
+fn parsed<T: Document>(body: &[u8], format: Format, dialect: &dyn Dialect) -> Result<Node, Error> {
     if body.trim_ascii().is_empty() {
         return Err(Error::invalid(format!("The body is empty; a '{}' is expected.", dialect.root(T::ROOT))));
     }
@@ -94,8 +112,7 @@ fn read_as<T: Document>(body: &[u8], format: Format, dialect: &dyn Dialect) -> R
         Format::Xml => xml::read(body, T::ROOT, dialect),
         Format::Json => json::read(body, T::ROOT, dialect),
     };
-    let tree = tree.map_err(Error::invalid)?;
-    de::document(tree, dialect).map_err(|why| Error::invalid(why.0))
+    tree.map_err(Error::invalid)
 }
 
 /// Writes a document as a whole body.

@@ -201,6 +201,38 @@ fn what_version_3_says_twice_or_differently_is_understood() {
 }
 
 #[test]
+fn of_a_document_that_comes_back_the_name_counts_that_says_something_new() {
+    let over = |shown: &Disk, body: &str| {
+        let body = format!("<disk>{body}</disk>");
+        read_over(body.as_bytes(), Format::Xml, Version::V3, shown).unwrap()
+    };
+    let shown = Disk {
+        alias: Some("a".into()),
+        name: Some("a".into()),
+        provisioned_size: Some(8),
+        ..Disk::default()
+    };
+    let sizes = |new: u64, old: u64| format!("<provisioned_size>{new}</provisioned_size><size>{old}</size>");
+    for (body, wanted) in [(sizes(8, 9), 9), (sizes(9, 8), 9), (sizes(9, 7), 9), (sizes(8, 8), 8)] {
+        assert_eq!(over(&shown, &body).provisioned_size, Some(wanted), "{body}");
+    }
+    let disk = over(&shown, "<name>b</name><alias>a</alias>");
+    assert_eq!((disk.alias, disk.name.as_deref()), (None, Some("b")));
+    let disk = over(&shown, "<name>a</name><alias>b</alias>");
+    assert_eq!(disk.alias.as_deref(), Some("b"));
+    let nic = Nic { plugged: Some(true), ..Nic::default() };
+    let body = br#"{"plugged":true,"active":"false"}"#;
+    assert_eq!(read_over(body, Format::Json, Version::V3, &nic).unwrap().plugged, Some(false));
+    let vm = Vm {
+        time_zone: Some(TimeZone { name: Some("Etc/GMT".into()), ..TimeZone::default() }),
+        ..Vm::default()
+    };
+    let body = b"<vm><timezone>Europe/Rome</timezone><time_zone><name>Etc/GMT</name></time_zone></vm>";
+    let vm = read_over(body, Format::Xml, Version::V3, &vm).unwrap();
+    assert_eq!(vm.time_zone.unwrap().name.as_deref(), Some("Europe/Rome"));
+}
+
+#[test]
 fn boot_devices_are_read_in_both_versions_forms() {
     for os in [
         "<boot dev='HD'/><boot dev='network'/>",

@@ -39,6 +39,19 @@ pub enum Value {
     Date(Date),
 }
 
+impl Value {
+    /// As a request would say it.
+    fn said(&self) -> String {
+        match self {
+            Self::Text(text) => text.trim_ascii().to_owned(),
+            Self::Int(number) | Self::Long(number) => number.to_string(),
+            Self::Bool(value) => value.to_string(),
+            Self::Decimal(number) => number.to_string(),
+            Self::Date(date) => date.to_string(),
+        }
+    }
+}
+
 impl Node {
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), place: Place::Element, many: false, value: None, children: Vec::new() }
@@ -74,6 +87,11 @@ impl Node {
     /// The node under a path of names such as `status/state`.
     pub fn at(&self, path: &str) -> Option<&Node> {
         path.split('/').try_fold(self, |node, name| node.get(name))
+    }
+
+    /// The value under a path as a request would say it.
+    pub fn said(&self, path: &str) -> Option<String> {
+        self.at(path)?.value.as_ref().map(Value::said)
     }
 
     pub fn at_mut(&mut self, path: &str) -> Option<&mut Node> {

@@ -22,6 +22,8 @@ pub enum Rule {
     Rename(&'static str, &'static str),
     /// Version 3 has the value a second time; in a request the first path wins.
     Also(&'static str, &'static str),
+    /// Two fields of one value; whoever reads a request takes the first one where both are there.
+    Twins(&'static str, &'static str),
     /// A field at another place: its path in version 4 and in version 3.
     Move(&'static str, &'static str),
     /// The items of a list (its path in version 4) stand by themselves in version 3, each as an
@@ -56,6 +58,17 @@ impl Dialect for V3 {
     fn lift(&self, kind: &str, node: &mut Node) {
         for rule in rules(kind).iter().rev().chain(EVERYWHERE) {
             rule.lift(node);
+        }
+    }
+
+    fn prefer_news(&self, kind: &str, node: &mut Node, shown: &Node) {
+        for rule in rules(kind) {
+            if let Rule::Also(first, second) | Rule::Twins(first, second) = *rule
+                && let (Some(said), Some(other)) = (node.said(first), node.said(second))
+                && shown.said(first).is_some_and(|shown| shown == said && shown != other)
+            {
+                node.take(first);
+            }
         }
     }
 
@@ -131,7 +144,7 @@ impl Rule {
                 }
             }
             Rule::Upper(path) => each_text(node, path, str::make_ascii_uppercase),
-            Rule::Lower(_) | Rule::Synonym(..) | Rule::Mentioned(_) => {}
+            Rule::Lower(_) | Rule::Synonym(..) | Rule::Mentioned(_) | Rule::Twins(..) => {}
             Rule::Only4(fields) => node.children.retain(|child| !fields.contains(&&*child.name)),
         }
     }
@@ -147,7 +160,7 @@ impl Rule {
                     }
                 }
             }
-            Rule::Attrs(_) => {}
+            Rule::Attrs(_) | Rule::Twins(..) => {}
             Rule::Text(field) => {
                 if node.get(field).is_none()
                     && let Some(value) = node.value.take()

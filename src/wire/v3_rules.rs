@@ -4,7 +4,8 @@
 //! stands first has version 4's names before it.
 
 use super::v3::Rule::{
-    self, Also, Attrs, Bare, Link, Lower, Mentioned, Move, Only4, Rename, Spread, Synonym, Text, Upper, Wrap,
+    self, Also, Attrs, Bare, Link, Lower, Mentioned, Move, Only4, Rename, Spread, Synonym, Text, Twins,
+    Upper, Wrap,
 };
 
 /// Root elements of another name: version 4, version 3.
@@ -79,7 +80,7 @@ pub const RULES: &[(&str, &[Rule])] = &[
     ("PlacementPolicy", &[Lower(&["affinity"]), Also("hosts/host", "host")]),
     ("Configuration", &[Lower(&["type"])]),
     ("Snapshot", &[Rename("snapshot_type", "type")]),
-    ("Disk", disk!(Synonym("wipe_after_disk", "wipe_after_delete"))),
+    ("Disk", disk!(Synonym("wipe_after_disk", "wipe_after_delete"), Twins("alias", "name"))),
     ("DiskSnapshot", disk!()),
     ("HostStorage", &[Lower(&["type"]), Bare("logical_units", "logical_unit")]),
     ("VolumeGroup", &[Bare("logical_units", "logical_unit")]),

@@ -489,6 +489,15 @@ async fn a_time_zone_is_told_by_the_name_that_it_was_given() {
         assert_eq!(sim.defined(vm).value("clock/@timezone").unwrap_or_default(), clock);
     }
     sim.put(&path, "<vm><timezone>Moon Standard Time</timezone></vm>").await.is(400);
+    // Clients change one of both, and send both.
+    let both = |old: &str, new: &str| {
+        format!("<vm><timezone>{old}</timezone><time_zone><name>{new}</name></time_zone></vm>")
+    };
+    for (old, new) in [("Europe/Rome", "Etc/GMT"), ("Europe/Rome", "Europe/London")] {
+        let wanted = if new == "Etc/GMT" { old } else { new };
+        assert_eq!(sim.put(&path, &both(old, new)).await.is(200).at("time_zone/name"), wanted);
+    }
+    sim.put(&path, &both("Moon Standard Time", "Europe/London")).await.is(400);
 }
 
 #[tokio::test]

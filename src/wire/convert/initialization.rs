@@ -8,6 +8,44 @@ use crate::model::initialization::{GuestNic, Initialization};
 use crate::model::payload::{GuestFile, Payload, Secret};
 use crate::wire::types::{self, CloudInit};
 
+/// The keys of a "cloud-config" that scripts begin with.
+const CLOUD_CONFIG: &[&str] = &[
+    "apt",
+    "bootcmd",
+    "ca-certs",
+    "ca_certs",
+    "chpasswd",
+    "disk_setup",
+    "disable_root",
+    "final_message",
+    "fqdn",
+    "fs_setup",
+    "groups",
+    "growpart",
+    "hostname",
+    "manage_etc_hosts",
+    "manage_resolv_conf",
+    "mounts",
+    "ntp",
+    "package_update",
+    "package_upgrade",
+    "packages",
+    "password",
+    "phone_home",
+    "power_state",
+    "preserve_hostname",
+    "resolv_conf",
+    "rh_subscription",
+    "runcmd",
+    "ssh_authorized_keys",
+    "ssh_pwauth",
+    "swap",
+    "timezone",
+    "user",
+    "users",
+    "write_files",
+    "yum_repos",
+];
 /// What stands for a password that is set.
 const HIDDEN: &str = "******";
 
@@ -35,6 +73,9 @@ pub fn change_initialization(given: &types::Initialization, known: &mut Initiali
     }
     set_secret(&given.root_password, &mut known.password);
     set_secret(&given.custom_script, &mut known.custom_script);
+    if let Some(files) = given.cloud_init.as_ref().and_then(|nested| nested.files.as_ref()) {
+        change_files(files, known)?;
+    }
     set_secret(&given.windows_license_key, &mut known.windows_license_key);
     known.regenerate_ssh_keys = given.regenerate_ssh_keys.unwrap_or(known.regenerate_ssh_keys);
     if let Some(nics) = &given.nic_configurations {
@@ -78,10 +119,29 @@ fn change_nested(given: &CloudInit, known: &mut Initialization) -> Result<()> {
             set_secret(&user.password, &mut known.password);
         }
     }
-    if let Some(files) = &given.files {
-        known.files = guest_files(files)?;
+    Ok(())
+}
+
+/// Files of the nested form: those for the guest, and those that clients carry a script in, from before
+/// it had an element of its own.
+fn change_files(files: &types::Files, known: &mut Initialization) -> Result<()> {
+    let (scripts, files): (Vec<GuestFile>, _) = guest_files(files)?.into_iter().partition(is_script);
+    known.files = files;
+    if !scripts.is_empty() {
+        let scripts: Vec<String> = scripts.into_iter().map(|script| script.content.0).collect();
+        known.custom_script = Some(Secret(scripts.join("\n")));
     }
     Ok(())
+}
+
+/// Whether cloud-init is to read it: a file of the guest has a whole path, and begins with no key of a
+/// "cloud-config".
+fn is_script(file: &GuestFile) -> bool {
+    let mut lines = file.content.0.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty() && (!line.starts_with('#') || *line == "#cloud-config"));
+    let key = first.and_then(|line| line.split_once(':')).map(|(key, _)| key);
+    let is_config = first == Some("#cloud-config") || key.is_some_and(|key| CLOUD_CONFIG.contains(&key));
+    !file.name.starts_with('/') || is_config
 }
 
 fn addresses(hosts: &types::CloudInitHosts) -> String {
@@ -245,6 +305,33 @@ mod tests {
         .unwrap();
         assert_eq!(Initialization { files: Vec::new(), ..nested.clone() }, flat);
         assert_eq!((nested.check(), nested.files.len()), (Ok(()), 1));
+    }
+
+    #[test]
+    fn a_script_that_comes_as_a_file_is_a_script() {
+        let files = |files: &[(&str, &str)]| {
+            let files: String = files
+                .iter()
+                .map(|(name, content)| {
+                    format!("<file><name>{name}</name><content>{content}</content></file>")
+                })
+                .collect();
+            let known = changed(&format!(
+                "<cloud_init><files>{files}</files></cloud_init><custom_script>old: 1</custom_script>"
+            ))
+            .unwrap();
+            let names: Vec<String> = known.files.into_iter().map(|file| file.name).collect();
+            (known.custom_script.unwrap().0, names.join(" "))
+        };
+        let run = "runcmd:\n- touch /x";
+        assert_eq!(files(&[("ignored", run)]), (run.into(), String::new()));
+        assert_eq!(files(&[("/etc/resolv.conf", run)]), (run.into(), String::new()));
+        assert_eq!(files(&[("/etc/motd", "runs: well")]), ("old: 1".into(), "/etc/motd".into()));
+        let config = "\n#cloud-config\n";
+        assert_eq!(
+            files(&[("a", config), ("/b", "b"), ("c", run)]),
+            (format!("{config}\n{run}"), "/b".into())
+        );
     }
 
     #[test]

@@ -41,6 +41,16 @@ collection! {
 }
 
 collection! {
+    /// Volumes of Gluster.
+    GlusterVolumes = "gluster_volumes" {}
+}
+
+collection! {
+    /// What Gluster runs when something happens to its volumes.
+    GlusterHooks = "gluster_hooks" {}
+}
+
+collection! {
     /// Several ways to a target of iSCSI.
     IscsiBonds = "iscsi_bonds" {}
 }

@@ -194,7 +194,7 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use uuid::Uuid;
 
@@ -202,7 +202,7 @@ mod tests {
     const TO: StorageDomainId = StorageDomainId(Uuid::from_u128(2));
     const VM: VmId = VmId(Uuid::from_u128(3));
 
-    fn disk(image: u128, parent: Option<u128>) -> Disk {
+    pub fn disk(image: u128, parent: Option<u128>) -> Disk {
         let id = |n| ImageId(Uuid::from_u128(n));
         Disk {
             id: DiskId(Uuid::from_u128(4)),

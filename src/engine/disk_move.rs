@@ -27,8 +27,8 @@ const COPY: &str = "Cannot copy Virtual Machine Disk";
 impl Engine {
     /// Moves a disk with all of its images. Its VM may run on.
     pub async fn move_disk(self: &Arc<Self>, id: DiskId, to: StorageDomainId) -> Result<Started<DiskId>> {
-        let (guard, passage) = self.ready_to_move(id, to).await?;
-        self.begin_move(guard, passage).await
+        let (guards, passage) = self.ready_to_move(id, to).await?;
+        self.begin_move(guards, passage).await
     }
 
     /// Moves all disks of a VM that is down; each of them wholly or not.
@@ -58,8 +58,8 @@ impl Engine {
             ready.push(self.ready_to_move(disk.id, to).await?);
         }
         let mut moves = Vec::new();
-        for (guard, passage) in ready {
-            moves.push(self.begin_move(guard, passage).await?);
+        for (guards, passage) in ready {
+            moves.push(self.begin_move(guards, passage).await?);
         }
         Ok(self.jobs.start((), async move {
             for one in moves {
@@ -69,9 +69,10 @@ impl Engine {
         }))
     }
 
-    /// Holds a disk that may be moved.
-    async fn ready_to_move(&self, id: DiskId, to: StorageDomainId) -> Result<(Guard, Passage)> {
+    /// Holds a disk that may be moved, and where it is to go.
+    async fn ready_to_move(&self, id: DiskId, to: StorageDomainId) -> Result<([Guard; 2], Passage)> {
         let (guard, disk, attachments) = self.hold_disk("move disk", id).await?;
+        let target = self.take("move disk", &[(Entity::StorageDomain(to), Mode::Shared)]).await?;
         if disk.status != DiskStatus::Ok {
             return Err(Error::conflict(format!("{MOVE}. The disk is locked or illegal.")));
         }
@@ -97,12 +98,18 @@ impl Engine {
                 "{MOVE}. A shareable disk of a running VM cannot be moved."
             )));
         }
+        for attachment in attachments.iter().filter(|it| it.active && self.runs(it.vm)) {
+            // It would be taken for the copy of the move.
+            if self.block_job(attachment.vm, &attachment.target).await?.is_some() {
+                return Err(Error::conflict(format!("{MOVE}. The host is copying the disk already.")));
+            }
+        }
         self.check_passage(&self.world(), passage)?;
-        Ok((guard, passage))
+        Ok(([guard, target], passage))
     }
 
     /// Promises the move of a disk that is held, and begins it.
-    async fn begin_move(self: &Arc<Self>, guard: Guard, passage: Passage) -> Result<Started<DiskId>> {
+    async fn begin_move(self: &Arc<Self>, guards: [Guard; 2], passage: Passage) -> Result<Started<DiskId>> {
         let mut told = Vec::new();
         let intent = self
             .promise(|world| {
@@ -117,7 +124,7 @@ impl Engine {
         self.tell_of_quotas(told);
         let engine = self.clone();
         Ok(self.jobs.start(passage.disk, async move {
-            let _guard = guard;
+            let _guards = guards;
             match engine.insist_on_move(passage).await {
                 // It is finished when the connection is there again.
                 Err(away) if away.kind == Kind::Unavailable => Err(away),
@@ -197,6 +204,8 @@ impl Engine {
         // Another domain has other profiles.
         self.bring_tune(id).await?;
         failpoint::hit("move_disk.defined");
+        // What is there now is all that there is.
+        self.require_there(to).await?;
         self.remove_files(self.files_in(id, from)?, disk.wipe_after_delete).await?;
         self.refresh_pools();
         Ok(self.unlocked(id))
@@ -243,9 +252,17 @@ impl Engine {
         if let Some(attachment) = self.guest_of(disk.id).await? {
             return self.move_live(&attachment, disk, passage).await;
         }
+        for place in [passage.from, passage.to] {
+            self.require_there(place).await?;
+        }
         let (from, to) = (self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?);
         let work = self.copy_files(from.clone(), to.clone());
-        self.watched(Entity::Disk(disk.id), &from, &to, work).await
+        self.watched(Entity::Disk(disk.id), &from, &to, work).await?;
+        // Somebody else may have started its VM, which wrote meanwhile.
+        match self.guest_of(disk.id).await? {
+            Some(_) => Err(Error::conflict(format!("{MOVE}. Its VM was started meanwhile."))),
+            None => Ok(()),
+        }
     }
 
     async fn copy_files(&self, from: Vec<PathBuf>, to: Vec<PathBuf>) -> Result<()> {
@@ -288,6 +305,7 @@ impl Engine {
     }
 
     async fn begin_copy(&self, attachment: &Attachment, disk: &Disk, passage: Passage) -> Result<()> {
+        self.require_there(passage.to).await?;
         let name = disk.file_name();
         let (sources, targets) = (self.files_in(disk.id, passage.from)?, self.files_in(disk.id, passage.to)?);
         let frozen = |files: Vec<PathBuf>| -> Vec<PathBuf> {
@@ -355,7 +373,8 @@ impl Engine {
                     created: Timestamp::now(),
                     ..original.clone()
                 };
-                Ok((Operation::CopyDisk { source, disk: id }, vec![Change::Disk(copy)]))
+                let vms = attachments.iter().map(|it| it.vm).collect();
+                Ok((Operation::CopyDisk { source, disk: id, vms }, vec![Change::Disk(copy)]))
             })
             .await?;
         failpoint::hit("copy_disk.intended");

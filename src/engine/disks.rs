@@ -280,6 +280,7 @@ impl Engine {
         if disk.lun.is_some() {
             return self.ensure_secret(&disk).await;
         }
+        self.require_there(disk.storage_domain).await?;
         let file = self.image_file(&self.world(), &disk)?;
         let images = self.images.clone();
         super::lane::blocking(move || images.create(&file, disk.format, disk.size, disk.sparse)).await

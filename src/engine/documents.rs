@@ -196,7 +196,11 @@ impl Engine {
             })
             .collect();
         let nics: Vec<NicDevice<'_>> = nics.iter().map(|(nic, way)| way.device(nic)).collect();
-        let boot = self.boot_files(spec)?;
+        let boot = match (self.boot_files(spec), &present) {
+            // Gone since, they are missed by the next start, and by nothing before it.
+            (Err(why), Some(present)) => BootFiles::still_named(present, spec).ok_or(why)?,
+            (found, _) => found?,
+        };
         // A medium that has gone leaves the drive empty, and everything else as it can be.
         let medium = spec.cdrom.as_deref().and_then(|name| self.iso_file(name).ok());
         let plan = Plan {
@@ -311,6 +315,21 @@ pub(super) fn comparable(document: &Element) -> Element {
 pub(super) struct BootFiles {
     pub kernel: Option<PathBuf>,
     pub initrd: Option<PathBuf>,
+}
+
+impl BootFiles {
+    /// Those of a definition, where they are the ones that the configuration names.
+    fn still_named(definition: &Element, spec: &VmSpec) -> Option<Self> {
+        let still = |path: &str, named: &Option<String>| match (definition.value(path), named) {
+            (Some(file), Some(named)) => Some(PathBuf::from(file)).filter(|it| it.ends_with(named)).map(Some),
+            (None, None) => Some(None),
+            _ => None,
+        };
+        Some(Self {
+            kernel: still("os/kernel", &spec.os.kernel)?,
+            initrd: still("os/initrd", &spec.os.initrd)?,
+        })
+    }
 }
 
 pub(super) fn parse(document: &str) -> Result<Element> {

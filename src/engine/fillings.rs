@@ -113,6 +113,7 @@ impl Engine {
                 let (from, to) = (self.image_file(&world, &source)?, self.image_file(&world, &made)?);
                 (from, to, self.chain_files(&world, &source))
             };
+            self.require_there(made.storage_domain).await?;
             let above = vec![to.clone()];
             let images = self.images.clone();
             if thin {

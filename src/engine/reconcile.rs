@@ -169,6 +169,14 @@ impl Engine {
                         Change::Template(Box::new(Template { status: TemplateStatus::Ok, ..left }))
                     }));
                 }
+                if let Operation::CreateSnapshot { snapshot, .. }
+                | Operation::RemoveSnapshot { snapshot, .. } = &intent.operation
+                {
+                    let left = self.world().snapshots.get(snapshot).cloned();
+                    rows.extend(left.map(|left| {
+                        Change::Snapshot(Box::new(Snapshot { status: SnapshotStatus::Ok, ..left }))
+                    }));
+                }
                 self.close(intent.id, telling, rows, Some(&why)).await;
                 Err(why)
             }
@@ -259,7 +267,7 @@ impl Engine {
                 self.finish_copy_template_disk(*template, copy).await
             }
             Operation::RemoveTemplateCopy { copy, .. } => self.remove_copy(copy).await.map(|()| vec![]),
-            Operation::CopyDisk { source, disk } => {
+            Operation::CopyDisk { source, disk, .. } => {
                 self.finish_copy_disk(*source, *disk).await?;
                 Ok(self.unlocked(*disk))
             }
@@ -542,12 +550,14 @@ pub(super) fn entities(operation: &Operation) -> Vec<(Entity, Mode)> {
             vec![nic(&before.id), shared(&before.vm)]
         }
         Operation::ReorderMacs { vm: id, .. } => vec![vm(id)],
-        Operation::MoveDisk(passage) => vec![disk(&passage.disk)],
+        Operation::MoveDisk(passage) => vec![disk(&passage.disk), shared_place(&passage.to)],
         Operation::CopyTemplateDisk { template: id, copy } => {
-            vec![template(id), (Entity::Disk(copy.id), Mode::Shared)]
+            vec![template(id), (Entity::Disk(copy.id), Mode::Shared), shared_place(&copy.storage_domain)]
         }
         Operation::RemoveTemplateCopy { template: id, copy } => vec![template(id), disk(&copy.id)],
-        Operation::CopyDisk { source, disk: id } => vec![disk(source), disk(id)],
+        Operation::CopyDisk { source, disk: id, vms } => {
+            [disk(source), disk(id)].into_iter().chain(vms.iter().map(shared)).collect()
+        }
         Operation::AddStorageDomain { domain: new, .. } => vec![domain(&new.id)],
         Operation::UpdateStorageDomain { before } | Operation::RemoveStorageDomain { before, .. } => {
             vec![domain(&before.id)]

@@ -228,7 +228,8 @@ pub(super) fn undone(world: &World, vm: VmId) -> Result<(Operation, Vec<Change>)
     Ok((Operation::EndPreview { vm, doomed: unneeded(world, vm, &changes), memories: vec![] }, changes))
 }
 
-/// The images of the VM's disks that no row names after these changes.
+/// The images of the VM's disks that no row names after these changes, and that none of those named lies
+/// over.
 pub(super) fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk> {
     let disks: Vec<&Disk> = world.disks_of(vm).into_iter().map(|(_, disk)| disk).collect();
     // All else says nothing of images, and may be a lot.
@@ -242,9 +243,71 @@ pub(super) fn unneeded(world: &World, vm: VmId, changes: &[Change]) -> Vec<Disk>
     changes.iter().for_each(|change| after.apply(change));
     let mut doomed = Vec::new();
     for disk in disks {
-        let stay: Vec<ImageId> = after.images_of(disk.id).iter().map(|image| image.image).collect();
-        let gone = world.images_of(disk.id).into_iter().filter(|image| !stay.contains(&image.image));
+        let images = world.images_of(disk.id);
+        let below = |id: &ImageId| images.iter().find(|image| image.image == *id)?.parent;
+        let stay: Vec<ImageId> = after
+            .images_of(disk.id)
+            .into_iter()
+            .flat_map(|named| {
+                let chain = std::iter::successors(named.parent, below);
+                std::iter::once(named.image).chain(chain.take(images.len()))
+            })
+            .collect();
+        let gone = images.into_iter().filter(|image| !stay.contains(&image.image));
         doomed.extend(gone.cloned());
     }
     doomed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::carry::tests::disk;
+    use crate::engine::snapshots::{present, saved};
+    use jiff::Timestamp;
+
+    /// A VM whose disk has an image over an image over an image, and snapshots of the lower two.
+    fn chain() -> (World, VmId, [Disk; 3], [SnapshotId; 2]) {
+        let spec = VmSpec { name: "a".into(), ..VmSpec::default() };
+        let vm = Vm::new(VmId::random(), ClusterId::random(), BLANK, Timestamp::UNIX_EPOCH, spec);
+        let disks = [disk(1, None), disk(2, Some(1)), disk(3, Some(2))];
+        let (id, disk) = (vm.id, disks[0].id);
+        let attachment = Attachment { vm: id, disk, active: true, read_only: false, target: "vda".into() };
+        let mut world = World::default();
+        world.apply(&Change::Vm(Box::new(vm)));
+        world.apply(&Change::Disk(disks[2].clone()));
+        world.apply(&Change::Attachment(attachment.clone()));
+        let snapshots = [&disks[0], &disks[1]].map(|disk| {
+            let mut snapshot = present(&world, id, SnapshotId::random(), "").unwrap();
+            snapshot.disks.push(saved((&attachment, disk)));
+            world.apply(&Change::Snapshot(Box::new(snapshot.clone())));
+            snapshot.id
+        });
+        (world, id, disks, snapshots)
+    }
+
+    #[test]
+    fn what_others_lie_over_stays_when_no_row_names_it() {
+        let (world, vm, [lowest, middle, top], [first, second]) = chain();
+        let dropped = |ids: &[SnapshotId]| -> Vec<ImageId> {
+            let drop = |snapshot: &SnapshotId| Change::DropSnapshot { vm, snapshot: *snapshot };
+            let changes: Vec<Change> = ids.iter().map(drop).collect();
+            unneeded(&world, vm, &changes).into_iter().map(|disk| disk.image).collect()
+        };
+        assert_eq!(dropped(&[first]), [], "the second one lies over it");
+        assert_eq!(dropped(&[first, second]), [], "the disk lies over both");
+        let back = [Change::Disk(middle.clone()), Change::DropSnapshot { vm, snapshot: second }];
+        let doomed: Vec<ImageId> = unneeded(&world, vm, &back).into_iter().map(|disk| disk.image).collect();
+        assert_eq!(doomed, [top.image]);
+        assert!(doomed.iter().all(|image| *image != lowest.image));
+    }
+
+    #[test]
+    fn a_later_snapshot_has_a_later_date_whatever_the_clock_says() {
+        let (mut world, vm, _, [first, _]) = chain();
+        let ahead = Timestamp::now() + jiff::Span::new().hours(1);
+        let early = Snapshot { date: ahead, ..world.snapshots[&first].clone() };
+        world.apply(&Change::Snapshot(Box::new(early)));
+        assert!(present(&world, vm, SnapshotId::random(), "").unwrap().date > ahead);
+    }
 }

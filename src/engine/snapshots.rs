@@ -9,7 +9,7 @@ use crate::domain;
 use crate::error::{Error, Kind, NOT_RESPONDING, Result};
 use crate::model::vm::check_text;
 use crate::model::*;
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,6 +206,7 @@ impl Engine {
         for (overlay, file) in overlays.iter().zip(files) {
             let Some(saved) = snapshot.disk(overlay.disk) else { continue };
             let (disk, images) = (saved.disk.clone(), self.images.clone());
+            self.require_there(disk.storage_domain).await?;
             let below = disk.file_name();
             super::lane::blocking(move || images.overlay(&file, disk.size, &below, disk.format)).await?;
         }
@@ -331,13 +332,16 @@ pub(super) fn fresh_overlays(disks: &[SavedDisk]) -> Vec<Overlay> {
 /// The VM as it is, without its disks.
 pub(super) fn present(world: &World, vm: VmId, id: SnapshotId, description: &str) -> Result<Snapshot> {
     let row = world.vms.get(&vm).ok_or_else(|| Error::not_found(vm))?;
+    // Which came first is told by their dates: a clock that was put back does not change it.
+    let newest = world.snapshots_of(vm).into_iter().map(|snapshot| snapshot.date).max();
+    let after = newest.and_then(|date| date.checked_add(Span::new().microseconds(1)).ok());
     Ok(Snapshot {
         id,
         vm,
         description: description.to_owned(),
         kind: SnapshotKind::Regular,
         status: SnapshotStatus::Locked,
-        date: Timestamp::now(),
+        date: after.map_or_else(Timestamp::now, |after| after.max(Timestamp::now())),
         spec: row.spec.clone(),
         machine: row.machine.clone(),
         nics: world.nics_of(vm).into_iter().cloned().collect(),

@@ -34,7 +34,11 @@ impl Engine {
         disk: DiskId,
         to: StorageDomainId,
     ) -> Result<Started<()>> {
-        let wanted = [(Entity::Template(id), Mode::Exclusive), (Entity::Disk(disk), Mode::Shared)];
+        let wanted = [
+            (Entity::Template(id), Mode::Exclusive),
+            (Entity::Disk(disk), Mode::Shared),
+            (Entity::StorageDomain(to), Mode::Shared),
+        ];
         let guard = self.take(COPYING, &wanted).await?;
         let original = self.disk_of(id, disk)?;
         if original.status != DiskStatus::Ok {
@@ -67,6 +71,7 @@ impl Engine {
             let original = world.disks.get(&copy.id).ok_or_else(|| Error::not_found(copy.id))?;
             (self.image_file(&world, original)?, self.image_file(&world, copy)?)
         };
+        self.require_there(copy.storage_domain).await?;
         let (below, above) = (vec![from.clone()], vec![to.clone()]);
         let images = self.images.clone();
         let work = lasting(&COPIES, move || images.copy(&from, &to));

@@ -239,6 +239,9 @@ pub enum Operation {
     CopyDisk {
         source: DiskId,
         disk: DiskId,
+        /// Those that have the source, and do not run meanwhile.
+        #[serde(default)]
+        vms: Vec<VmId>,
     },
     AddStorageDomain {
         domain: Box<StorageDomain>,

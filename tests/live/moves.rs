@@ -181,6 +181,14 @@ fn a_move_outlives_libvirtd_and_vireo_and_a_full_target_changes_nothing() {
             virsh.output().unwrap().status.success()
         };
         until(10, "the copy runs", job);
+        // What is to hold the disk stays.
+        let client = lab.client();
+        let center = client.get("/datacenters").is(200).value("data_center/@id").unwrap();
+        let places = client.get("/storagedomains").is(200);
+        let slow =
+            places.all("storage_domain").find(|it| it.value("name").as_deref() == Some("slow")).unwrap();
+        let place = format!("/datacenters/{center}/storagedomains/{}", slow.value("@id").unwrap());
+        client.post(&format!("{place}/deactivate"), "<action/>").refused(409);
         until(10, "its job tells how far it is", || {
             let jobs = lab.client().get("/jobs").is(200);
             let steps = lab.client().get(&format!("/jobs/{}/steps", jobs.value("job/@id").unwrap())).is(200);

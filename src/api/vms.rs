@@ -479,7 +479,7 @@ pub async fn create(app: &App, request: &Request, mut new: NewVm) -> Result<Star
 /// `PUT /vms/{vm}`
 pub async fn update(app: Arc<App>, request: Request) -> Answer {
     let id: VmId = request.id("vm")?;
-    let shown = document(&app, &app.engine.vm(id)?, &request, true);
+    let shown = document(&app, &app.engine.vm(id)?, &request, false);
     let asked = request.change_of(&shown).await?;
     lookup::same_id(asked.id.as_deref(), id)?;
     if lookup::is_named(&asked.cluster) {

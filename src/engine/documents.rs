@@ -321,7 +321,10 @@ impl BootFiles {
     /// Those of a definition, where they are the ones that the configuration names.
     fn still_named(definition: &Element, spec: &VmSpec) -> Option<Self> {
         let still = |path: &str, named: &Option<String>| match (definition.value(path), named) {
-            (Some(file), Some(named)) => Some(PathBuf::from(file)).filter(|it| it.ends_with(named)).map(Some),
+            (Some(file), Some(named)) => {
+                let name = named.strip_prefix("iso://").unwrap_or(named);
+                Some(PathBuf::from(file)).filter(|it| it.ends_with(name)).map(Some)
+            }
             (None, None) => Some(None),
             _ => None,
         };

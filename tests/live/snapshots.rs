@@ -412,3 +412,28 @@ fn a_stateless_run_leaves_nothing_behind() {
     until(10, "what the run wrote is dropped", || types(&vm) == ["active"] && files(&vm) == 1);
     assert_eq!(kept(&disk), "pattern-A");
 }
+
+#[test]
+fn a_kernel_that_is_gone_is_missed_by_the_next_start_alone() {
+    let Some(lab) = Lab::own() else { return };
+    let kernel = lab.daemon.state.join("isos/gone.elf");
+    let vm = lab.vm("gone", Boots::Halt, "");
+    let its = vm.field("os/kernel").unwrap();
+    let put = || drop(std::fs::copy(&its, &kernel).unwrap());
+    put();
+    let disk = vm.add_disk(&Disk::document(1, "virtio", "cow", ""));
+    vm.update("<os><kernel>iso://gone.elf</kernel></os>");
+    vm.start();
+    std::fs::remove_file(&kernel).unwrap();
+    let before = disk.file();
+    let snapshot = take(&vm, "s", "");
+    until(20, "the snapshot is there", || are_free(&vm));
+    assert_ne!(disk.file(), before, "the guest writes into a layer of its own");
+    remove(&vm, &snapshot);
+    assert_eq!(disk.file(), before);
+    vm.act("stop");
+    let refused = lab.client().post(&format!("{}/start", vm.path()), "<action/>").refused(400);
+    assert!(refused.contains("gone.elf"), "{refused}");
+    put();
+    vm.start();
+}

@@ -150,7 +150,7 @@ impl Engine {
     fn plan_disk(&self, world: &World, id: DiskId, new: &NewDisk, vm: Option<VmId>) -> Result<Disk> {
         let (storage_domain, profile) = match &new.lun {
             Some(lun) => {
-                self.check_lun(world, lun)?;
+                check_lun(&self.settings.portals, world, lun).map_err(no_lun)?;
                 (NOWHERE, None)
             }
             None => self.plan_place(world, new, vm)?,
@@ -192,36 +192,11 @@ impl Engine {
 
     /// A LUN that the host has, where the host has it.
     async fn located(&self, mut new: NewDisk) -> Result<NewDisk> {
-        if let Some(Lun { id, size, at: LunAt::Host { device }, .. }) = &mut new.lun {
-            let found =
-                self.host_luns().await?.into_iter().find(|listed| listed.id == *id).ok_or_else(|| {
-                    Error::conflict(format!(
-                        "Cannot add Virtual Machine Disk. The host has no LUN {id} that a VM may have."
-                    ))
-                })?;
-            (*device, *size, new.size) = (found.device, found.size, found.size);
+        if let Some(lun @ Lun { at: LunAt::Host { .. }, .. }) = &mut new.lun {
+            lun.locate(&self.host_luns().await?).map_err(no_lun)?;
+            new.size = lun.size;
         }
         Ok(new)
-    }
-
-    /// A portal that may be reached, and a unit that no other disk is.
-    fn check_lun(&self, world: &World, lun: &Lun) -> Result<()> {
-        if let LunAt::Iscsi(unit) = &lun.at
-            && !self.settings.portals.allow_named(&unit.address)
-        {
-            return Err(Error::conflict(format!(
-                "Cannot add Virtual Machine Disk. The engine's configuration does not allow the iSCSI portal {}.",
-                unit.address
-            )));
-        }
-        let is = |disk: &&Disk| disk.lun.as_ref().is_some_and(|other| other.is(lun));
-        match world.disks.values().find(is) {
-            None => Ok(()),
-            Some(disk) => Err(Error::conflict(format!(
-                "Cannot add Virtual Machine Disk. The LUN is already used by disk {}.",
-                disk.alias
-            ))),
-        }
     }
 
     /// Where an image is to lie: a storage domain with room for it, and a profile.
@@ -808,6 +783,24 @@ fn check_passed(lun: &Lun, interface: DiskInterface, verb: &str) -> Result<()> {
             "Cannot {verb} Virtual Machine Disk. SCSI reservations can not be used when SGIO is filtered."
         ))),
     }
+}
+
+/// A portal that may be reached, and a unit that no other disk is.
+pub(super) fn check_lun(portals: &Portals, world: &World, lun: &Lun) -> Result<(), String> {
+    if let LunAt::Iscsi(unit) = &lun.at
+        && !portals.allow_named(&unit.address)
+    {
+        return Err(format!("The engine's configuration does not allow the iSCSI portal {}.", unit.address));
+    }
+    let is = |disk: &&Disk| disk.lun.as_ref().is_some_and(|other| other.is(lun));
+    match world.disks.values().find(is) {
+        None => Ok(()),
+        Some(disk) => Err(format!("The LUN is already used by disk {}.", disk.alias)),
+    }
+}
+
+fn no_lun(why: String) -> Error {
+    Error::conflict(format!("Cannot add Virtual Machine Disk. {why}"))
 }
 
 pub(super) fn check_alias(alias: &str) -> Result<()> {

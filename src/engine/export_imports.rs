@@ -281,7 +281,7 @@ impl Engine {
         places: &Places,
         collapse: bool,
     ) -> Result<Relocated> {
-        let there = Recovery::of_seen(world, seen, wanted.from).world_with(hint)?;
+        let there = Recovery::of_seen(world, seen, wanted.from, &self.settings.portals).world_with(hint)?;
         let hint = hint_of(&there, kept).ok_or_else(|| Error::not_found(kept.id()))?;
         let place_of = |disk: &Disk| places.get(&disk.id).copied().unwrap_or(wanted.home);
         let come = relocated(hint, collapse, place_of);

@@ -3,7 +3,7 @@
 
 use super::ports::{Examined, Images};
 use crate::error::{Error, Result};
-use crate::model::DiskFormat;
+use crate::model::{DiskFormat, HostLun};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Seen {
     images: BTreeMap<PathBuf, Result<Option<Examined>>>,
     files: BTreeMap<PathBuf, bool>,
+    luns: Option<Result<Vec<HostLun>>>,
 }
 
 pub(super) struct Looks<'a> {
@@ -43,6 +44,16 @@ impl<'a> Looks<'a> {
         let images = self.images.ok_or_else(changed)?;
         let found = images.examine(folder, name, format);
         self.seen.borrow_mut().images.insert(file, found.clone());
+        found
+    }
+
+    /// [`Images::luns`]
+    pub fn luns(&self) -> Result<Vec<HostLun>> {
+        if let Some(known) = &self.seen.borrow().luns {
+            return known.clone();
+        }
+        let found = self.images.ok_or_else(changed)?.luns();
+        self.seen.borrow_mut().luns = Some(found.clone());
         found
     }
 

@@ -4,11 +4,12 @@
 //! Hints and images may be anybody's: what they say is checked as what a client says, no image is read
 //! as another format than its hint says, and none may lie over what is not an image of its own folder.
 
-use super::disks::{MAX_SIZE, check_alias};
+use super::disks::{MAX_SIZE, check_alias, check_lun};
 use super::first_world::{self, DATA, DATA_CENTER};
 use super::lane::{FOLDERS, blocking, lasting};
 use super::looks::{Looks, Seen};
 use super::ports::{Durability, Examined, Images, Store};
+use super::snapshots::is_frozen;
 use super::storage_domains;
 use super::world::{Change, World};
 use super::{Engine, Settings};
@@ -61,13 +62,19 @@ impl Engine {
     pub(super) async fn see_images(&self, place: StorageDomainId, hint: &Hint) -> Result<Seen> {
         self.space(&self.storage_domain(place)?).await?;
         let (world, images, hint) = (self.world().clone(), self.images.clone(), hint.clone());
-        lasting(&FOLDERS, move || Ok(Recovery::into(world, Looks::at(images.as_ref()), place).seen(hint)))
-            .await
+        let portals = self.settings.portals.clone();
+        lasting(&FOLDERS, move || {
+            let looks = Looks::at(images.as_ref());
+            Ok(Recovery::into(world, looks, place, &portals).seen(hint))
+        })
+        .await
     }
 }
 
 pub(super) struct Recovery<'a> {
     looks: Looks<'a>,
+    /// The iSCSI portals that LUNs may have.
+    portals: &'a Portals,
     /// What has been recovered.
     world: World,
     changes: Vec<Change>,
@@ -78,13 +85,13 @@ pub(super) struct Recovery<'a> {
 
 impl<'a> Recovery<'a> {
     /// Over a world that is there, for what one hint of that storage domain tells of, whoever wrote it.
-    fn into(world: World, looks: Looks<'a>, place: StorageDomainId) -> Self {
-        Self { looks, world, changes: Vec::new(), report: Report::default(), only: Some(place) }
+    fn into(world: World, looks: Looks<'a>, place: StorageDomainId, portals: &'a Portals) -> Self {
+        Self { looks, portals, world, changes: Vec::new(), report: Report::default(), only: Some(place) }
     }
 
     /// The same by what has been seen of its images.
-    pub(super) fn of_seen(world: &World, seen: Seen, place: StorageDomainId) -> Self {
-        Self::into(world.clone(), Looks::seen(seen), place)
+    pub(super) fn of_seen(world: &World, seen: Seen, place: StorageDomainId, portals: &'a Portals) -> Self {
+        Self::into(world.clone(), Looks::seen(seen), place, portals)
     }
 
     /// What there is to see of the hint's images. What is wrong with it is said by whoever takes it in.
@@ -133,9 +140,10 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    fn new(settings: &Settings, looks: Looks<'a>, password: String) -> Self {
+    fn new(settings: &'a Settings, looks: Looks<'a>, password: String) -> Self {
         let mut recovery = Self {
             looks,
+            portals: &settings.portals,
             world: World::default(),
             changes: Vec::new(),
             report: Report::default(),
@@ -334,7 +342,7 @@ impl<'a> Recovery<'a> {
             }
         }
         for snapshot in hint.snapshots.into_iter().filter(|snapshot| snapshot.vm == id) {
-            self.snapshot(snapshot, &name, &hint.leads);
+            self.snapshot(snapshot, &name, &its, &hint.leads);
         }
         let has_memory = |id: &SnapshotId| self.world.snapshots.get(id).is_some_and(|it| it.memory.is_some());
         if let Some(moment) = wakes_from.filter(has_memory) {
@@ -342,10 +350,17 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    fn snapshot(&mut self, mut snapshot: Snapshot, vm: &str, leads: &[crate::ovf::Lead]) {
+    fn snapshot(
+        &mut self,
+        mut snapshot: Snapshot,
+        vm: &str,
+        disks: &BTreeSet<DiskId>,
+        leads: &[crate::ovf::Lead],
+    ) {
         let its = |saved: &SavedDisk| {
             let on = &saved.attachment;
-            on.vm == snapshot.vm && on.disk == saved.disk.id && is_target(&on.target)
+            let fits = on.vm == snapshot.vm && on.disk == saved.disk.id && is_target(&on.target);
+            fits && is_frozen(&saved.disk)
         };
         let sound = snapshot.spec.check().is_ok()
             && check_text("description", &snapshot.description, 4000).is_ok()
@@ -357,17 +372,25 @@ impl<'a> Recovery<'a> {
             return self.note(format!("VM {vm} is without its snapshot {}.", snapshot.description));
         }
         let before = snapshot.disks.len();
-        snapshot.disks.retain(|saved| self.world.disks.contains_key(&saved.disk.id));
+        // Nobody has looked at what it calls an image of another machine's disk, or of a LUN.
+        let own = |id| disks.contains(&id) && self.world.disks.get(&id).is_some_and(is_frozen);
+        snapshot.disks.retain(|saved| own(saved.disk.id));
         if snapshot.disks.len() != before {
             self.note(format!("Snapshot {} of VM {vm} is without some of its disks.", snapshot.description));
         }
         for saved in &mut snapshot.disks {
             let known = &self.world.disks[&saved.disk.id];
             (saved.disk.storage_domain, saved.disk.profile) = (known.storage_domain, known.profile);
-            (saved.disk.status, saved.disk.quota) = (DiskStatus::Ok, None);
+            let illegal = [known.status, saved.disk.status].contains(&DiskStatus::Illegal);
+            saved.disk.status = if illegal { DiskStatus::Illegal } else { DiskStatus::Ok };
+            saved.disk.quota = None;
         }
         if snapshot.status == SnapshotStatus::Locked {
             snapshot.status = SnapshotStatus::Ok;
+        }
+        if self.only.is_some() {
+            // It holds a whole libvirt document, which only the engine that wrote it may trust.
+            snapshot.memory = None;
         }
         let (memory, had) = (Snapshot::memory_file(snapshot.id), snapshot.memory.is_some());
         snapshot.memory = snapshot.memory.filter(|place| {
@@ -405,7 +428,7 @@ impl<'a> Recovery<'a> {
             (_, Err(why)) => Some(why.said),
             (None, _) if disk.lun.is_none() => Some("its storage domain is not there".into()),
             _ if shares => Some("its image is another's".into()),
-            _ => disk.lun.as_ref().and_then(|lun| lun.check().err()),
+            _ => self.find_lun(&mut disk).err(),
         };
         if let Some(why) = refused {
             self.note(left_out("Disk", &disk.alias, &why));
@@ -434,6 +457,17 @@ impl<'a> Recovery<'a> {
         let id = disk.id;
         self.add(Change::Disk(disk));
         Some(id)
+    }
+
+    /// The disk's LUN as a client could have named it, where this host has it.
+    fn find_lun(&self, disk: &mut Disk) -> Result<(), String> {
+        let Some(lun) = &mut disk.lun else { return Ok(()) };
+        lun.check()?;
+        if matches!(lun.at, LunAt::Host { .. }) {
+            lun.locate(&self.looks.luns().map_err(|why| why.said)?)?;
+            disk.size = lun.size;
+        }
+        check_lun(self.portals, &self.world, lun)
     }
 
     /// Why nothing new can have that id.

@@ -82,7 +82,7 @@ impl Engine {
             .promise(|world| {
                 check_new(world, place, cluster, &disks)?;
                 self.check_name_free(world, id, &spec)?;
-                let changes = Recovery::of_seen(world, seen, place).all_of(hint)?;
+                let changes = Recovery::of_seen(world, seen, place, &self.settings.portals).all_of(hint)?;
                 Ok((Operation::RegisterVm { vm: id, disks: disks.clone() }, changes))
             })
             .await?;
@@ -108,7 +108,7 @@ impl Engine {
         let seen = self.see_images(place, &hint).await?;
         self.record(|world| {
             check_active(world, place)?;
-            Recovery::of_seen(world, seen, place).all_of(hint)
+            Recovery::of_seen(world, seen, place, &self.settings.portals).all_of(hint)
         })
         .await?;
         self.adopt_hint(place, Kept::Disk(id)).await?;
@@ -143,7 +143,7 @@ impl Engine {
         let seen = self.see_images(place, &hint).await?;
         self.record(|world| {
             check_new(world, place, cluster, &disks)?;
-            Recovery::of_seen(world, seen, place).all_of(hint)
+            Recovery::of_seen(world, seen, place, &self.settings.portals).all_of(hint)
         })
         .await?;
         self.adopt_hint(place, Kept::Template(id)).await?;

@@ -122,6 +122,17 @@ impl Lun {
         }
     }
 
+    /// Brings one that the host has to the place where the host has it.
+    pub fn locate(&mut self, listed: &[HostLun]) -> Result<(), String> {
+        if let LunAt::Host { device } = &mut self.at {
+            let found = listed.iter().find(|listed| listed.id == self.id);
+            let found =
+                found.ok_or_else(|| format!("The host has no LUN {} that a VM may have.", self.id))?;
+            (*device, self.size) = (found.device.clone(), found.size);
+        }
+        Ok(())
+    }
+
     /// What is wrong with it by itself, in the client's words.
     pub fn check(&self) -> Result<(), String> {
         if let LunAt::Iscsi(unit) = &self.at {

@@ -322,9 +322,9 @@ impl Engine {
             .collect()
     }
 
-    /// The row of a disk whose operation ended well.
+    /// The row of a disk whose operation ended well; one that was illegal before still is.
     pub(super) fn unlocked(&self, id: DiskId) -> Vec<Change> {
-        let disk = self.disk(id).ok();
+        let disk = self.disk(id).ok().filter(|disk| disk.status == DiskStatus::Locked);
         disk.map(|disk| Change::Disk(Disk { status: DiskStatus::Ok, ..disk })).into_iter().collect()
     }
 
@@ -392,7 +392,7 @@ impl Engine {
                     .iter()
                     .map(|attachment| Change::DropAttachment { vm: attachment.vm, disk: id })
                     .collect();
-                changes.push(Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }));
+                changes.push(Change::Disk(disk.locked()));
                 Ok((Operation::RemoveDisk { disk: id, attachments: attachments.clone() }, changes))
             })
             .await?;
@@ -567,6 +567,12 @@ impl Engine {
             ));
         }
         check_size(size)?;
+        if disk.status != DiskStatus::Ok {
+            return Err(Error::conflict(format!(
+                "Cannot edit Virtual Machine Disk. Disk {} is locked or illegal.",
+                disk.alias
+            )));
+        }
         self.check_none_is_to_wake(attachments, Move::Resize)?;
         {
             let (world, cannot) = (self.world(), "Cannot edit Virtual Machine Disk");

@@ -9,6 +9,7 @@ use super::lane::blocking;
 use super::locks::{Entity, Guard, Mode};
 use super::places::find_domain;
 use super::snapshots::check_no_preview;
+use super::stateless::check_not_stateless;
 use super::world::{Change, Export, Operation, World};
 use super::{Engine, failpoint};
 use crate::error::{Error, Result};
@@ -244,6 +245,7 @@ fn ready(world: &World, verb: &'static str, kept: Kept) -> Result<Hint> {
     let hint = hint_of(world, kept).ok_or_else(|| Error::not_found(kept.id()))?;
     if let Kept::Vm(id) = kept {
         check_no_preview(world, verb, id)?;
+        check_not_stateless(world, verb, id)?;
     }
     if hint.template.as_ref().is_some_and(|template| template.status != TemplateStatus::Ok) {
         return Err(Error::conflict(format!("{verb}. The template is locked or illegal.")));

@@ -79,14 +79,18 @@ impl Engine {
                 if disks.is_empty() && !whole {
                     return Err(Error::not_found("disk"));
                 }
+                check_disks(world, &disks)?;
                 merged =
                     disks.iter().filter_map(|disk| Some(Merge::of(world, snapshot, *disk)?.child)).collect();
                 world.check_not_lent(REMOVE, disks.iter().copied())?;
                 self.require_active_below(REMOVE, world, disks.iter().copied())?;
+                if whole {
+                    self.require_memories(REMOVE, world, [snapshot].into_iter(), false)?;
+                }
                 let mut changes: Vec<Change> = disks
                     .iter()
                     .filter_map(|disk| world.disks.get(disk))
-                    .map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }))
+                    .map(|disk| Change::Disk(disk.locked()))
                     .collect();
                 let busy = Snapshot { status: SnapshotStatus::Locked, ..snapshot.clone() };
                 changes.push(Change::Snapshot(Box::new(busy)));
@@ -336,6 +340,20 @@ impl Merge {
             Change::Snapshot(Box::new(snapshot))
         });
         top.into_iter().chain(snapshots).collect()
+    }
+}
+
+/// Nobody knows what a disk holds that is not whole, or is about to.
+fn check_disks(world: &World, disks: &[DiskId]) -> Result<()> {
+    let disks = disks.iter().filter_map(|id| world.disks.get(id));
+    let bad: Vec<&str> =
+        disks.filter(|disk| disk.status != DiskStatus::Ok).map(|disk| disk.alias.as_str()).collect();
+    match bad.is_empty() {
+        true => Ok(()),
+        false => Err(Error::conflict(format!(
+            "{REMOVE}. The following disks are in 'illegal' status: {}. Please remove them and try again.",
+            bad.join(", ")
+        ))),
     }
 }
 

@@ -5,6 +5,7 @@ use super::inventory::Phase;
 use super::jobs::Started;
 use super::locks::{Entity, Mode};
 use super::snapshots::{check_no_preview, check_whole, is_frozen};
+use super::stateless::check_not_stateless;
 use super::world::{Change, Filling, Operation, World};
 use super::{Engine, failpoint};
 use crate::domain;
@@ -82,6 +83,7 @@ impl Parts {
             Source::Vm(id) => {
                 let vm = world.vms.get(&id).ok_or_else(|| Error::not_found(id))?;
                 check_no_preview(world, VERB, id)?;
+                check_not_stateless(world, VERB, id)?;
                 let own = world.disks_of(id).into_iter().filter(|(_, disk)| is_frozen(disk));
                 let nics = world.nics_of(id).into_iter().cloned().collect();
                 Ok(Self::hanging(vm.spec.clone(), own, nics))

@@ -1,6 +1,7 @@
 //! Data centers, clusters, and storage domains as they are right now.
 
 use super::Engine;
+use super::disks::LEAST_IMAGE;
 use super::lane::blocking;
 use super::world::{Change, World};
 use crate::error::{Error, Kind, Result};
@@ -208,6 +209,31 @@ impl Engine {
     ) -> Result<()> {
         let mut below = domains_below(world, disks).into_iter();
         below.try_for_each(|domain| self.require_active(cannot, domain).map(drop))
+    }
+
+    /// The same, and refuses where there is no room for a new image over each.
+    pub(super) fn require_room_below(
+        &self,
+        cannot: &str,
+        world: &World,
+        disks: impl IntoIterator<Item = DiskId>,
+    ) -> Result<()> {
+        let mut below = domains_below(world, disks).into_iter();
+        below.try_for_each(|domain| self.require_room(cannot, domain, LEAST_IMAGE))
+    }
+
+    /// The same as [`Self::require_active`] for the files that go with these snapshots.
+    pub(super) fn require_memories<'w>(
+        &self,
+        cannot: &str,
+        world: &World,
+        mut snapshots: impl Iterator<Item = &'w Snapshot>,
+        force: bool,
+    ) -> Result<()> {
+        snapshots.try_for_each(|snapshot| match snapshot.memory {
+            Some(place) => self.require_reachable(cannot, find_domain(world, place)?, force),
+            None => Ok(()),
+        })
     }
 
     /// The same for their removal; by force also where a folder is gone, and with it its files.

@@ -88,7 +88,8 @@ impl Engine {
             .await?;
         failpoint::hit("create_vm.intended");
         self.conclude(intent, self.finish_create_vm(id, &[]).await).await?;
-        self.adopt_hint(place, Kept::Vm(id)).await
+        self.adopt_hint(place, Kept::Vm(id)).await?;
+        self.ensure_secrets_of(&disks).await
     }
 
     /// Takes in a disk that hung on no VM.
@@ -112,6 +113,7 @@ impl Engine {
         })
         .await?;
         self.adopt_hint(place, Kept::Disk(id)).await?;
+        self.ensure_secrets_of(&[id]).await?;
         let disk = self.disk(id)?;
         self.tell(Code::DISK_ADDED, About::default(), format!("Disk {} was registered.", disk.alias));
         Ok(())
@@ -147,6 +149,7 @@ impl Engine {
         })
         .await?;
         self.adopt_hint(place, Kept::Template(id)).await?;
+        self.ensure_secrets_of(&disks).await?;
         let about = self.world().about_template(id);
         let name = self.template(id)?.spec.name;
         self.tell(Code::TEMPLATE_ADDED, about, format!("Template {name} was registered."));

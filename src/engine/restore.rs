@@ -128,6 +128,9 @@ impl Engine {
                 let planned = plan(world, vm)?;
                 let all = world.disks_of(vm).into_iter().map(|(_, disk)| disk.id);
                 self.require_active_below(REVERT, world, all)?;
+                if let Operation::EndPreview { memories, .. } = &planned.0 {
+                    self.require_memories(REVERT, world, memories.iter(), false)?;
+                }
                 operation = Some(planned.0.clone());
                 Ok(planned)
             })
@@ -273,7 +276,9 @@ impl Engine {
         drop(world);
         for disk in saved.disks {
             let Some(id) = disk.alias.as_deref().and_then(DiskId::from_alias) else { continue };
-            let there = snapshot.disk(id).is_some() || self.is_active(snapshot.vm, id);
+            // One that snapshots take is not what it was then, unless this one has it.
+            let stays = || self.is_active(snapshot.vm, id) && self.disk(id).is_ok_and(|it| !is_frozen(&it));
+            let there = snapshot.disk(id).is_some() || stays();
             if !there {
                 let target = disk.target;
                 return Err(cannot(format!("Its memory is of a guest with a disk {target}, which is gone.")));

@@ -81,7 +81,17 @@ impl Engine {
 
     /// libvirt forgets secrets when it ends: it hears of all of them again.
     pub(super) async fn ensure_secrets(&self) -> Result<()> {
-        let disks: Vec<Disk> = self.world().disks.values().filter(|it| it.lun.is_some()).cloned().collect();
+        let disks: Vec<DiskId> = self.world().disks.keys().copied().collect();
+        self.ensure_secrets_of(&disks).await
+    }
+
+    /// The same of these disks.
+    pub(super) async fn ensure_secrets_of(&self, disks: &[DiskId]) -> Result<()> {
+        let disks: Vec<Disk> = {
+            let world = self.world();
+            let disks = disks.iter().filter_map(|id| world.disks.get(id));
+            disks.filter(|it| it.lun.is_some()).cloned().collect()
+        };
         for disk in disks {
             match self.ensure_secret(&disk).await {
                 Err(why) if why.kind == Kind::Unavailable => return Err(why),

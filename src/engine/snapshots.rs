@@ -61,7 +61,7 @@ impl Engine {
                 check_not_stateless(world, "Cannot create Snapshot", vm)?;
                 let disks = to_freeze(world, vm, new.disks.as_deref())?;
                 let frozen = disks.iter().map(|saved| saved.disk.id);
-                self.require_active_below("Cannot create Snapshot", world, frozen)?;
+                self.require_room_below("Cannot create Snapshot", world, frozen)?;
                 if memory {
                     world.check_none_borrowed("Cannot create Snapshot", vm)?;
                 }
@@ -297,7 +297,9 @@ impl Engine {
             let below = &snapshot.disk(overlay.disk)?.disk;
             let present = world.disks.get(&overlay.disk)?.clone();
             let Disk { image, parent, format, sparse, size, .. } = over(below, overlay.image);
-            Some(Change::Disk(Disk { image, parent, format, sparse, size, ..present }))
+            // What it goes on over is whole, also where the present one is illegal.
+            let status = DiskStatus::Locked;
+            Some(Change::Disk(Disk { image, parent, format, sparse, size, status, ..present }))
         };
         overlays.iter().filter_map(row).collect()
     }
@@ -357,7 +359,7 @@ pub(super) fn is_frozen(disk: &Disk) -> bool {
 }
 
 pub(super) fn saved((attachment, disk): (&Attachment, &Disk)) -> SavedDisk {
-    SavedDisk { disk: Disk { status: DiskStatus::Ok, ..disk.clone() }, attachment: attachment.clone() }
+    SavedDisk { disk: disk.clone(), attachment: attachment.clone() }
 }
 
 /// The disks that a snapshot takes: the named ones, or all that can be.
@@ -428,7 +430,6 @@ pub(super) fn check_no_preview(world: &World, cannot: &str, vm: VmId) -> Result<
 /// The rows of a snapshot and its disks while an operation is under way.
 pub(super) fn locked(snapshot: Snapshot, world: &World) -> Vec<Change> {
     let disks = snapshot.disks.iter().filter_map(|saved| world.disks.get(&saved.disk.id));
-    let disks: Vec<Change> =
-        disks.map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() })).collect();
+    let disks: Vec<Change> = disks.map(|disk| Change::Disk(disk.locked())).collect();
     std::iter::once(Change::Snapshot(Box::new(snapshot))).chain(disks).collect()
 }

@@ -235,6 +235,13 @@ impl Engine {
                 ));
             }
         }
+        let is_busy = |it: &&Snapshot| it.memory == Some(domain.id) && it.status == SnapshotStatus::Locked;
+        if let Some(snapshot) = world.snapshots.values().find(is_busy) {
+            return Err(Error::conflict(format!(
+                "Cannot deactivate Storage. The snapshot {} is locked.",
+                snapshot.description
+            )));
+        }
         match self.media_in_use(domain).is_empty() {
             true => Ok(()),
             false => Err(Error::conflict(

@@ -263,9 +263,7 @@ impl Engine {
                 }
                 let locked = Template { status: TemplateStatus::Locked, ..template.clone() };
                 let doomed = template.disks.iter().filter_map(|disk| world.disks.get(disk));
-                let mut changes: Vec<Change> = doomed
-                    .map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }))
-                    .collect();
+                let mut changes: Vec<Change> = doomed.map(|disk| Change::Disk(disk.locked())).collect();
                 changes.push(Change::Template(Box::new(locked)));
                 Ok((Operation::RemoveTemplate { template: id, disks: disks.clone() }, changes))
             })

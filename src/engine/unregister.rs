@@ -24,17 +24,23 @@ struct Contents {
 
 impl Engine {
     /// Forgets what lies there, each whole; refused before anything goes where something of it lies
-    /// elsewhere, or is used. Where the folder is `lost` no hint can be left.
+    /// elsewhere, or is used. Where the folder is `lost` no hint can be written, and those that it may have
+    /// stay as they are.
     pub(super) async fn unregister_all(&self, place: StorageDomainId, lost: bool) -> Result<()> {
         self.require_connection()?;
         let (_guard, contents) = self.hold_contents(place).await?;
-        if !lost && contents != Contents::default() {
+        let vms = contents.vms.iter().copied().map(Kept::Vm);
+        let templates = contents.templates.iter().copied().map(Kept::Template);
+        let floating = contents.floating.iter().copied().map(Kept::Disk);
+        let left = vms.chain(templates).chain(floating);
+        if lost {
+            for kept in left {
+                self.disown_hint(kept).await;
+            }
+        } else if contents != Contents::default() {
             // Another folder may be where its own was.
             self.space(&self.storage_domain(place)?).await?;
-            let vms = contents.vms.iter().copied().map(Kept::Vm);
-            let templates = contents.templates.iter().copied().map(Kept::Template);
-            let floating = contents.floating.iter().copied().map(Kept::Disk);
-            self.leave_hints(place, vms.chain(templates).chain(floating)).await?;
+            self.leave_hints(place, left).await?;
         }
         for vm in contents.vms {
             self.unregister_vm(vm).await?;

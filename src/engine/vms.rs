@@ -399,6 +399,8 @@ impl Engine {
                         .collect();
                 }
                 self.require_removable("Cannot remove VM", world, &doomed, force)?;
+                let memories = world.snapshots_of(id).into_iter();
+                self.require_memories("Cannot remove VM", world, memories, force)?;
                 for frozen in world.borrowed_by(id).filter_map(|it| world.frozen(it)) {
                     let place = find_domain(world, frozen.storage_domain)?;
                     self.require_reachable("Cannot remove VM", place, force)?;
@@ -406,7 +408,7 @@ impl Engine {
                 let locked = doomed
                     .iter()
                     .filter_map(|disk| world.disks.get(disk))
-                    .map(|disk| Change::Disk(Disk { status: DiskStatus::Locked, ..disk.clone() }));
+                    .map(|disk| Change::Disk(disk.locked()));
                 Ok((Operation::RemoveVm { vm: id, disks: doomed.clone() }, locked.collect()))
             })
             .await?;

@@ -77,6 +77,13 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// The same while an operation is under way. What is illegal stays that: nobody would know later.
+    pub fn locked(&self) -> Self {
+        let status =
+            if self.status == DiskStatus::Illegal { DiskStatus::Illegal } else { DiskStatus::Locked };
+        Self { status, ..self.clone() }
+    }
+
     /// The image's file name in the folder of its storage domain.
     pub fn file_name(&self) -> String {
         format!("{}.{}", self.image, self.format.driver())

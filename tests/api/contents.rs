@@ -163,6 +163,12 @@ async fn what_lies_in_a_domain_that_goes_is_registered_where_it_comes_back() {
     sim.with_body("DELETE", &top, &remove("<destroy>true</destroy>")).await.is(204);
     sim.get(&format!("/vms/{vm}")).await.is(404);
     sim.get(&top).await.is(404);
+    // The folder may be there all the same: its images keep the hints that tell of them.
+    sim.engine.drain().await;
+    assert_eq!(sim.images.files(), before, "no hint was touched either");
+    assert_eq!(taken(&sim).await, second);
+    let found = sim.get(&format!("{top}/vms;unregistered")).await.is(200).each("vm", "name");
+    assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>().len(), 2);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 //! other, and what was there before stays whole until the new one is.
 
 use super::Engine;
-use super::lane::{COPIES, lasting};
+use super::lane::{COPIES, FOLDERS, lasting};
 use super::locks::Entity;
+use super::looks::changed;
 use super::places::find_domain;
+use super::ports::Images;
 use super::world::World;
 use crate::error::Result;
 use crate::model::*;
@@ -44,6 +46,9 @@ pub(super) struct Relocated {
     /// What others lie over comes before them.
     pub carried: Vec<Carried>,
 }
+
+/// What files take, by where they lie.
+pub(super) type Sizes = BTreeMap<(StorageDomainId, String), Result<u64>>;
 
 /// Units of targets and disks that others have, too, are no machine's own: they stay behind.
 fn goes(disk: &Disk) -> bool {
@@ -123,22 +128,51 @@ fn file_in(world: &World, (domain, name): &(StorageDomainId, String)) -> Result<
     Ok(Path::new(&find_domain(world, *domain)?.folder).join(name))
 }
 
+/// What it takes, with all that comes along with it.
+fn size(images: &dyn Images, one: &Carried, file: &Path) -> Result<u64> {
+    let files = match one.how {
+        How::Whole { format, .. } => images.chain(file, format)?,
+        _ => vec![(one.from.1.clone(), DiskFormat::Raw)],
+    };
+    let mut bytes = 0;
+    for (name, _) in files {
+        bytes += images.actual_size(&file.with_file_name(name))?.unwrap_or(0);
+    }
+    Ok(bytes)
+}
+
 impl Engine {
-    /// Refuses storage domains that have no room for what comes.
-    pub(super) fn require_room_for(&self, world: &World, verb: &str, carried: &[Carried]) -> Result<()> {
+    /// What the files take that are to be carried, before anything is held.
+    pub(super) async fn sizes_of(&self, carried: &[Carried]) -> Result<Sizes> {
+        for place in carried.iter().map(|one| one.from.0).collect::<BTreeSet<_>>() {
+            self.require_there(place).await?;
+        }
+        let files: Result<Vec<_>> = {
+            let world = self.world();
+            let file = |one: &Carried| Ok((one.clone(), file_in(&world, &one.from)?));
+            carried.iter().map(file).collect()
+        };
+        let (files, images) = (files?, self.images.clone());
+        lasting(&FOLDERS, move || {
+            let size =
+                |(one, file): (Carried, PathBuf)| (one.from.clone(), size(images.as_ref(), &one, &file));
+            Ok(files.into_iter().map(size).collect())
+        })
+        .await
+    }
+
+    /// Refuses storage domains that have no room for what comes, by the sizes that were found.
+    pub(super) fn require_room_for(
+        &self,
+        world: &World,
+        verb: &str,
+        carried: &[Carried],
+        sizes: &Sizes,
+    ) -> Result<()> {
         let mut needed: BTreeMap<StorageDomainId, u64> = BTreeMap::new();
         for one in carried {
-            let file = file_in(world, &one.from)?;
-            let below = match one.how {
-                How::Whole { format, .. } => self.images.chain(&file, format)?,
-                _ => vec![(one.from.1.clone(), DiskFormat::Raw)],
-            };
-            let sizes = below.iter().map(|(name, _)| self.images.actual_size(&file.with_file_name(name)));
-            let mut bytes = 0;
-            for size in sizes {
-                bytes += size?.unwrap_or(0);
-            }
-            *needed.entry(one.to.0).or_default() += bytes;
+            let size = sizes.get(&one.from).cloned();
+            *needed.entry(one.to.0).or_default() += size.unwrap_or_else(|| Err(changed()))?;
         }
         for (domain, bytes) in needed {
             self.require_room(verb, find_domain(world, domain)?, bytes)?;

@@ -1,7 +1,7 @@
 //! VMs and templates that come back out of an export domain, whatever engine wrote them: all that their
 //! hints say and their images are is checked as what a client says, before anything is copied.
 
-use super::carry::{Carried, Relocated, relocated};
+use super::carry::{Carried, Relocated, Sizes, relocated};
 use super::fillings::DiskCopies;
 use super::hints::{Kept, hint_of};
 use super::inventory::Phase;
@@ -106,6 +106,8 @@ impl Engine {
         // Whatever a document of this VM would be refused for is refused before anything is promised.
         self.check_document(&vm, &vm.spec)?;
         let seen = self.see_images(wanted.from, &coming.hint).await?;
+        let collapse = wanted.collapse || wanted.renewed;
+        let sizes = self.sizes_there(wanted.from, &coming.hint, collapse).await?;
         let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
@@ -117,9 +119,8 @@ impl Engine {
                     hint.leads = hint.nics.iter().zip(&nics).filter_map(|it| lead_of(&hint, it)).collect();
                     hint.nics = nics;
                 }
-                let collapse = wanted.collapse || wanted.renewed;
-                let come =
-                    self.checked(world, VERB, &wanted, (hint, seen, Kept::Vm(id)), &coming.places, collapse)?;
+                let found = (hint, seen, Kept::Vm(id));
+                let come = self.checked(world, VERB, &wanted, found, &sizes, (&coming.places, collapse))?;
                 (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
                 let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::VM_OWNER, id.into()));
@@ -195,6 +196,7 @@ impl Engine {
         }
         self.require_nothing_like_it(VERB, &coming, id.0).await?;
         let seen = self.see_images(wanted.from, &coming.hint).await?;
+        let sizes = self.sizes_there(wanted.from, &coming.hint, false).await?;
         let (mut carried, mut disks) = (Vec::new(), Vec::new());
         let intent = self
             .promise(|world| {
@@ -205,8 +207,8 @@ impl Engine {
                 if let Some(twin) = hint.template.as_mut().filter(|_| world.templates.values().any(its)) {
                     twin.version = next_version(world, template.base);
                 }
-                let kept = Kept::Template(id);
-                let come = self.checked(world, VERB, &wanted, (hint, seen, kept), &coming.places, false)?;
+                let found = (hint, seen, Kept::Template(id));
+                let come = self.checked(world, VERB, &wanted, found, &sizes, (&coming.places, false))?;
                 (carried, disks) = (come.carried, come.hint.disks.iter().map(|disk| disk.id).collect());
                 let mut changes = rows(world, come.hint);
                 changes.extend(self.ownership(world, roles::TEMPLATE_OWNER, id.into()));
@@ -271,6 +273,14 @@ impl Engine {
         Ok(())
     }
 
+    /// What its files take in the export domain. Nobody has checked the hint yet: what it says of others is
+    /// not looked at.
+    async fn sizes_there(&self, from: StorageDomainId, hint: &Hint, collapse: bool) -> Result<Sizes> {
+        let mut carried = relocated(hint.clone(), collapse, |_| from).carried;
+        carried.retain(|one| one.from.0 == from);
+        self.sizes_of(&carried).await
+    }
+
     /// The machine as it will be here, after a look at all that the hint says of it and at where it goes.
     fn checked(
         &self,
@@ -278,8 +288,8 @@ impl Engine {
         verb: &str,
         wanted: &Comeback,
         (hint, seen, kept): (Hint, Seen, Kept),
-        places: &Places,
-        collapse: bool,
+        sizes: &Sizes,
+        (places, collapse): (&Places, bool),
     ) -> Result<Relocated> {
         let there = Recovery::of_seen(world, seen, wanted.from, &self.settings.portals).world_with(hint)?;
         let hint = hint_of(&there, kept).ok_or_else(|| Error::not_found(kept.id()))?;
@@ -288,7 +298,7 @@ impl Engine {
         for place in come.hint.disks.iter().map(|disk| disk.storage_domain).chain([wanted.home]) {
             self.check_room(world, verb, place, 0)?;
         }
-        self.require_room_for(world, verb, &come.carried)?;
+        self.require_room_for(world, verb, &come.carried, sizes)?;
         Ok(come)
     }
 }

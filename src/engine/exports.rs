@@ -123,14 +123,19 @@ impl Engine {
                 "{verb}. The Export Domain has it already: exclusive writes over that."
             )));
         }
+        let plan = |world: &World| -> Result<Relocated> {
+            let hint = ready(world, verb, kept)?;
+            self.require_active_below(verb, world, hint.disks.iter().map(|disk| disk.id))?;
+            Ok(relocated(hint, options.collapse, |_| to))
+        };
+        let carried = plan(&self.world())?.carried;
+        let sizes = self.sizes_of(&carried).await?;
         let mut export = None;
         let intent = self
             .promise(|world| {
-                let hint = ready(world, verb, kept)?;
-                self.require_active_below(verb, world, hint.disks.iter().map(|disk| disk.id))?;
-                let Relocated { hint, carried } = relocated(hint, options.collapse, |_| to);
+                let Relocated { hint, carried } = plan(world)?;
                 self.require_room(verb, find_domain(world, to)?, 0)?;
-                self.require_room_for(world, verb, &carried)?;
+                self.require_room_for(world, verb, &carried, &sizes)?;
                 let promised = Export {
                     to,
                     doomed: before.iter().flat_map(files_of).filter(|name| !others.contains(name)).collect(),

@@ -70,6 +70,6 @@ impl<'a> Looks<'a> {
 }
 
 /// What was found first asked for other files.
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::busy("another operation")
 }

@@ -341,8 +341,8 @@ impl<'a> Recovery<'a> {
                 false => self.note(format!("VM {name} is without its interface {}.", nic.name)),
             }
         }
-        for snapshot in hint.snapshots.into_iter().filter(|snapshot| snapshot.vm == id) {
-            self.snapshot(snapshot, &name, &its, &hint.leads);
+        for snapshot in hint.snapshots.iter().filter(|snapshot| snapshot.vm == id) {
+            self.snapshot(snapshot.clone(), &name, &its, &hint.snapshots, &hint.leads);
         }
         let has_memory = |id: &SnapshotId| self.world.snapshots.get(id).is_some_and(|it| it.memory.is_some());
         if let Some(moment) = wakes_from.filter(has_memory) {
@@ -355,6 +355,7 @@ impl<'a> Recovery<'a> {
         mut snapshot: Snapshot,
         vm: &str,
         disks: &BTreeSet<DiskId>,
+        all: &[Snapshot],
         leads: &[crate::ovf::Lead],
     ) {
         let its = |saved: &SavedDisk| {
@@ -381,8 +382,9 @@ impl<'a> Recovery<'a> {
         for saved in &mut snapshot.disks {
             let known = &self.world.disks[&saved.disk.id];
             (saved.disk.storage_domain, saved.disk.profile) = (known.storage_domain, known.profile);
-            let illegal = [known.status, saved.disk.status].contains(&DiskStatus::Illegal);
-            saved.disk.status = if illegal { DiskStatus::Illegal } else { DiskStatus::Ok };
+            // A merge that had begun with one has left it illegal.
+            let sound = saved.disk.status != DiskStatus::Illegal && self.is_sound(&saved.disk, all);
+            saved.disk.status = if sound { DiskStatus::Ok } else { DiskStatus::Illegal };
             saved.disk.quota = None;
         }
         if snapshot.status == SnapshotStatus::Locked {
@@ -518,6 +520,22 @@ impl<'a> Recovery<'a> {
             }
         }
         Err(Error::host("its images lie over each other."))
+    }
+
+    /// Whether a frozen image, and each that it lies over, is what the rows say.
+    fn is_sound(&self, image: &Disk, snapshots: &[Snapshot]) -> bool {
+        let Some(place) = self.world.storage_domains.get(&image.storage_domain) else { return false };
+        let saved: Vec<&Disk> =
+            snapshots.iter().filter_map(|it| it.disk(image.id)).map(|it| &it.disk).collect();
+        let mut next = Some(image);
+        for _ in 0..=saved.len() {
+            let Some(image) = next else { return true };
+            if self.look_at(image, Path::new(&place.folder), &saved).is_err() {
+                return false;
+            }
+            next = saved.iter().copied().find(|below| Some(below.image) == image.parent);
+        }
+        next.is_none()
     }
 
     fn look_at(&self, image: &Disk, folder: &Path, saved: &[&Disk]) -> Result<u64> {

@@ -3,6 +3,8 @@
 use super::*;
 use std::path::Path;
 use vireo::engine::ports::Images;
+use vireo::model::*;
+use vireo::ovf::Hint;
 
 const FOLDER: &str = "/more/second";
 const CENTER: &str = "/datacenters/00000002-0002-0002-0002-000000000255/storagedomains";
@@ -201,4 +203,89 @@ async fn vms_that_share_a_disk_are_registered_one_after_the_other() {
             std::slice::from_ref(&disk)
         );
     }
+}
+
+/// Hints may be anybody's.
+#[tokio::test]
+async fn a_hint_gives_no_more_than_a_client_could_have() {
+    let sim = Sim::start().await;
+    let [_, _, plain] = filled(&sim).await;
+    let second = taken(&sim).await;
+    let victim = sim.vm("victim").await;
+    let victim = sim.disk(&format!("/vms/{victim}/disks"), "victim").await;
+    let victim = sim.engine.disk(victim).unwrap();
+    let file = Path::new(FOLDER).join(format!("{plain}.ovf"));
+    let found = sim.images.hints(Path::new(FOLDER)).unwrap();
+    let text = &found.iter().find(|(name, _)| file.ends_with(name)).unwrap().1;
+    let hint = Hint::read(text).unwrap();
+    let (vm, own) = (hint.vm.clone().unwrap(), hint.disks[0].clone());
+
+    let unit = |address: &str, chap: Option<Chap>| {
+        let (address, target) = (address.to_owned(), "iqn.2010-05.com.example:x".to_owned());
+        LunAt::Iscsi(IscsiUnit { address, port: 3260, target, number: 1, chap })
+    };
+    let lun = |of: &Disk, at: LunAt| Disk {
+        lun: Some(Lun { id: "lun1".into(), size: 0, passed: None, reserved: false, at }),
+        ..of.clone()
+    };
+    let fresh = Disk { id: DiskId::random(), image: ImageId::random(), ..own.clone() };
+    let device = || LunAt::Host { device: "/dev/vda".into() };
+    let moment = |disks: Vec<Disk>, memory: bool| Snapshot {
+        id: SnapshotId::random(),
+        vm: vm.id,
+        description: "s".into(),
+        kind: SnapshotKind::Regular,
+        status: SnapshotStatus::Ok,
+        date: own.created,
+        spec: vm.spec.clone(),
+        machine: None,
+        nics: Vec::new(),
+        disks: disks
+            .into_iter()
+            .map(|disk| SavedDisk {
+                attachment: Attachment {
+                    vm: vm.id,
+                    disk: disk.id,
+                    active: true,
+                    read_only: false,
+                    target: "vda".into(),
+                },
+                disk,
+            })
+            .collect(),
+        lost: Default::default(),
+        memory: memory.then_some(own.storage_domain),
+    };
+    let with = |disk: Option<Disk>, snapshot: Option<Snapshot>| Hint {
+        disks: hint.disks.iter().cloned().chain(disk).collect(),
+        snapshots: snapshot.into_iter().collect(),
+        ..hint.clone()
+    };
+    let register = async |hint: &Hint| {
+        sim.images.keep_hint(&file, &hint.document(None)).unwrap();
+        let action = format!("<action><cluster id='{CLUSTER}'/></action>");
+        sim.post(&format!("/storagedomains/{second}/vms/{plain}/register"), &action).await
+    };
+    for (hostile, why) in [
+        (with(Some(lun(&fresh, device())), None), "The host has no LUN lun1"),
+        (with(Some(lun(&fresh, unit("127.0.0.1", None))), None), "does not allow the iSCSI portal"),
+        (with(None, Some(moment(vec![lun(&own, device())], false))), "is without its snapshot"),
+        (with(None, Some(moment(vec![victim], false))), "is without some of its disks"),
+    ] {
+        let refused = register(&hostile).await;
+        assert!(refused.status == 409 && refused.body.contains(why), "{why}: {}", refused.body);
+    }
+
+    // Memory is a document of libvirt's, with whatever its writer liked.
+    let remembers = moment(vec![], true);
+    let memory = Path::new(FOLDER).join(Snapshot::memory_file(remembers.id));
+    sim.images.create(&memory, DiskFormat::Raw, MIB, true).unwrap();
+    let chap = Chap { username: "me".into(), password: sim.engine.seal("canary").unwrap() };
+    let known = lun(&fresh, unit("192.0.2.9", Some(chap)));
+    let mut fine = with(Some(known), Some(remembers.clone()));
+    fine.vm = Some(Vm { wakes_from: Some(remembers.id), ..vm.clone() });
+    register(&fine).await.is(200);
+    assert_eq!(sim.engine.snapshot(vm.id, remembers.id).unwrap().memory, None);
+    assert_eq!(sim.engine.vm(vm.id).unwrap().vm.wakes_from, None);
+    assert_eq!(sim.hypervisor.secrets().into_values().collect::<Vec<_>>(), ["canary"]);
 }

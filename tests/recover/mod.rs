@@ -10,8 +10,8 @@ use vireo::engine::ports::Store;
 use vireo::engine::recover::{Report, recover};
 use vireo::engine::world::World;
 use vireo::engine::{
-    DiskCopies, Engine, NewAttachment, NewDisk, NewSnapshot, NewStorageDomain, NewTemplate, NewVm, NicChange,
-    Source,
+    DiskChange, DiskCopies, Engine, NewAttachment, NewDisk, NewSnapshot, NewStorageDomain, NewTemplate,
+    NewVm, NicChange, Restored, Source,
 };
 use vireo::host::QemuImg;
 use vireo::model::*;
@@ -271,4 +271,37 @@ async fn hostile_files_are_not_believed() {
     let size = world.disks.values().find(|disk| disk.alias == "longer").map(|disk| disk.size);
     assert_eq!((world.vms.len(), size), (1, Some(16 * MIB)));
     assert!(report.notes.len() >= names.len(), "{:#?}", report.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_illegal_stays_that() {
+    let lab = Lab::new().await;
+    let vm = lab.vm("a", Source::BLANK).await;
+    let whole = lab.disk("whole", DiskFormat::Cow, None, Some(vm)).await;
+    let broken = lab.disk("broken", DiskFormat::Cow, None, Some(vm)).await;
+    lab.snapshot(vm, "s").await;
+    lab.engine.drain().await;
+    let snapshot = lab.engine.snapshots(vm).unwrap()[0].id;
+    std::fs::remove_file(lab.images().join(lab.engine.disk(broken).unwrap().file_name())).unwrap();
+    let store = MemoryStore::new().unwrap();
+    let (settings, images) = (settings(lab.state()), Arc::new(QemuImg::default()));
+    recover(&settings, Arc::new(store.clone()), images, vec![]).await.unwrap();
+
+    let engine = opened(&lab.state(), store).await;
+    let status = || engine.disk(broken).unwrap().status;
+    assert_eq!(status(), DiskStatus::Illegal);
+    let refused = engine.remove_snapshot(vm, snapshot).await.err().unwrap();
+    assert!(refused.said.contains("'illegal' status: broken"), "{}", refused.said);
+    let grown = DiskChange { size: Some(GIB), ..DiskChange::default() };
+    let refused = engine.update_disk(broken, None, grown).await.unwrap_err();
+    assert!(refused.said.contains("Disk broken is locked or illegal"), "{}", refused.said);
+    // The other one goes back, and forth again.
+    let one = Restored { only: Some(BTreeMap::from([(whole, snapshot)])), memory: false };
+    engine.preview_snapshot(vm, snapshot, one, false).await.unwrap();
+    assert_eq!(status(), DiskStatus::Illegal);
+    engine.undo_snapshot(vm).await.unwrap();
+    assert_eq!(status(), DiskStatus::Illegal);
+    // What it lies over is whole.
+    engine.preview_snapshot(vm, snapshot, Restored::default(), true).await.unwrap();
+    assert_eq!(status(), DiskStatus::Ok);
 }

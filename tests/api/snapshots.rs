@@ -381,6 +381,43 @@ async fn a_guest_goes_on_from_its_memory() {
     assert!(gone.body.contains("The memory of the Snapshot is gone."), "{}", gone.body);
 }
 
+#[tokio::test]
+async fn memory_stays_where_it_is_and_needs_its_disks() {
+    let sim = Sim::start().await;
+    let second = sim.domain("second", "data").await;
+    let vm = sim.vm("a").await;
+    let at = format!("/vms/{vm}");
+    let headers = [("content-type", "application/xml"), CREATED];
+    for alias in ["system", "data"] {
+        let body = disk_body(alias).replace(DATA, &second);
+        sim.send("POST", &format!("{at}/disks"), &headers, body).await.is(201);
+    }
+    sim.start_vm(vm).await;
+    let id = sim.take(vm, "<persist_memorystate>true</persist_memorystate>").await;
+    sim.post(&format!("{at}/stop"), "<action/>").await.is(200);
+    // The disks go elsewhere, their domain rests: nobody would find the file that is to be removed.
+    let to = format!("<action><storage_domain id='{DATA}'/><async>false</async></action>");
+    sim.post(&format!("{at}/move"), &to).await.is(200);
+    let there = format!("/datacenters/00000002-0002-0002-0002-000000000255/storagedomains/{second}");
+    sim.post(&format!("{there}/deactivate"), "<action/>").await.is(200);
+    let snapshot = format!("{at}/snapshots/{id}");
+    for gone in [&snapshot, &at] {
+        let refused = sim.delete(gone).await.is(409);
+        assert!(refused.body.contains("Storage Domain's status is Maintenance"), "{}", refused.body);
+    }
+    sim.post(&format!("{there}/activate"), "<action/>").await.is(200);
+    // The guest had a disk that the snapshot lets go.
+    let disk = sim.get(&format!("{snapshot}/disks")).await.at("disk/@id");
+    sim.delete(&format!("{snapshot}/disks/{disk};async=false")).await.is(204);
+    let restore = "<action><restore_memory>true</restore_memory></action>";
+    let refused = sim.post(&format!("{snapshot}/restore"), restore).await.is(409);
+    assert!(refused.body.contains("which is gone"), "{}", refused.body);
+    let file = format!("/more/second/{id}.memory");
+    assert!(sim.images.files().iter().any(|it| it.to_str() == Some(&file)));
+    sim.delete(&format!("{snapshot};async=false")).await.is(204);
+    assert!(sim.images.files().iter().all(|it| it.to_str() != Some(&file)));
+}
+
 /// Which a disk that is made to be shared, and that snapshots leave out, would be too many for.
 #[tokio::test]
 async fn a_guest_wakes_with_the_disks_that_it_had() {

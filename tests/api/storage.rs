@@ -267,6 +267,14 @@ async fn a_domain_says_what_its_disks_are_and_what_stays_free() {
     let made = body("wiped", "data", "/more/wiped")
         .replace("</storage_domain>", &format!("{limits}</storage_domain>"));
     assert_eq!(sim.post("/storagedomains", &made).await.is(201).at("wipe_after_delete"), "true");
+    // Nothing is made in what is to stay free, nor is a snapshot.
+    let vm = sim.vm("a").await;
+    sim.disk(&format!("/vms/{vm}/disks"), "system").await;
+    let all = "<critical_space_action_blocker>2147483647</critical_space_action_blocker>";
+    sim.put(&at, &ask(all)).await.is(200);
+    let snapshots = format!("/vms/{vm}/snapshots");
+    let full = sim.post(&snapshots, "<snapshot><description>s</description></snapshot>").await.is(409);
+    assert!(full.body.contains("Low disk space on Storage Domain data"), "{}", full.body);
 }
 
 #[tokio::test]

@@ -66,6 +66,11 @@ impl Engine {
                 check_devices(world, &mixed, &overlays, only.is_none())?;
                 world.check_not_lent(REVERT, overlays.iter().map(|overlay| overlay.disk))?;
                 self.require_active_below(REVERT, world, overlays.iter().map(|overlay| overlay.disk))?;
+                if commit {
+                    // Their memories go with them.
+                    let later = world.snapshots_of(vm).into_iter().filter(|it| it.date > snapshot.date);
+                    self.require_memories(REVERT, world, later, false)?;
+                }
                 // Whatever is going to change, even if no snapshot would take it as it is now.
                 let changes = |(_, disk): &(&Attachment, &Disk)| is_frozen(disk) || has(&overlays, disk.id);
                 let keeps = Snapshot {

@@ -112,6 +112,15 @@ fn all(world: &World) -> BTreeSet<Kept> {
     vms.chain(templates).chain(disks).chain(places).collect()
 }
 
+fn is_known(world: &World, kept: Kept) -> bool {
+    match kept {
+        Kept::Vm(id) => world.vms.contains_key(&id),
+        Kept::Template(id) => world.templates.contains_key(&id),
+        Kept::Disk(id) => world.disks.contains_key(&id),
+        Kept::Place(id) => world.storage_domains.contains_key(&id),
+    }
+}
+
 /// What is to become of a hint.
 enum Wanted {
     Written(StorageDomainId, Box<Hint>),
@@ -147,7 +156,6 @@ impl Engine {
             let data = world.storage_domains.values().filter(|it| it.kind == StorageKind::Data && it.active);
             data.cloned().collect()
         };
-        let everything = all(&self.world());
         for domain in domains {
             if self.space(&domain).await.is_err() {
                 continue;
@@ -167,8 +175,18 @@ impl Engine {
                 let ours = hint.owner.is_some() && hint.owner == self.world().hosts.keys().next().copied();
                 let kept = kept(&hint).filter(|kept| Hint::file_name(kept.id()) == name && ours);
                 let Some(kept) = kept else { continue };
-                if everything.contains(&kept) || self.is_needless(&hint).await {
-                    self.hints.written.lock().await.insert(kept, (file, digest));
+                // Nobody may leave it where it lies meanwhile.
+                let mut written = self.hints.written.lock().await;
+                let (known, wanted) = {
+                    let world = self.world();
+                    (is_known(&world, kept), wanted(&world, kept))
+                };
+                let follows = match known {
+                    true => !matches!(wanted, Wanted::Later),
+                    false => self.is_needless(&hint).await,
+                };
+                if follows {
+                    written.insert(kept, (file, digest));
                     self.hints.stale.lock().expect("no panic while held").insert(kept);
                 }
             }

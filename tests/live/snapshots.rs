@@ -419,7 +419,9 @@ fn a_kernel_that_is_gone_is_missed_by_the_next_start_alone() {
     let kernel = lab.daemon.state.join("isos/gone.elf");
     let vm = lab.vm("gone", Boots::Halt, "");
     let its = vm.field("os/kernel").unwrap();
-    let put = || drop(std::fs::copy(&its, &kernel).unwrap());
+    let put = || {
+        std::fs::copy(&its, &kernel).unwrap();
+    };
     put();
     let disk = vm.add_disk(&Disk::document(1, "virtio", "cow", ""));
     vm.update("<os><kernel>iso://gone.elf</kernel></os>");

@@ -138,6 +138,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether the inventory says all that was found.
+    fn is_as_seen(&self, id: VmId, found: Option<&(DomainSeen, String)>) -> Result<bool> {
+        let Some((domain, document)) = found else { return Ok(false) };
+        let own = self.world().vms.contains_key(&id);
+        let found = observed(domain.clone(), document, own)?;
+        Ok(self.inventory.seen(id).is_some_and(|seen| seen == found))
+    }
+
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
     async fn after_stop(self: &Arc<Self>, id: VmId, detail: StopDetail) {
         // Most operations are over in a moment; after a longer one `tidy` finds the row astray.
@@ -298,14 +306,20 @@ impl Engine {
             let seen = self.inventory.seen(domain.id);
             seen.is_none_or(|seen| seen.domain != *domain || seen.is_unread())
         };
+        // libvirt tells of no medium or link that somebody else changes in a running domain.
+        let is_to_read = |domain: &DomainSeen| domain.power.runs() || differs(domain);
         let mut looks = tokio::task::JoinSet::new();
-        for domain in domains.into_iter().filter(differs) {
+        for domain in domains.into_iter().filter(is_to_read) {
             let (engine, id) = (self.clone(), domain.id);
             looks.spawn(async move {
                 // The list told all but the document.
                 let read = async {
                     let document = engine.lane.call(move |hv| hv.document(id, false)).await?;
-                    engine.saw(id, look, document.map(|document| (domain, document)))
+                    let found = document.map(|document| (domain, document));
+                    match engine.is_as_seen(id, found.as_ref())? {
+                        true => Ok(()),
+                        false => engine.saw(id, look, found),
+                    }
                 };
                 (id, read.await)
             });

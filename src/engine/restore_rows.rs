@@ -159,11 +159,13 @@ pub(super) fn with_nics(world: &World, snapshot: &Snapshot) -> Vec<Change> {
     gone.chain(back).collect()
 }
 
-/// The rows of the VM as the preview found it.
+/// The rows of the VM as the preview found it, but for its name.
 pub(super) fn put_back(world: &World, kept: &Snapshot) -> Vec<Change> {
     let mut changes = with_nics(world, kept);
     if let Some(row) = world.vms.get(&kept.vm) {
         let Snapshot { spec, machine, .. } = kept.clone();
+        // The former one may be another VM's by now.
+        let spec = VmSpec { name: row.spec.name.clone(), ..spec };
         let row = Vm { spec, machine, wakes_from: None, ..row.clone() };
         changes.push(Change::Vm(Box::new(row)));
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The permit to edit the properties of a VM.
-const EDIT: u16 = 3;
+pub const EDIT: u16 = 3;
 
 /// The VM of the path, whose drive is the one that the path names.
 fn owner(request: &Request) -> Result<VmId, Fault> {

@@ -2,6 +2,7 @@
 
 use super::access;
 use super::app::App;
+use super::cdroms;
 use super::fault::Fault;
 use super::links;
 use super::machine;
@@ -76,8 +77,13 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
         sysprep: action.use_sysprep,
         cloud_init: action.use_cloud_init,
         initialization: initialization(&app, id, action.vm.as_deref())?,
-        stateless: false,
+        by_pool: false,
     };
+    let lasts = options.once.as_ref().is_some_and(|once| once.stateless == Some(false));
+    if lasts && app.engine.world().pool_of(id).is_some() {
+        // What is written into a VM of a pool is there for whoever has it next.
+        access::require(&app, &request, cdroms::EDIT, id)?;
+    }
     app.engine.start_vm(id, options).await?;
     done(id, action)
 }

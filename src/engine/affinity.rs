@@ -131,8 +131,7 @@ impl Engine {
     }
 
     /// Refuses the start of a VM beside one that an enforced rule keeps it apart from.
-    pub(super) fn check_affinity(&self, id: VmId) -> Result<()> {
-        let world = self.world();
+    pub(super) fn check_affinity(&self, world: &World, id: VmId) -> Result<()> {
         let mine = world.affine.iter().filter(|it| it.vm == id);
         let rules = mine.filter_map(|it| world.affinity_groups.get(&it.affinity_group));
         for rule in rules.filter(|rule| rule.enforcing && !rule.positive) {

@@ -205,6 +205,7 @@ impl Engine {
             }
             check_idle(world, |operation| match operation {
                 Operation::UpdateDisk { before, .. } => before.profile == Some(id),
+                Operation::FollowVersion { old, .. } => old.iter().any(|it| it.disk.profile == Some(id)),
                 _ => false,
             })?;
             let other = world.profiles_of(profile.storage_domain).find(|it| it.id != id).map(|it| it.id);

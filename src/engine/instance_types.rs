@@ -114,7 +114,7 @@ impl Engine {
         self.record(|world| {
             world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
             check_idle(world, |operation| match operation {
-                Operation::UpdateVm { before } => before.spec.instance_type == Some(id),
+                Operation::UpdateVm { before } => before.specs().any(|spec| spec.instance_type == Some(id)),
                 _ => false,
             })?;
             let without = |spec: &mut VmSpec| spec.instance_type = spec.instance_type.filter(|it| *it != id);

@@ -289,7 +289,8 @@ impl Inventory {
     pub(super) fn set_stop(&self, id: VmId, detail: StopDetail) {
         let stop = |entry: &mut Entry| {
             entry.last_stop = Some(detail);
-            if entry.runs() {
+            // A save is over when its job is, and tells so itself.
+            if entry.runs() && detail != StopDetail::Saved {
                 entry.phase = Some((Phase::Ending, Instant::now()));
             }
         };

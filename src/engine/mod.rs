@@ -194,6 +194,8 @@ pub struct Engine {
     lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     /// Those of which it was told that they have little space.
     low_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
+    /// Configurations of next runs that their VMs could not take.
+    refused_runs: std::sync::Mutex<std::collections::BTreeMap<VmId, Box<VmSpec>>>,
     definitions: turns::Turns,
     looks: turns::Turns,
     pools_changed: tokio::sync::Notify,
@@ -252,6 +254,7 @@ impl Engine {
             happened: broadcast::channel(1024).0,
             lost_storage: std::sync::Mutex::default(),
             low_storage: std::sync::Mutex::default(),
+            refused_runs: std::sync::Mutex::default(),
             definitions: turns::Turns::default(),
             looks: turns::Turns::default(),
             pools_changed: tokio::sync::Notify::new(),

@@ -45,11 +45,13 @@ impl Engine {
     pub(super) fn is_ahead(&self, world: &World, vm: &Vm) -> bool {
         let runs =
             matches!(self.status(vm.id), VmStatus::Up | VmStatus::PoweringUp | VmStatus::WaitForLaunch);
-        runs && stateless_run(world, vm.id).is_some() && world.given(vm.id).next().is_none()
+        // What a user has left behind in its run is not for the next one.
+        runs && !vm.taken && stateless_run(world, vm.id).is_some() && world.given(vm.id).next().is_none()
     }
 
     /// The VM is down, and nobody has it.
     pub(super) fn waits_in_pool(&self, world: &World, vm: &Vm) -> bool {
-        self.status(vm.id) == VmStatus::Down && world.given(vm.id).next().is_none()
+        // A row whose run is not over yet would take the VM back from who has got it meanwhile.
+        self.status(vm.id) == VmStatus::Down && !vm.is_started() && world.given(vm.id).next().is_none()
     }
 }

@@ -263,7 +263,8 @@ impl Engine {
             }
             check_idle(world, |operation| match operation {
                 Operation::UpdateDisk { before, .. } => before.quota == Some(id),
-                Operation::UpdateVm { before } => before.spec.quota == Some(id),
+                Operation::UpdateVm { before } => before.specs().any(|spec| spec.quota == Some(id)),
+                Operation::FollowVersion { old, .. } => old.iter().any(|it| it.disk.quota == Some(id)),
                 _ => false,
             })?;
             name.clone_from(&quota.name);

@@ -22,6 +22,7 @@ impl Engine {
         let intent = self
             .promise(|world| {
                 check_no_preview(world, "Cannot run VM", vm)?;
+                check_not_stateless(world, "Cannot run VM", vm)?;
                 let disks = to_freeze(world, vm, None)?;
                 overlays = fresh_overlays(&disks);
                 let kept = Snapshot { kind: SnapshotKind::Stateless, disks, ..present(world, vm, id, KEPT)? };

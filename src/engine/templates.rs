@@ -370,6 +370,10 @@ pub(super) fn check_needless(world: &World, template: &Template) -> Result<()> {
     if world.templates.values().any(|it| it.base == template.id && it.id != template.id) {
         return refused("The template has other versions: remove them first.".into());
     }
+    let mut pools = world.vm_pools.values();
+    if let Some(pool) = pools.find(|pool| pool.template == template.id) {
+        return refused(format!("VM pool {} is made of it.", pool.name));
+    }
     let vms = world.vms.values().filter(|vm| vm.template == template.id);
     let vms: Vec<&str> = vms.map(|vm| vm.spec.name.as_str()).collect();
     if !vms.is_empty() {

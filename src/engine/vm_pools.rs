@@ -3,6 +3,7 @@
 //! Each VM of a pool is made and removed by an operation of its own: a pool whose making was cut
 //! short has fewer VMs, and a client that asks for its size again gets the rest.
 
+use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::world::{Change, World};
 use super::{DiskCopies, Engine, NewVm, Source, StartOptions};
@@ -256,7 +257,9 @@ impl Engine {
                     )
                 })?;
             (chosen, runs) = (Some(vm.id), ahead.is_some());
-            Ok(vec![Change::Permission(Permission::new(roles::USER, user.0, vm.id.into()))])
+            let mut changes = changed_vm(world, vm.id, |vm| vm.taken = true);
+            changes.push(Change::Permission(Permission::new(roles::USER, user.0, vm.id.into())));
+            Ok(changes)
         })
         .await?;
         let vm = chosen.ok_or_else(|| Error::bug("nothing was chosen"))?;

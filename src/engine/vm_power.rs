@@ -4,6 +4,7 @@ use super::inventory::Phase;
 use super::journal::changed_vm;
 use super::locks::{Entity, Guard, Mode};
 use super::ports::{AgentCall, Ask, DomainSeen, StopDetail};
+use super::stateless::stateless_run;
 use super::world::World;
 use super::{Engine, documents, failpoint, locks};
 use crate::domain::{self, Medium};
@@ -51,14 +52,14 @@ pub struct StartOptions {
     pub cloud_init: Option<bool>,
     /// Takes the place of the VM's own for this run.
     pub initialization: Option<Initialization>,
-    /// What the run writes goes with it, whatever the VM is set to.
-    pub stateless: bool,
+    /// The pool of the VM starts it, for who may come.
+    pub by_pool: bool,
 }
 
 impl StartOptions {
-    /// How VMs of pools run.
+    /// How pools start their VMs.
     pub(super) fn of_pool() -> Self {
-        Self { stateless: true, ..Self::default() }
+        Self { by_pool: true, ..Self::default() }
     }
 
     /// It is not just a start, which also resumes.
@@ -93,7 +94,6 @@ impl RunOnce {
         if let Some(layout) = &self.keyboard_layout {
             run.display.get_or_insert_default().keyboard_layout = Some(layout.clone());
         }
-        run.stateless = self.stateless.unwrap_or(run.stateless);
         run.boot_menu = self.boot_menu.unwrap_or(run.boot_menu);
         run.cpu_shares = self.cpu_shares.unwrap_or(run.cpu_shares);
         if let Some(properties) = &self.custom_properties {
@@ -171,7 +171,8 @@ impl Engine {
     fn is_astray(&self, vm: &Vm) -> bool {
         match self.inventory.seen(vm.id) {
             Some(seen) if seen.domain.power == Power::Off => {
-                vm.run_once || vm.is_started() || vm.next_run.is_some() || is_misnamed(&seen.domain, vm)
+                let adoptable = vm.next_run.is_some() && !self.was_refused(vm);
+                vm.run_once || vm.is_started() || adoptable || is_misnamed(&seen.domain, vm)
             }
             Some(seen) => seen.domain.power != Power::Saved && !vm.is_started(),
             None => false,
@@ -194,7 +195,12 @@ impl Engine {
         }
         let ends = vm.run_once || vm.is_started();
         if ends {
-            self.note_vm(id, |vm| (vm.run_once, vm.stopped) = (false, now)).await;
+            // First: a VM of a pool whose run is over is there for the next user.
+            self.return_to_pool(id).await;
+            // A start whose answer was lost may have come to nothing.
+            let ran = self.inventory.last_stop(id).is_some();
+            let over = |vm: &mut Vm| (vm.run_once, vm.stopped, vm.set_up) = (false, now, vm.set_up || ran);
+            self.note_vm(id, over).await;
             let (code, how) = match self.how_it_ended(&vm).await {
                 Some(how) if how.is_death() => (Code::VM_DOWN_ERROR, "is down with an error"),
                 Some(StopDetail::Shutdown) => (Code::VM_DOWN, "is down: its guest shut down"),
@@ -209,11 +215,9 @@ impl Engine {
         }
         // Also where the last daemon came no further: before the next configuration takes its place.
         self.end_stateless(id).await?;
-        if ends {
-            self.return_to_pool(id).await;
-        }
         let named = self.inventory.seen(id).is_some_and(|seen| !is_misnamed(&seen.domain, &vm));
         match vm.next_run {
+            Some(_) if !ends && self.was_refused(&vm) => Ok(()),
             Some(_) => self.adopt_next_run(id).await,
             None if named => Ok(()),
             None => self.sync_definition(id).await.map(|_| ()),
@@ -228,7 +232,7 @@ impl Engine {
             return Some(heard);
         }
         let available = vm.spec.high_availability.enabled;
-        let known = self.lane.call(move |hv| hv.last_stop(id)).await.ok()?;
+        let known = self.lane.call(move |hv| hv.last_stop(id)).await.unwrap_or(None);
         let missed = known.or(available.then_some(StopDetail::Failed))?;
         if missed.is_death() && available && vm.is_started() {
             self.begin_restart(id);
@@ -259,7 +263,7 @@ impl Engine {
     }
 
     async fn start_from_saved(self: &Arc<Self>, id: VmId, pause: bool) -> Result<()> {
-        self.check_affinity(id)?;
+        self.check_affinity(&self.world(), id)?;
         self.check_images(RUN, &self.active_disks(id)).await?;
         self.revive_networks(id).await?;
         self.claim(id, Phase::Restoring, |_| ()).await?;
@@ -268,30 +272,36 @@ impl Engine {
 
     async fn start_from_down(self: &Arc<Self>, id: VmId, options: StartOptions) -> Result<()> {
         if !self.world().vms.contains_key(&id) {
-            if options.asks_for_more() || options.stateless {
+            if options.asks_for_more() {
                 self.own_vm(id)?;
             }
             return self.launch(id, Phase::Launching, options.pause, None).await;
         }
-        if self.own_vm(id)?.is_started() {
-            // The end of its last run could not be followed while others held it.
+        if self.own_vm(id)?.is_started() || stateless_run(&self.world(), id).is_some() {
+            // The end of its last run could not be followed while others held it, or the run never began.
             self.look_at(id).await?;
             self.settle_run(id).await?;
+            // From images that a guest may have open nothing is taken away.
+            self.may(id, Move::RunOnce)?;
+            self.end_stateless(id).await?;
         }
         if options.asks_for_more() {
             self.check_not_to_wake(id, Move::RunOnce)?;
         }
         self.adopt_next_run_or_none(id).await?;
         let forgets = options.once.as_ref().and_then(|once| once.stateless);
-        let forgets = forgets.unwrap_or(options.stateless || self.own_vm(id)?.spec.stateless);
+        // So does every run of a pool's VM that does not say otherwise, whoever starts it.
+        let pooled = self.world().pool_of(id).is_some();
+        let forgets = forgets.unwrap_or(pooled || self.own_vm(id)?.spec.stateless);
         if forgets {
             self.follow_version_or_not(id).await?;
         }
         let vm = self.own_vm(id)?;
-        let spec = match &options.once {
+        let mut spec = match &options.once {
             Some(once) => once.over(&vm.spec)?,
-            None => VmSpec { stateless: vm.spec.stateless || options.stateless, ..vm.spec.clone() },
+            None => vm.spec.clone(),
         };
+        spec.stateless = forgets;
         self.check_startable(id, &spec)?;
         self.renew_all_borrowed(id).await?;
         self.check_images(RUN, &self.active_disks(id)).await?;
@@ -300,10 +310,8 @@ impl Engine {
         spec.cdrom.as_deref().map(|name| self.iso_file(name)).transpose()?;
         let floppy = options.once.as_ref().and_then(|once| once.floppy.as_deref());
         let floppy = floppy.filter(|name| !name.is_empty()).map(|name| self.floppy_file(name)).transpose()?;
-        let seen = self.inventory.seen(id);
-        if seen.as_ref().is_none_or(|seen| is_misnamed(&seen.domain, &vm)) || vm.spec.cdrom.is_some() {
-            self.sync_definition(id).await?;
-        }
+        // Somebody else may have changed it.
+        self.sync_definition(id).await?;
         self.revive_networks(id).await?;
         let payloads = self.payloads_of(&vm, &spec, &options)?;
         if spec.stateless {
@@ -311,7 +319,10 @@ impl Engine {
         }
         let started = async {
             if vm.wakes_from.is_some() {
-                return self.wake(id, options.pause).await;
+                self.claim(id, Phase::Restoring, |_| ()).await?;
+                let woken = self.wake(id, options.pause).await;
+                self.inventory.end_phase(id, Phase::Restoring);
+                return woken;
             }
             let mut media = self.make_media(id, payloads).await?;
             media.extend(floppy.map(|file| Medium { kind: PayloadKind::Floppy, file, made: false }));
@@ -347,16 +358,18 @@ impl Engine {
         let once = options.once.is_some() || options.initialization.is_some();
         let run = |row: &mut Vm| {
             row.begin_run();
-            row.run_once = once;
+            (row.run_once, row.taken) = (once, !options.by_pool);
         };
         self.claim(id, Phase::Launching, run).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         if launched.is_err() && self.never_ran(id).await {
-            let Vm { run_once, started, stopped, wakes_from, stop_reason, .. } = vm;
+            let Vm { run_once, started, stopped, wakes_from, stop_reason, taken, .. } = vm;
             let as_before = |row: &mut Vm| {
-                *row = Vm { run_once, started, stopped, wakes_from, stop_reason, ..row.clone() }
+                *row = Vm { run_once, started, stopped, wakes_from, stop_reason, taken, ..row.clone() }
             };
             self.note_vm(id, as_before).await;
+        } else if launched.is_ok() && !vm.set_up {
+            self.note_vm(id, |row| row.set_up = true).await;
         }
         launched
     }
@@ -367,12 +380,18 @@ impl Engine {
         self.outlast_job(id).await.is_ok() && self.look_at(id).await.is_ok() && !self.runs(id)
     }
 
-    /// From here on nobody takes away what the VM is to run on: the phase tells that it is in use.
+    /// From here on nobody takes away what the VM is to run on, nor starts one beside which it may not
+    /// run: the phase tells that it is in use.
     async fn claim(&self, id: VmId, phase: Phase, run: impl FnOnce(&mut Vm)) -> Result<()> {
         let claimed = self.record(|world| {
             self.check_disks(world, id)?;
+            self.check_affinity(world, id)?;
             self.inventory.set_phase(id, Some(phase));
-            Ok(changed_vm(world, id, run))
+            let taken = world.given(id).next().is_some();
+            Ok(changed_vm(world, id, |vm| {
+                run(vm);
+                vm.taken |= taken;
+            }))
         });
         let claimed = claimed.await;
         if claimed.is_err() {
@@ -401,7 +420,7 @@ impl Engine {
     }
 
     fn check_startable(&self, id: VmId, spec: &VmSpec) -> Result<()> {
-        self.check_affinity(id)?;
+        self.check_affinity(&self.world(), id)?;
         let facts = self.facts()?;
         spec.check_cells_on(&facts.0.nodes).map_err(|why| Error::conflict(format!("{RUN}. {why}")))?;
         if spec.rng.as_ref().is_some_and(|rng| rng.source == RngSource::Hwrng) && !facts.0.hwrng {

@@ -490,6 +490,17 @@ impl Engine {
         if vm.next_run.is_none() || vm.wakes_from.is_some() {
             return Ok(());
         }
+        let adopted = self.adopt(id).await;
+        let mut refused = self.refused_runs.lock().expect("no panic while held");
+        match (&adopted, vm.next_run) {
+            (Err(why), Some(next)) if why.kind != Kind::Unavailable => drop(refused.insert(id, next)),
+            _ => drop(refused.remove(&id)),
+        }
+        drop(refused);
+        adopted
+    }
+
+    async fn adopt(&self, id: VmId) -> Result<()> {
         let intent = self
             .promise(|world| {
                 let before = world.vms.get(&id).cloned().ok_or_else(|| Error::not_found(id))?;
@@ -506,6 +517,12 @@ impl Engine {
             })
             .await?;
         self.conclude(intent, self.sync_definition(id).await.map(|_| vec![])).await
+    }
+
+    /// Whether its next configuration has been tried, and nothing but a start or a change is to try it again.
+    pub(super) fn was_refused(&self, vm: &Vm) -> bool {
+        let refused = self.refused_runs.lock().expect("no panic while held");
+        vm.next_run.is_some() && refused.get(&vm.id) == vm.next_run.as_ref()
     }
 
     /// Whether nobody knows what the VM is after that: it did not answer, or its undo is still to come.

@@ -35,6 +35,10 @@ pub struct Vm {
     /// Why somebody stopped it last, in their words.
     #[serde(default)]
     pub stop_reason: Option<String>,
+    /// Its guest has run with what sets it up.
+    pub set_up: bool,
+    /// Of a pool's VM: somebody has it, or had it, in its present run.
+    pub taken: bool,
 }
 
 impl Vm {
@@ -53,6 +57,8 @@ impl Vm {
             machine: None,
             wakes_from: None,
             stop_reason: None,
+            set_up: false,
+            taken: false,
         }
     }
 
@@ -62,6 +68,11 @@ impl Vm {
             Some(next) if next_run => *next,
             _ => self.spec,
         }
+    }
+
+    /// Its configurations: of now, and of its next run.
+    pub fn specs(&self) -> impl Iterator<Item = &VmSpec> {
+        std::iter::once(&self.spec).chain(self.next_run.as_deref())
     }
 
     /// Its run began and is not over.

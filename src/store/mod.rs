@@ -48,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/18_borrowed.sql"),
     include_str!("schema/19_lost.sql"),
     include_str!("schema/20_pool_hardware.sql"),
+    include_str!("schema/21_runs.sql"),
 ];
 
 /// The store of a daemon: a database in its state folder.

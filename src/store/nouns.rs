@@ -86,7 +86,8 @@ nouns! {
         version_name Plain, nics Document, disks Document, copies Document;
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
-        run_once Flag, started Plain, stopped Plain, machine Plain, wakes_from Plain, stop_reason Plain;
+        run_once Flag, started Plain, stopped Plain, machine Plain, wakes_from Plain, stop_reason Plain,
+        set_up Flag, taken Flag;
     Disk, disks:
         id Key, alias Plain, description Plain, storage_domain Plain, image Plain, parent Plain, format Plain,
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,

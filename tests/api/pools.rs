@@ -136,11 +136,30 @@ async fn a_pool_has_vms_running_before_somebody_comes() {
     sim.until("all run", || running().len() == 4).await;
     assert!(refused(sim.put(&path, "<vmpool><prestarted_vms>5</prestarted_vms></vmpool>").await));
 
-    // What somebody starts otherwise is nobody's.
-    sim.put(&path, "<vmpool><prestarted_vms>0</prestarted_vms></vmpool>").await.is(200);
+    // What was somebody's in this run is nobody else's, whoever took it away.
+    let given: Vec<_> = {
+        let world = sim.engine.world();
+        world.permissions.values().filter(|it| it.object.to_string() == taken).map(|it| it.id).collect()
+    };
+    for permission in given {
+        sim.delete(&format!("/vms/{taken}/permissions/{permission}")).await.is(204);
+    }
+    let next = sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(200).at("vm/@id");
+    assert_ne!(next, taken);
+    // Its template stays.
+    let template = sim.get("/templates?search=name%3Dt").await.at("template/@id");
     for vm in sim.get("/vms?search=name%3Dlab-*").await.each("vm", "@id") {
         sim.post(&format!("/vms/{vm}/stop"), "<action/>").await.is(200);
+    }
+    assert!(sim.delete(&format!("/templates/{template}")).await.is(409).body.contains("VM pool lab"));
+
+    // What somebody starts otherwise is nobody's, and forgets, too.
+    sim.put(&path, "<vmpool><prestarted_vms>0</prestarted_vms></vmpool>").await.is(200);
+    for vm in sim.get("/vms?search=name%3Dlab-*").await.each("vm", "@id") {
+        sim.is_in(vm.parse().unwrap(), "down").await;
         sim.post(&format!("/vms/{vm}/start"), "<action/>").await.is(200);
+        let kept = sim.get(&format!("/vms/{vm}/snapshots")).await.each("snapshot", "snapshot_status");
+        assert_eq!(kept.len(), 2, "its run is stateless");
     }
     sim.post(&format!("{path}/allocatevm"), "<action/>").await.is(409);
 }

@@ -173,7 +173,12 @@ async fn disks_stay_what_they_are_in_a_preview() {
         assert!(got.body.contains("The VM is previewing a Snapshot"), "{method} {path}: {}", got.body);
     }
     assert_eq!((sim.images.files(), sim.get(&at).await.body), (before, shown));
+    // Its former name may be another's by now.
+    let former = sim.get(&format!("/vms/{vm}")).await.at("name");
+    sim.put(&format!("/vms/{vm}"), "<vm><name>renamed</name></vm>").await.is(200);
+    sim.vm(&former).await;
     sim.post(&format!("/vms/{vm}/undo_snapshot"), "<action/>").await.is(200);
+    assert_eq!(sim.get(&format!("/vms/{vm}")).await.at("name"), "renamed");
     sim.delete(&format!("{at}/{disk}")).await.is(204);
 }
 

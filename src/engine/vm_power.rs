@@ -94,6 +94,7 @@ impl RunOnce {
         if let Some(layout) = &self.keyboard_layout {
             run.display.get_or_insert_default().keyboard_layout = Some(layout.clone());
         }
+        run.stateless = self.stateless.unwrap_or(run.stateless);
         run.boot_menu = self.boot_menu.unwrap_or(run.boot_menu);
         run.cpu_shares = self.cpu_shares.unwrap_or(run.cpu_shares);
         if let Some(properties) = &self.custom_properties {

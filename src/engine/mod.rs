@@ -194,8 +194,8 @@ pub struct Engine {
     lost_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
     /// Those of which it was told that they have little space.
     low_storage: std::sync::Mutex<std::collections::BTreeSet<StorageDomainId>>,
-    /// Configurations of next runs that their VMs could not take.
-    refused_runs: std::sync::Mutex<std::collections::BTreeMap<VmId, Box<VmSpec>>>,
+    /// Configurations of next runs that their VMs could not take, and how often they were tried.
+    refused_runs: std::sync::Mutex<std::collections::BTreeMap<VmId, (Box<VmSpec>, u32)>>,
     definitions: turns::Turns,
     looks: turns::Turns,
     pools_changed: tokio::sync::Notify,

@@ -17,6 +17,9 @@ use crate::model::*;
 use jiff::Timestamp;
 use std::sync::Arc;
 
+/// How often a VM that is down is brought to the configuration of its next run before its next start.
+const ATTEMPTS: u32 = 5;
+
 /// A VM as readers see it: vireo's own, or a foreign domain in the same shape.
 #[derive(Clone, Debug)]
 pub struct VmView {
@@ -493,7 +496,10 @@ impl Engine {
         let adopted = self.adopt(id).await;
         let mut refused = self.refused_runs.lock().expect("no panic while held");
         match (&adopted, vm.next_run) {
-            (Err(why), Some(next)) if why.kind != Kind::Unavailable => drop(refused.insert(id, next)),
+            (Err(why), Some(next)) if why.kind != Kind::Unavailable => {
+                let times = refused.remove(&id).filter(|(before, _)| *before == next).map_or(0, |it| it.1);
+                refused.insert(id, (next, times + 1));
+            }
             _ => drop(refused.remove(&id)),
         }
         drop(refused);
@@ -519,10 +525,12 @@ impl Engine {
         self.conclude(intent, self.sync_definition(id).await.map(|_| vec![])).await
     }
 
-    /// Whether its next configuration has been tried, and nothing but a start or a change is to try it again.
+    /// Whether its next configuration has been tried so often that nothing but a start or a change is to try
+    /// it again.
     pub(super) fn was_refused(&self, vm: &Vm) -> bool {
         let refused = self.refused_runs.lock().expect("no panic while held");
-        vm.next_run.is_some() && refused.get(&vm.id) == vm.next_run.as_ref()
+        let tried = refused.get(&vm.id).filter(|(next, _)| Some(next) == vm.next_run.as_ref());
+        tried.is_some_and(|(_, times)| *times >= ATTEMPTS)
     }
 
     /// Whether nobody knows what the VM is after that: it did not answer, or its undo is still to come.

@@ -83,6 +83,7 @@ impl Engine {
             let is_of = |vm: &Vm| vm.next_run.as_deref().unwrap_or(&vm.spec).instance_type == Some(id);
             check_idle(world, |operation| match operation {
                 Operation::UpdateVm { before } => world.vms.get(&before.id).is_some_and(is_of),
+                Operation::FollowVersion { before, .. } => is_of(before),
                 _ => false,
             })?;
             let rows: Vec<Vm> = world.vms.values().filter_map(|vm| followed(vm, &before, &after)).collect();
@@ -114,7 +115,9 @@ impl Engine {
         self.record(|world| {
             world.instance_types.get(&id).ok_or_else(|| Error::not_found(id))?;
             check_idle(world, |operation| match operation {
-                Operation::UpdateVm { before } => before.specs().any(|spec| spec.instance_type == Some(id)),
+                Operation::UpdateVm { before } | Operation::FollowVersion { before, .. } => {
+                    before.specs().any(|spec| spec.instance_type == Some(id))
+                }
                 _ => false,
             })?;
             let without = |spec: &mut VmSpec| spec.instance_type = spec.instance_type.filter(|it| *it != id);

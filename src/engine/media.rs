@@ -25,7 +25,7 @@ impl Engine {
     /// What the run is given: what sets the guest up when that is asked for, else at the first one.
     pub(super) fn payloads_of(&self, vm: &Vm, spec: &VmSpec, options: &StartOptions) -> Result<Vec<Payload>> {
         let wanted = options.initialization.as_ref().or(spec.initialization.as_deref());
-        let first = wanted.is_some() && !vm.set_up;
+        let first = wanted.is_some() && vm.is_fresh();
         let now = first || options.initialization.is_some();
         let is_floppy = |payload: &&Payload| payload.kind == PayloadKind::Floppy;
         let inserted = options.once.as_ref().and_then(|once| once.floppy.as_deref());

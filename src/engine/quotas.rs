@@ -264,7 +264,10 @@ impl Engine {
             check_idle(world, |operation| match operation {
                 Operation::UpdateDisk { before, .. } => before.quota == Some(id),
                 Operation::UpdateVm { before } => before.specs().any(|spec| spec.quota == Some(id)),
-                Operation::FollowVersion { old, .. } => old.iter().any(|it| it.disk.quota == Some(id)),
+                Operation::FollowVersion { before, old, .. } => {
+                    let of_disks = old.iter().any(|it| it.disk.quota == Some(id));
+                    of_disks || before.specs().any(|spec| spec.quota == Some(id))
+                }
                 _ => false,
             })?;
             name.clone_from(&quota.name);

@@ -199,8 +199,10 @@ impl Engine {
             // First: a VM of a pool whose run is over is there for the next user.
             self.return_to_pool(id).await;
             // A start whose answer was lost may have come to nothing.
-            let ran = self.inventory.last_stop(id).is_some();
-            let over = |vm: &mut Vm| (vm.run_once, vm.stopped, vm.set_up) = (false, now, vm.set_up || ran);
+            let ran = self.inventory.last_stop(id).is_some_and(|stop| stop != StopDetail::Failed);
+            let over = |vm: &mut Vm| {
+                (vm.run_once, vm.stopped, vm.setting_up) = (false, now, vm.setting_up && !ran);
+            };
             self.note_vm(id, over).await;
             let (code, how) = match self.how_it_ended(&vm).await {
                 Some(how) if how.is_death() => (Code::VM_DOWN_ERROR, "is down with an error"),
@@ -358,19 +360,22 @@ impl Engine {
         // Ahead of the run: a row that tells of one that never was is seen and put right.
         let once = options.once.is_some() || options.initialization.is_some();
         let run = |row: &mut Vm| {
+            row.setting_up = row.is_fresh();
             row.begin_run();
             (row.run_once, row.taken) = (once, !options.by_pool);
         };
         self.claim(id, Phase::Launching, run).await?;
         let launched = self.launch(id, Phase::Launching, pause, document).await;
         if launched.is_err() && self.never_ran(id).await {
-            let Vm { run_once, started, stopped, wakes_from, stop_reason, taken, .. } = vm;
+            let Vm { run_once, started, stopped, wakes_from, stop_reason, setting_up, taken, .. } = vm;
             let as_before = |row: &mut Vm| {
-                *row = Vm { run_once, started, stopped, wakes_from, stop_reason, taken, ..row.clone() }
+                (row.run_once, row.started, row.stopped) = (run_once, started, stopped);
+                (row.wakes_from, row.stop_reason) = (wakes_from, stop_reason);
+                (row.setting_up, row.taken) = (setting_up, taken);
             };
             self.note_vm(id, as_before).await;
-        } else if launched.is_ok() && !vm.set_up {
-            self.note_vm(id, |row| row.set_up = true).await;
+        } else if launched.is_ok() && vm.is_fresh() {
+            self.note_vm(id, |row| row.setting_up = false).await;
         }
         launched
     }

@@ -35,9 +35,11 @@ pub struct Vm {
     /// Why somebody stopped it last, in their words.
     #[serde(default)]
     pub stop_reason: Option<String>,
-    /// Its guest has run with what sets it up.
-    pub set_up: bool,
+    /// Its first run was begun with what sets its guest up, and is not known to have come to pass.
+    #[serde(default)]
+    pub setting_up: bool,
     /// Of a pool's VM: somebody has it, or had it, in its present run.
+    #[serde(default)]
     pub taken: bool,
 }
 
@@ -57,7 +59,7 @@ impl Vm {
             machine: None,
             wakes_from: None,
             stop_reason: None,
-            set_up: false,
+            setting_up: false,
             taken: false,
         }
     }
@@ -73,6 +75,11 @@ impl Vm {
     /// Its configurations: of now, and of its next run.
     pub fn specs(&self) -> impl Iterator<Item = &VmSpec> {
         std::iter::once(&self.spec).chain(self.next_run.as_deref())
+    }
+
+    /// Its guest is still to get what sets it up.
+    pub fn is_fresh(&self) -> bool {
+        self.started.is_none() || self.setting_up
     }
 
     /// Its run began and is not over.
@@ -714,6 +721,22 @@ mod tests {
 
     fn named(name: &str) -> VmSpec {
         VmSpec { name: name.into(), ..VmSpec::default() }
+    }
+
+    #[test]
+    fn what_was_written_before_a_member_was_there_is_read() {
+        let vm = Vm::new(
+            VmId::random(),
+            ClusterId::random(),
+            TemplateId::random(),
+            Timestamp::UNIX_EPOCH,
+            VmSpec::default(),
+        );
+        let mut written = serde_json::to_value(&vm).unwrap();
+        for member in ["stop_reason", "setting_up", "taken"] {
+            written.as_object_mut().unwrap().remove(member).unwrap();
+        }
+        assert_eq!(serde_json::from_value::<Vm>(written).unwrap(), vm);
     }
 
     #[test]

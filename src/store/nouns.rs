@@ -87,7 +87,7 @@ nouns! {
     Vm, vms:
         id Key, cluster Plain, template Plain, created Plain, spec Document, next_run Document,
         run_once Flag, started Plain, stopped Plain, machine Plain, wakes_from Plain, stop_reason Plain,
-        set_up Flag, taken Flag;
+        setting_up Flag, taken Flag;
     Disk, disks:
         id Key, alias Plain, description Plain, storage_domain Plain, image Plain, parent Plain, format Plain,
         sparse Flag, size Plain, interface Plain, bootable Flag, shareable Flag,

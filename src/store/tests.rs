@@ -117,7 +117,7 @@ fn vm(n: u8, name: &str, next: bool) -> Vm {
         machine: (!next).then(|| "pc-q35-7.2".into()),
         wakes_from: None,
         stop_reason: (!next).then(|| "patching".into()),
-        set_up: next,
+        setting_up: next,
         taken: !next,
     }
 }

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::model::{Object, ObjectKind, QuotaId, QuotaMode, VmSpec};
 use axum::http::{Method, StatusCode};
 
+/// The permit to edit the properties of a VM.
+pub const EDIT: u16 = 3;
+
 /// What a user needs for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {

@@ -14,9 +14,6 @@ use crate::wire::{missing, require};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The permit to edit the properties of a VM.
-pub const EDIT: u16 = 3;
-
 /// The VM of the path, whose drive is the one that the path names.
 fn owner(request: &Request) -> Result<VmId, Fault> {
     let drive: Uuid = request.id("cdrom")?;
@@ -39,7 +36,7 @@ fn document(app: &App, vm: VmId, request: &Request) -> Result<Cdrom, Fault> {
 
 /// What is in the drive is changed by whoever may use the VM; what is configured is a property of it.
 async fn configure(app: &Arc<App>, vm: VmId, request: &Request, medium: Option<String>) -> Result<(), Fault> {
-    access::require(app, request, EDIT, vm)?;
+    access::require(app, request, access::EDIT, vm)?;
     Ok(app.engine.configure_medium(vm, request.next_run, medium).await?)
 }
 

@@ -2,7 +2,6 @@
 
 use super::access;
 use super::app::App;
-use super::cdroms;
 use super::fault::Fault;
 use super::links;
 use super::machine;
@@ -82,7 +81,7 @@ pub async fn start(app: Arc<App>, request: Request) -> Answer {
     let lasts = options.once.as_ref().is_some_and(|once| once.stateless == Some(false));
     if lasts && app.engine.world().pool_of(id).is_some() {
         // What is written into a VM of a pool is there for whoever has it next.
-        access::require(&app, &request, cdroms::EDIT, id)?;
+        access::require(&app, &request, access::EDIT, id)?;
     }
     app.engine.start_vm(id, options).await?;
     done(id, action)

@@ -204,8 +204,6 @@ impl Engine {
         // Another domain has other profiles.
         self.bring_tune(id).await?;
         failpoint::hit("move_disk.defined");
-        // What is there now is all that there is.
-        self.require_there(to).await?;
         self.remove_files(self.files_in(id, from)?, disk.wipe_after_delete).await?;
         self.refresh_pools();
         Ok(self.unlocked(id))

@@ -306,26 +306,39 @@ impl Engine {
             let seen = self.inventory.seen(domain.id);
             seen.is_none_or(|seen| seen.domain != *domain || seen.is_unread())
         };
-        // libvirt tells of no medium or link that somebody else changes in a running domain.
-        let is_to_read = |domain: &DomainSeen| domain.power.runs() || differs(domain);
+        let (new, same): (Vec<_>, Vec<_>) = domains.into_iter().partition(differs);
         let mut looks = tokio::task::JoinSet::new();
-        for domain in domains.into_iter().filter(is_to_read) {
+        for domain in new {
             let (engine, id) = (self.clone(), domain.id);
             looks.spawn(async move {
                 // The list told all but the document.
                 let read = async {
                     let document = engine.lane.call(move |hv| hv.document(id, false)).await?;
-                    let found = document.map(|document| (domain, document));
-                    match engine.is_as_seen(id, found.as_ref())? {
-                        true => Ok(()),
-                        false => engine.saw(id, look, found),
-                    }
+                    engine.saw(id, look, document.map(|document| (domain, document)))
                 };
                 (id, read.await)
             });
         }
         all_of(looks).await?;
-        self.look_at_missing(&present).await
+        self.look_at_missing(&present).await?;
+        self.read_again(look, same).await
+    }
+
+    /// libvirt tells of no medium or link that somebody else changes in a running domain. One after the
+    /// other, so that nobody's call waits for them all.
+    async fn read_again(self: &Arc<Self>, look: u64, domains: Vec<DomainSeen>) -> Result<()> {
+        for domain in domains.into_iter().filter(|domain| domain.power.runs()) {
+            let id = domain.id;
+            if self.inventory.status(id).0 == VmStatus::NotResponding {
+                continue;
+            }
+            let Ok(document) = self.lane.call(move |hv| hv.document(id, false)).await else { continue };
+            let found = document.map(|document| (domain, document));
+            if !self.is_as_seen(id, found.as_ref())? {
+                self.saw(id, look, found)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at what the inventory has beside these domains.

@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_others_lie_over_stays_when_no_row_names_it() {
-        let (world, vm, [lowest, middle, top], [first, second]) = chain();
+        let (world, vm, [_, middle, top], [first, second]) = chain();
         let dropped = |ids: &[SnapshotId]| -> Vec<ImageId> {
             let drop = |snapshot: &SnapshotId| Change::DropSnapshot { vm, snapshot: *snapshot };
             let changes: Vec<Change> = ids.iter().map(drop).collect();
@@ -301,7 +301,6 @@ mod tests {
         let back = [Change::Disk(middle.clone()), Change::DropSnapshot { vm, snapshot: second }];
         let doomed: Vec<ImageId> = unneeded(&world, vm, &back).into_iter().map(|disk| disk.image).collect();
         assert_eq!(doomed, [top.image]);
-        assert!(doomed.iter().all(|image| *image != lowest.image));
     }
 
     #[test]

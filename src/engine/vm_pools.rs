@@ -263,8 +263,13 @@ impl Engine {
         })
         .await?;
         let vm = chosen.ok_or_else(|| Error::bug("nothing was chosen"))?;
-        if !runs && let Err(why) = self.start_vm(vm, StartOptions::of_pool()).await {
+        if !runs
+            && let Err(why) = self.start_vm(vm, StartOptions::of_pool()).await
+            // It may have been on its way for whoever comes.
+            && !self.runs(vm)
+        {
             self.take_back(vm).await?;
+            self.note_vm(vm, |vm| vm.taken = false).await;
             return Err(why);
         }
         self.pools_taken_from.notify_one();

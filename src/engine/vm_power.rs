@@ -220,10 +220,9 @@ impl Engine {
         self.end_stateless(id).await?;
         let named = self.inventory.seen(id).is_some_and(|seen| !is_misnamed(&seen.domain, &vm));
         match vm.next_run {
-            Some(_) if !ends && self.was_refused(&vm) => Ok(()),
-            Some(_) => self.adopt_next_run(id).await,
-            None if named => Ok(()),
-            None => self.sync_definition(id).await.map(|_| ()),
+            Some(_) if ends || !self.was_refused(&vm) => self.adopt_next_run(id).await,
+            _ if named => Ok(()),
+            _ => self.sync_definition(id).await.map(|_| ()),
         }
     }
 

@@ -46,6 +46,7 @@ const CLOUD_CONFIG: &[&str] = &[
     "write_files",
     "yum_repos",
 ];
+
 /// What stands for a password that is set.
 const HIDDEN: &str = "******";
 

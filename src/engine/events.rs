@@ -128,6 +128,11 @@ impl Engine {
     pub(super) fn saw(&self, id: VmId, look: u64, found: Option<(DomainSeen, String)>) -> Result<()> {
         let own = self.world().vms.contains_key(&id);
         let seen = found.map(|(domain, document)| observed(domain, &document, own)).transpose()?;
+        self.take_in(id, look, seen, own);
+        Ok(())
+    }
+
+    fn take_in(&self, id: VmId, look: u64, seen: Option<Seen>, own: bool) {
         let gone = seen.is_none();
         if self.inventory.saw(id, look, seen) {
             self.taps_changed.notify_one();
@@ -135,15 +140,6 @@ impl Engine {
         if gone && !own {
             self.inventory.forget(id);
         }
-        Ok(())
-    }
-
-    /// Whether the inventory says all that was found.
-    fn is_as_seen(&self, id: VmId, found: Option<&(DomainSeen, String)>) -> Result<bool> {
-        let Some((domain, document)) = found else { return Ok(false) };
-        let own = self.world().vms.contains_key(&id);
-        let found = observed(domain.clone(), document, own)?;
-        Ok(self.inventory.seen(id).is_some_and(|seen| seen == found))
     }
 
     /// A VM went down: its next configuration takes its place, and a highly available one comes back.
@@ -333,9 +329,11 @@ impl Engine {
                 continue;
             }
             let Ok(document) = self.lane.call(move |hv| hv.document(id, false)).await else { continue };
-            let found = document.map(|document| (domain, document));
-            if !self.is_as_seen(id, found.as_ref())? {
-                self.saw(id, look, found)?;
+            let own = self.world().vms.contains_key(&id);
+            let seen = document.map(|document| observed(domain, &document, own)).transpose()?;
+            // What is as it was needs no new documents.
+            if seen.is_none() || seen != self.inventory.seen(id) {
+                self.take_in(id, look, seen, own);
             }
         }
         Ok(())

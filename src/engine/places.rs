@@ -1,7 +1,6 @@
 //! Data centers, clusters, and storage domains as they are right now.
 
 use super::Engine;
-use super::disks::LEAST_IMAGE;
 use super::lane::blocking;
 use super::world::{Change, World};
 use crate::error::{Error, Kind, Result};
@@ -207,19 +206,19 @@ impl Engine {
         world: &World,
         disks: impl IntoIterator<Item = DiskId>,
     ) -> Result<()> {
-        let mut below = domains_below(world, disks).into_iter();
-        below.try_for_each(|domain| self.require_active(cannot, domain).map(drop))
+        self.require_room_below(cannot, world, disks, 0)
     }
 
-    /// The same, and refuses where there is no room for a new image over each.
+    /// The same, and refuses where one has less room than so many bytes.
     pub(super) fn require_room_below(
         &self,
         cannot: &str,
         world: &World,
         disks: impl IntoIterator<Item = DiskId>,
+        needed: u64,
     ) -> Result<()> {
         let mut below = domains_below(world, disks).into_iter();
-        below.try_for_each(|domain| self.require_room(cannot, domain, LEAST_IMAGE))
+        below.try_for_each(|domain| self.require_room(cannot, domain, needed))
     }
 
     /// The same as [`Self::require_active`] for the files that go with these snapshots.

@@ -1,5 +1,6 @@
 //! Snapshots: each freezes the images of the VM's disks, which go on in new ones over them.
 
+use super::disks::LEAST_IMAGE;
 use super::locks::{Entity, Mode};
 use super::ports::AgentCall;
 use super::stateless::check_not_stateless;
@@ -61,7 +62,7 @@ impl Engine {
                 check_not_stateless(world, "Cannot create Snapshot", vm)?;
                 let disks = to_freeze(world, vm, new.disks.as_deref())?;
                 let frozen = disks.iter().map(|saved| saved.disk.id);
-                self.require_room_below("Cannot create Snapshot", world, frozen)?;
+                self.require_room_below("Cannot create Snapshot", world, frozen, LEAST_IMAGE)?;
                 if memory {
                     world.check_none_borrowed("Cannot create Snapshot", vm)?;
                 }
